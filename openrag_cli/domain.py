@@ -1,0 +1,319 @@
+"""The nouns of openrag, as frozen data, and the rules for their names.
+
+Nothing here touches a file, a library or the clock. Times are aware UTC datetimes.
+"""
+
+import enum
+import hashlib
+import json
+import re
+import secrets
+import time
+import unicodedata
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from openrag_cli.errors import InvalidInput
+
+ALL_PARTITIONS = "all"
+"""The reserved name that means every partition in a search."""
+
+MAX_PARTITION_CHARS = 128
+MAX_FILE_ID_CHARS = 512
+MAX_METADATA_BYTES = 64 * 1024
+
+Metadata = dict[str, Any]
+
+
+class TaskState(enum.StrEnum):
+    """Where a task is; the names are those that OpenRAG clients know."""
+
+    QUEUED = "QUEUED"
+    SERIALIZING = "SERIALIZING"  # the document is being converted to text
+    CHUNKING = "CHUNKING"
+    INSERTING = "INSERTING"  # embedding and the index commit
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether a task in this state never changes again."""
+        return self in FINAL_STATES
+
+
+FINAL_STATES = frozenset({TaskState.COMPLETED, TaskState.FAILED, TaskState.CANCELLED})
+LIVE_STATES = frozenset(TaskState) - FINAL_STATES
+
+
+class TaskKind(enum.StrEnum):
+    """What a task does to its file."""
+
+    ADD = "add"
+    REPLACE = "replace"
+
+
+class SearchMode(enum.StrEnum):
+    """How chunks are ranked."""
+
+    HYBRID = "hybrid"  # reciprocal rank fusion of the two below
+    DENSE = "dense"  # cosine similarity of embeddings
+    TEXT = "text"  # BM25 over stemmed words
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """A named set of files."""
+
+    name: str
+    created_at: datetime
+    file_count: int = 0
+    chunk_count: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One version of a file as the catalog knows it; `revision` is the id of the task that made it."""
+
+    partition: str
+    file_id: str
+    revision: str
+    filename: str
+    media_type: str
+    size: int
+    sha256: str
+    metadata: Metadata
+    chunk_count: int
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of a document: characters `start` to `end` of its text; `number` counts from 1."""
+
+    number: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """The text of a file after conversion.
+
+    `pages` is in order and covers `markdown`, or is empty where the format has no pages. `has_headings` says whether
+    lines that begin with `#` are headings (Markdown) or just text (a shell script, a log). `warnings` are sentences
+    for the task log, such as pages without text.
+    """
+
+    markdown: str
+    pages: tuple[Page, ...] = ()
+    media_type: str = "text/plain"
+    has_headings: bool = False
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A piece of a document before it has an identity: `markdown[start:end] == text`.
+
+    Lines and pages count from 1; `line_end` is the line of the last character. `heading` is the path of headings
+    above the piece, outermost first.
+    """
+
+    text: str
+    start: int
+    end: int
+    line_start: int
+    line_end: int
+    page: int | None
+    heading: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A span of one revision of a file, as it is indexed and shown."""
+
+    id: str
+    partition: str
+    revision: str
+    ordinal: int
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A chunk found by a search, with the file that holds it. A higher score is better, always.
+
+    `scores` keeps the parts apart: `dense` (cosine, -1 to 1), `text` (BM25), and the ranks behind the fusion.
+    """
+
+    chunk: Chunk
+    file: File
+    score: float
+    scores: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class TaskError:
+    """Why a task failed: one sentence, a stable code, what to do, and lines for an engineer."""
+
+    message: str
+    code: str
+    hint: str | None = None
+    stage: str | None = None
+    traceback: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """What a caller asks to be indexed: bytes already stored under `revision`, and what they are called."""
+
+    partition: str
+    file_id: str
+    revision: str
+    filename: str
+    media_type: str
+    size: int
+    sha256: str
+    metadata: Metadata
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One piece of slow work on one file."""
+
+    id: str
+    kind: TaskKind
+    state: TaskState
+    upload: Upload
+    attempts: int
+    worker: str | None
+    error: TaskError | None
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One line of a task's log."""
+
+    at: datetime
+    level: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One input that could not be processed, for a report."""
+
+    file_id: str
+    path: str | None
+    task_id: str | None
+    code: str
+    message: str
+    hint: str | None = None
+
+
+@dataclass(slots=True)
+class Report:
+    """What a command did to many files."""
+
+    added: int = 0
+    replaced: int = 0
+    unchanged: int = 0
+    moved: int = 0
+    deleted: int = 0
+    chunks: int = 0
+    seconds: float = 0.0
+    failures: list[Failure] = field(default_factory=list)
+
+    @property
+    def failed(self) -> int:
+        """How many inputs failed."""
+        return len(self.failures)
+
+
+_TASK_ID = re.compile(r"[0-9a-f]{48}")
+
+
+def new_task_id() -> str:
+    """Return a fresh id: 48 lowercase hex characters, ordered by time (12 of milliseconds, 36 random)."""
+    return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(18)}"
+
+
+def is_task_id(text: str) -> bool:
+    """Whether `text` has the form of a task id."""
+    return _TASK_ID.fullmatch(text) is not None
+
+
+def chunk_id(partition: str, file_id: str, revision: str, ordinal: int) -> str:
+    """Return the id of a chunk: 32 hex characters, the same on a retry, new on a replacement."""
+    key = json.dumps([partition, file_id, revision, ordinal], ensure_ascii=True)
+    return hashlib.sha256(key.encode()).hexdigest()[:32]
+
+
+def _has_control(text: str) -> bool:
+    return any(unicodedata.category(char) in {"Cc", "Cs"} for char in text)
+
+
+def check_partition(name: str) -> str:
+    """Return `name` if it may name a partition.
+
+    Raises:
+        InvalidInput: empty, over 128 characters, with `/`, a control character or a space at either end, or `all`.
+    """
+    problem = None
+    if not name.strip():
+        problem = "is empty"
+    elif len(name) > MAX_PARTITION_CHARS:
+        problem = f"has more than {MAX_PARTITION_CHARS} characters"
+    elif name != name.strip():
+        problem = "begins or ends with a space"
+    elif "/" in name:
+        problem = "contains '/'"
+    elif _has_control(name) or "\ufffd" in name:
+        problem = "contains a control character or a character that could not be decoded"
+    elif name == ALL_PARTITIONS:
+        problem = "is reserved: in a search it means every partition"
+    if problem:
+        raise InvalidInput(f"the partition name {name[:80]!r} {problem}", hint="choose a name such as 'handbook'")
+    return name
+
+
+def check_file_id(file_id: str) -> str:
+    """Return `file_id` if it may name a file.
+
+    Raises:
+        InvalidInput: blank, over 512 characters, with a control character or U+FFFD, or with `/` at either end.
+    """
+    problem = None
+    if not file_id.strip():
+        problem = "is empty"
+    elif len(file_id) > MAX_FILE_ID_CHARS:
+        problem = f"has more than {MAX_FILE_ID_CHARS} characters"
+    elif _has_control(file_id) or "\ufffd" in file_id:
+        problem = "contains a control character or a character that could not be decoded"
+    elif file_id.startswith("/") or file_id.endswith("/"):
+        problem = "begins or ends with '/'"
+    if problem:
+        raise InvalidInput(f"the file id {file_id[:80]!r} {problem}", hint="choose another id with --id")
+    return file_id
+
+
+def check_metadata(metadata: Any) -> Metadata:
+    """Return `metadata` if it is a JSON object of at most 64 KiB.
+
+    Raises:
+        InvalidInput: not an object, not JSON, or too large.
+    """
+    if not isinstance(metadata, dict) or not all(isinstance(key, str) for key in metadata):
+        raise InvalidInput("metadata must be a JSON object", hint='for example {"year": 2024}')
+    try:
+        encoded = json.dumps(metadata, allow_nan=False).encode("utf-8", "strict")
+    except (TypeError, ValueError) as exc:
+        raise InvalidInput(f"metadata is not valid JSON: {exc}") from exc
+    if len(encoded) > MAX_METADATA_BYTES:
+        raise InvalidInput(f"metadata has {len(encoded):,} bytes; at most {MAX_METADATA_BYTES:,} are stored")
+    return metadata

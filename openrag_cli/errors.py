@@ -1,0 +1,205 @@
+"""Every error that openrag raises on purpose.
+
+    OpenRAGError
+    ├── InvalidInput            the caller's argument is wrong
+    │   ├── UnsupportedFormat   no reader for this kind of document
+    │   └── TooLarge            over a documented limit
+    ├── NotFound                a partition, file, task, chunk, session or path does not exist
+    │   ├── PartitionNotFound, DocumentNotFound, TaskNotFound, ChunkNotFound, SessionNotFound, PathNotFound
+    ├── Conflict                it exists already, or is in the wrong state
+    ├── IngestError             one document could not be read; `reason` says why, stable
+    ├── ConfigError             a setting is wrong
+    │   └── StoreMismatch       the store is newer than this program, or made by another model
+    ├── StoreError              the store could not be read or written
+    │   ├── StoreFull           no space left
+    │   ├── StoreBusy           a lock could not be had in time
+    │   └── StoreDamaged        stored bytes are not what was written
+    ├── UpstreamError           an LLM, embedder or server is not reachable
+    │   └── UpstreamTimeout     ... or did not answer in time
+    ├── NotAuthenticated, Forbidden
+    ├── DeadlineReached         `--timeout` ran out
+    └── LeaseLost               another worker owns this task now
+
+Each has a stable `code`. Exit codes and HTTP statuses belong to the edges, which keep one table each.
+"""
+
+from typing import ClassVar
+
+
+class OpenRAGError(Exception):
+    """What happened to which thing, in one sentence; `hint` is the command or action that mends it."""
+
+    code: ClassVar[str] = "error"
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class InvalidInput(OpenRAGError):
+    """The caller's argument is wrong."""
+
+    code = "invalid_input"
+
+
+class UnsupportedFormat(InvalidInput):
+    """No reader exists for this kind of document."""
+
+    code = "unsupported_format"
+
+
+class TooLarge(InvalidInput):
+    """Over a documented limit."""
+
+    code = "too_large"
+
+
+class NotFound(OpenRAGError):
+    """The thing named does not exist."""
+
+    code = "not_found"
+
+
+class PartitionNotFound(NotFound):
+    """No partition of that name."""
+
+    code = "partition_not_found"
+
+    def __init__(self, partition: str) -> None:
+        super().__init__(f"Partition '{partition}' not found", hint="openrag partition list")
+        self.partition = partition
+
+
+class DocumentNotFound(NotFound):
+    """No file with that id in the partition."""
+
+    code = "file_not_found"
+
+    def __init__(self, file_id: str, partition: str) -> None:
+        super().__init__(
+            f"File '{file_id}' not found in partition '{partition}'.", hint=f"openrag file list -p '{partition}'"
+        )
+        self.file_id = file_id
+        self.partition = partition
+
+
+class TaskNotFound(NotFound):
+    """No task with that id."""
+
+    code = "task_not_found"
+
+    def __init__(self, task_id: str) -> None:
+        super().__init__(f"Task '{task_id}' not found.", hint="openrag task list")
+
+
+class ChunkNotFound(NotFound):
+    """No chunk with that id in a visible file."""
+
+    code = "chunk_not_found"
+
+    def __init__(self, chunk_id: str) -> None:
+        super().__init__(f"Extract '{chunk_id}' not found.", hint="a chunk id changes when its file is replaced")
+
+
+class SessionNotFound(NotFound):
+    """No chat session of that name."""
+
+    code = "session_not_found"
+
+
+class PathNotFound(NotFound):
+    """A path on this machine does not exist."""
+
+    code = "path_not_found"
+
+
+class Conflict(OpenRAGError):
+    """It exists already, or is in a state that forbids the operation."""
+
+    code = "conflict"
+
+
+class IngestError(OpenRAGError):
+    """One document could not be turned into text; the batch goes on.
+
+    `reason` is stable: encrypted, empty, corrupt, no_text, too_large, timeout, crashed, out_of_memory, unsupported.
+    """
+
+    code = "ingest_failed"
+
+    def __init__(self, message: str, *, reason: str, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.reason = reason
+
+
+class ConfigError(OpenRAGError):
+    """A setting is wrong."""
+
+    code = "config_error"
+
+
+class StoreMismatch(ConfigError):
+    """The store was made by a newer openrag or by another embedding model."""
+
+    code = "store_mismatch"
+
+
+class StoreError(OpenRAGError):
+    """The store could not be read or written."""
+
+    code = "store_error"
+
+
+class StoreFull(StoreError):
+    """No space is left for the store."""
+
+    code = "store_full"
+
+
+class StoreBusy(StoreError):
+    """A lock could not be had in time; try again."""
+
+    code = "store_busy"
+
+
+class StoreDamaged(StoreError):
+    """Stored bytes are missing or not what was written."""
+
+    code = "store_damaged"
+
+
+class UpstreamError(OpenRAGError):
+    """An LLM, an embedder or a server could not be reached or answered nonsense."""
+
+    code = "upstream_error"
+
+
+class UpstreamTimeout(UpstreamError):
+    """A peer did not answer in time."""
+
+    code = "upstream_timeout"
+
+
+class NotAuthenticated(OpenRAGError):
+    """The token is missing or wrong."""
+
+    code = "not_authenticated"
+
+
+class Forbidden(OpenRAGError):
+    """The operating system or the server refuses access."""
+
+    code = "forbidden"
+
+
+class DeadlineReached(OpenRAGError):
+    """`--timeout` ran out; what was done so far is kept."""
+
+    code = "deadline_reached"
+
+
+class LeaseLost(OpenRAGError):
+    """Another worker has taken this task over, or it was cancelled; the work is dropped."""
+
+    code = "lease_lost"
