@@ -78,7 +78,8 @@ class DocumentNotFound(NotFound):
 
     def __init__(self, file_id: str, partition: str) -> None:
         super().__init__(
-            f"File '{file_id}' not found in partition '{partition}'.", hint=f"openrag file list -p '{partition}'"
+            f"File '{file_id}' not found in partition '{partition}'.",
+            hint=f"openrag file list -p '{partition}'",
         )
         self.file_id = file_id
         self.partition = partition
@@ -99,7 +100,9 @@ class ChunkNotFound(NotFound):
     code = "chunk_not_found"
 
     def __init__(self, chunk_id: str) -> None:
-        super().__init__(f"Extract '{chunk_id}' not found.", hint="a chunk id changes when its file is replaced")
+        super().__init__(
+            f"Extract '{chunk_id}' not found.", hint="a chunk id changes when its file is replaced"
+        )
 
 
 class SessionNotFound(NotFound):
