@@ -278,9 +278,7 @@ def check_partition(name: str) -> str:
     elif name == ALL_PARTITIONS:
         problem = "is reserved: in a search it means every partition"
     if problem:
-        raise InvalidInput(
-            f"the partition name {name[:80]!r} {problem}", hint="choose a name such as 'handbook'"
-        )
+        raise InvalidInput(f"the partition name {name[:80]!r} {problem}", hint="choose a name such as 'handbook'")
     return name
 
 

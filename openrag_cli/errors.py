@@ -100,9 +100,7 @@ class ChunkNotFound(NotFound):
     code = "chunk_not_found"
 
     def __init__(self, chunk_id: str) -> None:
-        super().__init__(
-            f"Extract '{chunk_id}' not found.", hint="a chunk id changes when its file is replaced"
-        )
+        super().__init__(f"Extract '{chunk_id}' not found.", hint="a chunk id changes when its file is replaced")
 
 
 class SessionNotFound(NotFound):
