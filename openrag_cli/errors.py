@@ -23,6 +23,9 @@
 Each has a stable `code`. Exit codes and HTTP statuses belong to the edges, which keep one table each.
 """
 
+import contextlib
+import errno
+from collections.abc import Iterator
 from typing import ClassVar
 
 
@@ -204,3 +207,22 @@ class LeaseLost(OpenRAGError):
     """Another worker has taken this task over, or it was cancelled; the work is dropped."""
 
     code = "lease_lost"
+
+
+@contextlib.contextmanager
+def os_errors(what: str) -> Iterator[None]:
+    """Translate operating-system errors into store errors; `what` names the thing being done.
+
+    Raises:
+        StoreFull, Forbidden, StoreError: by errno.
+    """
+    try:
+        yield
+    except OSError as exc:
+        if exc.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+            raise StoreFull(
+                f"{what}: no space left for the store", hint="free some space, then run the command again"
+            ) from exc
+        if exc.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
+            raise Forbidden(f"{what}: {exc.strerror}: {exc.filename}", hint="check who owns it and its mode") from exc
+        raise StoreError(f"{what}: {exc}") from exc

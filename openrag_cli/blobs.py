@@ -1,0 +1,131 @@
+"""The stored originals: one file of bytes per revision, reached through here alone.
+
+A blob is complete or absent: bytes go to `spool/`, are fsynced, then renamed to `blobs/<last two>/<revision>`.
+"""
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from openrag_cli.errors import StoreDamaged, TooLarge, os_errors
+
+BLOCK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Spooled:
+    """Bytes written but not yet durable: their revision, size, sha256 (hex) and first 8 KiB."""
+
+    revision: str
+    size: int
+    sha256: str
+    head: bytes
+
+
+class BlobStore:
+    """Originals under `root`, keyed by revision (48 hex characters, checked by the caller)."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def path(self, revision: str) -> Path:
+        """Return where the blob of `revision` is or would be; the random end spreads blobs over 256 folders."""
+        return self._root / "blobs" / revision[-2:] / revision
+
+    def _spool_path(self, revision: str) -> Path:
+        return self._root / "spool" / revision
+
+    def spool(self, revision: str, source: BinaryIO, *, max_bytes: int) -> Spooled:
+        """Copy `source` into the spool, block by block; call `commit` to make it durable.
+
+        Raises:
+            TooLarge: more than `max_bytes` bytes; nothing is kept. StoreFull, Forbidden, StoreError: by cause.
+        """
+        digest = hashlib.sha256()
+        size, head = 0, b""
+        with os_errors("storing the file"), self._fresh(revision) as target:
+            while block := source.read(BLOCK_BYTES):
+                size += len(block)
+                if size > max_bytes:
+                    raise TooLarge(
+                        f"the file is larger than {max_bytes:,} bytes",
+                        hint="raise max_file_bytes in the configuration",
+                    )
+                head = head or block[:8192]
+                digest.update(block)
+                target.write(block)
+        return Spooled(revision=revision, size=size, sha256=digest.hexdigest(), head=head)
+
+    @contextlib.contextmanager
+    def _fresh(self, revision: str) -> Iterator[BinaryIO]:
+        path = self._spool_path(revision)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            with open(path, "xb", opener=_private) as target:
+                yield target
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+
+    def commit(self, revisions: Iterable[str]) -> None:
+        """Make spooled bytes durable under their revisions; returns when they would survive a power cut."""
+        folders = set()
+        with os_errors("storing the file"):
+            for revision in revisions:
+                target = self.path(revision)
+                if not target.parent.is_dir():
+                    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                    folders |= {target.parent.parent, self._root}
+                _fsync(self._spool_path(revision))
+                self._spool_path(revision).rename(target)
+                folders.add(target.parent)
+            for folder in folders:
+                _fsync(folder)
+
+    def discard(self, revisions: Iterable[str]) -> None:
+        """Delete blobs, spooled or stored; missing ones are no error."""
+        with os_errors("deleting stored files"):
+            for revision in revisions:
+                self._spool_path(revision).unlink(missing_ok=True)
+                self.path(revision).unlink(missing_ok=True)
+
+    def open(self, revision: str) -> BinaryIO:
+        """Open a stored original for reading; an open one stays readable when it is deleted.
+
+        Raises:
+            StoreDamaged: the blob is missing.
+        """
+        path = self.path(revision)
+        if not path.is_file():
+            raise StoreDamaged(
+                f"the stored original of revision {revision} is missing",
+                hint="add the file again: openrag file replace",
+            )
+        with os_errors("reading a stored file"):
+            return path.open("rb")
+
+    def stored(self) -> Iterator[tuple[str, float]]:
+        """Yield (revision, modification time in seconds since 1970) of every blob and spooled file."""
+        with os_errors("listing stored files"):
+            for folder in (self._root / "spool", *sorted((self._root / "blobs").glob("??"))):
+                if folder.is_dir():
+                    with os.scandir(folder) as entries:
+                        for entry in entries:
+                            with contextlib.suppress(FileNotFoundError):
+                                yield entry.name, entry.stat().st_mtime
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_CLOEXEC, 0o600)
+
+
+def _fsync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

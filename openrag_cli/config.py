@@ -1,0 +1,250 @@
+"""Settings: what can be set, from where, and which source won.
+
+Precedence: flag, then environment, then `./openrag.toml`, then the user's `config.toml`, then the default. This is
+the only module that reads the environment.
+"""
+
+import difflib
+import os
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from openrag_cli.errors import ConfigError
+
+APP = "openrag"
+LANGUAGES = (
+    "Arabic", "Danish", "Dutch", "English", "Finnish", "French", "German", "Greek", "Hungarian", "Italian",
+    "Norwegian", "Portuguese", "Romanian", "Russian", "Spanish", "Swedish", "Tamil", "Turkish",
+)  # fmt: skip
+"""The languages whose words the full-text index can stem."""
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError("must be a non-empty text")
+    return value
+
+
+def _optional_text(value: Any) -> str | None:
+    return _text(value) if value not in {None, ""} else None
+
+
+def _path(value: Any) -> Path:
+    return Path(_text(value)).expanduser()
+
+
+def _optional_path(value: Any) -> Path | None:
+    return _path(value) if value not in {None, ""} else None
+
+
+def _language(value: Any) -> str:
+    name = _text(value).capitalize()
+    if name not in LANGUAGES:
+        raise ValueError(f"must be one of {', '.join(LANGUAGES)}")
+    return name
+
+
+def _flag(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    word = str(value).strip().lower()
+    if word in {"1", "true", "yes", "on"}:
+        return True
+    if word in {"0", "false", "no", "off", ""}:
+        return False
+    raise ValueError("must be true or false")
+
+
+def _integer(low: int, high: int) -> Callable[[Any], int]:
+    def parse(value: Any) -> int:
+        if isinstance(value, bool):
+            raise ValueError("must be a whole number")  # noqa: TRY004 - one error type for every parser
+        try:
+            number = int(value)
+        except (TypeError, ValueError):
+            raise ValueError("must be a whole number") from None
+        if not low <= number <= high:
+            raise ValueError(f"must be between {low:,} and {high:,}")
+        return number
+
+    return parse
+
+
+def _number(low: float, high: float) -> Callable[[Any], float]:
+    def parse(value: Any) -> float:
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            raise ValueError("must be a number") from None
+        if not low <= number <= high:
+            raise ValueError(f"must be between {low:g} and {high:g}")
+        return number
+
+    return parse
+
+
+def _words(value: Any) -> tuple[str, ...]:
+    items = value.split(",") if isinstance(value, str) else list(value)
+    return tuple(item.strip() for item in items if str(item).strip())
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One thing that can be set: `key` is its name in a file, with a dot for a table; `env` lists variables."""
+
+    key: str
+    env: tuple[str, ...]
+    parse: Callable[[Any], Any]
+    default: Any
+    help: str
+    is_secret: bool = False
+
+    @property
+    def attribute(self) -> str:
+        """Its name in `Settings`."""
+        return self.key.replace(".", "_")
+
+
+def _default_threads() -> int:
+    affinity = getattr(os, "sched_getaffinity", None)  # absent on macOS
+    return max(1, len(affinity(0)) if affinity else os.cpu_count() or 1)
+
+
+def _user_dir(kind: str) -> Path:
+    from platformdirs import PlatformDirs
+
+    dirs = PlatformDirs(APP, appauthor=False)
+    return Path({"data": dirs.user_data_dir, "config": dirs.user_config_dir, "cache": dirs.user_cache_dir}[kind])
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting("store", ("OPENRAG_STORE",), _path, lambda: _user_dir("data"), "folder of the store"),
+    Setting("cache", ("OPENRAG_CACHE",), _path, lambda: _user_dir("cache"), "folder of what can be made again"),
+    Setting("server", ("OPENRAG_SERVER",), _optional_text, None, "URL of a server to work on instead of a store"),
+    Setting("token", ("OPENRAG_TOKEN",), _optional_text, None, "token sent to the server", is_secret=True),
+    Setting("embed_model", ("OPENRAG_EMBED_MODEL",), _optional_path, None,
+            "folder of an ONNX embedding model with a manifest; default: the one inside the package"),
+    Setting("language", ("OPENRAG_LANGUAGE",), _language, "English",
+            "language whose words a new store stems in its full-text index"),
+    Setting("threads", ("OPENRAG_THREADS",), _integer(1, 1024), _default_threads,
+            "threads for embedding; default: the cores this process may use"),
+    Setting("max_file_bytes", ("OPENRAG_MAX_FILE_BYTES",), _integer(1, 1 << 40), 1 << 30,
+            "largest file accepted, in bytes"),
+    Setting("log_level", ("OPENRAG_LOG_LEVEL",), _text, "WARNING", "least level of log records shown on stderr"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The value of every setting; the attributes are the keys of `SETTINGS` with `.` as `_`."""
+
+    store: Path
+    cache: Path
+    server: str | None
+    token: str | None
+    embed_model: Path | None
+    language: str
+    threads: int
+    max_file_bytes: int
+    log_level: str
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Settings and, for each key, where its value came from."""
+
+    settings: Settings
+    origins: Mapping[str, str]
+
+
+def user_config_path(environ: Mapping[str, str] | None = None) -> Path:
+    """Return the path of the user's configuration file, whether or not it exists."""
+    explicit = (os.environ if environ is None else environ).get("OPENRAG_CONFIG")
+    return Path(explicit) if explicit else _user_dir("config") / "config.toml"
+
+
+def project_config_path() -> Path:
+    """Return the path of the configuration file of the current folder, whether or not it exists."""
+    return Path("openrag.toml")
+
+
+def load(flags: Mapping[str, Any] | None = None, environ: Mapping[str, str] | None = None) -> Config:
+    """Resolve every setting; `flags` maps keys to values given on the command line (None: not given).
+
+    Raises:
+        ConfigError: an unknown key, a value out of range, or a file that is not TOML.
+    """
+    environ = os.environ if environ is None else environ
+    sources: list[tuple[str, dict[str, Any]]] = [
+        ("flag", {key: value for key, value in (flags or {}).items() if value is not None}),
+        ("environment", {}),
+    ]
+    sources += [(str(path), _read_file(path)) for path in (project_config_path(), user_config_path(environ))]
+    values: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    for setting in SETTINGS:
+        values[setting.attribute], origins[setting.key] = _resolve(setting, sources, environ)
+    return Config(settings=Settings(**values), origins=origins)
+
+
+def _resolve(
+    setting: Setting, sources: list[tuple[str, dict[str, Any]]], environ: Mapping[str, str]
+) -> tuple[Any, str]:
+    for origin, source in sources:
+        if origin == "environment":
+            for name in setting.env:
+                if environ.get(name):
+                    return _parsed(setting, environ[name], f"the environment variable {name}"), f"environment {name}"
+        elif setting.key in source:
+            where = f"--{setting.key.replace('_', '-')}" if origin == "flag" else origin
+            return _parsed(setting, source[setting.key], where), origin
+    default = setting.default() if callable(setting.default) else setting.default
+    return default, "default"
+
+
+def _parsed(setting: Setting, value: Any, where: str) -> Any:
+    try:
+        return setting.parse(value)
+    except ValueError as exc:
+        shown = "its value" if setting.is_secret else repr(value)
+        raise ConfigError(f"{where}: {setting.key} {exc}, not {shown}", hint=setting.help) from None
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+        raise ConfigError(f"{path} is not valid TOML: {exc}", hint=f"edit {path}") from exc
+    except OSError as exc:
+        raise ConfigError(f"{path} cannot be read: {exc.strerror}") from exc
+    flat = _flatten(data)
+    known = {setting.key for setting in SETTINGS}
+    for key in flat:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            hint = f"did you mean '{near[0]}'?" if near else f"the settings are {', '.join(sorted(known))}"
+            raise ConfigError(f"{path}: there is no setting '{key}'", hint=hint)
+    return flat
+
+
+def _flatten(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in table.items():
+        if isinstance(value, dict):
+            flat |= _flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def child_environment() -> dict[str, str]:
+    """Return the environment for a process of our own: everything that this process was given."""
+    return dict(os.environ)
+
+
+assert {setting.attribute for setting in SETTINGS} == {entry.name for entry in fields(Settings)}

@@ -1,0 +1,190 @@
+"""The SQLite file behind the catalog and the queue: connections, transactions, format, and the write lock.
+
+Nothing else imports sqlite3. One connection per thread; WAL; every commit is on the disk before it returns (I8).
+"""
+
+import contextlib
+import fcntl
+import importlib.resources
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from openrag_cli.errors import Forbidden, StoreBusy, StoreDamaged, StoreError, StoreFull, StoreMismatch, os_errors
+
+FORMAT = 1
+"""The store format that this version writes (`PRAGMA user_version`)."""
+
+BUSY_TIMEOUT_S = 30.0
+
+
+def now_ms() -> int:
+    """Return the time as integer milliseconds since 1970 UTC, as the catalog stores it."""
+    return time.time_ns() // 1_000_000
+
+
+def at(milliseconds: int) -> datetime:
+    """Return a stored time as an aware UTC datetime."""
+    return datetime.fromtimestamp(milliseconds / 1000, tz=UTC)
+
+
+@contextlib.contextmanager
+def _sqlite_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as exc:
+        name = getattr(exc, "sqlite_errorname", "") or ""
+        if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+            raise StoreBusy(f"the store {path.parent} is busy", hint="try again in a moment") from exc
+        if name.startswith("SQLITE_FULL") or name in {"SQLITE_IOERR_WRITE", "SQLITE_IOERR_SHMSIZE"}:
+            raise StoreFull(
+                f"no space left for the store {path.parent}", hint="free some space, then run the command again"
+            ) from exc
+        if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+            raise StoreDamaged(f"the catalog {path} is damaged: {exc}", hint="restore it from a backup") from exc
+        if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
+            raise Forbidden(
+                f"the catalog {path} cannot be opened for writing", hint="check its owner and mode"
+            ) from exc
+        if isinstance(exc, sqlite3.IntegrityError | sqlite3.ProgrammingError | sqlite3.InterfaceError):
+            raise
+        raise StoreError(f"the catalog {path}: {exc}") from exc
+
+
+class Database:
+    """One SQLite file, safe across threads and processes."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._local = threading.local()
+        self._all: list[sqlite3.Connection] = []
+        self._guard = threading.Lock()
+
+    def _connection(self) -> sqlite3.Connection:
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._local.connection = self._open()
+            with self._guard:
+                self._all.append(connection)
+        return connection
+
+    def _open(self) -> sqlite3.Connection:
+        with os_errors(f"opening the store {self.path.parent}"):
+            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with _sqlite_errors(self.path):
+            connection = sqlite3.connect(
+                self.path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
+            )
+            connection.row_factory = sqlite3.Row
+            connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute("PRAGMA synchronous = FULL")
+            self._check_format(connection)
+        return connection
+
+    def _check_format(self, connection: sqlite3.Connection) -> None:
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version > FORMAT:
+            raise StoreMismatch(
+                f"the store {self.path.parent} has format {version}; this openrag reads up to {FORMAT}",
+                hint="upgrade with: pip install --upgrade openrag-cli",
+            )
+        if version == FORMAT:
+            return
+        self.path.chmod(0o600)
+        mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+        if mode != "wal":
+            raise StoreError(
+                f"the file system of {self.path.parent} cannot hold a store: SQLite's WAL does not work there",
+                hint="put the store on a local disk with --store",
+            )
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
+                schema = importlib.resources.files("openrag_cli").joinpath("schema.sql").read_text(encoding="utf-8")
+                for statement in schema.split(";\n"):
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA user_version = {FORMAT}")
+            connection.execute("COMMIT")
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Run a block as one `BEGIN IMMEDIATE` transaction: all of it on the disk, or nothing.
+
+        Raises:
+            StoreBusy: another process held the file for 30 s. StoreFull, StoreDamaged, StoreError: by cause.
+        """
+        connection = self._connection()
+        with _sqlite_errors(self.path):
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[sqlite3.Connection]:
+        """Run a block of reads on one consistent state, blocking nobody."""
+        connection = self._connection()
+        with _sqlite_errors(self.path):
+            connection.execute("BEGIN")
+            try:
+                yield connection
+            finally:
+                connection.execute("ROLLBACK")
+
+    def rows(self, sql: str, arguments: Sequence[Any] | dict[str, Any] = ()) -> list[sqlite3.Row]:
+        """Return all rows of one read."""
+        connection = self._connection()
+        with _sqlite_errors(self.path):
+            return connection.execute(sql, arguments).fetchall()
+
+    @contextlib.contextmanager
+    def write_lock(self, timeout_s: float = 600.0) -> Iterator[None]:
+        """Hold the store's one write lock, which every index write needs (I4). Freed by the kernel on SIGKILL.
+
+        Raises:
+            StoreBusy: not had within `timeout_s` seconds.
+        """
+        with os_errors("locking the store"):
+            descriptor = os.open(self.path.parent / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            _lock(descriptor, timeout_s)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def close(self) -> None:
+        """Close every thread's connection."""
+        with self._guard:
+            connections, self._all = self._all, []
+        for connection in connections:
+            connection.close()
+        self._local = threading.local()
+
+
+def _lock(descriptor: int, timeout_s: float) -> None:
+    deadline = time.monotonic() + timeout_s
+    pause_s = 0.001
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                raise StoreBusy(
+                    f"another process has been writing to the store for {timeout_s:g} s", hint="try again later"
+                ) from None
+            time.sleep(pause_s)
+            pause_s = min(pause_s * 2, 0.05)
+        else:
+            return
