@@ -1,0 +1,89 @@
+"""A file to a `Document`: decide what it is, check its size, call its reader.
+
+`convert_file` may be called in any process, but for files that others wrote use `sandbox.ConverterPool`, which puts
+it into a child that can be killed.
+"""
+
+import mmap
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from openrag_cli import formats
+from openrag_cli.domain import Document
+from openrag_cli.errors import IngestError
+from openrag_cli.formats import HEAD_BYTES, SUPPORTED, media_type_of
+from openrag_cli.readers import TEXT_READERS, Limits, Source, read_text
+from openrag_cli.readers_pdf import read_pdf
+
+__all__ = ["SUPPORTED", "Limits", "convert_file", "media_type_of"]
+
+Reader = Callable[[Source], Document]
+
+
+def convert_file(
+    path: Path, filename: str, *, limits: Limits | None = None, report_pages: Callable[[int], None] | None = None
+) -> Document:
+    """Return the text of the file at `path`, which its owner calls `filename`.
+
+    Text, CSV, JSON and code keep their lines; a PDF has pages, and so do slides; the rest becomes Markdown.
+    `report_pages` is told the number of pages when it is known.
+
+    Raises:
+        UnsupportedFormat: no reader for this kind of file.
+        IngestError: the file is empty, damaged, encrypted, over a limit, or holds no text; `reason` says which.
+    """
+    limits = limits or Limits()
+    _check_size(path, limits)
+    media_type = _media_type(path, filename)
+    source = Source(path, filename, media_type, limits, report_pages or _ignore_pages)
+    document = _cleaned(_reader(media_type)(source))
+    if not document.markdown.strip():
+        raise IngestError("no text was found in it", reason="no_text")
+    return document
+
+
+def _ignore_pages(n_pages: int) -> None:
+    del n_pages
+
+
+def _check_size(path: Path, limits: Limits) -> None:
+    size = path.stat().st_size
+    if size == 0:
+        raise IngestError("the file is empty", reason="empty")
+    if size > limits.max_bytes:
+        raise IngestError(
+            f"the file has {size:,} bytes; at most {limits.max_bytes:,} are read",
+            reason="too_large",
+            hint="split it and add the parts",
+        )
+
+
+def _media_type(path: Path, filename: str) -> str:
+    """Return the media type; a zip or OLE file is searched whole, because its parts are listed at its end."""
+    with path.open("rb") as file:
+        head = file.read(HEAD_BYTES)
+        if not (formats.is_zip(head) or formats.is_ole(head)):
+            return media_type_of(filename, head)
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as whole:
+            return media_type_of(filename, whole[:])
+
+
+def _reader(media_type: str) -> Reader:
+    if media_type == formats.PDF:
+        return read_pdf
+    return TEXT_READERS.get(media_type, read_text)
+
+
+_BAD_CHARS = dict.fromkeys(range(0xD800, 0xE000), "\ufffd") | {0: " "}
+
+
+def _cleaned(document: Document) -> Document:
+    """Return the document without NULs and lone surrogates, which neither SQLite nor UTF-8 can hold."""
+    try:
+        document.markdown.encode()
+    except UnicodeEncodeError:
+        return replace(document, markdown=document.markdown.translate(_BAD_CHARS))
+    if "\x00" in document.markdown:
+        return replace(document, markdown=document.markdown.replace("\x00", " "))
+    return document
