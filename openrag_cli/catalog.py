@@ -113,11 +113,17 @@ class Catalog:
         wanted = list(dict.fromkeys(names))
         if ALL_PARTITIONS in wanted:
             return None
-        known = {row["name"]: int(row["id"]) for row in self._db.rows("SELECT id, name FROM partition")}
+        known = self.partition_numbers(wanted)
         for name in wanted:
             if name not in known:
                 raise PartitionNotFound(name)
         return [known[name] for name in wanted]
+
+    def partition_numbers(self, names: Iterable[str]) -> dict[str, int]:
+        """Return the index's number of each of the named partitions that exists."""
+        wanted = set(names)
+        rows = self._db.rows("SELECT id, name FROM partition")
+        return {row["name"]: int(row["id"]) for row in rows if row["name"] in wanted}
 
     def delete_partition(self, name: str) -> int:
         """Delete a partition with its files, cancel its live tasks, and return how many files it had.
@@ -178,6 +184,11 @@ class Catalog:
             f"{_FILE} WHERE revision IN (SELECT value FROM json_each(?))", (json.dumps(list(revisions)),)
         )
         return {row["revision"]: to_file(row) for row in rows}
+
+    def revisions_of(self, file_id: str, partition_ids: Sequence[int] | None) -> list[str]:
+        """Return the current revisions of the files with that id, in the numbered partitions or (None) in all."""
+        rows = self._db.rows("SELECT partition_id, revision FROM file WHERE file_id = ?", (file_id,))
+        return [row["revision"] for row in rows if partition_ids is None or row["partition_id"] in partition_ids]
 
     def edit_metadata(self, partition: str, file_id: str, changes: Metadata, *, remove: Sequence[str] = ()) -> File:
         """Merge `changes` into a file's metadata and drop the keys in `remove`; nothing is indexed again.

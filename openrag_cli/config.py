@@ -247,4 +247,9 @@ def child_environment() -> dict[str, str]:
     return dict(os.environ)
 
 
+def failpoint_name() -> str | None:
+    """Return the point of the ingest protocol at which a crash test wants this process to die, if any."""
+    return os.environ.get("OPENRAG_FAILPOINT")
+
+
 assert {setting.attribute for setting in SETTINGS} == {entry.name for entry in fields(Settings)}

@@ -5,30 +5,30 @@ A worker owns a task through (worker, attempt) until its lease runs out; every l
 
 import json
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from openrag_cli.catalog import cancel_live, retire, save_document
+from openrag_cli.catalog import retire, save_document
 from openrag_cli.database import Database, at, now_ms
-from openrag_cli.domain import FINAL_STATES, Document, LogLine, Task, TaskError, TaskKind, TaskState, Upload
-from openrag_cli.errors import Conflict, DocumentNotFound, OpenRAGError, TaskNotFound
+from openrag_cli.domain import Document, Task, TaskError, TaskKind, TaskState, Upload
+from openrag_cli.errors import Conflict, DocumentNotFound, OpenRAGError
 
 LEASE_S = 60
 HEARTBEAT_S = 15
 MAX_ATTEMPTS = 3
 
-_FINAL = "('COMPLETED', 'FAILED', 'CANCELLED')"
+FINAL = "('COMPLETED', 'FAILED', 'CANCELLED')"
 
 _CLAIM = f"""
 UPDATE task SET state = 'SERIALIZING', worker = :worker, attempts = attempts + 1, lease_until = :until,
                 updated_at = :now
 WHERE seq IN (
     SELECT t.seq FROM task t
-    WHERE t.state NOT IN {_FINAL} AND (t.state = 'QUEUED' OR t.lease_until < :now)
+    WHERE t.state NOT IN {FINAL} AND (t.state = 'QUEUED' OR t.lease_until < :now)
       AND t.attempts < {MAX_ATTEMPTS} AND (:batch IS NULL OR t.batch = :batch)
       AND NOT EXISTS (SELECT 1 FROM task o WHERE o.partition_id = t.partition_id AND o.file_id = t.file_id
-                      AND o.seq < t.seq AND o.state NOT IN {_FINAL})
+                      AND o.seq < t.seq AND o.state NOT IN {FINAL})
     ORDER BY t.seq LIMIT :limit)
 RETURNING *
 """
@@ -91,10 +91,10 @@ class TaskQueue:
     def _submit(
         self, connection: sqlite3.Connection, upload: Upload, kind: TaskKind, batch: str
     ) -> Task | OpenRAGError:
-        partition_id = _partition_id(connection, upload.partition, create=kind is TaskKind.ADD)
+        partition_id = find_partition_id(connection, upload.partition, create=kind is TaskKind.ADD)
         key = {"partition_id": partition_id, "file_id": upload.file_id}
-        is_live = _any(connection, f"task WHERE kind = 'add' AND state NOT IN {_FINAL}", key)
-        exists = _any(connection, "file WHERE true", key)
+        is_live = find_any(connection, f"task WHERE kind = 'add' AND state NOT IN {FINAL}", key)
+        exists = find_any(connection, "file WHERE true", key)
         if kind is TaskKind.ADD and (exists or is_live):
             return Conflict(
                 f"File '{upload.file_id}' already exists in partition {upload.partition}",
@@ -119,7 +119,7 @@ class TaskQueue:
         with self._db.transaction() as connection:
             _fail_exhausted(connection, now)
             suspect = connection.execute(
-                f"SELECT 1 FROM task WHERE state NOT IN {_FINAL} AND (state = 'QUEUED' OR lease_until < ?) "
+                f"SELECT 1 FROM task WHERE state NOT IN {FINAL} AND (state = 'QUEUED' OR lease_until < ?) "
                 f"AND attempts >= {MAX_ATTEMPTS - 1} LIMIT 1",
                 (now,),
             ).fetchone()
@@ -132,14 +132,31 @@ class TaskQueue:
             }
             tasks = sorted((to_task(row) for row in connection.execute(_CLAIM, arguments)), key=lambda task: task.id)
             for task in tasks:
-                _log(connection, task.id, "INFO", f"attempt {task.attempts} by {worker}")
+                write_log(connection, task.id, "INFO", f"attempt {task.attempts} by {worker}")
         return tasks
+
+    def has_claimable(self) -> bool:
+        """Whether `claim` might find a task: a cheap read."""
+        rows = self._db.rows(
+            f"SELECT 1 FROM task WHERE state NOT IN {FINAL} AND (state = 'QUEUED' OR lease_until < ?) LIMIT 1",
+            (now_ms(),),
+        )
+        return bool(rows)
+
+    def expire(self, is_dead: Callable[[str], bool]) -> None:
+        """End the leases of workers that are known to be dead."""
+        rows = self._db.rows(f"SELECT DISTINCT worker FROM task WHERE state NOT IN {FINAL} AND worker IS NOT NULL")
+        for worker in [row["worker"] for row in rows if is_dead(row["worker"])]:
+            with self._db.transaction() as connection:
+                connection.execute(
+                    f"UPDATE task SET lease_until = 0 WHERE worker = ? AND state NOT IN {FINAL}", (worker,)
+                )
 
     def heartbeat(self, worker: str) -> None:
         """Extend the lease of everything that `worker` holds."""
         with self._db.transaction() as connection:
             connection.execute(
-                f"UPDATE task SET lease_until = ? WHERE worker = ? AND state NOT IN {_FINAL}",
+                f"UPDATE task SET lease_until = ? WHERE worker = ? AND state NOT IN {FINAL}",
                 (now_ms() + LEASE_S * 1000, worker),
             )
 
@@ -151,7 +168,7 @@ class TaskQueue:
             for task in tasks:
                 done = connection.execute(
                     "UPDATE task SET state = ?, lease_until = ?, updated_at = ? WHERE id = ? AND worker = ? "
-                    f"AND attempts = ? AND state NOT IN {_FINAL}",
+                    f"AND attempts = ? AND state NOT IN {FINAL}",
                     (state, now + LEASE_S * 1000, now, task.id, task.worker, task.attempts),
                 )
                 if done.rowcount == 1:
@@ -169,8 +186,10 @@ class TaskQueue:
                 if _finish(connection, completion.task, TaskState.COMPLETED, None):
                     _publish(connection, completion)
                     for warning in completion.document.warnings:
-                        _log(connection, completion.task.id, "WARNING", warning)
-                    _log(connection, completion.task.id, "INFO", f"{completion.chunk_count} chunks indexed{note}")
+                        write_log(connection, completion.task.id, "WARNING", warning)
+                    write_log(
+                        connection, completion.task.id, "INFO", f"{completion.chunk_count} chunks indexed{note}"
+                    )
                     finished.append(completion.task)
         return finished
 
@@ -180,7 +199,7 @@ class TaskQueue:
             if not _finish(connection, task, TaskState.FAILED, error):
                 return False
             retire(connection, task.id)
-            _log(connection, task.id, "ERROR", error.message)
+            write_log(connection, task.id, "ERROR", error.message)
         return True
 
     def release(self, worker: str) -> int:
@@ -188,113 +207,14 @@ class TaskQueue:
         with self._db.transaction() as connection:
             done = connection.execute(
                 "UPDATE task SET state = 'QUEUED', worker = NULL, lease_until = NULL, attempts = attempts - 1, "
-                f"updated_at = ? WHERE worker = ? AND state NOT IN {_FINAL}",
+                f"updated_at = ? WHERE worker = ? AND state NOT IN {FINAL}",
                 (now_ms(), worker),
             )
         return done.rowcount
 
-    # --- looking
 
-    def task(self, task_id: str) -> Task:
-        """Return one task.
-
-        Raises:
-            TaskNotFound: there is none of that id.
-        """
-        rows = self._db.rows("SELECT * FROM task WHERE id = ?", (task_id,))
-        if not rows:
-            raise TaskNotFound(task_id)
-        return to_task(rows[0])
-
-    def tasks(self, states: Iterable[TaskState] = (), *, limit: int = -1, batch: str | None = None) -> list[Task]:
-        """Return tasks, newest first; no states means all, a negative limit all of them."""
-        wanted = [str(state) for state in states] or [str(state) for state in TaskState]
-        rows = self._db.rows(
-            "SELECT * FROM task WHERE state IN (SELECT value FROM json_each(?)) AND (? IS NULL OR batch = ?) "
-            "ORDER BY seq DESC LIMIT ?",
-            (json.dumps(wanted), batch, batch, limit),
-        )
-        return [to_task(row) for row in rows]
-
-    def counts(self, *, batch: str | None = None) -> dict[TaskState, int]:
-        """Return how many tasks are in each state."""
-        rows = self._db.rows(
-            "SELECT state, count(*) AS n FROM task WHERE ? IS NULL OR batch = ? GROUP BY state", (batch, batch)
-        )
-        found = {row["state"]: int(row["n"]) for row in rows}
-        return {state: found.get(state, 0) for state in TaskState}
-
-    def log(self, task_id: str, *, last: int = -1) -> list[LogLine]:
-        """Return the last lines of a task's log, oldest first; a negative number means all.
-
-        Raises:
-            TaskNotFound: there is none of that id.
-        """
-        self.task(task_id)
-        rows = self._db.rows(
-            "SELECT at, level, message FROM task_log WHERE task_id = ? ORDER BY seq DESC LIMIT ?", (task_id, last)
-        )
-        return [LogLine(at(row["at"]), row["level"], row["message"]) for row in reversed(rows)]
-
-    # --- changing
-
-    def cancel(self, task_id: str) -> Task:
-        """Cancel a live task; a worker that holds it drops its work.
-
-        Raises:
-            TaskNotFound: there is none of that id. Conflict: it has finished.
-        """
-        with self._db.transaction() as connection:
-            n_cancelled = cancel_live(connection, "id = :id", {"id": task_id}, "")
-            if n_cancelled:
-                error = json.dumps(asdict(TaskError(message="cancelled on request", code="cancelled")))
-                connection.execute("UPDATE task SET error = ? WHERE id = ?", (error, task_id))
-                _log(connection, task_id, "INFO", "cancelled on request")
-        task = self.task(task_id)
-        if not n_cancelled:
-            raise Conflict(f"Task '{task_id}' has finished: {task.state}", hint=f"openrag task show {task_id}")
-        return task
-
-    def retry(self, task_id: str) -> Task:
-        """Queue a failed or cancelled task again, with all its attempts.
-
-        Raises:
-            TaskNotFound: there is none of that id. Conflict: it is live or completed, or its file has since been
-                added, or is being added, by another task.
-        """
-        with self._db.transaction() as connection:
-            row = connection.execute("SELECT * FROM task WHERE id = ?", (task_id,)).fetchone()
-            if row is None:
-                raise TaskNotFound(task_id)
-            if TaskState(row["state"]) not in {TaskState.FAILED, TaskState.CANCELLED}:
-                raise Conflict(f"Task '{task_id}' is {row['state']}: only FAILED and CANCELLED tasks can be retried")
-            partition_id = _partition_id(connection, row["partition"], create=True)
-            key = {"partition_id": partition_id, "file_id": row["file_id"]}
-            if _any(connection, f"task WHERE state NOT IN {_FINAL}", key) or (
-                row["kind"] == TaskKind.ADD and _any(connection, "file WHERE true", key)
-            ):
-                raise Conflict(f"File '{row['file_id']}' has been added since, or is being added")
-            connection.execute(
-                "UPDATE task SET state = 'QUEUED', attempts = 0, error = NULL, worker = NULL, lease_until = NULL, "
-                "partition_id = ?, updated_at = ? WHERE id = ?",
-                (partition_id, now_ms(), task_id),
-            )
-            connection.execute("DELETE FROM tombstone WHERE revision = ?", (task_id,))
-            _log(connection, task_id, "INFO", "queued again")
-        return self.task(task_id)
-
-    def prune(self, *, older_than_s: float, states: Iterable[TaskState] = FINAL_STATES) -> list[str]:
-        """Delete finished tasks last changed more than `older_than_s` seconds ago; return their ids."""
-        wanted = json.dumps([str(state) for state in states if state.is_final])
-        with self._db.transaction() as connection:
-            rows = connection.execute(
-                "DELETE FROM task WHERE state IN (SELECT value FROM json_each(?)) AND updated_at <= ? RETURNING id",
-                (wanted, now_ms() - round(older_than_s * 1000)),
-            ).fetchall()
-        return [row["id"] for row in rows]
-
-
-def _partition_id(connection: sqlite3.Connection, name: str, *, create: bool) -> int:
+def find_partition_id(connection: sqlite3.Connection, name: str, *, create: bool) -> int:
+    """Within a transaction, return the number of a partition, made when `create`; -1 when there is none."""
     if create:
         connection.execute(
             "INSERT INTO partition (name, created_at) VALUES (?, ?) ON CONFLICT DO NOTHING", (name, now_ms())
@@ -303,7 +223,8 @@ def _partition_id(connection: sqlite3.Connection, name: str, *, create: bool) ->
     return int(row["id"]) if row else -1
 
 
-def _any(connection: sqlite3.Connection, source: str, key: dict[str, Any]) -> bool:
+def find_any(connection: sqlite3.Connection, source: str, key: dict[str, Any]) -> bool:
+    """Within a transaction, tell whether `source`, a table with a condition, holds the file that `key` names."""
     sql = f"SELECT 1 FROM {source} AND partition_id = :partition_id AND file_id = :file_id LIMIT 1"
     return connection.execute(sql, key).fetchone() is not None
 
@@ -340,7 +261,7 @@ def _supersede(connection: sqlite3.Connection, key: dict[str, Any]) -> None:
 
 def _fail_exhausted(connection: sqlite3.Connection, now: int) -> None:
     rows = connection.execute(
-        f"SELECT id, state FROM task WHERE state NOT IN {_FINAL} AND lease_until < ? AND attempts >= {MAX_ATTEMPTS}",
+        f"SELECT id, state FROM task WHERE state NOT IN {FINAL} AND lease_until < ? AND attempts >= {MAX_ATTEMPTS}",
         (now,),
     ).fetchall()
     for row in rows:
@@ -356,13 +277,13 @@ def _fail_exhausted(connection: sqlite3.Connection, now: int) -> None:
             (json.dumps(asdict(error)), now, row["id"]),
         )
         retire(connection, row["id"])
-        _log(connection, row["id"], "ERROR", error.message)
+        write_log(connection, row["id"], "ERROR", error.message)
 
 
 def _finish(connection: sqlite3.Connection, task: Task, state: TaskState, error: TaskError | None) -> bool:
     done = connection.execute(
         "UPDATE task SET state = ?, worker = NULL, lease_until = NULL, error = ?, updated_at = ? "
-        f"WHERE id = ? AND worker = ? AND attempts = ? AND state NOT IN {_FINAL}",
+        f"WHERE id = ? AND worker = ? AND attempts = ? AND state NOT IN {FINAL}",
         (state, json.dumps(asdict(error)) if error else None, now_ms(), task.id, task.worker, task.attempts),
     )
     return done.rowcount == 1
@@ -389,7 +310,8 @@ def _publish(connection: sqlite3.Connection, completion: Completion) -> None:
     save_document(connection, upload.revision, completion.document)
 
 
-def _log(connection: sqlite3.Connection, task_id: str, level: str, message: str) -> None:
+def write_log(connection: sqlite3.Connection, task_id: str, level: str, message: str) -> None:
+    """Within a transaction, add a line to a task's log."""
     connection.execute(
         "INSERT INTO task_log (task_id, at, level, message) VALUES (?, ?, ?, ?)", (task_id, now_ms(), level, message)
     )

@@ -1,0 +1,154 @@
+"""Which files of this machine a command means: folders walked, ignore rules obeyed, ids made from paths."""
+
+import os
+import stat
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from openrag_cli.domain import Failure
+from openrag_cli.errors import InvalidInput
+
+IGNORE_FILES = (".gitignore", ".openragignore")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A local file to index: `file_id` is its path relative to the folder given, or its name."""
+
+    path: Path
+    file_id: str
+
+    @property
+    def filename(self) -> str:
+        """Its last part, without bytes that no text can hold."""
+        return readable(self.path.name)
+
+
+@dataclass(slots=True)
+class Intake:
+    """What paths led to: files in order, and the paths that led nowhere."""
+
+    sources: list[Source] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+
+
+def collect(paths: Iterable[Path], *, globs: Sequence[str] = (), excludes: Sequence[str] = ()) -> Intake:
+    """Find the files that `paths` name: files as they are, folders recursively, in the order of their names.
+
+    In folders, hidden entries, what `.gitignore` and `.openragignore` exclude, and anything but regular files is left
+    out; links are followed to files inside the folder only. `globs` and `excludes` are patterns in the manner of
+    .gitignore, relative to each folder.
+    """
+    found = Intake()
+    for path in paths:
+        try:
+            if path.is_dir():
+                walk = Walk(path, globs=globs, excludes=excludes)
+                found.sources += walk.files()
+                found.failures += walk.failures
+            elif path.exists():
+                found.sources.append(Source(path, readable(path.name)))
+            else:
+                found.failures.append(_unreadable(path, "no such file or folder", "path_not_found"))
+        except PermissionError:
+            found.failures.append(_unreadable(path, "permission denied", "forbidden"))
+    return found
+
+
+def readable(name: str) -> str:
+    """Return a name as text that can be stored: bytes that are not UTF-8 and control characters become `%XX`."""
+    text = os.fsencode(name).decode("utf-8", "surrogateescape")
+    return "".join(_escaped(char) for char in text)
+
+
+def _escaped(char: str) -> str:
+    code = ord(char)
+    if 0xDC80 <= code <= 0xDCFF:  # a byte that surrogateescape kept
+        return f"%{code - 0xDC00:02X}"
+    return f"%{code:02X}" if code < 0x20 or 0x7F <= code < 0xA0 else char
+
+
+def _unreadable(path: Path, why: str, code: str) -> Failure:
+    name = readable(str(path))
+    return Failure(file_id=name, path=name, task_id=None, code=code, message=why, hint="check the path and its mode")
+
+
+class Walk:
+    """One folder, walked once; `failures` holds what could not be read."""
+
+    def __init__(self, root: Path, *, globs: Sequence[str] = (), excludes: Sequence[str] = ()) -> None:
+        self._root = root
+        self._real_root = root.resolve()
+        self._wanted = _patterns(globs) if globs else None
+        self._excluded = _patterns(excludes) if excludes else None
+        self.failures: list[Failure] = []
+
+    def files(self) -> Iterator[Source]:
+        """Yield the folder's files in the order of their names."""
+        yield from self._walk(self._root, "", [])
+
+    def _walk(self, folder: Path, prefix: str, rules: list[tuple[str, Any]]) -> Iterator[Source]:
+        try:
+            with os.scandir(folder) as entries:
+                ordered = sorted(entries, key=lambda entry: entry.name)
+        except OSError as exc:
+            self.failures.append(_unreadable(folder, (exc.strerror or "cannot be read").lower(), "forbidden"))
+            return
+        names = {entry.name for entry in ordered}
+        here = [*rules, *((prefix, _read_rules(folder / name)) for name in IGNORE_FILES if name in names)]
+        for entry in ordered:
+            if entry.name.startswith("."):
+                continue
+            relative = prefix + entry.name
+            is_folder = entry.is_dir(follow_symlinks=False)
+            if _is_ignored(relative + "/" * is_folder, here) or self._is_excluded(relative, is_folder=is_folder):
+                continue
+            if is_folder:
+                yield from self._walk(Path(entry.path), f"{relative}/", here)
+            elif self._is_wanted(relative) and self._is_regular(entry):
+                yield Source(Path(entry.path), readable(relative))
+
+    def _is_excluded(self, relative: str, *, is_folder: bool) -> bool:
+        return self._excluded is not None and bool(self._excluded.match_file(relative + "/" * is_folder))
+
+    def _is_wanted(self, relative: str) -> bool:
+        return self._wanted is None or bool(self._wanted.match_file(relative))
+
+    def _is_regular(self, entry: "os.DirEntry[str]") -> bool:
+        try:
+            if entry.is_symlink() and not Path(entry.path).resolve().is_relative_to(self._real_root):
+                return False
+            return stat.S_ISREG(entry.stat().st_mode)
+        except OSError:  # a link to nothing, or gone since
+            return False
+
+
+def _is_ignored(relative: str, rules: Sequence[tuple[str, Any]]) -> bool:
+    """The last rule that speaks decides, and deeper files of rules speak later, as git does it."""
+    verdict = False
+    for prefix, spec in rules:
+        result = spec.check_file(relative[len(prefix) :])
+        if result.include is not None:
+            verdict = result.include
+    return verdict
+
+
+def _read_rules(path: Path) -> Any:
+    return _patterns(path.read_text(encoding="utf-8", errors="replace").splitlines())
+
+
+def _patterns(lines: Sequence[str]) -> Any:
+    import pathspec
+
+    try:
+        return pathspec.GitIgnoreSpec.from_lines(lines)
+    except ValueError as exc:
+        raise InvalidInput(f"a pattern is not valid: {exc}", hint="patterns are those of .gitignore") from exc
+
+
+def read_path_list(data: bytes, *, is_null_separated: bool) -> list[Path]:
+    """Return the paths of a list: one a line, or separated by NUL bytes; empty entries are skipped."""
+    parts = data.split(b"\0") if is_null_separated else data.splitlines()
+    return [Path(os.fsdecode(part)) for part in parts if part.strip()]

@@ -1,0 +1,149 @@
+"""From a query to hits: dense and full-text search, fusion, and the join with the catalog (I1).
+
+Fusion is reciprocal rank fusion (Cormack, Clarke and Buettcher, SIGIR 2009): a chunk scores the sum of 1/(K + rank)
+over the lists that hold it, here divided by the greatest possible sum, so that a hybrid score is in 0 to 1.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from openrag_cli.catalog import Catalog
+from openrag_cli.domain import ALL_PARTITIONS, Chunk, File, Hit, SearchMode
+from openrag_cli.embed import Embedder
+from openrag_cli.errors import DocumentNotFound, InvalidInput
+from openrag_cli.index import Index, Match, Scope
+
+RRF_K = 10
+"""Measured (nDCG@10, K = 10 against 60): see benchmarks/quality.py."""
+
+MIN_DEPTH = 100
+"""Candidates taken from each list, at least: fusion needs more than it returns."""
+
+MAX_DEPTH = 100_000
+MAX_TOP_K = 1000
+MAX_QUERY_CHARS = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class SearchRequest:
+    """What to look for and where. `file_ids` narrows the search to files, `per_file` limits the hits of each."""
+
+    text: str
+    partitions: Sequence[str] = (ALL_PARTITIONS,)
+    file_ids: Sequence[str] = ()
+    top_k: int = 5
+    mode: SearchMode = SearchMode.HYBRID
+    min_score: float | None = None
+    per_file: int | None = None
+
+    def check(self) -> None:
+        """Check the numbers and the text.
+
+        Raises:
+            InvalidInput: no text, too much of it, or a number out of range.
+        """
+        if not self.text.strip():
+            raise InvalidInput("the query is empty", hint='for example: openrag search "rotate api keys"')
+        if len(self.text) > MAX_QUERY_CHARS:
+            raise InvalidInput(f"the query has {len(self.text):,} characters; at most {MAX_QUERY_CHARS:,} are read")
+        if not 1 <= self.top_k <= MAX_TOP_K:
+            raise InvalidInput(f"top_k must be between 1 and {MAX_TOP_K:,}, not {self.top_k}")
+        if self.per_file is not None and self.per_file < 1:
+            raise InvalidInput(f"per_file must be at least 1, not {self.per_file}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    match: Match
+    score: float
+    scores: dict[str, float]
+
+
+class Retriever:
+    """Searches one store."""
+
+    def __init__(self, catalog: Catalog, index: Index, embedder: Callable[[], Embedder]) -> None:
+        self._catalog = catalog
+        self._index = index
+        self._embedder = embedder
+
+    def search(self, request: SearchRequest) -> list[Hit]:
+        """Return the best hits, best first; fewer than `top_k` only when no more exist.
+
+        A hit whose revision is not, or no longer, its file's is dropped, and the search is made again, deeper: the
+        revision that took its place was in the index before the catalog knew it.
+
+        Raises:
+            InvalidInput: see `SearchRequest.check`. PartitionNotFound, DocumentNotFound: a name is unknown.
+        """
+        request.check()
+        depth = max(MIN_DEPTH, 2 * request.top_k)
+        n_dropped_before = -1
+        while True:
+            scope = self._scope(request)
+            candidates, is_exhausted = self._candidates(request, scope, depth)
+            files = self._catalog.visible({candidate.match.revision for candidate in candidates})
+            n_dropped = sum(candidate.match.revision not in files for candidate in candidates)
+            hits = _select(candidates, files, request)
+            is_settled = n_dropped in {0, n_dropped_before}
+            is_full = len(hits) == request.top_k or is_exhausted or depth >= MAX_DEPTH
+            if is_settled and is_full:
+                return hits
+            n_dropped_before = n_dropped
+            depth = depth if is_full else depth * 4
+
+    def _scope(self, request: SearchRequest) -> Scope:
+        partition_ids = self._catalog.partition_ids(request.partitions)
+        if not request.file_ids:
+            return Scope(partition_ids=partition_ids)
+        revisions: list[str] = []
+        for file_id in dict.fromkeys(request.file_ids):
+            found = self._catalog.revisions_of(file_id, partition_ids)
+            if not found:
+                raise DocumentNotFound(file_id, ", ".join(request.partitions))
+            revisions += found
+        return Scope(revisions=revisions)
+
+    def _candidates(self, request: SearchRequest, scope: Scope, depth: int) -> tuple[list[_Candidate], bool]:
+        lists: dict[str, list[Match]] = {}
+        if request.mode is not SearchMode.TEXT:
+            lists["dense"] = self._index.dense(self._embedder().embed_query(request.text), depth, scope)
+        if request.mode is not SearchMode.DENSE:
+            lists["text"] = self._index.text(request.text, depth, scope)
+        is_exhausted = all(len(matches) < depth for matches in lists.values())
+        return fuse(lists), is_exhausted
+
+
+def fuse(lists: dict[str, list[Match]], k: int = RRF_K) -> list[_Candidate]:
+    """Merge ranked lists, best first; a single list keeps its own scores. Ties go to the smaller chunk id."""
+    matches: dict[str, Match] = {}
+    scores: dict[str, dict[str, float]] = {}
+    sums: dict[str, float] = {}
+    for name, found in lists.items():
+        for rank, match in enumerate(found, 1):
+            matches[match.id] = match
+            scores.setdefault(match.id, {}).update({name: match.score, f"{name}_rank": float(rank)})
+            sums[match.id] = sums.get(match.id, 0.0) + 1.0 / (k + rank)
+    if len(lists) == 1:
+        return [_Candidate(match, match.score, scores[match.id]) for found in lists.values() for match in found]
+    scale = (k + 1) / len(lists)
+    ranked = sorted(sums, key=lambda key: (-sums[key], key))
+    return [_Candidate(matches[key], sums[key] * scale, scores[key]) for key in ranked]
+
+
+def _select(candidates: Sequence[_Candidate], files: dict[str, File], request: SearchRequest) -> list[Hit]:
+    hits: list[Hit] = []
+    per_file: dict[str, int] = {}
+    for candidate in candidates:
+        match = candidate.match
+        file = files.get(match.revision)
+        if file is None or (request.min_score is not None and candidate.score < request.min_score):
+            continue
+        per_file[match.revision] = per_file.get(match.revision, 0) + 1
+        if request.per_file is not None and per_file[match.revision] > request.per_file:
+            continue
+        chunk = Chunk(match.id, file.partition, match.revision, match.ordinal, match.span)
+        hits.append(Hit(chunk, file, candidate.score, candidate.scores))
+        if len(hits) == request.top_k:
+            break
+    return hits
