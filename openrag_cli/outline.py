@@ -1,0 +1,169 @@
+"""The sections of a document: where its headings are and what stands under which.
+
+Markdown (CommonMark's ATX and setext headings, outside fences and front matter), reStructuredText (underlined titles;
+the order in which adornments appear is the order of levels) and LaTeX (sectioning commands). Any other text is one
+section without a heading.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from openrag_cli.domain import Document
+
+MAX_TITLE_CHARS = 200
+"""A longer title is cut: it is a paragraph that looks like a heading."""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Characters `start` to `end` of a document: a heading and the text up to the next one, which begins at `body`.
+
+    `path` is the titles above the text, outermost first, its own included.
+    """
+
+    start: int
+    body: int
+    end: int
+    path: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Heading:
+    start: int
+    end: int
+    level: int
+    title: str
+
+
+def sections(document: Document) -> list[Section]:
+    """Return the sections of `document`, in order; together they are the whole text."""
+    text = document.markdown
+    finder = _FINDERS.get(document.media_type) or (_markdown_headings if document.has_headings else None)
+    title, headings = _preamble_title(text) if finder else None, list(finder(text)) if finder else []
+    stack = [_Heading(0, 0, 0, title)] if title else []
+    ends = [*(heading.start for heading in headings), len(text)]
+    found = [Section(0, 0, ends[0], _path(stack))]
+    for heading, end in zip(headings, ends[1:], strict=True):
+        stack = [*(above for above in stack if above.level < heading.level), heading]
+        found.append(Section(heading.start, heading.end, end, _path(stack)))
+    return [section for section in found if section.start < section.end]
+
+
+def _path(stack: list[_Heading]) -> tuple[str, ...]:
+    """Return the titles, without one that repeats the title above it (front matter and first heading often do)."""
+    titles = [heading.title for heading in stack if heading.title]
+    return tuple(title for above, title in zip(["", *titles], titles, strict=False) if title != above)
+
+
+_FRONT_MATTER = re.compile(r"---[ \t]*\n(?=[\w\"'#])(?:.*\n)*?(?:---|\.\.\.)[ \t]*(?:\n|\Z)")
+_TITLE_FIELD = re.compile(r"^:?title:[ \t]*(\S.*)$", re.IGNORECASE | re.MULTILINE)
+
+
+def _preamble_title(text: str) -> str | None:
+    """Return the `title:` of the front matter (or of the header fields of a reStructuredText document)."""
+    front_matter = _FRONT_MATTER.match(text)
+    end = front_matter.end() if front_matter else text.find("\n\n")
+    field = _TITLE_FIELD.search(text, 0, max(end, 0))
+    return _plain(field[1].strip().strip("\"'")) if field else None
+
+
+_MARKDOWN_LINE = re.compile(
+    r"""^[ ]{0,3}(?:
+        (?P<fence>`{3,}(?=[^`\n]*$)|~{3,})(?P<info>.*)
+      | (?P<marks>\#{1,6})(?:[ \t]+(?P<atx>.*)|$)
+      | (?P<underline>=+|-+)[ \t]*$
+    )""",
+    re.MULTILINE | re.VERBOSE,
+)
+_NOT_A_PARAGRAPH = re.compile(r" {4}|\t|[ ]{0,3}(?:[-*+>|<]|#{1,6}[ \t]|\d+[.)][ \t]|`{3}|~{3})")
+
+
+def _markdown_headings(text: str) -> Iterator[_Heading]:
+    front_matter = _FRONT_MATTER.match(text)
+    position, fence = front_matter.end() if front_matter else 0, ""
+    for line in _MARKDOWN_LINE.finditer(text, position):
+        if fence:
+            if line["fence"] and line["fence"].startswith(fence) and not line["info"].strip():
+                fence = ""
+        elif line["fence"]:
+            fence = line["fence"]
+        elif line["marks"]:
+            title = (line["atx"] or "")[: 4 * MAX_TITLE_CHARS].strip()
+            yield _Heading(line.start(), line.end(), len(line["marks"]), _plain(re.sub(r"(^|[ \t])#+$", "", title)))
+        elif line["underline"]:
+            above = _line_above(text, line.start(), position)
+            if above and not _NOT_A_PARAGRAPH.match(above[1]):
+                yield _Heading(above[0], line.end(), 1 if line["underline"][0] == "=" else 2, _plain(above[1]))
+
+
+def _line_above(text: str, start: int, first: int) -> tuple[int, str] | None:
+    """Return the line above `start` and where it begins, if it is a paragraph by itself."""
+    if start <= first:
+        return None
+    begin = max(text.rfind("\n", first, start - 1) + 1, first)
+    line = text[begin : start - 1]
+    before = text[max(text.rfind("\n", first, begin - 1) + 1, first) : begin] if begin > first else ""
+    is_alone = not before.strip() or re.match(r" {0,3}#{1,6}\s", before) is not None
+    return (begin, line) if line.strip() and is_alone else None
+
+
+_RST_UNDERLINE = re.compile(r"^(?P<mark>[!-/:-@\[-`{-~])(?P=mark)+[ \t]*$", re.MULTILINE)
+
+
+def _rst_headings(text: str) -> Iterator[_Heading]:
+    levels: dict[tuple[str, bool], int] = {}
+    previous: re.Match[str] | None = None
+    for line in _RST_UNDERLINE.finditer(text):
+        title_start = text.rfind("\n", 0, max(line.start() - 1, 0)) + 1
+        title = text[title_start : max(line.start() - 1, 0)]
+        overline = previous if previous and previous.end() + 1 == title_start else None
+        has_overline = overline is not None and overline[0].strip() == line[0].strip()
+        start = overline.start() if overline and has_overline else title_start
+        previous = line
+        if _is_rst_title(title, line[0].strip(), has_overline=has_overline) and _is_blank_above(text, start):
+            level = levels.setdefault((line["mark"], has_overline), len(levels) + 1)
+            yield _Heading(start, line.end(), level, _plain(title))
+
+
+def _is_rst_title(title: str, underline: str, *, has_overline: bool) -> bool:
+    is_text = bool(title.strip()) and not _RST_UNDERLINE.fullmatch(title)
+    return is_text and len(underline) >= len(title.strip()) and (has_overline or not title[0].isspace())
+
+
+def _is_blank_above(text: str, start: int) -> bool:
+    return not text[text.rfind("\n", 0, max(start - 1, 0)) + 1 : start].strip()
+
+
+_LATEX_LEVELS = ("part", "chapter", "section", "subsection", "subsubsection", "paragraph")
+_LATEX_HEADING = re.compile(
+    r"^[ \t]*\\(?P<command>" + "|".join(_LATEX_LEVELS) + r")\*?(?:\[[^\]\n]*\])?\{(?P<title>[^\n]*)\}", re.MULTILINE
+)
+
+
+def _latex_headings(text: str) -> Iterator[_Heading]:
+    for line in _LATEX_HEADING.finditer(text):
+        title = re.sub(r"\\[a-zA-Z]+\*?|[{}]", "", line["title"].partition(r"\label")[0][: 4 * MAX_TITLE_CHARS])
+        yield _Heading(line.start(), line.end(), _LATEX_LEVELS.index(line["command"]) + 1, _plain(title))
+
+
+_FINDERS: dict[str, Callable[[str], Iterator[_Heading]]] = {
+    "text/x-rst": _rst_headings,
+    "text/x-tex": _latex_headings,
+    "application/x-tex": _latex_headings,
+}
+
+_MARKUP = (
+    (re.compile(r"!?\[([^\[\]]*)\]\([^()]*\)"), r"\1"),  # [text](target), ![text](image)
+    (re.compile(r"<[^<>]*>"), ""),  # <a name="x"></a>
+    (re.compile(r"[ \t]*\{#[^{}]*\}$"), ""),  # {#anchor}
+    (re.compile(r"(\*\*|__|``|\*|`)(?=\S)([^*`]*?\S)\1"), r"\2"),
+)
+
+
+def _plain(title: str) -> str:
+    """Return a title as one line without inline markup, cut to `MAX_TITLE_CHARS`."""
+    title = title[: 4 * MAX_TITLE_CHARS].strip()
+    for pattern, replacement in _MARKUP:
+        title = pattern.sub(replacement, title)
+    return " ".join(title.split())[:MAX_TITLE_CHARS].rstrip()
