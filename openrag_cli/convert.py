@@ -13,8 +13,12 @@ from openrag_cli import formats
 from openrag_cli.domain import Document
 from openrag_cli.errors import IngestError
 from openrag_cli.formats import HEAD_BYTES, SUPPORTED, media_type_of
-from openrag_cli.readers import TEXT_READERS, Limits, Source, read_text
+from openrag_cli.readers import Limits, Source, read_json, read_notebook, read_text
+from openrag_cli.readers_archive import read_odt
+from openrag_cli.readers_mail import read_mail
+from openrag_cli.readers_markup import read_docx, read_epub, read_feed, read_html, read_msg, read_pptx
 from openrag_cli.readers_pdf import read_pdf
+from openrag_cli.readers_table import read_xls, read_xlsx
 
 __all__ = ["SUPPORTED", "Limits", "convert_file", "media_type_of"]
 
@@ -37,7 +41,7 @@ def convert_file(
     _check_size(path, limits)
     media_type = _media_type(path, filename)
     source = Source(path, filename, media_type, limits, report_pages or _ignore_pages)
-    document = _cleaned(_reader(media_type)(source))
+    document = _cleaned(_READERS.get(media_type, read_text)(source))
     if not document.markdown.strip():
         raise IngestError("no text was found in it", reason="no_text")
     return document
@@ -69,10 +73,22 @@ def _media_type(path: Path, filename: str) -> str:
             return media_type_of(filename, whole[:])
 
 
-def _reader(media_type: str) -> Reader:
-    if media_type == formats.PDF:
-        return read_pdf
-    return TEXT_READERS.get(media_type, read_text)
+_READERS: dict[str, Reader] = {
+    formats.PDF: read_pdf,
+    formats.DOCX: read_docx,
+    formats.PPTX: read_pptx,
+    formats.XLSX: read_xlsx,
+    formats.XLS: read_xls,
+    formats.ODT: read_odt,
+    formats.EPUB: read_epub,
+    formats.MSG: read_msg,
+    formats.EML: read_mail,
+    formats.HTML: read_html,
+    formats.RSS: read_feed,
+    formats.IPYNB: read_notebook,
+    formats.JSON: read_json,
+    formats.JSONL: read_json,
+}  # every other type is text, kept as it is
 
 
 _BAD_CHARS = dict.fromkeys(range(0xD800, 0xE000), "\ufffd") | {0: " "}

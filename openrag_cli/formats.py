@@ -35,26 +35,27 @@ XML = "application/xml"
 
 _DOCUMENTS = {
     "pdf": PDF, "docx": DOCX, "pptx": PPTX, "xlsx": XLSX, "xlsm": XLSX, "odt": ODT, "epub": EPUB, "xls": XLS,
-    "msg": MSG, "eml": EML, "html": HTML, "htm": HTML, "xhtml": HTML, "rss": RSS, "atom": RSS, "xml": XML, "ipynb": IPYNB,
-    "json": JSON, "jsonl": JSONL, "ndjson": JSONL, "csv": "text/csv", "tsv": "text/tab-separated-values",
-    "md": MARKDOWN, "markdown": MARKDOWN, "mdx": MARKDOWN, "mkd": MARKDOWN,
+    "msg": MSG, "eml": EML, "html": HTML, "htm": HTML, "xhtml": HTML, "rss": RSS, "atom": RSS, "xml": XML,
+    "ipynb": IPYNB, "json": JSON, "jsonl": JSONL, "ndjson": JSONL, "csv": "text/csv",
+    "tsv": "text/tab-separated-values", "md": MARKDOWN, "markdown": MARKDOWN, "mdx": MARKDOWN, "mkd": MARKDOWN,
     "txt": PLAIN, "text": PLAIN, "log": PLAIN, "rst": "text/x-rst", "tex": "text/x-tex", "adoc": "text/asciidoc",
     "asciidoc": "text/asciidoc", "org": "text/org", "srt": PLAIN, "vtt": "text/vtt", "diff": "text/x-diff",
     "patch": "text/x-diff", "bib": "text/x-bibtex",
 }  # fmt: skip
 _CODE = {
     "py": "python", "pyi": "python", "js": "javascript", "mjs": "javascript", "cjs": "javascript",
-    "jsx": "javascript", "ts": "typescript", "tsx": "typescript", "java": "java", "kt": "kotlin", "kts": "kotlin", "scala": "scala",
-    "groovy": "groovy", "gradle": "groovy", "c": "c", "h": "c", "cpp": "c++", "cc": "c++", "cxx": "c++",
-    "hpp": "c++", "hh": "c++", "cs": "csharp", "fs": "fsharp", "vb": "vb", "go": "go", "rs": "rust", "swift": "swift", "m": "objc",
-    "rb": "ruby", "php": "php", "pl": "perl", "pm": "perl", "lua": "lua", "r": "r", "jl": "julia", "hs": "haskell",
-    "ml": "ocaml", "ex": "elixir", "exs": "elixir", "erl": "erlang", "clj": "clojure", "lisp": "lisp", "el": "lisp",
-    "dart": "dart", "zig": "zig", "nim": "nim", "f90": "fortran", "for": "fortran", "asm": "asm", "s": "asm",
-    "sh": "shellscript", "bash": "shellscript", "zsh": "shellscript", "fish": "shellscript", "ps1": "powershell",
-    "bat": "bat", "sql": "sql", "graphql": "graphql", "proto": "protobuf", "thrift": "thrift", "css": "css",
-    "scss": "scss", "less": "less", "vue": "vue", "svelte": "svelte", "yaml": "yaml", "yml": "yaml", "toml": "toml",
-    "ini": "ini", "cfg": "ini", "conf": "ini", "properties": "properties", "env": "ini", "tf": "terraform",
-    "cmake": "cmake", "mk": "makefile", "dockerfile": "dockerfile", "svg": "svg",
+    "jsx": "javascript", "ts": "typescript", "tsx": "typescript", "java": "java", "kt": "kotlin", "kts": "kotlin",
+    "scala": "scala", "groovy": "groovy", "gradle": "groovy", "c": "c", "h": "c", "cpp": "c++", "cc": "c++",
+    "cxx": "c++", "hpp": "c++", "hh": "c++", "cs": "csharp", "fs": "fsharp", "vb": "vb", "go": "go", "rs": "rust",
+    "swift": "swift", "m": "objc", "rb": "ruby", "php": "php", "pl": "perl", "pm": "perl", "lua": "lua", "r": "r",
+    "jl": "julia", "hs": "haskell", "ml": "ocaml", "ex": "elixir", "exs": "elixir", "erl": "erlang",
+    "clj": "clojure", "lisp": "lisp", "el": "lisp", "dart": "dart", "zig": "zig", "nim": "nim", "f90": "fortran",
+    "for": "fortran", "asm": "asm", "s": "asm", "sh": "shellscript", "bash": "shellscript", "zsh": "shellscript",
+    "fish": "shellscript", "ps1": "powershell", "bat": "bat", "sql": "sql", "graphql": "graphql",
+    "proto": "protobuf", "thrift": "thrift", "css": "css", "scss": "scss", "less": "less", "vue": "vue",
+    "svelte": "svelte", "yaml": "yaml", "yml": "yaml", "toml": "toml", "ini": "ini", "cfg": "ini", "conf": "ini",
+    "properties": "properties", "env": "ini", "tf": "terraform", "cmake": "cmake", "mk": "makefile",
+    "dockerfile": "dockerfile", "svg": "svg",
 }  # fmt: skip
 
 SUPPORTED: Mapping[str, str] = MappingProxyType(

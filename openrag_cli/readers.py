@@ -13,7 +13,7 @@ from typing import Any
 
 from openrag_cli.domain import Document
 from openrag_cli.errors import IngestError, OpenRAGError, UnsupportedFormat
-from openrag_cli.formats import IPYNB, JSON, JSONL, MARKDOWN
+from openrag_cli.formats import IPYNB, MARKDOWN
 from openrag_cli.text_encoding import NotText, decode_text
 
 
@@ -30,8 +30,7 @@ class Limits:
     max_chars: int = 10_000_000  # of text
     max_pages: int = 10_000
     max_rows: int = 200_000  # of a workbook, all sheets together
-    max_columns: int = 500  # of one row
-    max_cells: int = 2_000_000  # of a workbook that hold something
+    max_cells: int = 5_000_000  # of a workbook, empty ones up to the last of each row too
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +52,7 @@ def parser_errors(kind: str) -> Iterator[None]:
     """Translate whatever a parser raises on damaged bytes: the border that keeps third-party errors out.
 
     Raises:
-        IngestError: reason `corrupt`; errors of ours and MemoryError pass unchanged.
+        IngestError: reason `corrupt`, or `encrypted` where the parser says so; errors of ours and MemoryError pass unchanged.
     """
     try:
         yield
@@ -61,7 +60,11 @@ def parser_errors(kind: str) -> Iterator[None]:
         raise
     except RecursionError as exc:
         raise IngestError(f"the {kind} is nested too deeply to be read", reason="corrupt") from exc
-    except Exception as exc:  # on damaged bytes parsers raise anything
+    except Exception as exc:
+        if "encrypt" in str(exc).lower() or "password" in str(exc).lower():
+            raise IngestError(
+                f"the {kind} needs a password", reason="encrypted", hint="save a copy without a password and add that"
+            ) from exc  # on damaged bytes parsers raise anything
         raise IngestError(
             f"the {kind} is damaged and cannot be read ({type(exc).__name__})",
             reason="corrupt",
@@ -147,6 +150,3 @@ def _cell_markdown(cell: dict[str, Any], language: str) -> str:
 
 def _joined(lines: Any) -> str:
     return lines if isinstance(lines, str) else "".join(str(line) for line in lines)
-
-
-TEXT_READERS = {JSON: read_json, JSONL: read_json, IPYNB: read_notebook}
