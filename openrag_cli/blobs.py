@@ -14,11 +14,12 @@ from typing import BinaryIO
 from openrag_cli.errors import StoreDamaged, TooLarge, os_errors
 
 BLOCK_BYTES = 1 << 20
+HEAD_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Spooled:
-    """Bytes written but not yet durable: their revision, size, sha256 (hex) and first 8 KiB."""
+    """Bytes written but not yet durable: their revision, size, sha256 (hex) and first 64 KiB."""
 
     revision: str
     size: int
@@ -55,7 +56,7 @@ class BlobStore:
                         f"the file is larger than {max_bytes:,} bytes",
                         hint="raise max_file_bytes in the configuration",
                     )
-                head = head or block[:8192]
+                head = head or block[:HEAD_BYTES]
                 digest.update(block)
                 target.write(block)
         return Spooled(revision=revision, size=size, sha256=digest.hexdigest(), head=head)
@@ -107,6 +108,10 @@ class BlobStore:
             )
         with os_errors("reading a stored file"):
             return path.open("rb")
+
+    def has(self, revision: str) -> bool:
+        """Whether the original of `revision` is stored."""
+        return self.path(revision).is_file()
 
     def stored(self) -> Iterator[tuple[str, float]]:
         """Yield (revision, modification time in seconds since 1970) of every blob and spooled file."""

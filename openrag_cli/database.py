@@ -15,7 +15,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from openrag_cli.errors import Forbidden, StoreBusy, StoreDamaged, StoreError, StoreFull, StoreMismatch, os_errors
+from openrag_cli.errors import (
+    ConfigError,
+    Forbidden,
+    StoreBusy,
+    StoreDamaged,
+    StoreError,
+    StoreFull,
+    StoreMismatch,
+    os_errors,
+)
 
 FORMAT = 1
 """The store format that this version writes (`PRAGMA user_version`)."""
@@ -74,8 +83,11 @@ class Database:
         return connection
 
     def _open(self) -> sqlite3.Connection:
-        with os_errors(f"opening the store {self.path.parent}"):
-            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        folder = self.path.parent
+        with os_errors(f"opening the store {folder}"):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if not self.path.exists() and any(not path.name.startswith(self.path.name) for path in folder.iterdir()):
+                raise _not_a_store(folder)
         with _sqlite_errors(self.path):
             connection = sqlite3.connect(
                 self.path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
@@ -171,6 +183,14 @@ class Database:
         for connection in connections:
             connection.close()
         self._local = threading.local()
+
+
+def _not_a_store(folder: Path) -> StoreError | ConfigError:
+    if (folder / "lance").exists():
+        return StoreDamaged(f"the store {folder} has lost its catalog openrag.db", hint="restore it from a backup")
+    return ConfigError(
+        f"{folder} holds other files: it is not a store", hint="name a new or empty folder with --store"
+    )
 
 
 def _lock(descriptor: int, timeout_s: float) -> None:

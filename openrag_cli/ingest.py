@@ -83,6 +83,7 @@ class Ingester:
         blobs: BlobStore,
         embedder: Embedder,
         pool: ConverterPool,
+        n_converters: int,
     ) -> None:
         self._database = database
         self._catalog = catalog
@@ -91,6 +92,7 @@ class Ingester:
         self._blobs = blobs
         self._embedder = embedder
         self._pool = pool
+        self._n_converters = n_converters
         self._chunker = Chunker(embedder.tokenizer_path, embedder.max_tokens)
 
     def run(self, claim: Callable[[int], list[Task]], listener: Listener, should_stop: Callable[[], bool]) -> None:
@@ -102,13 +104,13 @@ class Ingester:
         running: dict[Future[Converted], Task] = {}
         ready = _Ready()
         is_drained = False
-        with ThreadPoolExecutor(self._pool.workers, thread_name_prefix="convert") as threads:
+        with ThreadPoolExecutor(self._n_converters, thread_name_prefix="convert") as threads:
             while not should_stop():
                 if not waiting and not is_drained:
                     waiting.extend(claim(MAX_BATCH_FILES))
                     is_drained = not waiting
                     failpoint("claimed")
-                while waiting and len(running) < 2 * self._pool.workers:
+                while waiting and len(running) < 2 * self._n_converters:
                     task = waiting.popleft()
                     running[threads.submit(self._convert, task)] = task
                 if not running:
@@ -126,8 +128,7 @@ class Ingester:
         self._commit(ready, listener, should_stop)
 
     def _convert(self, task: Task) -> Converted:
-        with self._blobs.open(task.id):
-            pass  # a missing original is reported as such, not as a corrupt document
+        self._blobs.open(task.id).close()  # a missing original is reported as such, not as a corrupt document
         converted = self._pool.convert(self._blobs.path(task.id), task.upload.filename)
         if not converted.spans:
             raise IngestError("the document holds no text", reason="empty", hint="there is nothing to index")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from openrag_cli.catalog import Catalog
 from openrag_cli.domain import ALL_PARTITIONS, Chunk, File, Hit, SearchMode
 from openrag_cli.embed import Embedder
-from openrag_cli.errors import DocumentNotFound, InvalidInput
+from openrag_cli.errors import ChunkNotFound, DocumentNotFound, InvalidInput
 from openrag_cli.index import Index, Match, Scope
 
 RRF_K = 10
@@ -53,6 +53,16 @@ class SearchRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class Extract:
+    """A visible chunk with its file, and chunks of the file on either side, in order."""
+
+    chunk: Chunk
+    file: File
+    before: tuple[Chunk, ...] = ()
+    after: tuple[Chunk, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class _Candidate:
     match: Match
     score: float
@@ -91,6 +101,28 @@ class Retriever:
                 return hits
             n_dropped_before = n_dropped
             depth = depth if is_full else depth * 4
+
+    def extract(self, chunk_id: str, *, context: int = 0) -> Extract:
+        """Return a visible chunk with up to `context` chunks of its file on either side.
+
+        Raises:
+            ChunkNotFound: no visible file has it.
+        """
+        matches = self._index.chunks(ids=[chunk_id])
+        files = self._catalog.visible(match.revision for match in matches)
+        for match in matches:
+            file = files.get(match.revision)
+            if file is not None:
+                around = self._index.chunks(revision=match.revision) if context else []
+                n = match.ordinal
+                before = tuple(_chunk(other, file) for other in around if n - context <= other.ordinal < n)
+                after = tuple(_chunk(other, file) for other in around if n < other.ordinal <= n + context)
+                return Extract(_chunk(match, file), file, before, after)
+        raise ChunkNotFound(chunk_id)
+
+    def chunks(self, file: File) -> list[Chunk]:
+        """Return the chunks of a file in order."""
+        return [_chunk(match, file) for match in self._index.chunks(revision=file.revision)]
 
     def _scope(self, request: SearchRequest) -> Scope:
         partition_ids = self._catalog.partition_ids(request.partitions)
@@ -142,8 +174,11 @@ def _select(candidates: Sequence[_Candidate], files: dict[str, File], request: S
         per_file[match.revision] = per_file.get(match.revision, 0) + 1
         if request.per_file is not None and per_file[match.revision] > request.per_file:
             continue
-        chunk = Chunk(match.id, file.partition, match.revision, match.ordinal, match.span)
-        hits.append(Hit(chunk, file, candidate.score, candidate.scores))
+        hits.append(Hit(_chunk(match, file), file, candidate.score, candidate.scores))
         if len(hits) == request.top_k:
             break
     return hits
+
+
+def _chunk(match: Match, file: File) -> Chunk:
+    return Chunk(match.id, file.partition, match.revision, match.ordinal, match.span)

@@ -106,6 +106,19 @@ class TaskQueue:
             _supersede(connection, key)
         return _insert(connection, upload, kind, key | {"batch": batch})
 
+    def refuse(self, upload: Upload, error: TaskError, *, batch: str) -> Task:
+        """Record an upload that cannot be indexed as a task that has FAILED; its bytes are not kept."""
+        with self._db.transaction() as connection:
+            number = find_partition_id(connection, upload.partition, create=True)
+            key = {"partition_id": number, "file_id": upload.file_id, "batch": batch}
+            _insert(connection, upload, TaskKind.REPLACE, key)
+            row = connection.execute(
+                "UPDATE task SET state = 'FAILED', error = ? WHERE id = ? RETURNING *",
+                (json.dumps(asdict(error)), upload.revision),
+            ).fetchone()
+            write_log(connection, upload.revision, "ERROR", error.message)
+        return to_task(row)
+
     # --- working
 
     def claim(self, worker: str, *, limit: int, batch: str | None = None) -> list[Task]:
@@ -143,6 +156,13 @@ class TaskQueue:
         )
         return bool(rows)
 
+    def has_live(self, *, batch: str | None = None) -> bool:
+        """Whether any task, or any of a batch, is unfinished."""
+        rows = self._db.rows(
+            f"SELECT 1 FROM task WHERE state NOT IN {FINAL} AND (? IS NULL OR batch = ?) LIMIT 1", (batch, batch)
+        )
+        return bool(rows)
+
     def expire(self, is_dead: Callable[[str], bool]) -> None:
         """End the leases of workers that are known to be dead."""
         rows = self._db.rows(f"SELECT DISTINCT worker FROM task WHERE state NOT IN {FINAL} AND worker IS NOT NULL")
@@ -175,7 +195,7 @@ class TaskQueue:
                     kept.append(task)
         return kept
 
-    def complete(self, completions: Sequence[Completion], *, note: str = "") -> list[Task]:
+    def complete(self, completions: Sequence[Completion]) -> list[Task]:
         """Make new revisions visible and finish their tasks, in one transaction (I3); return those still owned.
 
         The revision that each replaces is retired.
@@ -187,9 +207,7 @@ class TaskQueue:
                     _publish(connection, completion)
                     for warning in completion.document.warnings:
                         write_log(connection, completion.task.id, "WARNING", warning)
-                    write_log(
-                        connection, completion.task.id, "INFO", f"{completion.chunk_count} chunks indexed{note}"
-                    )
+                    write_log(connection, completion.task.id, "INFO", f"{completion.chunk_count} chunks indexed")
                     finished.append(completion.task)
         return finished
 

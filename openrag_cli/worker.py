@@ -12,7 +12,7 @@ from typing import Final
 from openrag_cli.blobs import BlobStore
 from openrag_cli.catalog import Catalog
 from openrag_cli.database import Database
-from openrag_cli.domain import LIVE_STATES, Task
+from openrag_cli.domain import Task
 from openrag_cli.faults import failpoint
 from openrag_cli.index import Index
 from openrag_cli.ingest import Ingester, Listener
@@ -64,7 +64,7 @@ class Worker:
             while not should_stop():
                 self._queue.expire(_is_dead)
                 self._ingester.run(self._claim, listener, should_stop)
-                if not self._is_work_left():
+                if not self._queue.has_live(batch=self._batch):
                     return
                 time.sleep(POLL_S)
 
@@ -81,10 +81,6 @@ class Worker:
 
     def _claim(self, limit: int) -> list[Task]:
         return self._queue.claim(self.name, limit=limit, batch=self._batch)
-
-    def _is_work_left(self) -> bool:
-        counts = self._queue.counts(batch=self._batch)
-        return any(counts[state] for state in LIVE_STATES)
 
     @contextlib.contextmanager
     def _alive(self) -> Iterator[None]:

@@ -1,0 +1,242 @@
+"""Adding local files: what is new is stored and queued in groups, what is known and unchanged is left alone.
+
+A group is on the disk, bytes and tasks, before the next begins (I8).
+"""
+
+import contextlib
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from itertools import islice
+from pathlib import Path
+
+from openrag_cli.blobs import BLOCK_BYTES, BlobStore, Spooled
+from openrag_cli.catalog import Catalog
+from openrag_cli.domain import (
+    Failure,
+    File,
+    Metadata,
+    Report,
+    Task,
+    TaskError,
+    TaskKind,
+    TaskState,
+    Upload,
+    check_file_id,
+    new_task_id,
+)
+from openrag_cli.errors import Conflict, IngestError, InvalidInput, OpenRAGError, PathNotFound, UnsupportedFormat
+from openrag_cli.formats import HEAD_BYTES, media_type_of
+from openrag_cli.intake import Source, readable
+from openrag_cli.taskqueue import TaskQueue
+from openrag_cli.tasks import TaskLedger
+
+GROUP_FILES = 200
+GROUP_BYTES = 64 << 20
+
+
+class IfExists(StrEnum):
+    """What to do with a file whose id is taken and whose content differs."""
+
+    FAIL = "fail"
+    SKIP = "skip"
+    REPLACE = "replace"
+
+
+@dataclass(frozen=True, slots=True)
+class AddOptions:
+    """How files are added; `batch` names this command's tasks."""
+
+    partition: str
+    batch: str
+    metadata: Metadata = field(default_factory=dict)
+    if_exists: IfExists = IfExists.FAIL
+    max_bytes: int = 1 << 30
+
+
+class Adder:
+    """Stores and queues the files of one command, and counts what it did with them."""
+
+    def __init__(
+        self, *, catalog: Catalog, queue: TaskQueue, ledger: TaskLedger, blobs: BlobStore, options: AddOptions
+    ) -> None:
+        self._catalog = catalog
+        self._queue = queue
+        self._ledger = ledger
+        self._blobs = blobs
+        self._options = options
+        self.report = Report()
+        self.n_queued = 0
+        self.paths: dict[str, Path] = {}
+
+    def submit(self, sources: Iterable[Source], should_stop: Callable[[], bool]) -> None:
+        """Store and queue `sources` group by group; `paths` then maps each task's file id to where it came from."""
+        for group in _groups(sources):
+            if should_stop():
+                return
+            self._submit_group(group)
+
+    def settle(self) -> Report:
+        """Fill in what became of the tasks, whoever ran them, and return the report."""
+        report = self.report
+        reported = {failure.task_id for failure in report.failures}
+        completed = []
+        for task in reversed(self._ledger.tasks(batch=self._options.batch)):
+            if task.state is TaskState.COMPLETED:
+                completed.append(task.id)
+                report.added += task.kind is TaskKind.ADD
+                report.replaced += task.kind is TaskKind.REPLACE
+            elif task.state.is_final and task.error and task.id not in reported:
+                path = self.paths.get(task.upload.file_id)
+                shown = readable(str(path)) if path else None
+                error = task.error
+                report.failures.append(
+                    Failure(task.upload.file_id, shown, task.id, error.code, error.message, error.hint)
+                )
+        report.chunks = sum(file.chunk_count for file in self._catalog.visible(completed).values())
+        return report
+
+    def fail(self, source: Source, exc: OpenRAGError, task_id: str | None = None) -> None:
+        """Count `source` as failed."""
+        code = exc.reason if isinstance(exc, IngestError) else exc.code
+        self.report.failures.append(
+            Failure(source.file_id, readable(str(source.path)), task_id, code, exc.message, exc.hint)
+        )
+
+    def _submit_group(self, group: Sequence[Source]) -> None:
+        known = self._catalog.known_files(self._options.partition, [source.file_id for source in group])
+        pending: dict[TaskKind, list[tuple[Source, Upload]]] = {TaskKind.ADD: [], TaskKind.REPLACE: []}
+        for source in group:
+            try:
+                check_file_id(source.file_id)
+                kind = self._kind(source, known.get(source.file_id))
+                if kind is not None:
+                    pending[kind].append((source, self._stored(source)))
+            except UnsupportedFormat as exc:
+                self._refuse(source, exc)
+            except (InvalidInput, Conflict, PathNotFound, IngestError) as exc:
+                self.fail(source, exc)
+        self._blobs.commit(upload.revision for entries in pending.values() for _, upload in entries)
+        for kind, entries in pending.items():
+            self._queue_uploads(kind, entries)
+
+    def _kind(self, source: Source, known: File | None) -> TaskKind | None:
+        if known is None:
+            return TaskKind.ADD
+        if self._options.if_exists is IfExists.SKIP or _is_unchanged(source.path, known):
+            self._skip(known)
+            return None
+        if self._options.if_exists is IfExists.REPLACE:
+            return TaskKind.REPLACE
+        raise Conflict(
+            f"File '{known.file_id}' already exists in partition {known.partition}, with other content",
+            hint="replace it with --if-exists replace",
+        )
+
+    def _skip(self, known: File) -> None:
+        self.report.unchanged += 1
+        changes = self._options.metadata
+        if self._options.if_exists is IfExists.REPLACE and known.metadata | changes != known.metadata:
+            self._catalog.edit_metadata(known.partition, known.file_id, changes)
+
+    def _stored(self, source: Source) -> Upload:
+        revision = new_task_id()
+        with _opening(source.path), source.path.open("rb") as stream:
+            media_type = media_type_of(source.filename, stream.read(HEAD_BYTES))
+            stream.seek(0)
+            spooled = self._blobs.spool(revision, stream, max_bytes=self._options.max_bytes)
+        return self._upload(source, spooled, media_type)
+
+    def _upload(self, source: Source, spooled: Spooled, media_type: str) -> Upload:
+        return Upload(
+            partition=self._options.partition,
+            file_id=source.file_id,
+            revision=spooled.revision,
+            filename=source.filename,
+            media_type=media_type,
+            size=spooled.size,
+            sha256=spooled.sha256,
+            metadata=self._options.metadata,
+        )
+
+    def _refuse(self, source: Source, exc: UnsupportedFormat) -> None:
+        nothing = Spooled(revision=new_task_id(), size=0, sha256="", head=b"")
+        error = TaskError(exc.message, exc.code, exc.hint)
+        task = self._queue.refuse(self._upload(source, nothing, ""), error, batch=self._options.batch)
+        self.fail(source, exc, task.id)
+
+    def _queue_uploads(self, kind: TaskKind, entries: Sequence[tuple[Source, Upload]]) -> None:
+        if not entries:
+            return
+        outcomes = self._queue.submit([upload for _, upload in entries], kind=kind, batch=self._options.batch)
+        for (source, upload), outcome in zip(entries, outcomes, strict=True):
+            if isinstance(outcome, Task):
+                self._count_queued(source)
+            else:
+                self._settle_refused(source, upload, outcome)
+
+    def _count_queued(self, source: Source) -> None:
+        self.n_queued += 1
+        self.paths[source.file_id] = source.path
+
+    def _settle_refused(self, source: Source, upload: Upload, refusal: OpenRAGError) -> None:
+        """Another command is adding this file: its task is taken over, or replaced, or this one fails."""
+        live = self._ledger.live_task(upload.partition, upload.file_id)
+        if live is not None and live.upload.sha256 == upload.sha256:
+            self._ledger.adopt([live.id], self._options.batch)
+            self._blobs.discard([upload.revision])
+            self._count_queued(source)
+        elif live is not None and self._options.if_exists is IfExists.REPLACE:
+            self._queue.submit([upload], kind=TaskKind.REPLACE, batch=self._options.batch)
+            self._count_queued(source)
+        else:
+            self._blobs.discard([upload.revision])
+            self.fail(source, refusal)
+
+
+def _groups(sources: Iterable[Source]) -> Iterator[list[Source]]:
+    iterator = iter(sources)
+    while group := list(islice(iterator, GROUP_FILES)):
+        part: list[Source] = []
+        n_bytes = 0
+        for source in group:
+            part.append(source)
+            n_bytes += _size(source.path)
+            if n_bytes >= GROUP_BYTES:
+                yield part
+                part, n_bytes = [], 0
+        if part:
+            yield part
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _is_unchanged(path: Path, known: File) -> bool:
+    """Whether the file at `path` has the content that the catalog knows; it is hashed only when the sizes agree."""
+    with _opening(path):
+        if path.stat().st_size != known.size:
+            return False
+        digest = hashlib.sha256()
+        with path.open("rb") as stream:
+            while block := stream.read(BLOCK_BYTES):
+                digest.update(block)
+    return digest.hexdigest() == known.sha256
+
+
+@contextlib.contextmanager
+def _opening(path: Path) -> Iterator[None]:
+    """Translate what the file system says about a user's file, as opposed to the store."""
+    try:
+        yield
+    except FileNotFoundError as exc:
+        raise PathNotFound("no such file", hint="check the path") from exc
+    except PermissionError as exc:
+        raise IngestError("permission denied", reason="forbidden", hint=f"check the mode of {path}") from exc
+    except OSError as exc:
+        raise IngestError(f"it cannot be read: {exc.strerror}", reason="unreadable") from exc

@@ -1,0 +1,373 @@
+"""The engine: everything that openrag can do with a store, for both edges. Adapters are opened when first needed."""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, BinaryIO, Self
+
+from openrag_cli.blobs import BlobStore
+from openrag_cli.catalog import Catalog
+from openrag_cli.config import Settings
+from openrag_cli.database import Database
+from openrag_cli.domain import (
+    Chunk,
+    Document,
+    File,
+    Hit,
+    LogLine,
+    Metadata,
+    Partition,
+    Report,
+    Task,
+    TaskKind,
+    TaskState,
+    Upload,
+    check_file_id,
+    check_metadata,
+    check_partition,
+    new_task_id,
+)
+from openrag_cli.errors import Conflict, DeadlineReached, DocumentNotFound, OpenRAGError, StoreBusy
+from openrag_cli.taskqueue import TaskQueue
+from openrag_cli.tasks import TaskLedger
+
+if TYPE_CHECKING:
+    from openrag_cli.adding import AddOptions
+    from openrag_cli.embed import Embedder
+    from openrag_cli.index import Index
+    from openrag_cli.ingest import Listener
+    from openrag_cli.intake import Source
+    from openrag_cli.retrieve import Extract, Retriever, SearchRequest
+    from openrag_cli.worker import Janitor, Worker
+
+POLL_S = 0.1
+MAX_CONVERTERS = 4
+
+
+def _never() -> bool:
+    return False
+
+
+class Engine:
+    """One store and what can be done with it. Safe across threads; other processes may work on the same store."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections; the engine may be used again."""
+        if "_database" in self.__dict__:
+            self._database.close()
+
+    # --- adapters, opened when first needed
+
+    @cached_property
+    def _database(self) -> Database:
+        return Database(self.settings.store / "openrag.db")
+
+    @cached_property
+    def _catalog(self) -> Catalog:
+        return Catalog(self._database)
+
+    @cached_property
+    def _queue(self) -> TaskQueue:
+        return TaskQueue(self._database)
+
+    @cached_property
+    def _ledger(self) -> TaskLedger:
+        return TaskLedger(self._database)
+
+    @cached_property
+    def _blobs(self) -> BlobStore:
+        return BlobStore(self.settings.store)
+
+    @cached_property
+    def _embedder(self) -> "Embedder":
+        from openrag_cli.embed import OnnxEmbedder, default_model_dir
+
+        folder = self.settings.embed_model or default_model_dir()
+        embedder = OnnxEmbedder(folder, threads=self.settings.threads, cache_dir=self.settings.cache)
+        self._catalog.check_model(embedder.identity)
+        return embedder
+
+    @cached_property
+    def _index(self) -> "Index":
+        from openrag_cli.index import Index
+
+        language = self._catalog.meta("language") or self._catalog.remember("language", self.settings.language)
+        return Index(self.settings.store / "lance", dimension=self._embedder.dimension, language=language)
+
+    @cached_property
+    def _retriever(self) -> "Retriever":
+        from openrag_cli.retrieve import Retriever
+
+        return Retriever(self._catalog, self._index, lambda: self._embedder)
+
+    @cached_property
+    def _janitor(self) -> "Janitor":
+        from openrag_cli.worker import Janitor
+
+        return Janitor(self._database, self._catalog, self._index, self._blobs)
+
+    # --- partitions
+
+    def create_partition(self, name: str) -> Partition:
+        """Create an empty partition. Raises: InvalidInput, Conflict."""
+        return self._catalog.create_partition(check_partition(name))
+
+    def partitions(self) -> list[Partition]:
+        """Return every partition with its counts, by name."""
+        return self._catalog.partitions()
+
+    def partition(self, name: str) -> Partition:
+        """Return one partition with its counts. Raises: PartitionNotFound."""
+        return self._catalog.partition(name)
+
+    def delete_partition(self, name: str) -> int:
+        """Delete a partition and its files; return how many it had. Raises: PartitionNotFound."""
+        n_files = self._catalog.delete_partition(name)
+        self._sweep_if_free()
+        return n_files
+
+    # --- files
+
+    def files(self, partition: str, *, limit: int = -1, offset: int = 0) -> list[File]:
+        """Return the files of a partition, or of `all`, by id; a negative limit means all."""
+        return self._catalog.files(partition, limit=limit, offset=offset)
+
+    def file(self, partition: str, file_id: str) -> File:
+        """Return one file. Raises: DocumentNotFound."""
+        return self._catalog.file(partition, file_id)
+
+    def document(self, partition: str, file_id: str) -> Document:
+        """Return the converted text of a file. Raises: DocumentNotFound, StoreDamaged."""
+        return self._catalog.document(self.file(partition, file_id).revision)
+
+    def original(self, partition: str, file_id: str) -> BinaryIO:
+        """Open the stored bytes of a file. Raises: DocumentNotFound, StoreDamaged."""
+        return self._blobs.open(self.file(partition, file_id).revision)
+
+    def edit_file(self, partition: str, file_id: str, changes: Metadata, *, remove: Sequence[str] = ()) -> File:
+        """Merge `changes` into a file's metadata and drop the keys in `remove`. Raises: DocumentNotFound."""
+        return self._catalog.edit_metadata(partition, file_id, check_metadata(changes), remove=remove)
+
+    def delete_files(self, partition: str, file_ids: Sequence[str]) -> tuple[list[str], list[str]]:
+        """Delete files and cancel what is being done to them; return (deleted, not found)."""
+        outcome = self._catalog.delete_files(partition, file_ids)
+        self._sweep_if_free()
+        return outcome
+
+    def _sweep_if_free(self) -> None:
+        """Drop the index's rows now if nobody is writing; otherwise whoever next holds the lock does (I3)."""
+        with contextlib.suppress(StoreBusy):
+            self._janitor.sweep(timeout_s=0)
+
+    # --- adding
+
+    def submit(
+        self, upload: Upload, source: BinaryIO, *, kind: TaskKind = TaskKind.ADD, batch: str | None = None
+    ) -> Task:
+        """Store one upload and queue it; when this returns, both are on the disk. `upload` needs no size or hash yet.
+
+        Raises:
+            InvalidInput: an id, the partition or the metadata. UnsupportedFormat, TooLarge: the bytes.
+            Conflict: an added file exists. DocumentNotFound: a replaced file does not.
+        """
+        from openrag_cli.formats import media_type_of
+
+        self._check(upload, kind)
+        spooled = self._blobs.spool(upload.revision, source, max_bytes=self.settings.max_file_bytes)
+        try:
+            media_type = media_type_of(upload.filename, spooled.head)
+            self._blobs.commit([upload.revision])
+            complete = replace(upload, media_type=media_type, size=spooled.size, sha256=spooled.sha256)
+            outcome = self._queue.submit([complete], kind=kind, batch=batch or upload.revision)[0]
+            if isinstance(outcome, OpenRAGError):
+                raise outcome
+        except OpenRAGError:
+            self._blobs.discard([upload.revision])
+            raise
+        return outcome
+
+    def _check(self, upload: Upload, kind: TaskKind) -> None:
+        """Refuse early what the queue would refuse anyway, before its bytes are read."""
+        check_partition(upload.partition)
+        check_file_id(upload.file_id)
+        check_metadata(upload.metadata)
+        exists = bool(self._catalog.known_files(upload.partition, [upload.file_id]))
+        if kind is TaskKind.ADD and exists:
+            raise Conflict(f"File '{upload.file_id}' already exists in partition {upload.partition}")
+        if kind is TaskKind.REPLACE and not exists:
+            raise DocumentNotFound(upload.file_id, upload.partition)
+
+    def add(
+        self,
+        sources: Iterable["Source"],
+        options: "AddOptions",
+        *,
+        detach: bool = False,
+        on_queued: Callable[[int], None] = lambda _: None,
+        listener: "Listener" = lambda _: None,
+        should_stop: Callable[[], bool] = _never,
+    ) -> Report:
+        """Store, queue and (unless `detach`) index local files; return what was done.
+
+        `on_queued(n)` is told the number of files to index, `listener` of each one that ends.
+
+        Raises:
+            StoreFull, StoreError and kin: what was committed stays, the rest waits in the queue.
+        """
+        from openrag_cli.adding import Adder
+
+        began = time.monotonic()
+        check_partition(options.partition)
+        check_metadata(options.metadata)
+        adder = Adder(
+            catalog=self._catalog, queue=self._queue, ledger=self._ledger, blobs=self._blobs, options=options
+        )
+        adder.submit(sources, should_stop)
+        on_queued(adder.n_queued)
+        if adder.n_queued and not detach and not should_stop():
+            self.drain(batch=options.batch, listener=listener, should_stop=should_stop)
+        report = adder.settle()
+        report.seconds = round(time.monotonic() - began, 3)
+        return report
+
+    # --- working
+
+    def drain(
+        self,
+        *,
+        batch: str | None = None,
+        listener: "Listener" = lambda _: None,
+        should_stop: Callable[[], bool] = _never,
+    ) -> None:
+        """Run queued tasks (of one batch, or all) in this process until none is unfinished, then tidy the index."""
+        with self._working(batch) as worker:
+            worker.drain(listener, should_stop)
+            if not should_stop():
+                self.maintain()
+
+    def work(self, *, listener: "Listener" = lambda _: None, should_stop: Callable[[], bool]) -> None:
+        """Run tasks as they come until `should_stop`: the body of a worker process."""
+        with self._working(None) as worker:
+            worker.serve(listener, should_stop, self.maintain)
+
+    def maintain(self, *, force: bool = False) -> None:
+        """Delete what is retired or orphaned, and compact the index if it needs it (or `force`)."""
+        self._janitor.sweep()
+        self._janitor.collect_orphans()
+        self._janitor.optimize(force=force)
+
+    @contextlib.contextmanager
+    def _working(self, batch: str | None) -> "Iterator[Worker]":
+        from openrag_cli.ingest import Ingester
+        from openrag_cli.sandbox import ConverterPool
+        from openrag_cli.worker import Worker
+
+        embedder = self._embedder
+        n_converters = min(self.settings.threads, MAX_CONVERTERS)
+        with ConverterPool(
+            workers=n_converters, tokenizer_path=embedder.tokenizer_path, max_tokens=embedder.max_tokens
+        ) as pool:
+            ingester = Ingester(
+                database=self._database,
+                catalog=self._catalog,
+                queue=self._queue,
+                index=self._index,
+                blobs=self._blobs,
+                embedder=embedder,
+                pool=pool,
+                n_converters=n_converters,
+            )
+            yield Worker(self._queue, ingester, batch=batch)
+
+    # --- tasks
+
+    def tasks(self, states: Iterable[TaskState] = (), *, limit: int = -1) -> list[Task]:
+        """Return tasks, newest first; no states means all, a negative limit all of them."""
+        return self._ledger.tasks(states, limit=limit)
+
+    def task(self, task_id: str) -> Task:
+        """Return one task. Raises: TaskNotFound."""
+        return self._ledger.task(task_id)
+
+    def task_counts(self) -> dict[TaskState, int]:
+        """Return how many tasks are in each state."""
+        return self._ledger.counts()
+
+    def task_log(self, task_id: str, *, last: int = -1) -> list[LogLine]:
+        """Return a task's last log lines, oldest first; a negative number means all. Raises: TaskNotFound."""
+        return self._ledger.log(task_id, last=last)
+
+    def cancel_task(self, task_id: str) -> Task:
+        """Cancel a live task. Raises: TaskNotFound; Conflict: it has finished."""
+        return self._ledger.cancel(task_id)
+
+    def retry_task(self, task_id: str) -> Task:
+        """Queue a failed or cancelled task again. Raises: TaskNotFound, Conflict."""
+        task = self._ledger.task(task_id)
+        if task.state.is_final and not self._blobs.has(task_id):
+            raise Conflict(
+                f"Task '{task_id}' cannot be retried: its file was not kept", hint="openrag file add, or file replace"
+            )
+        return self._ledger.retry(task_id)
+
+    def wait_tasks(self, task_ids: Sequence[str], *, timeout_s: float | None = None) -> list[Task]:
+        """Return the tasks once all have finished.
+
+        Raises:
+            TaskNotFound. DeadlineReached: some are unfinished after `timeout_s` seconds.
+        """
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        while True:
+            tasks = [self._ledger.task(task_id) for task_id in task_ids]
+            if all(task.state.is_final for task in tasks):
+                return tasks
+            if deadline is not None and time.monotonic() >= deadline:
+                n_left = sum(not task.state.is_final for task in tasks)
+                raise DeadlineReached(f"{n_left} of {len(tasks)} tasks have not finished after {timeout_s:g} s")
+            time.sleep(POLL_S)
+
+    def prune_tasks(self, *, older_than_s: float = 0.0, states: Iterable[TaskState] = ()) -> int:
+        """Forget finished tasks older than `older_than_s` seconds, with what was kept to retry them."""
+        wanted = list(states) or [state for state in TaskState if state.is_final]
+        pruned = self._ledger.prune(older_than_s=older_than_s, states=wanted)
+        needed = self._catalog.revisions()
+        self._blobs.discard(task_id for task_id in pruned if task_id not in needed)
+        return len(pruned)
+
+    # --- searching
+
+    def search(self, request: "SearchRequest") -> list[Hit]:
+        """Return the best hits for a query, best first.
+
+        Raises:
+            InvalidInput, PartitionNotFound, DocumentNotFound: the request. StoreError and kin: the index.
+        """
+        return self._retriever.search(request)
+
+    def extract(self, chunk_id: str, *, context: int = 0) -> "Extract":
+        """Return a chunk with up to `context` chunks of its file on either side. Raises: ChunkNotFound."""
+        return self._retriever.extract(chunk_id, context=context)
+
+    def chunks(self, partition: str, file_id: str) -> list[Chunk]:
+        """Return the chunks of a file in order. Raises: DocumentNotFound."""
+        return self._retriever.chunks(self.file(partition, file_id))
+
+
+def new_upload(partition: str, file_id: str, filename: str, metadata: Metadata | None = None) -> Upload:
+    """Return an upload for `Engine.submit`, under a fresh revision, its size, hash and media type still unknown."""
+    return Upload(partition, file_id, new_task_id(), filename or Path(file_id).name, "", 0, "", metadata or {})
