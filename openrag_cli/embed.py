@@ -176,7 +176,7 @@ class OnnxEmbedder:
     batch is above 0.99, not 1 (tests/test_embed.py).
 
     Raises:
-        ConfigError: the folder is not a model. Later, at first use: StoreDamaged, when its files are not the manifest's.
+        ConfigError: the folder is not a model. StoreDamaged, at first use: its files are not those of the manifest.
     """
 
     def __init__(self, model_dir: Path, *, threads: int, cache_dir: Path | None = None) -> None:
@@ -228,7 +228,7 @@ class OnnxEmbedder:
 
         try:
             tokenizer = tokenizers.Tokenizer.from_file(str(self.tokenizer_path))
-        except Exception as exc:  # noqa: BLE001 - tokenizers raises bare Exception (0.23)
+        except Exception as exc:
             raise StoreDamaged(f"the tokenizer {self.tokenizer_path} cannot be read: {exc}", hint=_REINSTALL) from exc
         tokenizer.no_padding()  # the file's own padding and truncation are for another length
         tokenizer.enable_truncation(self.manifest.max_tokens)
