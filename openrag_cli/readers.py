@@ -52,7 +52,7 @@ def parser_errors(kind: str) -> Iterator[None]:
     """Translate whatever a parser raises on damaged bytes: the border that keeps third-party errors out.
 
     Raises:
-        IngestError: reason `corrupt`, or `encrypted` where the parser says so; errors of ours and MemoryError pass unchanged.
+        IngestError: reason `corrupt`, or `encrypted` where the parser says so. Errors of ours and MemoryError pass.
     """
     try:
         yield

@@ -20,6 +20,9 @@ from openrag_cli.text_encoding import NotText, decode_text
 MAX_COLSPAN = 20
 """markdownify writes a cell for each column that a cell spans: an 88 KB page became 4 MB of pipes."""
 
+MARKUP_BYTES_PER_PAGE = 30_000
+"""What counts as a page of HTML or XML for the time that it may take: an honest file of 12 MB takes 27 s."""
+
 _COLSPAN = re.compile(r"(<t[dh]\b[^<>]{0,400}?\bcolspan\s*=\s*[\"']?\s*)(\d{2,})", re.IGNORECASE)
 _DATA_IMAGE = re.compile(r"!\[([^\]\n]*)\]\(data:[^)\s]*(?:\s+\"[^\"\n]*\")?\)")
 # Escapes would make `snake\\_case` of a name that users search for.
@@ -59,7 +62,8 @@ def read_pptx(source: Source) -> Document:
 
 def _slides(markdown: str) -> list[str]:
     """Split at markitdown's slide comments; one that is out of turn was written by the author and stays text."""
-    slides, start = [], 0
+    slides: list[str] = []
+    start = 0
     for match in _SLIDE.finditer(markdown):
         if int(match[1]) != len(slides) + 1:
             continue
@@ -124,6 +128,7 @@ def _markup(source: Source, kind: str) -> str:
             reason="too_large",
             hint="split it and add the parts",
         )
+    source.report_pages(len(content) // MARKUP_BYTES_PER_PAGE)
     try:
         return decode_text(content)[0]
     except NotText as exc:

@@ -3,7 +3,8 @@
 markitdown needed over 45 s for an honest workbook of 60,000 rows; and one far cell in a 5 KB file is a million rows.
 """
 
-import datetime
+import datetime as dt
+import io
 import warnings
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -12,6 +13,9 @@ from openrag_cli.domain import Document
 from openrag_cli.formats import XLS, XLSX
 from openrag_cli.readers import Limits, Source, cut, parser_errors
 from openrag_cli.readers_archive import checked_archive
+
+MAX_CELL_CHARS = 32_767
+"""What Excel allows in a cell; a file may claim more."""
 
 _Row = Iterable[Any]
 
@@ -49,10 +53,7 @@ def read_xls(source: Source) -> Document:
     with parser_errors("workbook"):
         import xlrd
 
-        with (
-            open("/dev/null", "w") as null,
-            xlrd.open_workbook(source.path, on_demand=True, logfile=null) as workbook,
-        ):
+        with xlrd.open_workbook(source.path, on_demand=True, logfile=io.StringIO()) as workbook:
             return _document(source, _xls_sheets(workbook), XLS)
 
 
@@ -119,29 +120,38 @@ def _table(rows: Iterable[_Row], budget: _Budget) -> Iterator[str]:
     is_head = True
     for row in rows:
         cells = [_cell_text(value) for value in row]
-        n_cells = next((place for place in range(len(cells), 0, -1) if cells[place - 1]), 0)
-        line = f"| {' | '.join(cells[:n_cells])} |" if n_cells else ""
+        shown = _shown(cells)
+        line = f"| {' | '.join(shown)} |" if shown else ""
         if not budget.allows(cells, line):
             return
         if not line:
             continue
         yield line
         if is_head:
-            yield "|" + " --- |" * n_cells
+            yield "|" + " --- |" * len(shown)
             is_head = False
+
+
+def _shown(cells: list[str]) -> list[str]:
+    """Return a row without the empty cells at its end; of a wide row that is mostly empty, the filled cells alone."""
+    filled = [cell for cell in cells if cell]
+    if len(filled) * 8 < len(cells) > 40:
+        return filled
+    n_cells = next((place for place in range(len(cells), 0, -1) if cells[place - 1]), 0)
+    return cells[:n_cells]
 
 
 def _cell_text(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, str):
-        return _one_line(value).replace("|", "\\|")
+        return _one_line(value[:MAX_CELL_CHARS]).replace("|", "\\|")
     if isinstance(value, bool):
         return str(value).upper()
     if isinstance(value, float):
         return format(value, ".15g")
-    if isinstance(value, datetime.datetime):
-        return value.date().isoformat() if value.time() == datetime.time() else value.isoformat(" ", "seconds")
+    if isinstance(value, dt.datetime):
+        return value.date().isoformat() if value.time() == dt.time() else value.isoformat(" ", "seconds")
     return _one_line(str(value))
 
 

@@ -36,6 +36,7 @@ _START_S = 120.0
 _MAX_RESULT_BYTES = 256 * 1024 * 1024
 _TEXT_DOCUMENTS_PER_CHILD = 500
 _PARSED_DOCUMENTS_PER_CHILD = 50
+_LARGE_CHILD_BYTES = 500_000_000
 _PARSED = frozenset({"pdf", "docx", "pptx", "xlsx", "xls", "odt", "epub", "msg", "eml", "html", "htm", "rss", "xml"})
 
 
@@ -104,14 +105,20 @@ class ConverterPool:
             CancelledError: the pool was closed.
         """
         with self._permits:
-            child = self._take(filename)
             try:
-                return child.convert(Path(path).absolute(), filename, self._deadline)
-            except _ChildGone:
+                return self._convert(Path(path).absolute(), filename)
+            except _ChildGone as exc:
                 self._check_open()
-                raise
-            finally:
-                self._put_back(child)
+                if exc.had_begun:
+                    raise
+                return self._convert(Path(path).absolute(), filename)  # it had died while it was idle
+
+    def _convert(self, path: Path, filename: str) -> Converted:
+        child = self._take(filename)
+        try:
+            return child.convert(path, filename, self._deadline)
+        finally:
+            self._put_back(child)
 
     def _check_open(self) -> None:
         if self._closed:
@@ -142,7 +149,9 @@ class ConverterPool:
 
 
 class _ChildGone(IngestError):
-    """The child ended amid a document."""
+    """The child ended before it answered."""
+
+    had_begun = True
 
 
 class _Child:
@@ -151,6 +160,7 @@ class _Child:
     def __init__(self, setup: protocol.Message) -> None:
         self._spent = 0.0
         self._is_between_documents = True
+        self._is_large = False
         self._process = subprocess.Popen(
             [sys.executable, "-I", "-c", _BOOT, json.dumps(_import_path())],
             stdin=subprocess.PIPE,
@@ -168,8 +178,9 @@ class _Child:
 
     @property
     def is_usable(self) -> bool:
-        """Whether it waits for a document and is young enough for one more."""
-        return self._is_between_documents and self._spent < 1 and self._process.poll() is None
+        """Whether it waits for a document and is fresh enough for one more."""
+        is_fresh = self._spent < 1 and not self._is_large
+        return self._is_between_documents and is_fresh and self._process.poll() is None
 
     def count(self, filename: str) -> None:
         """Note that one more document is given to it."""
@@ -187,11 +198,12 @@ class _Child:
         }
         try:
             protocol.write_all(self._stdin, protocol.frame(request))
+            self._receive(time.monotonic() + _START_S)  # ready
         except BrokenPipeError as exc:
-            raise self._gone("before it read the document") from exc
-        message = self._receive(time.monotonic() + _START_S)
-        if message["kind"] != "ready":
-            raise IngestError("the converter answered out of turn", reason="crashed")
+            raise self._gone(had_begun=False) from exc
+        except _ChildGone as exc:
+            exc.had_begun = False
+            raise
         return self._result(deadline)
 
     def _result(self, deadline: Deadline) -> Converted:
@@ -202,6 +214,7 @@ class _Child:
                 n_pages = max(n_pages, int(message["pages"]))
                 continue
             self._is_between_documents = True
+            self._is_large = int(message["resident"]) > _LARGE_CHILD_BYTES
             if message["kind"] == "done":
                 return protocol.converted_from(message)
             raise protocol.error_from(message)
@@ -226,12 +239,12 @@ class _Child:
                     raise _timed_out()
                 piece = os.read(self._stdout, min(n_bytes, 1 << 20))
                 if not piece:
-                    raise self._gone("while reading it")
+                    raise self._gone(had_begun=True)
                 pieces.append(piece)
                 n_bytes -= len(piece)
         return b"".join(pieces)
 
-    def _gone(self, when: str) -> IngestError:
+    def _gone(self, *, had_begun: bool) -> IngestError:
         """Return the error for a child that has ended: by which signal, and so why."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(5)
@@ -239,14 +252,19 @@ class _Child:
         if code == -signal.SIGXCPU:
             return _timed_out()
         if code == -signal.SIGKILL:
-            return _ChildGone("the operating system killed the converter, which it does when memory runs out",
-                              reason="out_of_memory", hint="split the document, or run fewer workers")  # fmt: skip
-        end = signal.Signals(-code).name if code is not None and code < 0 else f"exit {code}"
-        return _ChildGone(
-            f"the converter crashed {when} ({end})",
-            reason="crashed",
-            hint="the file may be damaged: open it in the program that made it and save it again",
-        )
+            error = _ChildGone(
+                "the operating system stopped the converter, as it does when memory runs out",
+                reason="out_of_memory",
+                hint="split the document, or run fewer workers",
+            )
+        else:
+            error = _ChildGone(
+                f"the converter crashed ({_end_of(code)}): the file is damaged, or needs too much memory",
+                reason="crashed",
+                hint="open it in the program that made it, save it again, and add that",
+            )
+        error.had_begun = had_begun
+        return error
 
     def signal_end(self) -> None:
         """Send SIGKILL to the process and all that it started. Safe from any thread."""
@@ -262,6 +280,10 @@ class _Child:
             if pipe is not None:
                 with contextlib.suppress(BrokenPipeError):
                     pipe.close()
+
+
+def _end_of(code: int | None) -> str:
+    return signal.Signals(-code).name if code is not None and code < 0 else f"exit code {code}"
 
 
 def _timed_out() -> IngestError:

@@ -117,10 +117,14 @@ def _serve(setup: Message, pending: "queue.SimpleQueue[Message]", results: int) 
             _limit_cpu(request["deadline_s"] + request["page_s"] * n_pages + slack_s)
             write_all(results, frame({"kind": "work", "pages": n_pages}))
 
-        answer, is_last = _answer(request, limits, splitter, report_pages)
-        write_all(results, frame(answer))
-        if is_last:
-            os._exit(0)
+        answer = _answer(request, limits, splitter, report_pages)
+        write_all(results, frame(answer | {"resident": _resident_bytes()}))
+
+
+def _resident_bytes() -> int:
+    """Return the most memory that this process has had: the parent replaces a child that has grown large."""
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most * 1024
 
 
 def _splitter(setup: Message) -> Any:
@@ -129,26 +133,24 @@ def _splitter(setup: Message) -> Any:
     return Chunker(Path(setup["tokenizer"]), int(setup["max_tokens"]))
 
 
-def _answer(
-    request: Message, limits: Limits, splitter: Any, report_pages: Callable[[int], None]
-) -> tuple[Message, bool]:
-    """Return (message for the parent, whether this process should not be used again)."""
+def _answer(request: Message, limits: Limits, splitter: Any, report_pages: Callable[[int], None]) -> Message:
+    """Return the result or the error of one document."""
     try:
         path, filename = Path(request["path"]), request["filename"]
         document = convert_file(path, filename, limits=limits, report_pages=report_pages)
         report_pages(max(len(document.pages), len(document.markdown) // CHARS_PER_PAGE))
-        return done_message(document, splitter.split(document)), False
+        return done_message(document, splitter.split(document))
     except OpenRAGError as exc:
-        return failed_message(exc), False
+        return failed_message(exc)
     except MemoryError:
         error = IngestError(
             "it needs more memory than one document may use",
             reason="out_of_memory",
             hint="split it and add the parts",
         )
-        return failed_message(error), True
+        return failed_message(error)
     except OSError as exc:
-        return failed_message(IngestError(f"it cannot be read: {exc.strerror or exc}", reason="corrupt")), False
+        return failed_message(IngestError(f"it cannot be read: {exc.strerror or exc}", reason="corrupt"))
     except Exception as exc:  # noqa: BLE001 - the boundary of one document's task: a bug of ours fails it alone
         error = IngestError(f"a bug in openrag: {type(exc).__name__}: {exc}"[:500], reason="crashed")
-        return failed_message(error), True
+        return failed_message(error)

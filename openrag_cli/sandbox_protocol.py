@@ -98,7 +98,7 @@ def _span(markdown: str, row: list[Any]) -> Span:
 
 
 def failed_message(error: OpenRAGError) -> Message:
-    """Return the message that carries an error of ours."""
+    """Return the message that carries an error."""
     reason = error.reason if isinstance(error, IngestError) else None
     return {"kind": "failed", "message": error.message, "hint": error.hint, "reason": reason}
 
