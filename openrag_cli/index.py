@@ -314,7 +314,7 @@ class Index:
             return 0, 0
         table = self._open()
         with _lance_errors("reading the index"):
-            fragments = int(table.stats().fragment_stats.num_fragments)
+            fragments = int(table.stats()["fragment_stats"]["num_fragments"])
             statistics = table.index_stats("passage_idx")
         return fragments, int(statistics.num_unindexed_rows) if statistics else 0
 
