@@ -12,7 +12,7 @@ import json
 import math
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from itertools import pairwise
@@ -36,6 +36,7 @@ _SMALL_SHARE = 4  # a section of less than a quarter of a chunk is merged with a
 _WINDOW_CHUNKS = 8  # a long text is split in windows of this many chunks of the greatest length
 _JOINT_TOKENS = 2  # what a newline between heading path and text may cost in tokenizers that are not BERT's
 _SEPARATOR = " > "
+_BOUNDARIES = (re.compile(r"\n[ \t]*\n"), re.compile(r"\n"), re.compile(r"[.!?] +"), re.compile(r" +"))  # best first
 
 _Range = tuple[int, int]
 _Piece = tuple[int, str]
@@ -104,12 +105,25 @@ class Chunker:
             assert held is not None
             pair = [held, piece]
             if self._sizer.is_small(held[1]) or self._sizer.is_small(piece[1]):
-                joined = text[held[0] : piece[0] + len(piece[1])]
-                pair = [(held[0] + offset, part) for offset, part in self._sizer.split_evenly(prefix, joined)]
+                pair = self._rebalanced(prefix, text, held, piece)
             yield from pair[:-1]
             held = pair[-1]
         if held is not None:
             yield held
+
+    def _rebalanced(self, prefix: str, text: str, first: _Piece, second: _Piece) -> list[_Piece]:
+        """Join two neighbours, or move the cut between them to the best place near the middle; else leave them."""
+        start, end = first[0], second[0] + len(second[1])
+        if self._sizer.fits(prefix, text[start:end]):
+            return [(start, text[start:end])]
+        quarter = (end - start) // 4
+        for boundary in _BOUNDARIES:
+            cuts = [found.end() for found in boundary.finditer(text, start + quarter, end - quarter)]
+            if cuts:
+                cut = min(cuts, key=lambda cut: abs(cut - start - 2 * quarter))
+                if self._sizer.fits(prefix, text[start:cut]) and self._sizer.fits(prefix, text[cut:end]):
+                    return [(start, text[start:cut]), (cut, text[cut:end])]
+        return [first, second]
 
     def _grouped(self, text: str, unit: list[Section]) -> Iterator[Section]:
         """Merge all sections if they fit one chunk, else small ones with a neighbour."""
@@ -195,9 +209,6 @@ class _Sizer(Protocol):
     def split(self, prefix: str, text: str, *, has_headings: bool) -> Iterator[_Piece]:
         """Yield pieces of `text` that fit under `prefix`, and their offsets."""
 
-    def split_evenly(self, prefix: str, text: str) -> Iterable[_Piece]:
-        """Return pieces of equal size, cut between paragraphs if possible: one if it fits, never none."""
-
     def is_small(self, text: str) -> bool:
         """Whether `text` is a small part of a chunk."""
 
@@ -221,19 +232,14 @@ class _CountingSizer:
 
     def split(self, prefix: str, text: str, *, has_headings: bool) -> Iterator[_Piece]:
         room = self._room(prefix)
-        return _split_in_windows(self._splitter(room, room, has_headings=has_headings), text, self._budget)
-
-    def split_evenly(self, prefix: str, text: str) -> Iterable[_Piece]:
-        room, size = self._room(prefix), self._size(len(text), text)
-        pieces: list[_Piece] = self._splitter(math.ceil(size / math.ceil(size / room)), room).chunk_indices(text)
-        return pieces
+        return _split_in_windows(self._splitter(room, has_headings=has_headings), text, self._budget)
 
     def split_heading(self, title: str) -> list[str]:
         limit = self._budget // _HEADING_SHARE
-        return [title] if self._size(limit, title) <= limit else self._splitter(limit, limit).chunks(title)
+        return [title] if self._size(limit, title) <= limit else self._splitter(limit).chunks(title)
 
-    def _splitter(self, enough: int, limit: int, *, has_headings: bool = False) -> Any:
-        return _splitter_class(has_headings=has_headings).from_callback(partial(self._size, limit), (enough, limit))
+    def _splitter(self, capacity: int, *, has_headings: bool = False) -> Any:
+        return _splitter_class(has_headings=has_headings).from_callback(partial(self._size, capacity), capacity)
 
     def _room(self, prefix: str) -> int:
         return self._budget - self._count(prefix)
@@ -260,12 +266,6 @@ class _TokenizerSizer:
 
     def split(self, prefix: str, text: str, *, has_headings: bool) -> Iterator[_Piece]:
         return _split_in_windows(self._splitter(self._room(prefix), has_headings=has_headings), text, self._budget)
-
-    def split_evenly(self, prefix: str, text: str) -> Iterable[_Piece]:
-        room = self._room(prefix)
-        pieces: list[_Piece] = self._splitter(room).chunk_indices(text)
-        # A scrap and a neighbour are at most five quarters of a chunk: two pieces of three quarters hold them.
-        return pieces if len(pieces) == 1 else self._splitter(room * 3 // 4).chunk_indices(text)
 
     def split_heading(self, title: str) -> list[str]:
         chunks: list[str] = self._splitter(self._budget // _HEADING_SHARE).chunks(title)

@@ -36,7 +36,7 @@ def token_counter(tokenizer: dict[str, Any]) -> Callable[[str], int] | None:
         return None
     model = tokenizer["model"]
     vocabulary = frozenset(model["vocab"])
-    return _WordCounts(vocabulary, model["continuing_subword_prefix"], model["max_input_chars_per_word"]).count
+    return _WordPiece(vocabulary, model["continuing_subword_prefix"], model["max_input_chars_per_word"]).count
 
 
 def _is_uncased_bert(tokenizer: dict[str, Any]) -> bool:
@@ -52,38 +52,48 @@ def _is_uncased_bert(tokenizer: dict[str, Any]) -> bool:
     )
 
 
-class _WordCounts(dict[str, int]):
-    """Counts of the words seen so far; a missing one is counted when it is asked for."""
+class _Counts(dict[str, int]):
+    """Counts seen so far; a missing one is counted when it is asked for."""
 
-    def __init__(self, vocabulary: frozenset[str], continuation: str, max_word_chars: int) -> None:
+    def __init__(self, count: Callable[[str], int]) -> None:
         super().__init__()
-        self._vocabulary = vocabulary
-        self._continuation = continuation
-        self._max_word_chars = max_word_chars
-        self._longest_token = max(map(len, vocabulary), default=1)
-
-    def count(self, text: str) -> int:
-        """Return the number of tokens in `text`."""
-        return sum(map(self.__getitem__, _WORD.findall(text)))
+        self._count = count
 
     def __missing__(self, word: str) -> int:
-        n_tokens = self._count_word(word)
+        n_tokens = self._count(word)
         if len(word) <= _LONGEST_CACHED_WORD:
             if len(self) >= _MOST_CACHED_WORDS:
                 self.clear()
             self[word] = n_tokens
         return n_tokens
 
+
+class _WordPiece:
+    """Counts of words (between spaces, as written) and of their pieces (between punctuation, normalised)."""
+
+    def __init__(self, vocabulary: frozenset[str], continuation: str, max_piece_chars: int) -> None:
+        self._vocabulary = vocabulary
+        self._continuation = continuation
+        self._max_piece_chars = max_piece_chars
+        self._longest_token = max(map(len, vocabulary), default=1)
+        self._words = _Counts(self._count_word)
+        self._pieces = _Counts(self._count_piece)
+
+    def count(self, text: str) -> int:
+        return sum(map(self._words.__getitem__, _WORD.findall(text)))
+
     def _count_word(self, word: str) -> int:
         if word.isascii() and word.isprintable():
-            return sum(map(self._count_piece, _ASCII_PIECE.findall(word.lower())))
-        if not all(map(_is_settled, word)):
+            pieces = _ASCII_PIECE.findall(word.lower())
+        elif all(map(_is_settled, word)):
+            pieces = _normalised_pieces(word)
+        else:
             return sum(map(_most_tokens, word))
-        return sum(map(self._count_piece, _pieces(word)))
+        return sum(map(self._pieces.__getitem__, pieces))
 
     def _count_piece(self, piece: str) -> int:
         """Count by greedy longest match; a piece that cannot be matched is one unknown token."""
-        if piece in self._vocabulary or len(piece) > self._max_word_chars:
+        if piece in self._vocabulary or len(piece) > self._max_piece_chars:
             return 1
         n_tokens, start, prefix = 0, 0, ""
         while start < len(piece):
@@ -106,7 +116,7 @@ def _most_tokens(char: str) -> int:
     return 4 if unicodedata.category(char) == "Cn" else len(unicodedata.normalize("NFD", char))
 
 
-def _pieces(word: str) -> list[str]:
+def _normalised_pieces(word: str) -> list[str]:
     """Normalise a word and cut it at punctuation, which makes pieces of its own."""
     cleaned = "".join(char for char in word if unicodedata.category(char) not in _REMOVED and char != "\ufffd")
     decomposed = unicodedata.normalize("NFD", cleaned)
