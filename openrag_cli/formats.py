@@ -83,7 +83,7 @@ _FOREIGN: tuple[tuple[bytes, str, str | None], ...] = (
     (b"fLaC", "an audio file", _TRANSCRIBE),
     (b"\x1aE\xdf\xa3", "a video file", _TRANSCRIBE),
     (b"PK\x05\x06", "an empty zip archive", None),
-    (b"\x1f\x8b", "a gzip archive", _UNPACK),
+    (b"\x1f\x8b\x08", "a gzip archive", _UNPACK),
     (b"BZh", "a bzip2 archive", _UNPACK),
     (b"\xfd7zXZ", "an xz archive", _UNPACK),
     (b"7z\xbc\xaf", "a 7z archive", _UNPACK),

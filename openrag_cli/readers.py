@@ -4,6 +4,7 @@ They keep the text as it is, so that a line number in a search result is a line 
 """
 
 import json
+import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -75,7 +76,8 @@ def parser_errors(kind: str) -> Iterator[None]:
 def read_bytes(source: Source, *, limit: int) -> tuple[bytes, bool]:
     """Return (the first `limit` bytes, whether that is all of the file)."""
     with source.path.open("rb") as file:
-        content = file.read(limit + 1)
+        size = os.fstat(file.fileno()).st_size  # read(n) reserves n bytes, whatever the file holds
+        content = file.read(min(limit, size) + 1)
     return content[:limit], len(content) <= limit
 
 

@@ -31,11 +31,9 @@ def read_xlsx(source: Source) -> Document:
         warnings.simplefilter("ignore")
         import openpyxl
 
-        workbook = openpyxl.load_workbook(source.path, read_only=True, data_only=True, keep_links=False)
-        try:
+        with source.path.open("rb") as file:  # given a path it wants a certain extension
+            workbook = openpyxl.load_workbook(file, read_only=True, data_only=True, keep_links=False)
             return _document(source, _xlsx_sheets(workbook), XLSX)
-        finally:
-            workbook.close()
 
 
 def _xlsx_sheets(workbook: Any) -> Iterator[tuple[str, Iterable[_Row]]]:

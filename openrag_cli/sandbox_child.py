@@ -122,9 +122,14 @@ def _serve(setup: Message, pending: "queue.SimpleQueue[Message]", results: int) 
 
 
 def _resident_bytes() -> int:
-    """Return the most memory that this process has had: the parent replaces a child that has grown large."""
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most if sys.platform == "darwin" else most * 1024
+    """Return the memory that this process holds: the parent replaces a child that has grown large.
+
+    On Linux not `ru_maxrss`, which a new process inherits from the one that started it.
+    """
+    statm = Path("/proc/self/statm")
+    if statm.exists():
+        return int(statm.read_text().split()[1]) * resource.getpagesize()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def _splitter(setup: Message) -> Any:

@@ -130,7 +130,7 @@ def _bom(data: bytes) -> tuple[str | None, int]:
 
 def _encoding_of(data: bytes, *, complete: bool) -> str:
     if b"\x00" in data[:SAMPLE_BYTES]:
-        return _wide_encoding(data[:SAMPLE_BYTES])
+        return _wide_encoding(data[:SAMPLE_BYTES], complete=complete)
     declared = _declared(data[:2048])
     if b"\x1b$" in data[:SAMPLE_BYTES] and _decodes(data, "iso2022_jp", complete=complete):
         return "iso2022_jp"
@@ -164,7 +164,7 @@ def _declared(head: bytes) -> str | None:
     return _ALIASES.get(name, name)
 
 
-def _wide_encoding(sample: bytes) -> str:
+def _wide_encoding(sample: bytes, *, complete: bool) -> str:
     """Tell UTF-16 and UTF-32 without a mark by where their NUL bytes are: in Latin text, spaces and line ends."""
     even = len(sample) - len(sample) % 4
     for encoding, zeros in (("utf-32-le", (2, 3)), ("utf-32-be", (0, 1))):
@@ -172,9 +172,14 @@ def _wide_encoding(sample: bytes) -> str:
             return encoding
     low, high = sample[0::2].count(0), sample[1::2].count(0)
     encoding = "utf-16-le" if high > low else "utf-16-be"
-    if min(low, high) * 20 <= max(low, high) and _decodes(sample, encoding):
+    ascii_bytes = sum(0x20 <= byte < 0x7F for byte in sample)
+    is_latin = ascii_bytes > 0.9 * (len(sample) - low - high)  # then every second byte is NUL, or it is no UTF-16
+    is_even = not (complete and len(sample) % 2)
+    enough = 0.3 * len(sample) if is_latin else 1
+    if is_even and max(low, high) >= enough and min(low, high) * 20 <= max(low, high) and _decodes(sample, encoding):
         text = sample[: len(sample) & ~1].decode(encoding, "replace")
-        if sum(char.isalnum() or char.isspace() or char.isascii() for char in text) >= 0.85 * len(text):
+        is_clean = not any(char < " " and not char.isspace() for char in text)
+        if is_clean and sum(char.isalnum() or char.isspace() or char.isascii() for char in text) >= 0.85 * len(text):
             return encoding
     raise NotText("it contains NUL bytes")
 
