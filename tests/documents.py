@@ -157,8 +157,7 @@ def good_samples() -> dict[str, tuple[bytes, str]]:
         "text.odt": (make_odt('<text:h text:outline-level="2">Slate</text:h><text:p>roofs</text:p>'), "## Slate"),
         "page.html": (b"<title>Page</title><p>a sandstone page</p>", "a sandstone page"),
         "feed.rss": (
-            b"<?xml version='1.0'?><rss version='2.0'><channel><title>News</title><item>"
-            + b"<title>pumice found</title><description>it floats</description></item></channel></rss>",
+            b"<rss version='2.0'><channel><title>News</title><item><title>pumice found</title></item></channel></rss>",
             "pumice found",
         ),
         "mail.eml": (make_mail(plain="the gneiss is here\n"), "the gneiss is here"),

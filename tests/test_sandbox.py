@@ -120,7 +120,7 @@ def test_a_document_that_needs_too_much_memory_fails_alone(put: Callable[[bytes]
             pool.convert(put(make_pdf(["x"], filler=b" " * 200_000_000)), "bomb.pdf")
         assert caught.value.reason in {"crashed", "out_of_memory"}
         with pytest.raises(IngestError) as caught:
-            pool.convert(put(b"word " * 12_000_000), "a.txt")
+            pool.convert(put(b'{"cells":[' + b"{}," * 3_000_000 + b"{}]}"), "a.ipynb")
         assert caught.value.reason == "out_of_memory"
         assert pool.convert(put(b"next"), "a.txt").document.markdown == "next"
 
