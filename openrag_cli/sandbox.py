@@ -105,13 +105,14 @@ class ConverterPool:
             CancelledError: the pool was closed.
         """
         with self._permits:
-            try:
-                return self._convert(Path(path).absolute(), filename)
-            except _ChildGone as exc:
-                self._check_open()
-                if exc.had_begun:
-                    raise
-                return self._convert(Path(path).absolute(), filename)  # it had died while it was idle
+            for is_last_try in (False, True):
+                try:
+                    return self._convert(Path(path).absolute(), filename)
+                except _ChildGone as exc:
+                    self._check_open()
+                    if exc.had_begun or is_last_try:  # else it had died while it was idle
+                        raise exc.error from exc
+        raise AssertionError("the loop ends by returning or raising")
 
     def _convert(self, path: Path, filename: str) -> Converted:
         child = self._take(filename)
@@ -148,10 +149,13 @@ class ConverterPool:
         child.kill()
 
 
-class _ChildGone(IngestError):
-    """The child ended before it answered."""
+class _ChildGone(Exception):
+    """The child ended before it answered; `error` is what to tell, unless another child can take the document."""
 
-    had_begun = True
+    def __init__(self, error: IngestError, *, had_begun: bool) -> None:
+        super().__init__(error.message)
+        self.error = error
+        self.had_begun = had_begun
 
 
 class _Child:
@@ -160,7 +164,7 @@ class _Child:
     def __init__(self, setup: protocol.Message) -> None:
         self._spent = 0.0
         self._is_between_documents = True
-        self._is_large = False
+        self._is_large = self._has_begun = False
         self._process = subprocess.Popen(
             [sys.executable, "-I", "-c", _BOOT, json.dumps(_import_path())],
             stdin=subprocess.PIPE,
@@ -189,7 +193,7 @@ class _Child:
 
     def convert(self, path: Path, filename: str, deadline: Deadline) -> Converted:
         """Send one document and wait for its result; whatever goes wrong, the child is not used again."""
-        self._is_between_documents = False
+        self._is_between_documents = self._has_begun = False
         request = {
             "path": str(path),
             "filename": filename,
@@ -198,12 +202,10 @@ class _Child:
         }
         try:
             protocol.write_all(self._stdin, protocol.frame(request))
-            self._receive(time.monotonic() + _START_S)  # ready
         except BrokenPipeError as exc:
-            raise self._gone(had_begun=False) from exc
-        except _ChildGone as exc:
-            exc.had_begun = False
-            raise
+            raise self._gone() from exc
+        self._receive(time.monotonic() + _START_S)  # ready
+        self._has_begun = True
         return self._result(deadline)
 
     def _result(self, deadline: Deadline) -> Converted:
@@ -239,32 +241,28 @@ class _Child:
                     raise _timed_out()
                 piece = os.read(self._stdout, min(n_bytes, 1 << 20))
                 if not piece:
-                    raise self._gone(had_begun=True)
+                    raise self._gone()
                 pieces.append(piece)
                 n_bytes -= len(piece)
         return b"".join(pieces)
 
-    def _gone(self, *, had_begun: bool) -> IngestError:
+    def _gone(self) -> "_ChildGone":
         """Return the error for a child that has ended: by which signal, and so why."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(5)
         code = self._process.returncode
-        if code == -signal.SIGXCPU:
-            return _timed_out()
-        if code == -signal.SIGKILL:
-            error = _ChildGone(
-                "the operating system stopped the converter, as it does when memory runs out",
-                reason="out_of_memory",
-                hint="split the document, or run fewer workers",
-            )
+        if not self._has_begun:
+            message, reason = f"the converter could not start ({_end_of(code)})", "crashed"
+            hint = "check the installation with `openrag doctor`"
+        elif code == -signal.SIGXCPU:
+            return _ChildGone(_timed_out(), had_begun=True)
+        elif code == -signal.SIGKILL:
+            message = "the operating system stopped the converter, as it does when memory runs out"
+            reason, hint = "out_of_memory", "split the document, or run fewer workers"
         else:
-            error = _ChildGone(
-                f"the converter crashed ({_end_of(code)}): the file is damaged, or needs too much memory",
-                reason="crashed",
-                hint="open it in the program that made it, save it again, and add that",
-            )
-        error.had_begun = had_begun
-        return error
+            message = f"the converter crashed ({_end_of(code)}): the file is damaged, or needs too much memory"
+            reason, hint = "crashed", "open it in the program that made it, save it again, and add that"
+        return _ChildGone(IngestError(message, reason=reason, hint=hint), had_begun=self._has_begun)
 
     def signal_end(self) -> None:
         """Send SIGKILL to the process and all that it started. Safe from any thread."""

@@ -148,6 +148,7 @@ def make_mail(*, plain: str | None = None, html: str | None = None, charset: str
 
 def good_samples() -> dict[str, tuple[bytes, str]]:
     """Return file name -> (content, a phrase that its text holds)."""
+    feed = b"<rss version='2.0'><channel><title>News</title><item><title>pumice found</title></item></channel></rss>"
     return {
         "report.pdf": (make_pdf(["quartz on page one", "basalt on page two"]), "basalt on page two"),
         "letter.docx": (make_docx(docx_paragraph("a letter about granite")), "about granite"),
@@ -156,10 +157,7 @@ def good_samples() -> dict[str, tuple[bytes, str]]:
         "book.epub": (make_epub(["<h1>One</h1><p>the marble chapter</p>"]), "the marble chapter"),
         "text.odt": (make_odt('<text:h text:outline-level="2">Slate</text:h><text:p>roofs</text:p>'), "## Slate"),
         "page.html": (b"<title>Page</title><p>a sandstone page</p>", "a sandstone page"),
-        "feed.rss": (
-            b"<rss version='2.0'><channel><title>News</title><item><title>pumice found</title></item></channel></rss>",
-            "pumice found",
-        ),
+        "feed.rss": (feed, "pumice found"),
         "mail.eml": (make_mail(plain="the gneiss is here\n"), "the gneiss is here"),
         "note.ipynb": (b'{"cells":[{"cell_type":"markdown","source":["# Schist\\n"]}]}', "# Schist"),
         "rows.csv": ("nom,âge\nété,3\n".encode("utf-16"), "été,3"),

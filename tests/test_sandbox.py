@@ -210,6 +210,14 @@ def test_a_child_that_died_while_idle_is_replaced_without_a_word(put: Callable[[
         assert pool.convert(put(b"second"), "a.txt").document.markdown == "second"
 
 
+def test_a_converter_that_cannot_start_does_not_blame_the_document(
+    put: Callable[[bytes], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with make_pool() as pool, pytest.raises(IngestError, match=r"could not start \(exit code 1\)"):
+        pool.convert(put(b"words"), "a.txt")
+
+
 @on_linux
 def test_closing_the_pool_stops_a_conversion_and_leaves_no_process(put: Callable[[bytes], Path]) -> None:
     pool = make_pool()
