@@ -35,6 +35,7 @@ _HEADING_SHARE = 4  # the path of headings may take up to a quarter of the model
 _SMALL_SHARE = 4  # a section of less than a quarter of a chunk is merged with a neighbour if both fit
 _WINDOW_CHUNKS = 8  # a long text is split in windows of this many chunks of the greatest length
 _JOINT_TOKENS = 2  # what a newline between heading path and text may cost in tokenizers that are not BERT's
+_UNCOUNTED_TOKENS = 1  # semantic-text-splitter 0.33 leaves out a leading space that is a token of its own
 _SEPARATOR = " > "
 _BOUNDARIES = (re.compile(r"\n[ \t]*\n"), re.compile(r"\n"), re.compile(r"[.!?] +"), re.compile(r" +"))  # best first
 
@@ -255,7 +256,7 @@ class _TokenizerSizer:
 
     def __init__(self, tokenizer: dict[str, Any], budget: int) -> None:
         self._json = json.dumps(tokenizer)
-        self._budget = budget
+        self._budget = budget - _UNCOUNTED_TOKENS
         self._splitters: dict[tuple[bool, int], Any] = {}
 
     def fits(self, prefix: str, text: str) -> bool:
@@ -265,7 +266,13 @@ class _TokenizerSizer:
         return self._is_within(self._budget // _SMALL_SHARE, text)
 
     def split(self, prefix: str, text: str, *, has_headings: bool) -> Iterator[_Piece]:
-        return _split_in_windows(self._splitter(self._room(prefix), has_headings=has_headings), text, self._budget)
+        splitter = self._splitter(self._room(prefix), has_headings=has_headings)
+        for offset, piece in _split_in_windows(splitter, text, self._budget):
+            # A run of unknown characters may be one token, however long.
+            for start, part in _splitter_class(has_headings=False)(self._budget * MAX_CHARS_PER_TOKEN).chunk_indices(
+                piece
+            ):
+                yield offset + start, part
 
     def split_heading(self, title: str) -> list[str]:
         chunks: list[str] = self._splitter(self._budget // _HEADING_SHARE).chunks(title)
