@@ -57,7 +57,7 @@ class TaskKind(enum.StrEnum):
 class SearchMode(enum.StrEnum):
     """How chunks are ranked."""
 
-    HYBRID = "hybrid"  # reciprocal rank fusion of the two below
+    HYBRID = "hybrid"  # a weighted sum of the two below
     DENSE = "dense"  # cosine similarity of embeddings
     TEXT = "text"  # BM25 over stemmed words
 
