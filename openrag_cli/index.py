@@ -6,11 +6,9 @@ Lance itself never calls fsync on a local disk.
 """
 
 import contextlib
-import importlib.abc
-import importlib.machinery
-import os
+import itertools
+import shutil
 import sys
-import types
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -18,7 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from openrag_cli.domain import Chunk, Span
-from openrag_cli.errors import StoreDamaged, StoreError, StoreFull, os_errors
+from openrag_cli.durable import files_below, fsync, fsync_below
+from openrag_cli.errors import StoreDamaged, os_errors
+from openrag_cli.faults import failpoint
+from openrag_cli.lance_errors import RESTORE, lance_errors
+from openrag_cli.standin import without_package
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,8 +28,10 @@ if TYPE_CHECKING:
 TABLE = "chunks"
 KEEP_VERSIONS = timedelta(hours=1)
 """Versions younger than this stay: a reader in another process may be on one (I4)."""
-
 _TESTED = ((0, 40), (0, 41))
+_REST_CLIENT = "lance_namespace_urllib3_client"
+_MAX_ROWS = (1 << 32) - 1
+_MANIFEST_END = b"LANC"
 _PLACE = ["start", "end", "line_start", "line_end", "page", "heading"]
 _COLUMNS = ["id", "partition_id", "revision", "ordinal", "passage", "text_at", *_PLACE]
 
@@ -71,7 +75,7 @@ def import_lancedb() -> Any:
         import lancedb
 
         return lancedb
-    with _without_rest_client():
+    with without_package(_REST_CLIENT):
         import lancedb
     return lancedb
 
@@ -83,69 +87,12 @@ def _is_tested_version() -> bool:
     return _TESTED[0] <= parts < _TESTED[1]
 
 
-class _StandIn(types.ModuleType):
-    """A module in which every name is an empty class."""
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return type(name, (), {})
-
-
-class _StandInFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Finds a stand-in for the REST client and each of its submodules."""
-
-    root = "lance_namespace_urllib3_client"
-
-    def find_spec(self, fullname: str, *_: Any) -> importlib.machinery.ModuleSpec | None:
-        if fullname.split(".", maxsplit=1)[0] != self.root:
-            return None
-        return importlib.machinery.ModuleSpec(fullname, self, is_package=True)
-
-    def create_module(self, spec: importlib.machinery.ModuleSpec) -> types.ModuleType:
-        return _StandIn(spec.name)
-
-    def exec_module(self, module: types.ModuleType) -> None:
-        """Nothing to run."""
-
-
-@contextlib.contextmanager
-def _without_rest_client() -> Iterator[None]:
-    finder = _StandInFinder()
-    if finder.root in sys.modules:
-        yield
-        return
-    sys.meta_path.insert(0, finder)
-    try:
-        yield
-    finally:
-        sys.meta_path.remove(finder)
-        for name in [name for name in sys.modules if name.split(".")[0] == finder.root]:
-            del sys.modules[name]
-
-
-@contextlib.contextmanager
-def _lance_errors(what: str) -> Iterator[None]:
-    """Lance tells its errors apart by text alone (0.40): one place knows the texts."""
-    try:
-        with os_errors(what):
-            yield
-    except (RuntimeError, ValueError) as exc:
-        text = str(exc)
-        if any(sign in text for sign in ("No space left", "os error 28", "File too large", "os error 27")):
-            raise StoreFull(f"{what}: no space left for the store", hint="free some space, then try again") from exc
-        if any(
-            sign in text for sign in ("not found", "Not found", "corrupt", "Corrupt", "invalid magic", "manifest")
-        ):
-            raise StoreDamaged(f"{what}: the index is damaged: {text.splitlines()[0][:200]}") from exc
-        raise StoreError(f"{what}: {text.splitlines()[0][:300]}") from exc
-
-
 class Index:
     """The chunk table under `root`, opened on first use. `dimension` is that of the store's model."""
 
     def __init__(self, root: Path, *, dimension: int, language: str) -> None:
         self._root = root
+        self._folder = root / f"{TABLE}.lance"
         self._dimension = dimension
         self._language = language
         self._table: Any = None
@@ -156,28 +103,36 @@ class Index:
     @property
     def exists(self) -> bool:
         """Whether a table has been made."""
-        return (self._root / f"{TABLE}.lance").exists()
+        return self._folder.exists()
 
     def create(self) -> None:
         """Make the empty table with its full-text index, if there is none; the caller holds the write lock.
 
+        It is made aside and renamed: a crash leaves a whole table or none.
+
         Raises:
             StoreDamaged: a folder is there but holds no table: nothing is written over it.
         """
-        if self._table is not None:
-            return
-        if self.exists:
-            self._open()
-            return
+        if self._table is None and not self.exists:
+            self._make()
+        self._open()
+
+    def _make(self) -> None:
         import pyarrow as pa
 
         lancedb = import_lancedb()
-        self._root.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with self._durably(), _lance_errors("making the index"):
-            table = self._connect(lancedb).create_table(TABLE, schema=_schema(pa, self._dimension))
+        aside = self._root / "making"
+        with os_errors("making the index"):
+            shutil.rmtree(aside, ignore_errors=True)  # what a crash left
+            aside.mkdir(parents=True, mode=0o700)
+        with self._durably(), lance_errors("making the index"):
+            table = lancedb.connect(aside).create_table(TABLE, schema=_schema(pa, self._dimension))
             table.set_unenforced_primary_key("id")
+            failpoint("creating")
             table.create_index("passage", config=_full_text(lancedb, self._language))
-            self._table = table
+            fsync_below(aside, files_below(aside))
+            (aside / self._folder.name).rename(self._folder)
+            aside.rmdir()
 
     def _connect(self, lancedb: Any) -> Any:
         # With the default interval a reader never sees what other processes commit (lancedb 0.40).
@@ -185,14 +140,42 @@ class Index:
 
     def _open(self) -> Any:
         if self._table is None:
-            if not any((self._root / f"{TABLE}.lance" / "_versions").glob("*.manifest")):
-                raise StoreDamaged(
-                    f"the index {self._root} has lost its versions", hint="restore the store from a backup"
-                )
+            if not self._manifests():
+                raise StoreDamaged(f"the index {self._root} has lost its versions", hint=RESTORE)
             lancedb = import_lancedb()
-            with _lance_errors("opening the index"):
+            with lance_errors("opening the index"):
                 self._table = self._connect(lancedb).open_table(TABLE)
         return self._table
+
+    # --- after a power cut
+
+    def _manifests(self) -> list[Path]:
+        """Return the manifests, newest first: Lance counts their names down (0.40)."""
+        return sorted((self._folder / "_versions").glob("*.manifest"))
+
+    @property
+    def has_bad_head(self) -> bool:
+        """Whether the newest manifest is not whole: then Lance cannot open the table. A cheap look at its end."""
+        newest = self._manifests()[:1]
+        return bool(newest) and not _is_whole(newest[0])
+
+    def set_aside_bad_head(self) -> list[Path]:
+        """Rename manifests that are not whole, newest first, until one is; the caller holds the write lock.
+
+        The version before is then the newest. Such a manifest was never acknowledged, or the disk has lost it.
+
+        Raises:
+            StoreDamaged: none is whole; nothing is renamed.
+        """
+        manifests = self._manifests()
+        bad = list(itertools.takewhile(lambda path: not _is_whole(path), manifests))
+        if manifests and len(bad) == len(manifests):
+            raise StoreDamaged(f"the index {self._root} has no whole version", hint=RESTORE)
+        with os_errors("setting a damaged version aside"):
+            for path in bad:
+                path.rename(path.with_name(path.name + ".bad"))
+            fsync(self._folder / "_versions")
+        return bad
 
     # --- writing, under the write lock
 
@@ -201,7 +184,7 @@ class Index:
         if not rows:
             return
         self.create()
-        with self._durably(), _lance_errors("writing to the index"):
+        with self._durably(), lance_errors("writing to the index"):
             merge = self._table.merge_insert("id").when_matched_update_all().when_not_matched_insert_all()
             merge.execute(self._batch(rows))
 
@@ -209,10 +192,10 @@ class Index:
         """Delete the chunks of revisions in one commit."""
         if not revisions or not self.exists:
             return
+        table = self._open()
         from lancedb.expr import col
 
-        table = self._open()
-        with self._durably(), _lance_errors("deleting from the index"):
+        with self._durably(), lance_errors("deleting from the index"):
             table.delete(col("revision").isin(list(revisions)))
 
     def optimize(self) -> None:
@@ -220,7 +203,7 @@ class Index:
         if not self.exists:
             return
         table = self._open()
-        with self._durably(), _lance_errors("compacting the index"):
+        with self._durably(), lance_errors("compacting the index"):
             table.optimize(cleanup_older_than=KEEP_VERSIONS)
 
     def _batch(self, rows: Sequence[Row]) -> Any:
@@ -249,16 +232,15 @@ class Index:
 
     @contextlib.contextmanager
     def _durably(self) -> Iterator[None]:
-        """Fsync every file that the block made, and the folders that hold them."""
-        before = self._durable or set(_files(self._root))
+        """Fsync every file that is new since this process last did, and the folders that hold it.
+
+        The first time that is every file: a process that was killed between Lance's commit and its fsync may have
+        left some that later versions build on.
+        """
         yield
-        after = set(_files(self._root))
-        created = after - before
+        after = set(files_below(self._root))
         with os_errors("writing to the index"):
-            for path in created:
-                _fsync(path)
-            for folder in {parent for path in created for parent in (path.parent, path.parent.parent)}:
-                _fsync(folder)
+            fsync_below(self._root, after - self._durable)
         self._durable = after
 
     # --- reading
@@ -281,7 +263,7 @@ class Index:
 
     def _run(self, query: Any, limit: int, scope: Scope) -> list[dict[str, Any]]:
         where = _where(scope)
-        with _lance_errors("searching the index"):
+        with lance_errors("searching the index"):
             if where is not None:
                 query = query.where(where)
             rows: list[dict[str, Any]] = query.limit(limit).to_list()
@@ -295,16 +277,16 @@ class Index:
         from lancedb.expr import col, lit
 
         where = col("revision") == lit(revision) if revision else col("id").isin(list(ids))
-        with _lance_errors("reading the index"):
-            rows = table.search().where(where).select(_COLUMNS).limit(1 << 30).to_list()
+        with lance_errors("reading the index"):
+            rows = table.search().where(where).select(_COLUMNS).limit(_MAX_ROWS).to_list()
         return [_match(row, 0.0) for row in sorted(rows, key=lambda row: row["ordinal"])]
 
     def revisions(self) -> dict[str, int]:
         """Return how many rows each revision has."""
         if not self.exists:
             return {}
-        with _lance_errors("reading the index"):
-            table = self._open().search().select(["revision"]).limit(1 << 40).to_arrow()
+        with lance_errors("reading the index"):
+            table = self._open().search().select(["revision"]).limit(_MAX_ROWS).to_arrow()
         counts = table.column("revision").value_counts().to_pylist()
         return {entry["values"]: entry["counts"] for entry in counts}
 
@@ -313,7 +295,7 @@ class Index:
         if not self.exists:
             return 0, 0
         table = self._open()
-        with _lance_errors("reading the index"):
+        with lance_errors("reading the index"):
             fragments = int(table.stats()["fragment_stats"]["num_fragments"])
             statistics = table.index_stats("passage_idx")
         return fragments, int(statistics.num_unindexed_rows) if statistics else 0
@@ -321,6 +303,11 @@ class Index:
     def version(self) -> int:
         """Return the number of the newest version; each commit makes one."""
         return int(self._open().version) if self.exists else 0
+
+
+def _is_whole(manifest: Path) -> bool:
+    with os_errors("reading the index"), manifest.open("rb") as stream:
+        return stream.read()[-len(_MANIFEST_END) :] == _MANIFEST_END
 
 
 def _where(scope: Scope) -> Any:
@@ -383,20 +370,3 @@ def _full_text(lancedb: Any, language: str) -> Any:
         max_token_length=None,
         with_position=False,
     )
-
-
-def _files(root: Path) -> Iterator[Path]:
-    for folder, _, names in os.walk(root):
-        for name in names:
-            yield Path(folder, name)
-
-
-def _fsync(path: Path) -> None:
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:  # a version that clean-up has taken away since
-        return
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

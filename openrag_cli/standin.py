@@ -1,0 +1,55 @@
+"""Importing a library without a package that it imports but that we never call: an empty stand-in takes its place."""
+
+import contextlib
+import importlib.abc
+import importlib.machinery
+import sys
+import types
+from collections.abc import Iterator
+from typing import Any
+
+
+class _StandIn(types.ModuleType):
+    """A module in which every name is an empty class."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return type(name, (), {})
+
+
+class _StandInFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Finds a stand-in for the package `root` and for each of its submodules."""
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+
+    def find_spec(self, fullname: str, *_: Any) -> importlib.machinery.ModuleSpec | None:
+        if fullname.split(".", maxsplit=1)[0] != self.root:
+            return None
+        return importlib.machinery.ModuleSpec(fullname, self, is_package=True)
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> types.ModuleType:
+        return _StandIn(spec.name)
+
+    def exec_module(self, module: types.ModuleType) -> None:
+        """Nothing to run."""
+
+
+@contextlib.contextmanager
+def without_package(root: str) -> Iterator[None]:
+    """While the block imports, let a stand-in answer for the package `root`, unless it is there already.
+
+    Afterwards the stand-in is gone, and the real package can be imported.
+    """
+    if root in sys.modules:
+        yield
+        return
+    finder = _StandInFinder(root)
+    sys.meta_path.insert(0, finder)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(finder)
+        for name in [name for name in sys.modules if name.split(".")[0] == root]:
+            del sys.modules[name]
