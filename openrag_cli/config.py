@@ -247,6 +247,11 @@ def child_environment() -> dict[str, str]:
     return dict(os.environ)
 
 
+def color_is_refused() -> bool:
+    """Whether NO_COLOR (no-color.org) asks for none, or the terminal can show none."""
+    return bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
+
+
 def failpoint_name() -> str | None:
     """Return the point of the ingest protocol at which a crash test wants this process to die, if any."""
     return os.environ.get("OPENRAG_FAILPOINT")

@@ -308,6 +308,11 @@ class Engine:
         """Return how many tasks are in each state."""
         return self._ledger.counts()
 
+    def count_live(self, batch: str | None = None) -> int:
+        """Return how many tasks, or how many of a batch, are unfinished."""
+        counts = self._ledger.counts(batch=batch)
+        return sum(n for state, n in counts.items() if not state.is_final)
+
     def task_log(self, task_id: str, *, last: int = -1) -> list[LogLine]:
         """Return a task's last log lines, oldest first; a negative number means all. Raises: TaskNotFound."""
         return self._ledger.log(task_id, last=last)

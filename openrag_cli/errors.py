@@ -2,6 +2,7 @@
 
     OpenRAGError
     ├── InvalidInput            the caller's argument is wrong
+    │   ├── WrongUsage          no such command or option
     │   ├── UnsupportedFormat   no reader for this kind of document
     │   └── TooLarge            over a documented limit
     ├── NotFound                a partition, file, task, chunk, session or path does not exist
@@ -44,6 +45,12 @@ class InvalidInput(OpenRAGError):
     """The caller's argument is wrong."""
 
     code = "invalid_input"
+
+
+class WrongUsage(InvalidInput):
+    """A command was called with options or arguments that it does not have."""
+
+    code = "usage"
 
 
 class UnsupportedFormat(InvalidInput):

@@ -1,0 +1,200 @@
+"""`openrag file add`, and what came of indexing, for a person."""
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from openrag_cli import render
+from openrag_cli.adding import AddOptions, IfExists
+from openrag_cli.commands.context import DEFAULT_PARTITION, Context, parse_metadata, read_stdin
+from openrag_cli.commands.options import MetadataOption, NullOption, PartitionOption
+from openrag_cli.domain import Report, new_task_id
+from openrag_cli.errors import InvalidInput
+from openrag_cli.exits import ExitCode, failure_exit_code
+from openrag_cli.intake import Intake, Source, collect, read_path_list
+
+if TYPE_CHECKING:
+    from openrag_cli.ingest import TaskDone
+
+SHOWN_FAILURES = 20
+
+PathsArgument = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[PATH|DIR|-]...", help="Files, folders (recursive), or - for standard input."),
+]
+IdOption = Annotated[
+    str | None, typer.Option("--id", help="Id of the one file given. Default: its name, or its path in the folder.")
+]
+IfExistsOption = Annotated[IfExists, typer.Option(help="What to do with an id that is taken by other content.")]
+GlobOption = Annotated[
+    list[str],
+    typer.Option(metavar="PATTERN", help="In folders, take only what matches, as in .gitignore. Repeatable."),
+]
+ExcludeOption = Annotated[
+    list[str], typer.Option(metavar="PATTERN", help="In folders, leave out what matches. Repeatable.")
+]
+FilesFromOption = Annotated[
+    str | None, typer.Option(metavar="FILE|-", help="Read more paths from a file, one a line. Default: none.")
+]
+DetachOption = Annotated[
+    bool, typer.Option("--detach", help="Only queue; a server or `openrag task run` indexes. Default: index now.")
+]
+
+
+def add(
+    ctx: typer.Context,
+    paths: PathsArgument = None,
+    partition: PartitionOption = DEFAULT_PARTITION,
+    file_id: IdOption = None,
+    metadata: MetadataOption = [],  # noqa: B006 - Typer reads the defaults, nobody changes them
+    if_exists: IfExistsOption = IfExists.FAIL,
+    glob: GlobOption = [],  # noqa: B006
+    exclude: ExcludeOption = [],  # noqa: B006
+    files_from: FilesFromOption = None,
+    null: NullOption = False,
+    detach: DetachOption = False,
+) -> int:
+    """Index files: PDF, Office, HTML, e-mail, Markdown, text and code. Folders are walked; .gitignore is obeyed.
+
+    A file whose content is there already is skipped. One that fails is reported, and the rest goes on (exit 3).
+
+    Examples:
+
+        openrag file add ~/docs -p handbook
+
+        git ls-files -z | openrag file add --files-from - -0 -p code
+
+        curl -s https://example.org/a.html | openrag file add - --id a.html
+    """
+    context: Context = ctx.obj
+    options = AddOptions(
+        partition=partition,
+        batch=new_task_id(),
+        metadata=parse_metadata(metadata),
+        if_exists=if_exists,
+        max_bytes=context.settings.max_file_bytes,
+    )
+    with tempfile.TemporaryDirectory(prefix="openrag-") as scratch:
+        listed = _listed(files_from, is_null=null)
+        given = [_from_stdin(Path(scratch), file_id) if path == "-" else Path(path) for path in paths or []]
+        intake = collect([*given, *listed], globs=glob, excludes=exclude)
+        return index(context, _renamed(intake, file_id), options, is_detached=detach)
+
+
+def index(context: Context, intake: Intake, options: AddOptions, *, is_detached: bool) -> int:
+    """Add what was found, with a progress bar, and report; the exit code tells failures and interruption."""
+    with context.stopping() as should_stop:
+        with context.out.progress("indexing") as progress:
+            report = context.engine.add(
+                intake.sources,
+                options,
+                detach=is_detached,
+                on_queued=progress.expect,
+                listener=lambda done: progress.advance(done.n_chunks),
+                should_stop=should_stop,
+            )
+        is_stopped = should_stop()
+    report.failures[:0] = intake.failures
+    n_queued = context.engine.count_live(options.batch)
+    if context.out.is_json:
+        context.out.json(render.report(report) | {"queued": n_queued})
+    else:
+        show_report(context, report, n_queued=n_queued)
+    if is_stopped:
+        context.out.hint(f"{n_queued:,} files wait: run the same command again, or: openrag task run")
+        return ExitCode.INTERRUPTED
+    return report_exit_code(report, n_inputs=len(intake.sources) + len(intake.failures))
+
+
+def show_report(context: Context, report: Report, *, n_queued: int = 0) -> None:
+    """Print the summary, the first failures, and what to do about them."""
+    out = context.out
+    done = report.added + report.replaced
+    skipped = f" ({report.unchanged:,} skipped: unchanged)" if report.unchanged else ""
+    queued = f", queued {n_queued:,}" if n_queued else ""
+    out.note(f"indexed {_files(done)}, {report.chunks:,} chunks in {_duration(report.seconds)}{queued}{skipped}")
+    for failure in report.failures[:SHOWN_FAILURES]:
+        out.warn(f"{out.styled('failed:', '31')} {failure.path or failure.file_id}: {failure.message}")
+    n_more = len(report.failures) - SHOWN_FAILURES
+    if n_more > 0:
+        out.warn(f"... and {n_more:,} more: openrag task list --state FAILED")
+    if len(report.failures) == 1:
+        out.hint(report.failures[0].hint)
+    elif report.failures and (task_id := next((f.task_id for f in report.failures if f.task_id), None)):
+        out.hint(f"openrag task error {task_id}")
+
+
+def report_exit_code(report: Report, *, n_inputs: int) -> int:
+    """Return 0, the code of the only input's failure, or 3 when some of several failed."""
+    if not report.failures:
+        return ExitCode.OK
+    return failure_exit_code(report.failures[0].code) if n_inputs == 1 else ExitCode.PARTIAL
+
+
+def drain(context: Context) -> int:
+    """Run every queued task, with a progress bar; the body of `openrag task run`."""
+    failures: list[TaskDone] = []
+    n_done = n_chunks = 0
+    with context.stopping() as should_stop:
+        with context.out.progress("indexing") as progress:
+
+            def listen(done: "TaskDone") -> None:
+                nonlocal n_done, n_chunks
+                progress.advance(done.n_chunks)
+                n_done += done.error is None and not done.is_lost
+                n_chunks += done.n_chunks
+                if done.error:
+                    failures.append(done)
+
+            progress.expect(context.engine.count_live())
+            context.engine.drain(listener=listen, should_stop=should_stop)
+        is_stopped = should_stop()
+    if context.out.is_json:
+        body = {"completed": n_done, "failed": len(failures), "chunks": n_chunks, "left": context.engine.count_live()}
+        context.out.json(render.document("run", body))
+    else:
+        context.out.note(f"ran {n_done + len(failures):,} tasks: {_files(n_done)} indexed, {n_chunks:,} chunks")
+        for done in failures[:SHOWN_FAILURES]:
+            context.out.warn(f"failed: {done.task.upload.file_id}: {done.error.message if done.error else ''}")
+    return ExitCode.INTERRUPTED if is_stopped else ExitCode.PARTIAL if failures else ExitCode.OK
+
+
+def _listed(files_from: str | None, *, is_null: bool) -> list[Path]:
+    if files_from is None:
+        return []
+    data = read_stdin() if files_from == "-" else Path(files_from).read_bytes()
+    return read_path_list(data, is_null_separated=is_null)
+
+
+def _from_stdin(scratch: Path, file_id: str | None) -> Path:
+    if not file_id:
+        raise InvalidInput(
+            "what comes from standard input needs a name", hint="give one with --id, for example --id a.html"
+        )
+    target = scratch / Path(file_id).name
+    target.write_bytes(read_stdin())
+    return target
+
+
+def _renamed(intake: Intake, file_id: str | None) -> Intake:
+    """Give the one file its id from --id."""
+    if file_id is not None:
+        if len(intake.sources) + len(intake.failures) != 1:
+            n_found = len(intake.sources)
+            raise InvalidInput(f"--id names one file, and {n_found:,} were found", hint="add them without --id")
+        intake.sources = [Source(source.path, file_id) for source in intake.sources]
+    elif not intake.sources and not intake.failures:
+        raise InvalidInput(
+            "there is no file to add", hint="give files or folders: openrag file add ~/docs -p handbook"
+        )
+    return intake
+
+
+def _files(n: int) -> str:
+    return f"{n:,} file" if n == 1 else f"{n:,} files"
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"

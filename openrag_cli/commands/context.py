@@ -1,0 +1,122 @@
+"""What every command is given: output, settings and the engine; and how commands stop and ask."""
+
+import contextlib
+import json
+import logging
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from openrag_cli import config
+from openrag_cli.domain import Metadata
+from openrag_cli.errors import InvalidInput
+from openrag_cli.output import Output
+
+if TYPE_CHECKING:
+    from openrag_cli.engine import Engine
+
+DEFAULT_PARTITION = "default"
+
+
+class Context:
+    """One run of the program. `engine` opens the store when it is first used."""
+
+    def __init__(self) -> None:
+        self.out = Output()
+        self.is_debug = False
+        self._flags: Mapping[str, Any] = {}
+
+    def configure(self, out: Output, flags: Mapping[str, Any], *, is_debug: bool) -> None:
+        """Take over the global options."""
+        self.out = out
+        self._flags = flags
+        self.is_debug = is_debug
+        logging.basicConfig(
+            level=flags.get("log_level") or logging.WARNING, format="%(levelname)s %(name)s: %(message)s"
+        )
+
+    @cached_property
+    def settings(self) -> config.Settings:
+        """The settings; a wrong one is a ConfigError here, when a command needs it."""
+        return config.load(self._flags).settings
+
+    @cached_property
+    def engine(self) -> "Engine":
+        """The engine on the store of the settings."""
+        from openrag_cli.engine import Engine
+
+        return Engine(self.settings)
+
+    def close(self) -> None:
+        """Close the engine, if it was opened."""
+        if "engine" in self.__dict__:
+            self.engine.close()
+
+    @contextlib.contextmanager
+    def stopping(self) -> Iterator[Callable[[], bool]]:
+        """Give the block a function that tells whether to stop: true after the first Ctrl-C or SIGTERM.
+
+        The second one ends the program at once.
+        """
+        asked = threading.Event()
+
+        def ask(_number: int, _frame: FrameType | None) -> None:
+            if asked.is_set():
+                raise KeyboardInterrupt
+            asked.set()
+            self.out.warn("\nstopping after the batch in hand; press Ctrl-C again to stop now")
+
+        before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield asked.is_set
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def confirm(self, question: str, *, is_agreed: bool) -> None:
+        """Ask before something is destroyed.
+
+        Raises:
+            typer.Abort: the answer was no.
+            InvalidInput: there is no terminal to ask on, and --yes was not given.
+        """
+        if is_agreed:
+            return
+        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+            raise InvalidInput(
+                f"{question} Nobody can be asked here.", hint="give --yes to go on without being asked"
+            )
+        typer.confirm(question, abort=True, err=True)
+
+
+def parse_metadata(pairs: Sequence[str]) -> Metadata:
+    """Return `key=value` pairs as metadata: a value that is JSON is taken as such, any other as text.
+
+    Raises:
+        InvalidInput: a pair without `=` or without a key.
+    """
+    metadata: Metadata = {}
+    for pair in pairs:
+        key, separator, value = pair.partition("=")
+        if not separator or not key.strip():
+            raise InvalidInput(f"metadata {pair!r} is not key=value", hint="for example -m year=2024 -m tag=finance")
+        try:
+            metadata[key.strip()] = json.loads(value)
+        except ValueError:
+            metadata[key.strip()] = value
+    return metadata
+
+
+def read_stdin() -> bytes:
+    """Return all of stdin. Raises: InvalidInput, when it is a terminal that nobody has typed into."""
+    if sys.stdin.isatty():
+        raise InvalidInput(
+            "'-' reads standard input, and that is a terminal", hint="pipe something in: command | openrag …"
+        )
+    return sys.stdin.buffer.read()

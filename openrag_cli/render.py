@@ -1,0 +1,152 @@
+"""Domain objects as JSON: the contract of `--json`. Shapes may grow, never change."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from openrag_cli.domain import Chunk, File, Hit, LogLine, Partition, Report, Task
+from openrag_cli.errors import OpenRAGError
+from openrag_cli.retrieve import Extract, SearchRequest
+
+Json = dict[str, Any]
+
+
+def rfc3339(moment: datetime) -> str:
+    """Return a UTC time to the millisecond, such as 2026-01-31T09:30:00.000Z."""
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def document(name: str, body: Json) -> Json:
+    """Return `body` with its schema, `openrag.<name>/1`, first."""
+    return {"schema": f"openrag.{name}/1", **body}
+
+
+def listing(name: str, entries: Iterable[Json]) -> Json:
+    """Return a list under its own name."""
+    return document(name, {name: list(entries)})
+
+
+def partition(value: Partition) -> Json:
+    """Return a partition."""
+    return {
+        "partition": value.name,
+        "files": value.file_count,
+        "chunks": value.chunk_count,
+        "created_at": rfc3339(value.created_at),
+    }
+
+
+def file(value: File) -> Json:
+    """Return a file."""
+    return {
+        "partition": value.partition,
+        "file_id": value.file_id,
+        "filename": value.filename,
+        "media_type": value.media_type,
+        "size": value.size,
+        "sha256": value.sha256,
+        "chunk_count": value.chunk_count,
+        "revision": value.revision,
+        "metadata": value.metadata,
+        "created_at": rfc3339(value.created_at),
+        "updated_at": rfc3339(value.updated_at),
+    }
+
+
+def task(value: Task) -> Json:
+    """Return a task; `error` is null or an object."""
+    error = value.error
+    return {
+        "task_id": value.id,
+        "kind": value.kind,
+        "state": value.state,
+        "partition": value.upload.partition,
+        "file_id": value.upload.file_id,
+        "filename": value.upload.filename,
+        "attempts": value.attempts,
+        "error": {"code": error.code, "message": error.message, "hint": error.hint, "stage": error.stage}
+        if error
+        else None,
+        "created_at": rfc3339(value.created_at),
+        "updated_at": rfc3339(value.updated_at),
+    }
+
+
+def log_line(value: LogLine) -> Json:
+    """Return a line of a task's log."""
+    return {"at": rfc3339(value.at), "level": value.level, "message": value.message}
+
+
+def chunk(value: Chunk, owner: File) -> Json:
+    """Return a chunk of a file."""
+    span = value.span
+    return {
+        "partition": owner.partition,
+        "file_id": owner.file_id,
+        "chunk_id": value.id,
+        "ordinal": value.ordinal,
+        "page": span.page,
+        "line_start": span.line_start,
+        "line_end": span.line_end,
+        "start": span.start,
+        "end": span.end,
+        "heading": list(span.heading),
+        "text": span.text,
+        "filename": owner.filename,
+        "metadata": owner.metadata,
+    }
+
+
+def hit(value: Hit, rank: int) -> Json:
+    """Return a hit; `rank` counts from 1."""
+    return {
+        "rank": rank,
+        "score": round(value.score, 6),
+        "scores": {name: round(score, 6) for name, score in value.scores.items()},
+        **chunk(value.chunk, value.file),
+    }
+
+
+def search(request: SearchRequest, hits: Sequence[Hit]) -> Json:
+    """Return a search and its hits."""
+    return document(
+        "search",
+        {
+            "query": request.text,
+            "mode": request.mode,
+            "partitions": list(request.partitions),
+            "hits": [hit(value, rank) for rank, value in enumerate(hits, 1)],
+        },
+    )
+
+
+def extract(value: Extract) -> Json:
+    """Return a chunk with its neighbours."""
+    return document(
+        "chunk",
+        {
+            **chunk(value.chunk, value.file),
+            "before": [chunk(other, value.file) for other in value.before],
+            "after": [chunk(other, value.file) for other in value.after],
+        },
+    )
+
+
+def report(value: Report) -> Json:
+    """Return what a command did to many files."""
+    counts = {name: getattr(value, name) for name in ("added", "replaced", "unchanged", "moved", "deleted", "failed")}
+    return document(
+        "report",
+        {
+            **counts,
+            "chunks": value.chunks,
+            "seconds": value.seconds,
+            "failures": [asdict(failure) for failure in value.failures],
+        },
+    )
+
+
+def error(value: OpenRAGError) -> Json:
+    """Return an error."""
+    return document("error", {"code": value.code, "message": value.message, "hint": value.hint})
