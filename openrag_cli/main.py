@@ -54,7 +54,7 @@ def options(
         bool, typer.Option("--quiet", "-q", help="Print data and errors only, no notes, no progress. Default: off.")
     ] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log each step to stderr. Default: off.")] = False,
-    debug: Annotated[bool, typer.Option(help="Log everything, with tracebacks. Default: off.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Log everything, with tracebacks. Default: off.")] = False,
     color: Annotated[When, typer.Option(help="When to colour; wins over NO_COLOR.")] = When.AUTO,
     embed_model: Annotated[
         str | None,
@@ -109,7 +109,7 @@ def _overview(ctx: typer.Context) -> None:
         context.out.line(f"  {context.out.styled(example, '1'):{44 + 8 * context.out.has_color(sys.stdout)}} {what}")
 
 
-_FLAGS = {"--json", "--quiet", "-q", "--verbose", "-v", "--debug", "--no-debug"}
+_FLAGS = {"--json", "--quiet", "-q", "--verbose", "-v", "--debug"}
 _WITH_VALUE = {"--store", "--color", "--embed-model", "--threads"}
 
 

@@ -1,0 +1,29 @@
+# `make demo` runs the main job, `make test` passes the tests; each sets up all that it needs in .venv.
+
+PYTHON ?= python3
+DOCS ?= examples/handbook
+QUERY ?= how often do we rotate api keys?
+STORE ?= .demo/store
+OPENRAG = .venv/bin/openrag --store $(STORE)
+
+.PHONY: demo test check clean
+
+.venv/ready: pyproject.toml
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@
+
+demo: .venv/ready
+	$(OPENRAG) file add $(DOCS) --partition demo --if-exists replace
+	$(OPENRAG) search "$(QUERY)" --partition demo --top-k 3
+
+test: .venv/ready
+	.venv/bin/python -m pytest -n 2 --dist loadfile
+
+check: .venv/ready
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+
+clean:
+	rm -rf .venv .demo dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
