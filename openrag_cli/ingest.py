@@ -195,7 +195,8 @@ class Ingester:
         with self._database.write_lock():
             # Fencing (I6): between this check and the commit only this process can write to the index.
             kept = {task.id for task in self._queue.advance([task for task, _ in entries], TaskState.INSERTING)}
-            again = [task.id for task, _ in entries if task.id in kept and task.attempts > 1]
+            retired = set(self._catalog.tombstones())
+            again = [task.id for task, _ in entries if task.id in kept and (task.attempts > 1 or task.id in retired)]
             self._index.drop(again)  # what an earlier attempt may have left
             failpoint("committing")
             self._index.put([row for row in rows if row.chunk.revision in kept])

@@ -20,15 +20,20 @@ MAX_ATTEMPTS = 3
 
 FINAL = "('COMPLETED', 'FAILED', 'CANCELLED')"
 
+_CLAIMABLE = f"""
+    SELECT t.seq FROM task t
+    WHERE t.state NOT IN {FINAL} AND (t.state = 'QUEUED' OR t.lease_until < :now)
+      AND NOT EXISTS (SELECT 1 FROM task o WHERE o.partition_id = t.partition_id AND o.file_id = t.file_id
+                      AND o.seq < t.seq AND o.state NOT IN {FINAL})
+"""
+# A batch includes the older tasks that its own wait for: nobody else may be there to run them.
 _CLAIM = f"""
 UPDATE task SET state = 'SERIALIZING', worker = :worker, attempts = attempts + 1, lease_until = :until,
                 updated_at = :now
 WHERE seq IN (
-    SELECT t.seq FROM task t
-    WHERE t.state NOT IN {FINAL} AND (t.state = 'QUEUED' OR t.lease_until < :now)
-      AND t.attempts < {MAX_ATTEMPTS} AND (:batch IS NULL OR t.batch = :batch)
-      AND NOT EXISTS (SELECT 1 FROM task o WHERE o.partition_id = t.partition_id AND o.file_id = t.file_id
-                      AND o.seq < t.seq AND o.state NOT IN {FINAL})
+    {_CLAIMABLE} AND t.attempts BETWEEN :least AND :most
+      AND (:batch IS NULL OR EXISTS (SELECT 1 FROM task n WHERE n.partition_id = t.partition_id
+                                     AND n.file_id = t.file_id AND n.batch = :batch AND n.state NOT IN {FINAL}))
     ORDER BY t.seq LIMIT :limit)
 RETURNING *
 """
@@ -125,36 +130,32 @@ class TaskQueue:
         """Take up to `limit` tasks that are queued or whose lease ran out, oldest first, in one statement.
 
         Never takes a task while an older unfinished task of its file exists. A task whose attempts are used up
-        becomes FAILED with the stage it died in. One that has died twice is given out alone, so that it cannot take
-        others with it.
+        becomes FAILED with the stage it died in; one that may be on its last is left to `claim_suspect`. With a
+        `batch`, older tasks that those of the batch wait for are taken too.
         """
+        return self._claim(worker, limit=limit, batch=batch, attempts=(0, MAX_ATTEMPTS - 2))
+
+    def claim_suspect(self, worker: str, *, batch: str | None = None) -> list[Task]:
+        """Take the oldest task that died in all its attempts but the last, or nothing.
+
+        It must be run alone, so that it cannot take others with it.
+        """
+        return self._claim(worker, limit=1, batch=batch, attempts=(MAX_ATTEMPTS - 1, MAX_ATTEMPTS - 1))
+
+    def _claim(self, worker: str, *, limit: int, batch: str | None, attempts: tuple[int, int]) -> list[Task]:
         now = now_ms()
+        arguments = {"worker": worker, "until": now + LEASE_S * 1000, "now": now, "batch": batch, "limit": limit}
         with self._db.transaction() as connection:
             _fail_exhausted(connection, now)
-            suspect = connection.execute(
-                f"SELECT 1 FROM task WHERE state NOT IN {FINAL} AND (state = 'QUEUED' OR lease_until < ?) "
-                f"AND attempts >= {MAX_ATTEMPTS - 1} LIMIT 1",
-                (now,),
-            ).fetchone()
-            arguments = {
-                "worker": worker,
-                "until": now + LEASE_S * 1000,
-                "now": now,
-                "batch": batch,
-                "limit": 1 if suspect else limit,
-            }
-            tasks = sorted((to_task(row) for row in connection.execute(_CLAIM, arguments)), key=lambda task: task.id)
+            rows = connection.execute(_CLAIM, arguments | dict(zip(("least", "most"), attempts, strict=True)))
+            tasks = sorted((to_task(row) for row in rows), key=lambda task: task.id)
             for task in tasks:
                 write_log(connection, task.id, "INFO", f"attempt {task.attempts} by {worker}")
         return tasks
 
     def has_claimable(self) -> bool:
-        """Whether `claim` might find a task: a cheap read."""
-        rows = self._db.rows(
-            f"SELECT 1 FROM task WHERE state NOT IN {FINAL} AND (state = 'QUEUED' OR lease_until < ?) LIMIT 1",
-            (now_ms(),),
-        )
-        return bool(rows)
+        """Whether a claim might find a task: a cheap read."""
+        return bool(self._db.rows(f"{_CLAIMABLE} LIMIT 1", {"now": now_ms()}))
 
     def has_live(self, *, batch: str | None = None) -> bool:
         """Whether any task, or any of a batch, is unfinished."""
@@ -221,8 +222,15 @@ class TaskQueue:
         return True
 
     def release(self, worker: str) -> int:
-        """Give back everything that `worker` holds, as if it had never been claimed; return how many."""
+        """Give back everything that `worker` holds, as if it had never been claimed; return how many.
+
+        What was being inserted is retired: its chunks may be in the index.
+        """
         with self._db.transaction() as connection:
+            connection.execute(
+                "INSERT OR IGNORE INTO tombstone SELECT id, ? FROM task WHERE worker = ? AND state = 'INSERTING'",
+                (now_ms(), worker),
+            )
             done = connection.execute(
                 "UPDATE task SET state = 'QUEUED', worker = NULL, lease_until = NULL, attempts = attempts - 1, "
                 f"updated_at = ? WHERE worker = ? AND state NOT IN {FINAL}",
@@ -325,6 +333,7 @@ def _publish(connection: sqlite3.Connection, completion: Completion) -> None:
         f"ON CONFLICT (partition_id, file_id) DO UPDATE SET {updates}",
         (*values, row["id"], upload.file_id, now_ms()),
     )
+    connection.execute("DELETE FROM tombstone WHERE revision = ?", (upload.revision,))
     save_document(connection, upload.revision, completion.document)
 
 

@@ -116,7 +116,6 @@ class TaskLedger:
                 "partition_id = ?, updated_at = ? WHERE id = ?",
                 (partition_id, now_ms(), task_id),
             )
-            connection.execute("DELETE FROM tombstone WHERE revision = ?", (task_id,))
             write_log(connection, task_id, "INFO", "queued again")
         return self.task(task_id)
 

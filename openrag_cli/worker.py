@@ -13,6 +13,7 @@ from openrag_cli.blobs import BlobStore
 from openrag_cli.catalog import Catalog
 from openrag_cli.database import Database
 from openrag_cli.domain import Task
+from openrag_cli.errors import StoreError
 from openrag_cli.faults import failpoint
 from openrag_cli.index import Index
 from openrag_cli.ingest import Ingester, Listener
@@ -63,7 +64,7 @@ class Worker:
         with self._alive():
             while not should_stop():
                 self._queue.expire(_is_dead)
-                self._ingester.run(self._claim, listener, should_stop)
+                self._run(listener, should_stop)
                 if not self._queue.has_live(batch=self._batch):
                     return
                 time.sleep(POLL_S)
@@ -74,10 +75,19 @@ class Worker:
             while not should_stop():
                 self._queue.expire(_is_dead)
                 if self._queue.has_claimable():
-                    self._ingester.run(self._claim, listener, should_stop)
+                    self._run(listener, should_stop)
                     maintain()
                 else:
                     time.sleep(POLL_S)
+
+    def _run(self, listener: Listener, should_stop: Callable[[], bool]) -> None:
+        self._ingester.run(self._claim, listener, should_stop)
+        while not should_stop() and (suspect := self._queue.claim_suspect(self.name, batch=self._batch)):
+            self._run_alone(suspect, listener, should_stop)
+
+    def _run_alone(self, suspect: list[Task], listener: Listener, should_stop: Callable[[], bool]) -> None:
+        left = [suspect]
+        self._ingester.run(lambda _: left.pop() if left else [], listener, should_stop)
 
     def _claim(self, limit: int) -> list[Task]:
         return self._queue.claim(self.name, limit=limit, batch=self._batch)
@@ -88,7 +98,8 @@ class Worker:
 
         def beat() -> None:
             while not stopped.wait(HEARTBEAT_S):
-                self._queue.heartbeat(self.name)
+                with contextlib.suppress(StoreError):  # a full or busy store: the next beat may succeed
+                    self._queue.heartbeat(self.name)
 
         thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
         thread.start()
