@@ -271,6 +271,10 @@ class Engine:
         self._janitor.collect_orphans()
         self._janitor.optimize(force=force)
 
+    def index_version(self) -> int:
+        """Return the number of the newest version of the index; each commit makes one."""
+        return self._index.version()
+
     @contextlib.contextmanager
     def _working(self, batch: str | None) -> "Iterator[Worker]":
         from openrag_cli.ingest import Ingester
