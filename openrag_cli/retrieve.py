@@ -7,12 +7,16 @@ with K = 10 and K = 60, nDCG@10: SciFact 0.721 to 0.712 and 0.710, PIAF (French)
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from openrag_cli.catalog import Catalog
 from openrag_cli.domain import ALL_PARTITIONS, Chunk, File, Hit, SearchMode
 from openrag_cli.embed import Embedder
-from openrag_cli.errors import ChunkNotFound, DocumentNotFound, InvalidInput
+from openrag_cli.errors import ChunkNotFound, DocumentNotFound, InvalidInput, StoreDamaged
 from openrag_cli.index import Index, Match, Scope
+
+if TYPE_CHECKING:
+    import numpy as np
 
 DENSE_WEIGHT = 0.4
 """The share of the dense score in a hybrid score. Between 0.3 and 0.5 SciFact and PIAF change by 0.02 at most."""
@@ -81,26 +85,35 @@ class Retriever:
     def search(self, request: SearchRequest) -> list[Hit]:
         """Return the best hits, best first; fewer than `top_k` only when no more exist.
 
-        A hit whose revision is not, or no longer, its file's is dropped, and the search is made again, deeper: the
-        revision that took its place was in the index before the catalog knew it.
+        A row whose revision is not its file's current one is dropped before ranking, and the search is made again:
+        the revision that took its place was in the index before the catalog knew it, so the next look finds it.
+        Likewise when the files that the request names got new revisions meanwhile.
 
         Raises:
             InvalidInput: see `SearchRequest.check`. PartitionNotFound, DocumentNotFound: a name is unknown.
         """
         request.check()
+        vector = None if request.mode is SearchMode.TEXT else self._embedder().embed_query(request.text)
         depth = max(MIN_DEPTH, 2 * request.top_k)
-        n_dropped_before = -1
+        known_dead: set[str] = set()
         while True:
             scope = self._scope(request)
-            candidates, is_exhausted = self._candidates(request, scope, depth)
-            files = self._catalog.visible({candidate.match.revision for candidate in candidates})
-            n_dropped = sum(candidate.match.revision not in files for candidate in candidates)
+            found = self._look(request, vector, depth, scope)
+            revisions = {match.revision for matches in found.values() for match in matches}
+            files = self._catalog.visible(revisions)
+            live = {name: [match for match in matches if match.revision in files] for name, matches in found.items()}
+            candidates = fuse(live)
             hits = _select(candidates, files, request)
-            is_settled = n_dropped in {0, n_dropped_before}
-            is_full = len(hits) == request.top_k or is_exhausted or depth >= MAX_DEPTH
+            dead = revisions - files.keys()
+            is_settled = dead <= known_dead and (not request.file_ids or self._scope(request) == scope)
+            is_full = (
+                len(hits) == request.top_k
+                or depth >= MAX_DEPTH
+                or not _may_find_more(found, depth, candidates, request.min_score)
+            )
             if is_settled and is_full:
                 return hits
-            n_dropped_before = n_dropped
+            known_dead = dead
             depth = depth if is_full else depth * 4
 
     def extract(self, chunk_id: str, *, context: int = 0) -> Extract:
@@ -122,8 +135,22 @@ class Retriever:
         raise ChunkNotFound(chunk_id)
 
     def chunks(self, file: File) -> list[Chunk]:
-        """Return the chunks of a file in order."""
-        return [_chunk(match, file) for match in self._index.chunks(revision=file.revision)]
+        """Return the chunks of a file in order; of its newest version, if that came meanwhile.
+
+        Raises:
+            DocumentNotFound: it was deleted meanwhile. StoreDamaged: the index has lost some of them.
+        """
+        while True:
+            matches = self._index.chunks(revision=file.revision)
+            if len(matches) == file.chunk_count:
+                return [_chunk(match, file) for match in matches]
+            current = self._catalog.file(file.partition, file.file_id)
+            if current.revision == file.revision:
+                raise StoreDamaged(
+                    f"the index has {len(matches)} of the {file.chunk_count} chunks of file '{file.file_id}'",
+                    hint="restore them with: openrag file replace",
+                )
+            file = current
 
     def _scope(self, request: SearchRequest) -> Scope:
         partition_ids = self._catalog.partition_ids(request.partitions)
@@ -137,14 +164,31 @@ class Retriever:
             revisions += found
         return Scope(revisions=revisions)
 
-    def _candidates(self, request: SearchRequest, scope: Scope, depth: int) -> tuple[list[_Candidate], bool]:
-        lists: dict[str, list[Match]] = {}
-        if request.mode is not SearchMode.TEXT:
-            lists["dense"] = self._index.dense(self._embedder().embed_query(request.text), depth, scope)
+    def _look(
+        self, request: SearchRequest, vector: "np.ndarray | None", depth: int, scope: Scope
+    ) -> dict[str, list[Match]]:
+        found: dict[str, list[Match]] = {}
+        if vector is not None:
+            found["dense"] = self._index.dense(vector, depth, scope)
         if request.mode is not SearchMode.DENSE:
-            lists["text"] = self._index.text(request.text, depth, scope)
-        is_exhausted = all(len(matches) < depth for matches in lists.values())
-        return fuse(lists), is_exhausted
+            found["text"] = self._index.text(request.text, depth, scope)
+        return found
+
+
+def _may_find_more(
+    found: dict[str, list[Match]], depth: int, candidates: Sequence[_Candidate], min_score: float | None
+) -> bool:
+    """Whether a search deeper than `depth` can bring a hit that this one does not."""
+    cut = {name: matches[-1].score for name, matches in found.items() if len(matches) >= depth}
+    if not cut or min_score is None:
+        return bool(cut)
+    if len(found) == 1:
+        return max(cut.values()) >= min_score
+    # What rows below the cut, or the other list's part of rows above it, can still add to a score.
+    gain = DENSE_WEIGHT * max(0.0, cut.get("dense", 0.0))
+    if "text" in cut:
+        gain += (1 - DENSE_WEIGHT) * cut["text"] / found["text"][0].score
+    return gain >= min_score or any(min_score - gain <= candidate.score < min_score for candidate in candidates)
 
 
 def fuse(lists: dict[str, list[Match]]) -> list[_Candidate]:
