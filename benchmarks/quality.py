@@ -89,9 +89,8 @@ def main() -> None:
     for mode, metrics in results.items():
         print(f"{mode:8}" + "".join(f"  {name} {value:.4f}" for name, value in metrics.items()))
     floor = max(results[SearchMode.DENSE]["nDCG@10"], results[SearchMode.TEXT]["nDCG@10"])
-    print(
-        f"floor (better single mode) {floor:.4f}; hybrid / floor = {results[SearchMode.HYBRID]['nDCG@10'] / floor:.3f}"
-    )
+    ratio = results[SearchMode.HYBRID]["nDCG@10"] / floor
+    print(f"floor (better single mode) {floor:.4f}; hybrid / floor = {ratio:.3f}")
 
 
 if __name__ == "__main__":

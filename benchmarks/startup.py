@@ -37,21 +37,7 @@ for query in (table.search(vector).distance_type("cosine").select(columns + ["_d
                    .select(columns + ["_score"])):
     print(len(query.limit(100).to_list()))
 """
-WORDS = [
-    "pipeline",
-    "document",
-    "store",
-    "retriever",
-    "embedder",
-    "ranker",
-    "query",
-    "index",
-    "component",
-    "socket",
-    "run",
-    "serialise",
-    "test",
-]
+WORDS = ("pipeline", "document", "store", "retriever", "embedder", "ranker", "query", "index", "component", "socket")
 
 
 def seconds(command: list[str], environment: dict[str, str]) -> float:
