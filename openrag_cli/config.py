@@ -47,6 +47,21 @@ def _language(value: Any) -> str:
     return name
 
 
+def _optional_path_text(value: Any) -> str:
+    if not isinstance(value, str) or (value and not value.startswith("/")):
+        raise ValueError("must begin with '/'")
+    return value
+
+
+def _choice(*words: str) -> Callable[[Any], str]:
+    def parse(value: Any) -> str:
+        if value not in words:
+            raise ValueError(f"must be {' or '.join(words)}")
+        return str(value)
+
+    return parse
+
+
 def _flag(value: Any) -> bool:
     if isinstance(value, bool):
         return value
@@ -133,6 +148,16 @@ SETTINGS: tuple[Setting, ...] = (
             "threads for embedding; default: the cores this process may use"),
     Setting("max_file_bytes", ("OPENRAG_MAX_FILE_BYTES",), _integer(1, 1 << 40), 1 << 30,
             "largest file accepted, in bytes"),
+    Setting("host", ("OPENRAG_HOST",), _text, "127.0.0.1", "address that the server binds"),
+    Setting("port", ("OPENRAG_PORT",), _integer(0, 65535), 8080, "port of the server; 0 takes any that is free"),
+    Setting("workers", ("OPENRAG_WORKERS",), _integer(0, 64), 1, "indexing processes of the server"),
+    Setting("root_path", ("OPENRAG_ROOT_PATH",), _optional_path_text, "", "path under which a proxy serves the server"),
+    Setting("auth_token", ("OPENRAG_AUTH_TOKEN", "AUTH_TOKEN"), _optional_text, None,
+            "token that every request to the server needs", is_secret=True),
+    Setting("allowed_hosts", ("OPENRAG_ALLOWED_HOSTS",), _words, (),
+            "names in the Host header that the server answers to, besides loopback; default: any, when not on loopback"),
+    Setting("cors_origins", ("OPENRAG_CORS_ORIGINS",), _words, (), "origins whose scripts may call the server"),
+    Setting("log_format", ("OPENRAG_LOG_FORMAT",), _choice("text", "json"), "text", "form of the server's log lines"),
     Setting("log_level", ("OPENRAG_LOG_LEVEL",), _text, "WARNING", "least level of log records shown on stderr"),
 )  # fmt: skip
 
@@ -149,6 +174,14 @@ class Settings:
     language: str
     threads: int
     max_file_bytes: int
+    host: str
+    port: int
+    workers: int
+    root_path: str
+    auth_token: str | None
+    allowed_hosts: tuple[str, ...]
+    cors_origins: tuple[str, ...]
+    log_format: str
     log_level: str
 
 

@@ -11,7 +11,7 @@ import typer
 from typer.exceptions import TyperException
 
 from openrag_cli import __version__
-from openrag_cli.commands import add, extract, file, partition, search, task
+from openrag_cli.commands import add, extract, file, partition, search, serve, task
 from openrag_cli.commands.context import Context
 from openrag_cli.config import color_is_refused
 from openrag_cli.errors import OpenRAGError, WrongUsage
@@ -34,6 +34,7 @@ for _name, _group in (("partition", partition.app), ("file", file.app), ("extrac
     app.add_typer(_group, name=_name, epilog=EPILOG)
 file.app.command("add", epilog=EPILOG)(add.add)
 app.command("search", epilog=EPILOG)(search.search)
+app.command("serve", epilog=EPILOG)(serve.serve)
 
 
 def _show_version(wanted: bool) -> None:

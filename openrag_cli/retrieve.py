@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from openrag_cli import filters
 from openrag_cli.catalog import Catalog
 from openrag_cli.domain import ALL_PARTITIONS, Chunk, File, Hit, SearchMode
 from openrag_cli.embed import Embedder
@@ -31,7 +32,8 @@ MAX_QUERY_CHARS = 100_000
 
 @dataclass(frozen=True, slots=True)
 class SearchRequest:
-    """What to look for and where. `file_ids` narrows the search to files, `per_file` limits the hits of each."""
+    """What to look for and where. `file_ids` and `filter` (see filters.py) narrow the search to
+    files, `per_file` limits the hits of each."""
 
     text: str
     partitions: Sequence[str] = (ALL_PARTITIONS,)
@@ -40,6 +42,7 @@ class SearchRequest:
     mode: SearchMode = SearchMode.HYBRID
     min_score: float | None = None
     per_file: int | None = None
+    filter: str = ""
 
     def check(self) -> None:
         """Check the numbers and the text.
@@ -152,17 +155,43 @@ class Retriever:
                 )
             file = current
 
+    def partition_chunks(self, files: Sequence[File], *, limit: int, offset: int) -> list[tuple[File, Chunk]]:
+        """Return chunks number `offset` to `offset + limit` of the files, in their order."""
+        found: list[tuple[File, Chunk]] = []
+        for file in files:
+            if len(found) >= limit:
+                break
+            if offset >= file.chunk_count:
+                offset -= file.chunk_count
+                continue
+            found += [(file, chunk) for chunk in self.chunks(file)[offset:]]
+            offset = 0
+        return found[:limit]
+
     def _scope(self, request: SearchRequest) -> Scope:
         partition_ids = self._catalog.partition_ids(request.partitions)
-        if not request.file_ids:
+        if not request.file_ids and not request.filter.strip():
             return Scope(partition_ids=partition_ids)
+        allowed = self._filtered(request) if request.filter.strip() else None
+        if not request.file_ids:
+            return Scope(revisions=sorted(allowed or ()))
         revisions: list[str] = []
         for file_id in dict.fromkeys(request.file_ids):
             found = self._catalog.revisions_of(file_id, partition_ids)
             if not found:
                 raise DocumentNotFound(file_id, ", ".join(request.partitions))
-            revisions += found
+            revisions += [revision for revision in found if allowed is None or revision in allowed]
         return Scope(revisions=revisions)
+
+    def _filtered(self, request: SearchRequest) -> set[str]:
+        condition = filters.parse(request.filter)
+        files = [file for name in dict.fromkeys(request.partitions) for file in self._catalog.files(name)]
+        own = ("filename", "file_id", "media_type", "size")
+        return {
+            file.revision
+            for file in files
+            if condition({**{name: getattr(file, name) for name in own}, **file.metadata})
+        }
 
     def _look(
         self, request: SearchRequest, vector: "np.ndarray | None", depth: int, scope: Scope

@@ -41,6 +41,10 @@ class Context:
             level=flags.get("log_level") or logging.WARNING, format="%(levelname)s %(name)s: %(message)s"
         )
 
+    def override(self, flags: Mapping[str, Any]) -> None:
+        """Add a command's own settings, before the first use of `settings`."""
+        self._flags = {**self._flags, **flags}
+
     @cached_property
     def settings(self) -> config.Settings:
         """The settings; a wrong one is a ConfigError here, when a command needs it."""

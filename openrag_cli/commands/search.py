@@ -27,6 +27,12 @@ FilesOption = Annotated[
 ]
 TopKOption = Annotated[int, typer.Option("--top-k", "-k", metavar="N", help="Hits at most, 1 to 1000.")]
 ModeOption = Annotated[SearchMode, typer.Option(help="Rank by meaning (dense), by words (text), or both.")]
+FilterOption = Annotated[
+    str,
+    typer.Option(
+        "--filter", metavar="EXPR", help="Condition on metadata: 'year >= 2024 and tag = \"x\"'. Default: none."
+    ),
+]
 MinScoreOption = Annotated[
     float | None, typer.Option(metavar="S", help="Leave out hits that score less (hybrid: 0 to 1). Default: none.")
 ]
@@ -49,6 +55,7 @@ def search(
     file: FilesOption = [],  # noqa: B006
     top_k: TopKOption = 5,
     mode: ModeOption = SearchMode.HYBRID,
+    condition: FilterOption = "",
     min_score: MinScoreOption = None,
     per_file: PerFileOption = None,
     explain: ExplainOption = False,
@@ -74,6 +81,7 @@ def search(
         top_k=top_k,
         mode=mode,
         min_score=min_score,
+        filter=condition,
         per_file=per_file,
     )
     hits = context.engine.search(request)

@@ -1,0 +1,1 @@
+"""The HTTP API: a thin edge on the engine, as `commands` is on the command line."""

@@ -1,0 +1,111 @@
+"""The application: routers, guards and error shapes around one engine."""
+
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+
+from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp
+
+from openrag_cli import __version__
+from openrag_cli.engine import Engine
+from openrag_cli.errors import OpenRAGError
+from openrag_cli.server import errors, indexer, partitions, search, system
+from openrag_cli.server.guard import Access, BodyLimit, Guard
+from openrag_cli.server.metrics import Metrics
+from openrag_cli.server.schemas import Error
+from openrag_cli.server.supervisor import Supervisor
+
+STALL_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How the application is served."""
+
+    access: Access = field(default_factory=Access)
+    root_path: str = ""
+    cors_origins: tuple[str, ...] = ()
+    log_format: str = "text"
+    stall_s: float = STALL_S
+
+
+class _Readiness:
+    """Knows what is still missing: the model is loaded beside the first requests."""
+
+    def __init__(self, engine: Engine, supervisor: Supervisor | None) -> None:
+        self._engine = engine
+        self._supervisor = supervisor
+        self._model_error: str | None = "the model is being loaded"
+
+    def warm(self) -> None:
+        """Load the model and open the index, so that the first search does not wait."""
+        try:
+            self._engine.warm()
+        except OpenRAGError as exc:
+            self._model_error = exc.message
+        else:
+            self._model_error = None
+
+    def __call__(self) -> list[str]:
+        """Return what is missing, in sentences."""
+        missing = [f"model: {self._model_error}"] if self._model_error else []
+        try:
+            self._engine.task_counts()
+        except OpenRAGError as exc:
+            missing.append(f"store: {exc.message}")
+        if self._supervisor is not None:
+            status = self._supervisor.status()
+            if status["supervising"] and status["wanted"] and not status["running"]:
+                missing.append("worker: none is running")
+        return missing
+
+
+def create_app(engine: Engine, options: Options | None = None, supervisor: Supervisor | None = None) -> ASGIApp:
+    """Return the whole application; nothing is opened or started before its lifespan begins."""
+    options = options or Options()
+    readiness = _Readiness(engine, supervisor)
+    app = FastAPI(
+        title="openrag",
+        version=__version__,
+        root_path=options.root_path,
+        redirect_slashes=False,
+        lifespan=_lifespan(engine, readiness, supervisor),
+        redoc_url=None,
+        responses={401: {"model": Error, "description": "The token is missing or wrong"}}
+        if options.access.token
+        else {},
+    )
+    app.state.engine = engine
+    app.state.metrics = metrics = Metrics()
+    app.state.readiness = readiness
+    app.state.workers = supervisor.status if supervisor else dict
+    app.middleware("http")(metrics.observe)
+    for module in (system, indexer, partitions, search):
+        app.include_router(module.router)
+    errors.install(app)
+    if options.cors_origins:
+        app.add_middleware(
+            CORSMiddleware, allow_origins=list(options.cors_origins), allow_methods=["*"], allow_headers=["*"]
+        )
+    limited = BodyLimit(app, max_bytes=engine.settings.max_file_bytes, stall_s=options.stall_s)
+    return Guard(limited, access=options.access, log_format=options.log_format)
+
+
+def _lifespan(
+    engine: Engine, readiness: _Readiness, supervisor: Supervisor | None
+) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        engine.partitions()  # makes the store, or fails with a clear error before a request does
+        if supervisor is not None:
+            supervisor.start()
+        threading.Thread(target=readiness.warm, name="warm", daemon=True).start()
+        yield
+        if supervisor is not None:
+            supervisor.stop()
+        engine.close()
+
+    return lifespan

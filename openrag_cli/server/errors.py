@@ -1,0 +1,81 @@
+"""Errors as HTTP answers: one table from error classes to statuses, and the shapes that clients read."""
+
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from openrag_cli import errors
+
+TABLE: dict[type[errors.OpenRAGError], int] = {
+    errors.OpenRAGError: 500,
+    errors.InvalidInput: 400,
+    errors.UnsupportedFormat: 415,
+    errors.TooLarge: 413,
+    errors.NotFound: 404,
+    errors.Conflict: 409,
+    errors.IngestError: 422,
+    errors.ConfigError: 500,
+    errors.StoreError: 500,
+    errors.StoreFull: 507,
+    errors.StoreBusy: 423,
+    errors.UpstreamError: 502,
+    errors.UpstreamTimeout: 504,
+    errors.NotAuthenticated: 401,
+    errors.Forbidden: 403,
+    errors.DeadlineReached: 408,
+    errors.LeaseLost: 409,
+}
+"""An error that is not here has the status of its nearest ancestor."""
+
+_CODES = {404: "not_found", 405: "method_not_allowed", 400: "invalid_request", 413: "too_large"}
+_OPENAI_TYPES = {
+    401: "authentication_error",
+    403: "permission_error",
+    404: "invalid_request_error",
+    429: "rate_limit_error",
+}
+
+
+def status_of(error: type[errors.OpenRAGError]) -> int:
+    """Return the HTTP status of an error class."""
+    return next(TABLE[kind] for kind in error.__mro__ if kind in TABLE)
+
+
+def body(path: str, status: int, message: str, code: str) -> dict[str, Any]:
+    """Return an error as JSON: OpenAI's shape under `/v1`, ours elsewhere."""
+    if path.startswith("/v1/") or path == "/v1":
+        kind = _OPENAI_TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
+        return {"error": {"message": message, "type": kind, "param": None, "code": code}}
+    return {"detail": message, "code": code}
+
+
+def answer(path: str, status: int, message: str, code: str, headers: dict[str, str] | None = None) -> JSONResponse:
+    """Return an error as a response."""
+    return JSONResponse(body(path, status, message, code), status, headers=headers)
+
+
+def install(app: FastAPI) -> None:
+    """Let the application answer every error in our shapes."""
+
+    @app.exception_handler(errors.OpenRAGError)
+    def _ours(request: Request, exc: errors.OpenRAGError) -> JSONResponse:
+        status = status_of(type(exc))
+        headers = {"Retry-After": "1"} if status in {423, 429, 503} else None
+        return answer(request.url.path, status, exc.message, exc.code, headers)
+
+    @app.exception_handler(HTTPException)
+    def _http(request: Request, exc: HTTPException) -> JSONResponse:
+        code = _CODES.get(exc.status_code, "error")
+        return answer(request.url.path, exc.status_code, str(exc.detail), code, dict(exc.headers or {}))
+
+    @app.exception_handler(RequestValidationError)
+    def _validation(request: Request, exc: RequestValidationError) -> JSONResponse:
+        problems = [f"{'.'.join(str(part) for part in error['loc'][1:])}: {error['msg']}" for error in exc.errors()]
+        return answer(request.url.path, 422, "; ".join(problems) or "invalid request", "invalid_request")
+
+    @app.exception_handler(Exception)
+    def _bug(request: Request, _: Exception) -> JSONResponse:
+        return answer(request.url.path, 500, "a bug in openrag; see the server's log", "bug")

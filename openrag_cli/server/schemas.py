@@ -1,0 +1,171 @@
+"""Every answer of the HTTP API, for `/openapi.json`. Shapes may grow, never change."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+Metadata = dict[str, Any]
+
+
+class Open(BaseModel):
+    """A model that may carry more than it names."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class Error(BaseModel):
+    """Any error: a sentence and a stable code."""
+
+    detail: str
+    code: str
+
+
+class Health(BaseModel):
+    """Whether the server can work, and what is missing."""
+
+    status: str
+    missing: list[str] = []
+
+
+class Version(BaseModel):
+    """The version of the package."""
+
+    version: str
+
+
+class Message(BaseModel):
+    """A sentence."""
+
+    message: str
+
+
+class TaskLink(BaseModel):
+    """Where to ask for the state of an upload."""
+
+    task_status_url: str
+
+
+class TaskStatus(BaseModel):
+    """A task; `error_url` is there when it has failed."""
+
+    task_id: str
+    task_state: str
+    details: Metadata
+    attempts: int
+    created_at: str
+    updated_at: str
+    error_url: str | None = None
+
+
+class TaskLogs(BaseModel):
+    """`<time> - <LEVEL> - <message>`, oldest first."""
+
+    task_id: str
+    logs: list[str]
+
+
+class TaskTraceback(BaseModel):
+    """Why a task failed, for an engineer."""
+
+    task_id: str
+    traceback: list[str]
+
+
+class SupportedTypes(BaseModel):
+    """What can be indexed."""
+
+    extensions: list[str]
+    mimetypes: list[str]
+
+
+class QueueInfo(BaseModel):
+    """Workers and counts of tasks."""
+
+    workers: Metadata
+    tasks: Metadata
+
+
+class QueuedTask(BaseModel):
+    """A task in a listing."""
+
+    task_id: str
+    state: str
+    details: Metadata
+    url: str
+    error_url: str | None = None
+
+
+class QueueTasks(BaseModel):
+    """Tasks, newest first."""
+
+    tasks: list[QueuedTask]
+
+
+class PartitionEntry(BaseModel):
+    """A partition; `created_at` is in seconds since 1970 UTC."""
+
+    partition: str
+    created_at: int
+    files: int
+    chunks: int
+
+
+class Partitions(BaseModel):
+    """All partitions, by name."""
+
+    partitions: list[PartitionEntry]
+
+
+class FileEntry(Open):
+    """A file in a listing."""
+
+    link: str
+    file_id: str
+    filename: str
+    partition: str
+
+
+class Files(BaseModel):
+    """Files of a partition, by id."""
+
+    files: list[FileEntry]
+
+
+class Link(BaseModel):
+    """A link to a chunk."""
+
+    link: str
+
+
+class FileDetails(BaseModel):
+    """A file and links to its chunks in order."""
+
+    metadata: Metadata
+    documents: list[Link]
+
+
+class Passage(BaseModel):
+    """A chunk with its link."""
+
+    link: str
+    content: str
+    metadata: Metadata
+
+
+class Chunks(BaseModel):
+    """Chunks of a partition."""
+
+    chunks: list[Passage]
+
+
+class Documents(BaseModel):
+    """Hits, best first."""
+
+    documents: list[Passage]
+
+
+class ExtractBody(BaseModel):
+    """One chunk."""
+
+    page_content: str
+    metadata: Metadata

@@ -1,0 +1,132 @@
+"""Worker processes: exactly one supervisor per store starts them, and starts them again when they die.
+
+However many servers run on a store, the one that holds `supervisor.lock` supervises; another takes over when it goes.
+A worker ends when its supervisor does, even by SIGKILL: its standard input is a pipe that then closes.
+"""
+
+import fcntl
+import logging
+import os
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from openrag_cli.config import child_environment
+from openrag_cli.errors import os_errors
+
+logger = logging.getLogger(__name__)
+
+POLL_S = 0.25
+FIRST_PAUSE_S = 0.5
+MAX_PAUSE_S = 30.0
+HEALTHY_S = 60.0
+STOP_S = 20.0
+
+
+@dataclass(slots=True)
+class _Slot:
+    """A place for one worker: its process, when it began, and when a dead one may be started again."""
+
+    process: subprocess.Popen[bytes] | None = None
+    began: float = 0.0
+    pause_s: float = FIRST_PAUSE_S
+    not_before: float = 0.0
+    n_deaths: int = 0
+
+
+class Supervisor:
+    """Runs in a thread of each server; acts only while it holds the store's supervisor lock."""
+
+    def __init__(self, store: Path, *, command: list[str], n_workers: int) -> None:
+        self._path = store / "supervisor.lock"
+        self._command = command
+        self._slots = [_Slot() for _ in range(n_workers)]
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="supervisor", daemon=True)
+        self.is_in_charge = False
+
+    def start(self) -> None:
+        """Begin to supervise, or to wait for the chance."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Let workers finish or give back what they hold, then return; one that does not is killed after 20 s."""
+        self._stopped.set()
+        if self._thread.is_alive():
+            self._thread.join(STOP_S + 5)
+
+    def status(self) -> dict[str, int | bool]:
+        """Return the numbers of workers wanted, running, and deaths so far."""
+        running = sum(slot.process is not None and slot.process.poll() is None for slot in self._slots)
+        return {
+            "supervising": self.is_in_charge,
+            "wanted": len(self._slots),
+            "running": running,
+            "deaths": sum(slot.n_deaths for slot in self._slots),
+        }
+
+    def _run(self) -> None:
+        with os_errors("opening the supervisor's lock"):
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            while not self._stopped.wait(0 if not self.is_in_charge else POLL_S):
+                if self.is_in_charge:
+                    self._tend()
+                else:
+                    self._take_charge(descriptor)
+        finally:
+            self._end_workers()
+            os.close(descriptor)
+
+    def _take_charge(self, descriptor: int) -> None:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._stopped.wait(1.0)
+        else:
+            self.is_in_charge = True
+            self._tend()
+
+    def _tend(self) -> None:
+        now = time.monotonic()
+        for slot in self._slots:
+            if slot.process is not None and slot.process.poll() is not None:
+                self._bury(slot, now)
+            if slot.process is None and now >= slot.not_before:
+                slot.process = subprocess.Popen(self._command, stdin=subprocess.PIPE, env=child_environment())
+                slot.began = now
+
+    @staticmethod
+    def _bury(slot: _Slot, now: float) -> None:
+        process = slot.process
+        assert process is not None
+        slot.pause_s = FIRST_PAUSE_S if now - slot.began > HEALTHY_S else min(slot.pause_s * 2, MAX_PAUSE_S)
+        slot.not_before = now + slot.pause_s
+        slot.n_deaths += 1
+        slot.process = None
+        if process.stdin:
+            process.stdin.close()
+        logger.warning("worker %d died with %s; a new one in %.1f s", process.pid, process.returncode, slot.pause_s)
+
+    def _end_workers(self) -> None:
+        processes = [slot.process for slot in self._slots if slot.process is not None]
+        for process in processes:
+            process.terminate()
+        deadline = time.monotonic() + STOP_S
+        for process in processes:
+            try:
+                process.wait(max(0.1, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            if process.stdin:
+                process.stdin.close()
+
+
+def worker_command(store: Path, *, cache: Path, embed_model: Path | None, threads: int) -> list[str]:
+    """Return the command of a worker process on a store."""
+    command = [sys.executable, "-m", "openrag_cli.server.worker", "--store", str(store), "--cache", str(cache)]
+    return [*command, "--threads", str(threads), *(["--embed-model", str(embed_model)] if embed_model else [])]
