@@ -8,7 +8,8 @@ safetensors, in an environment of their own: openrag itself needs none but onnxr
 
 What it does: check the weights' sha256; export the encoder with PyTorch (opset 17; batch and sequence dynamic);
 quantise it with `quantize_dynamic` (weights int8 per channel, activations at run time, so that matrix products are
-MatMulInteger); write the tokenizer, the manifest, and golden vectors of the fp32 model for the tests.
+MatMulInteger); write the tokenizer, LICENSE, NOTICE and the manifest, and into tests/golden_vectors.json what the
+fp32 model makes of a few texts. torch 2.13.0, onnx 1.23.2 and onnxruntime 1.32.0 give the committed graph byte by byte.
 """
 
 import argparse
@@ -29,6 +30,18 @@ from transformers import BertModel, BertTokenizerFast
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 NAME = "all-MiniLM-L6-v2"
 MAX_TOKENS = 256
+NOTICE = f"""\
+{NAME}
+
+Copyright the sentence-transformers authors (Nils Reimers and others, UKP Lab, TU Darmstadt).
+Licensed under the Apache License, Version 2.0: see LICENSE in this folder.
+
+Source: sentence-transformers/{NAME}, model.safetensors with sha256
+{WEIGHTS_SHA256}.
+
+Changed from the source: the encoder was exported to ONNX and its weights were quantised to 8-bit integers by
+scripts/build_model.py of the openrag project. The tokenizer is unchanged.
+"""
 ROOT = Path(__file__).resolve().parent.parent
 INPUTS = ["input_ids", "attention_mask", "token_type_ids"]
 GOLDEN_TEXTS = [
@@ -106,6 +119,8 @@ def build(weights: Path, output: Path) -> None:
         )  # fmt: skip
     onnx.checker.check_model(str(output / "model.onnx"))
     shutil.copyfile(weights / "tokenizer.json", output / "tokenizer.json")
+    shutil.copyfile(ROOT / "LICENSE", output / "LICENSE")
+    (output / "NOTICE").write_text(NOTICE)
     manifest = {
         "schema": "openrag.model/1",
         "name": NAME,
