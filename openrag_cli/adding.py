@@ -27,6 +27,7 @@ from openrag_cli.domain import (
     new_task_id,
 )
 from openrag_cli.errors import Conflict, IngestError, InvalidInput, OpenRAGError, PathNotFound, UnsupportedFormat
+from openrag_cli.faults import failpoint
 from openrag_cli.formats import HEAD_BYTES, media_type_of
 from openrag_cli.intake import Source, readable
 from openrag_cli.taskqueue import TaskQueue
@@ -107,19 +108,36 @@ class Adder:
     def _submit_group(self, group: Sequence[Source]) -> None:
         known = self._catalog.known_files(self._options.partition, [source.file_id for source in group])
         pending: dict[TaskKind, list[tuple[Source, Upload]]] = {TaskKind.ADD: [], TaskKind.REPLACE: []}
-        for source in group:
-            try:
-                check_file_id(source.file_id)
-                kind = self._kind(source, known.get(source.file_id))
-                if kind is not None:
-                    pending[kind].append((source, self._stored(source)))
-            except UnsupportedFormat as exc:
-                self._refuse(source, exc)
-            except (InvalidInput, Conflict, PathNotFound, IngestError) as exc:
-                self.fail(source, exc)
-        self._blobs.commit(upload.revision for entries in pending.values() for _, upload in entries)
+        with self._all_or_none(pending):
+            for source in group:
+                self._store(source, known.get(source.file_id), pending)
+            failpoint("spooled")
+            self._blobs.commit(upload.revision for entries in pending.values() for _, upload in entries)
         for kind, entries in pending.items():
             self._queue_uploads(kind, entries)
+        failpoint("queued")
+
+    @contextlib.contextmanager
+    def _all_or_none(self, pending: dict[TaskKind, list[tuple[Source, Upload]]]) -> Iterator[None]:
+        """Keep no bytes of a group that could not be stored whole: the disk may be full."""
+        try:
+            yield
+        except OpenRAGError:
+            self._blobs.discard(upload.revision for entries in pending.values() for _, upload in entries)
+            raise
+
+    def _store(
+        self, source: Source, known: File | None, pending: dict[TaskKind, list[tuple[Source, Upload]]]
+    ) -> None:
+        try:
+            check_file_id(source.file_id)
+            kind = self._kind(source, known)
+            if kind is not None:
+                pending[kind].append((source, self._stored(source)))
+        except UnsupportedFormat as exc:
+            self._refuse(source, exc)
+        except (InvalidInput, Conflict, PathNotFound, IngestError) as exc:
+            self.fail(source, exc)
 
     def _kind(self, source: Source, known: File | None) -> TaskKind | None:
         if known is None:
@@ -181,18 +199,25 @@ class Adder:
         self.paths[source.file_id] = source.path
 
     def _settle_refused(self, source: Source, upload: Upload, refusal: OpenRAGError) -> None:
-        """Another command is adding this file: its task is taken over, or replaced, or this one fails."""
+        """Another command added, or is adding, this file: its task is taken over, or replaced, or this one fails."""
+        known = self._catalog.known_files(upload.partition, [upload.file_id]).get(upload.file_id)
         live = self._ledger.live_task(upload.partition, upload.file_id)
         if live is not None and live.upload.sha256 == upload.sha256:
             self._ledger.adopt([live.id], self._options.batch)
             self._blobs.discard([upload.revision])
             self._count_queued(source)
-        elif live is not None and self._options.if_exists is IfExists.REPLACE:
-            self._queue.submit([upload], kind=TaskKind.REPLACE, batch=self._options.batch)
+        elif live is None and known is not None and known.sha256 == upload.sha256:
+            self._blobs.discard([upload.revision])
+            self._skip(known)
+        elif self._options.if_exists is IfExists.REPLACE and self._replaces(upload):
             self._count_queued(source)
         else:
             self._blobs.discard([upload.revision])
             self.fail(source, refusal)
+
+    def _replaces(self, upload: Upload) -> bool:
+        outcomes = self._queue.submit([upload], kind=TaskKind.REPLACE, batch=self._options.batch)
+        return isinstance(outcomes[0], Task)
 
 
 def _groups(sources: Iterable[Source]) -> Iterator[list[Source]]:

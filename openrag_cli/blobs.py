@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from openrag_cli.errors import StoreDamaged, TooLarge, os_errors
+from openrag_cli.durable import fsync
+from openrag_cli.errors import IngestError, StoreDamaged, TooLarge, os_errors
 
 BLOCK_BYTES = 1 << 20
 HEAD_BYTES = 64 * 1024
@@ -44,12 +45,13 @@ class BlobStore:
         """Copy `source` into the spool, block by block; call `commit` to make it durable.
 
         Raises:
-            TooLarge: more than `max_bytes` bytes; nothing is kept. StoreFull, Forbidden, StoreError: by cause.
+            TooLarge: more than `max_bytes` bytes. IngestError: `source` cannot be read. StoreFull, Forbidden,
+                StoreError: by cause. Nothing is kept.
         """
         digest = hashlib.sha256()
         size, head = 0, b""
         with os_errors("storing the file"), self._fresh(revision) as target:
-            while block := source.read(BLOCK_BYTES):
+            while block := _read_block(source):
                 size += len(block)
                 if size > max_bytes:
                     raise TooLarge(
@@ -74,18 +76,17 @@ class BlobStore:
 
     def commit(self, revisions: Iterable[str]) -> None:
         """Make spooled bytes durable under their revisions; returns when they would survive a power cut."""
-        folders = set()
+        stored = []
         with os_errors("storing the file"):
             for revision in revisions:
                 target = self.path(revision)
-                if not target.parent.is_dir():
-                    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-                    folders |= {target.parent.parent, self._root}
-                _fsync(self._spool_path(revision))
+                target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                fsync(self._spool_path(revision))
                 self._spool_path(revision).rename(target)
-                folders.add(target.parent)
+                stored.append(target)
+            folders = {folder for path in stored for folder in (path.parent, path.parent.parent, self._root)}
             for folder in folders:
-                _fsync(folder)
+                fsync(folder)
 
     def discard(self, revisions: Iterable[str]) -> None:
         """Delete blobs, spooled or stored; missing ones are no error."""
@@ -109,6 +110,22 @@ class BlobStore:
         with os_errors("reading a stored file"):
             return path.open("rb")
 
+    def verify(self, revision: str, sha256: str) -> None:
+        """Compare a stored original with what was stored.
+
+        Raises:
+            StoreDamaged: the blob is missing, or its bytes have changed.
+        """
+        digest = hashlib.sha256()
+        with self.open(revision) as stream, os_errors("reading a stored file"):
+            while block := stream.read(BLOCK_BYTES):
+                digest.update(block)
+        if digest.hexdigest() != sha256:
+            raise StoreDamaged(
+                f"the stored original of revision {revision} has changed since it was stored (sha256)",
+                hint="add the file again: openrag file replace",
+            )
+
     def has(self, revision: str) -> bool:
         """Whether the original of `revision` is stored."""
         return self.path(revision).is_file()
@@ -124,13 +141,12 @@ class BlobStore:
                                 yield entry.name, entry.stat().st_mtime
 
 
+def _read_block(source: BinaryIO) -> bytes:
+    try:
+        return source.read(BLOCK_BYTES)
+    except OSError as exc:  # the caller's file, not the store
+        raise IngestError(f"it cannot be read: {exc.strerror}", reason="unreadable") from exc
+
+
 def _private(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_CLOEXEC, 0o600)
-
-
-def _fsync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

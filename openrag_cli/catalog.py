@@ -170,6 +170,10 @@ class Catalog:
             raise DocumentNotFound(file_id, partition)
         return to_file(rows[0])
 
+    def has_files(self) -> bool:
+        """Whether the store holds any file."""
+        return bool(self._db.rows("SELECT 1 FROM file LIMIT 1"))
+
     def known_files(self, partition: str, file_ids: Sequence[str]) -> dict[str, File]:
         """Return those of the files that exist, by id."""
         rows = self._db.rows(

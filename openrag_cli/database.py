@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from openrag_cli.durable import fsync
 from openrag_cli.errors import (
     ConfigError,
     Forbidden,
@@ -85,8 +86,10 @@ class Database:
     def _open(self) -> sqlite3.Connection:
         folder = self.path.parent
         with os_errors(f"opening the store {folder}"):
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            if not self.path.exists() and any(not path.name.startswith(self.path.name) for path in folder.iterdir()):
+            _make_folder(folder)
+            others = [path for path in folder.iterdir() if not path.name.startswith(self.path.name)]
+            # Looked for after the others: a process that makes the store now makes the catalog before them.
+            if others and not self.path.exists():
                 raise _not_a_store(folder)
         with _sqlite_errors(self.path):
             connection = sqlite3.connect(
@@ -107,7 +110,8 @@ class Database:
             )
         if version == FORMAT:
             return
-        self.path.chmod(0o600)
+        with os_errors(f"opening the store {self.path.parent}"):
+            self.path.chmod(0o600)
         mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
         if mode != "wal":
             raise StoreError(
@@ -117,6 +121,7 @@ class Database:
         connection.execute("BEGIN IMMEDIATE")
         try:
             if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
+                _check_is_new(self.path.parent)
                 schema = importlib.resources.files("openrag_cli").joinpath("schema.sql").read_text(encoding="utf-8")
                 for statement in schema.split(";\n"):
                     connection.execute(statement)
@@ -187,10 +192,25 @@ class Database:
 
 def _not_a_store(folder: Path) -> StoreError | ConfigError:
     if (folder / "lance").exists():
-        return StoreDamaged(f"the store {folder} has lost its catalog openrag.db", hint="restore it from a backup")
+        return _lost_catalog(folder)
     return ConfigError(
         f"{folder} holds other files: it is not a store", hint="name a new or empty folder with --store"
     )
+
+
+def _check_is_new(folder: Path) -> None:
+    if any((folder / name).exists() for name in ("lance", "blobs")):
+        raise _lost_catalog(folder)
+
+
+def _lost_catalog(folder: Path) -> StoreDamaged:
+    return StoreDamaged(f"the store {folder} has lost its catalog openrag.db", hint="restore it from a backup")
+
+
+def _make_folder(folder: Path) -> None:
+    if not folder.is_dir():
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        fsync(folder.parent)
 
 
 def _lock(descriptor: int, timeout_s: float) -> None:

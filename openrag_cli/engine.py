@@ -31,7 +31,16 @@ from openrag_cli.domain import (
     check_partition,
     new_task_id,
 )
-from openrag_cli.errors import Conflict, DeadlineReached, DocumentNotFound, OpenRAGError, StoreBusy
+from openrag_cli.errors import (
+    Conflict,
+    DeadlineReached,
+    DocumentNotFound,
+    OpenRAGError,
+    PartitionNotFound,
+    StoreBusy,
+    StoreFull,
+)
+from openrag_cli.faults import failpoint
 from openrag_cli.taskqueue import TaskQueue
 from openrag_cli.tasks import TaskLedger
 
@@ -105,9 +114,12 @@ class Engine:
     @cached_property
     def _index(self) -> "Index":
         from openrag_cli.index import Index
+        from openrag_cli.mend import mend
 
         language = self._catalog.meta("language") or self._catalog.remember("language", self.settings.language)
-        return Index(self.settings.store / "lance", dimension=self._embedder.dimension, language=language)
+        index = Index(self.settings.store / "lance", dimension=self._embedder.dimension, language=language)
+        mend(self._database, self._catalog, index)
+        return index
 
     @cached_property
     def _retriever(self) -> "Retriever":
@@ -137,8 +149,9 @@ class Engine:
 
     def delete_partition(self, name: str) -> int:
         """Delete a partition and its files; return how many it had. Raises: PartitionNotFound."""
+        janitor = self._janitor  # refuses a store of another model before anything is deleted
         n_files = self._catalog.delete_partition(name)
-        self._sweep_if_free()
+        _sweep_if_free(janitor)
         return n_files
 
     # --- files
@@ -156,8 +169,10 @@ class Engine:
         return self._catalog.document(self.file(partition, file_id).revision)
 
     def original(self, partition: str, file_id: str) -> BinaryIO:
-        """Open the stored bytes of a file. Raises: DocumentNotFound, StoreDamaged."""
-        return self._blobs.open(self.file(partition, file_id).revision)
+        """Open the stored bytes of a file, checked. Raises: DocumentNotFound, StoreDamaged."""
+        file = self.file(partition, file_id)
+        self._blobs.verify(file.revision, file.sha256)
+        return self._blobs.open(file.revision)
 
     def edit_file(self, partition: str, file_id: str, changes: Metadata, *, remove: Sequence[str] = ()) -> File:
         """Merge `changes` into a file's metadata and drop the keys in `remove`. Raises: DocumentNotFound."""
@@ -165,14 +180,19 @@ class Engine:
 
     def delete_files(self, partition: str, file_ids: Sequence[str]) -> tuple[list[str], list[str]]:
         """Delete files and cancel what is being done to them; return (deleted, not found)."""
+        janitor = self._janitor
         outcome = self._catalog.delete_files(partition, file_ids)
-        self._sweep_if_free()
+        _sweep_if_free(janitor)
         return outcome
 
-    def _sweep_if_free(self) -> None:
-        """Drop the index's rows now if nobody is writing; otherwise whoever next holds the lock does (I3)."""
-        with contextlib.suppress(StoreBusy):
-            self._janitor.sweep(timeout_s=0)
+    def delete_file(self, partition: str, file_id: str) -> None:
+        """Delete one file. Raises: DocumentNotFound, also when there is no such partition."""
+        try:
+            deleted, _ = self.delete_files(partition, [file_id])
+        except PartitionNotFound:
+            deleted = []
+        if not deleted:
+            raise DocumentNotFound(file_id, partition)
 
     # --- adding
 
@@ -189,6 +209,7 @@ class Engine:
 
         self._check(upload, kind)
         spooled = self._blobs.spool(upload.revision, source, max_bytes=self.settings.max_file_bytes)
+        failpoint("spooled")
         try:
             media_type = media_type_of(upload.filename, spooled.head)
             self._blobs.commit([upload.revision])
@@ -199,6 +220,7 @@ class Engine:
         except OpenRAGError:
             self._blobs.discard([upload.revision])
             raise
+        failpoint("queued")
         return outcome
 
     def _check(self, upload: Upload, kind: TaskKind) -> None:
@@ -209,7 +231,7 @@ class Engine:
         exists = bool(self._catalog.known_files(upload.partition, [upload.file_id]))
         if kind is TaskKind.ADD and exists:
             raise Conflict(f"File '{upload.file_id}' already exists in partition {upload.partition}")
-        if kind is TaskKind.REPLACE and not exists:
+        if kind is TaskKind.REPLACE and not exists and not self._ledger.live_task(upload.partition, upload.file_id):
             raise DocumentNotFound(upload.file_id, upload.partition)
 
     def add(
@@ -360,6 +382,11 @@ class Engine:
 
     # --- searching
 
+    def warm(self) -> None:
+        """Load the model and open the index now, so that the first search does not wait. Raises: ConfigError, StoreError."""
+        self._embedder.embed_query("warm")
+        self._index.backlog()
+
     def search(self, request: "SearchRequest") -> list[Hit]:
         """Return the best hits for a query, best first.
 
@@ -375,6 +402,16 @@ class Engine:
     def chunks(self, partition: str, file_id: str) -> list[Chunk]:
         """Return the chunks of a file in order. Raises: DocumentNotFound."""
         return self._retriever.chunks(self.file(partition, file_id))
+
+    def partition_chunks(self, partition: str, *, limit: int, offset: int = 0) -> "list[tuple[File, Chunk]]":
+        """Return chunks of a partition with their files, file by file in order of id. Raises: PartitionNotFound."""
+        return self._retriever.partition_chunks(self.files(partition), limit=limit, offset=offset)
+
+
+def _sweep_if_free(janitor: "Janitor") -> None:
+    """Drop the index's rows now if nobody writes and there is room; else who next holds the lock does (I3)."""
+    with contextlib.suppress(StoreBusy, StoreFull):
+        janitor.sweep(timeout_s=0)
 
 
 def new_upload(partition: str, file_id: str, filename: str, metadata: Metadata | None = None) -> Upload:

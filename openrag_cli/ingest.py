@@ -128,7 +128,7 @@ class Ingester:
         self._commit(ready, listener, should_stop)
 
     def _convert(self, task: Task) -> Converted:
-        self._blobs.open(task.id).close()  # a missing original is reported as such, not as a corrupt document
+        self._blobs.verify(task.id, task.upload.sha256)  # a lost original is not a corrupt document
         converted = self._pool.convert(self._blobs.path(task.id), task.upload.filename)
         if not converted.spans:
             raise IngestError("the document holds no text", reason="empty", hint="there is nothing to index")

@@ -13,6 +13,7 @@ from openrag_cli.catalog import retire, save_document
 from openrag_cli.database import Database, at, now_ms
 from openrag_cli.domain import Document, Task, TaskError, TaskKind, TaskState, Upload
 from openrag_cli.errors import Conflict, DocumentNotFound, OpenRAGError
+from openrag_cli.faults import failpoint
 
 LEASE_S = 60
 HEARTBEAT_S = 15
@@ -324,6 +325,7 @@ def _publish(connection: sqlite3.Connection, completion: Completion) -> None:
     ).fetchone()
     if row["revision"]:
         retire(connection, row["revision"])
+        failpoint("replacing")
     columns = "revision, filename, media_type, size, sha256, metadata, chunk_count, updated_at"
     values = [getattr(upload, name) for name in ("revision", "filename", "media_type", "size", "sha256")]
     values += [json.dumps(upload.metadata), completion.chunk_count, now_ms()]
