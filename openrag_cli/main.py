@@ -156,7 +156,7 @@ def _invoke(context: Context, arguments: Sequence[str]) -> int:
     except typer.Exit as exc:
         return exc.exit_code
     except TyperException as exc:
-        return _usage_error(context, exc)
+        return _usage_error(context, exc, arguments)
     except OpenRAGError as exc:
         context.out.error(exc)
         if context.is_debug:
@@ -165,7 +165,9 @@ def _invoke(context: Context, arguments: Sequence[str]) -> int:
     except (KeyboardInterrupt, typer.Abort):
         context.out.warn("interrupted")
         return ExitCode.INTERRUPTED
-    except BrokenPipeError:
+    except SystemExit as exc:  # Typer ends the process itself when a pipe has closed
+        if isinstance(exc.__context__, BrokenPipeError):
+            raise exc.__context__ from None
         raise
     except Exception as exc:  # the last resort: a bug must not look like a mistake of the user
         logging.getLogger(__name__).debug("a bug", exc_info=True)
@@ -179,7 +181,8 @@ def _invoke(context: Context, arguments: Sequence[str]) -> int:
         return ExitCode.BUG
 
 
-def _usage_error(context: Context, exc: TyperException) -> int:
+def _usage_error(context: Context, exc: TyperException, arguments: Sequence[str]) -> int:
+    context.out.is_json |= "--json" in hoist(arguments)  # the options may not have been read yet
     command = getattr(getattr(exc, "ctx", None), "command_path", "openrag")
     context.out.error(WrongUsage(exc.format_message().replace("\n", " "), hint=f"{command} --help"))
     return ExitCode.USAGE

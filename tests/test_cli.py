@@ -1,0 +1,242 @@
+"""The contract of the command line: streams, exit codes, options before and after, signals, pipes, start-up."""
+
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from openrag_cli import errors, exits, main, snippet
+
+HEAVY = [
+    "lancedb",
+    "pyarrow",
+    "onnxruntime",
+    "tokenizers",
+    "markitdown",
+    "httpx",
+    "fastapi",
+    "numpy",
+    "rich",
+    "uvicorn",
+]
+
+
+def _error_classes(kind=errors.OpenRAGError):
+    yield kind
+    for child in kind.__subclasses__():
+        yield from _error_classes(child)
+
+
+@pytest.mark.parametrize("kind", list(_error_classes()), ids=lambda kind: kind.__name__)
+def test_every_error_has_an_exit_code_and_a_stable_code(kind):
+    assert exits.exit_code(kind) in exits.ExitCode
+    assert exits.exit_code(kind) is not exits.ExitCode.OK
+    assert re.fullmatch(r"[a-z_]+", kind.code)
+
+
+def test_error_codes_are_distinct():
+    codes = [kind.code for kind in _error_classes()]
+    assert len(set(codes)) == len(codes)
+
+
+def test_global_options_work_before_and_after_the_command(cli, handbook, tmp_path):
+    other = tmp_path / "other"
+    assert cli("--store", other, "file", "add", handbook).code == 0
+    before = cli("--store", other, "--json", "file", "list").json
+    assert cli("file", "list", "--json", f"--store={other}").json == before
+    assert cli("file", "list").out == ""
+
+
+def test_options_after_a_double_dash_are_text():
+    assert main.hoist(["search", "--json", "--", "--store", "x"]) == ["--json", "search", "--", "--store", "x"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "hint"),
+    [
+        (["serch", "x"], 2, "search"),
+        (["file", "lst"], 2, "list"),
+        (["search"], 2, "openrag search --help"),
+        (["search", "x", "-k", "0"], 2, None),
+        (["search", "  "], 2, "openrag search"),
+        (["search", "x", "-p", "nowhere"], 66, "openrag partition list"),
+        (["search", "x", "--filter", "year >"], 2, "year >= 2024"),
+        (["file", "show", "nothing"], 66, "openrag file list"),
+        (["task", "show", "0" * 48], 66, "openrag task list"),
+        (["extract", "show", "none"], 66, None),
+        (["file", "add"], 2, "openrag file add"),
+        (["file", "add", "x", "-m", "novalue"], 2, "-m year=2024"),
+        (["task", "prune", "--older-than", "soon"], 2, "7d"),
+        (["--threads", "0", "partition", "list"], 78, None),
+        (["--embed-model", "nowhere", "search", "x"], 78, "manifest.json"),
+    ],
+)
+def test_bad_input_gets_one_line_a_hint_and_its_exit_code(cli, arguments, code, hint):
+    result = cli(*arguments)
+    assert result.code == code, result.err
+    assert result.out == ""
+    lines = result.err.splitlines()
+    assert lines[0].startswith("error: ")
+    assert len(lines) <= 2
+    assert "Traceback" not in result.err
+    if hint:
+        assert hint in result.err
+    in_json = cli("--json", *arguments)
+    assert (in_json.code, in_json.out) == (code, "")
+    assert '"schema": "openrag.error/1"' in in_json.err
+
+
+def test_a_newer_store_and_another_model_are_refused(cli, handbook, tmp_path):
+    import json
+    import shutil
+    import sqlite3
+
+    from openrag_cli.embed import default_model_dir
+
+    cli("file", "add", handbook)
+    model = tmp_path / "model"
+    shutil.copytree(default_model_dir(), model)
+    manifest = json.loads((model / "manifest.json").read_text())
+    (model / "manifest.json").write_text(json.dumps(manifest | {"query_prefix": "query: "}))
+    other = cli("--embed-model", model, "search", "keys")
+    assert other.code == 78
+    assert "made with the embedding model" in other.err
+    connection = sqlite3.connect(tmp_path / "store" / "openrag.db")
+    connection.execute("PRAGMA user_version = 999")
+    connection.close()
+    newer = cli("search", "keys")
+    assert newer.code == 78
+    assert "pip install --upgrade" in newer.err
+
+
+def test_a_folder_of_other_files_is_not_a_store(cli, handbook):
+    assert cli("--store", handbook, "partition", "list").code == 78
+    assert not (handbook / "openrag.db").exists()
+
+
+def test_search_modes_limits_and_lines(cli, handbook):
+    cli("file", "add", handbook)
+    for mode in ("hybrid", "dense", "text"):
+        assert cli("search", "rotate api keys", "--mode", mode, "-l").out.splitlines()[0] == "ops/keys.md"
+    hits = [__import__("json").loads(line) for line in cli("search", "keys", "-k", "2", "--jsonl").out.splitlines()]
+    assert [hit["schema"] for hit in hits] == ["openrag.hit/1"] * 2
+    assert cli("search", "keys", "--min-score", "0.99").code == 1
+    assert cli("search", "leave", "-f", "ops/keys.md", "-l").out == "ops/keys.md\n"
+    assert "dense_rank" in cli("search", "keys", "--explain").out
+    cli("file", "edit", "ops/keys.md", "-m", "year=2024")
+    assert cli("search", "leave", "--filter", "year >= 2024", "-l").out == "ops/keys.md\n"
+    assert cli("search", "leave", "--filter", "year < 2024").code == 1
+
+
+def test_nothing_found_is_exit_1_with_empty_json(cli):
+    result = cli("search", "anything", "--json")
+    assert (result.code, result.json["hits"]) == (1, [])
+
+
+def test_a_closed_pipe_ends_silently_with_141(process, handbook):
+    assert process("file", "add", handbook).code == 0
+    command = f"{sys.executable} -m openrag_cli search keys -k 100 --json | true; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip() == "141"
+    assert done.stderr == ""
+
+
+def test_no_colour_and_no_rich_without_a_terminal(process, handbook):
+    process("file", "add", handbook)
+    assert "\x1b" not in process("search", "keys").out
+    assert "\x1b[" in process("search", "keys", "--color", "always", env={"NO_COLOR": "1"}).out
+
+
+def _on_a_terminal(*arguments, columns=80):
+    parent, child = pty.openpty()
+    os.environ["COLUMNS"] = str(columns)
+    try:
+        program = subprocess.Popen(
+            [sys.executable, "-m", "openrag_cli", *arguments], stdout=child, stderr=child, stdin=child
+        )
+    finally:
+        del os.environ["COLUMNS"]
+    os.close(child)
+    shown = b""
+    while True:
+        try:
+            block = os.read(parent, 65536)
+        except OSError:
+            break
+        if not block:
+            break
+        shown += block
+    os.close(parent)
+    return program.wait(30), shown.decode()
+
+
+def test_a_terminal_gets_tables_colour_and_no_line_wider_than_it_is(process, handbook):
+    process("file", "add", handbook)
+    code, shown = _on_a_terminal("file", "list")
+    assert code == 0
+    assert "FILE" in shown
+    code, shown = _on_a_terminal("search", "rotate keys")
+    assert "\x1b[1" in shown
+    plain = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown)
+    assert max(len(line) for line in plain.splitlines()[1:] if line.startswith("   ")) <= 80
+    code, shown = _on_a_terminal()
+    assert "4 files" in shown
+
+
+def test_ctrl_c_finishes_the_batch_in_hand_and_the_next_run_goes_on(process, tmp_path):
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for number in range(700):
+        (folder / f"{number}.md").write_text(
+            f"# Note {number}\n\n" + f"word{number} in a sentence of note {number}. " * 20
+        )
+    program = subprocess.Popen(
+        [sys.executable, "-m", "openrag_cli", "file", "add", str(folder)], stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 60
+    while '"COMPLETED"' not in process("task", "list", "--json", "--limit", "-1", "--state", "COMPLETED").out:
+        assert time.monotonic() < deadline, "no task was completed"
+    program.send_signal(signal.SIGINT)
+    _, shown = program.communicate(timeout=60)
+    assert program.returncode == 130
+    assert "openrag task run" in shown
+    n_kept = len(process("file", "list", "--json").json["files"])
+    assert 0 < n_kept < 700
+    again = process("file", "add", str(folder), "--json")
+    assert (again.code, again.json["failed"]) == (0, 0)
+    assert again.json["unchanged"] == n_kept
+    assert len(process("file", "list", "--json").json["files"]) == 700
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["task", "list"], ["partition", "list"], ["file", "list"], ["--version"]]
+)
+def test_what_reads_only_the_catalog_imports_nothing_heavy(process, arguments):
+    code = (
+        "import sys\nfrom openrag_cli.main import run\n"
+        f"code = run({arguments!r})\nprint('MODULES', *sorted(sys.modules))\nsys.exit(code)"
+    )
+    assert process("partition", "create", "default").code == 0
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    modules = {name.split(".")[0] for name in done.stdout.split("MODULES", 1)[1].split()}
+    assert not modules & set(HEAVY)
+
+
+@pytest.mark.parametrize(
+    "words", [["partition"], ["file"], ["extract"], ["task"], ["search"], ["file", "add"], ["serve"]]
+)
+def test_help_teaches_by_example(cli, words):
+    shown = cli(*words, "--help")
+    assert shown.code == 0
+    assert "openrag " + " ".join(words) in shown.out
+
+
+def test_snippets_show_the_lines_that_match():
+    text = "# Title\n\nNothing here.\n\nAlso nothing.\n\nThe zebra crosses.\n\nThe end."
+    assert "The zebra crosses." in snippet.best_lines(text, "zebras crossing", width=40, n_lines=2)
+    assert snippet.marked("The zebra", "zebras", lambda word: f"<{word}>") == "The <zebra>"
