@@ -25,6 +25,9 @@ from openrag_cli.errors import Conflict, OpenRAGError
 from openrag_cli.retrieve import SearchRequest
 
 CACHE = Path(tempfile.gettempdir()) / f"openrag-tests-{os.getuid()}"
+IS_LONG = "--long" in sys.argv or bool(os.environ.get("OPENRAG_TEST_LONG"))
+"""Whether the long runs were asked for: `pytest --long`, or OPENRAG_TEST_LONG=1 for workers of xdist."""
+
 ANSWER_S = 120.0
 MAX_NOTED = 4000
 """How much of a text its metadata repeats, to see that both are of one version, in characters."""

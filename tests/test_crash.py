@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import FAILPOINTS, OPERATIONS, Driver, check, contents, find, open_engine, put
+from harness import FAILPOINTS, IS_LONG, OPERATIONS, Driver, check, contents, find, open_engine, put
 
 from openrag_cli.domain import TaskState
 from openrag_cli.engine import Engine
@@ -137,11 +137,11 @@ def crash(store: Path, failpoint: str, script: Script) -> None:
 
 @pytest.mark.parametrize("failpoint", FAILPOINTS)
 def test_a_kill_at_each_boundary_loses_nothing_doubles_nothing_and_a_rerun_ends_as_if_it_had_not_been(
-    failpoint: str, template: Path, folder: Path, tmp_path: Path, is_long: bool
+    failpoint: str, template: Path, folder: Path, tmp_path: Path
 ) -> None:
     ways = scripts(folder)
     first = FAILPOINTS.index(failpoint) % len(ways)
-    for number in range(50 if is_long else 1):
+    for number in range(50 if IS_LONG else 1):
         store = tmp_path / f"store{number}"
         shutil.copytree(template, store)
         crash(store, failpoint, ways[(first + number) % len(ways)])
@@ -284,9 +284,9 @@ def run_and_kill(store: Path, model: Model, choose: random.Random, operations: I
 
 
 def test_random_kills_under_a_random_workload_lose_nothing_that_was_acknowledged(
-    template: Path, tmp_path: Path, is_long: bool
+    template: Path, tmp_path: Path
 ) -> None:
-    seed = random.SystemRandom().randrange(1 << 32) if is_long else 20
+    seed = random.SystemRandom().randrange(1 << 32) if IS_LONG else 20
     print(f"seed {seed}")
     choose = random.Random(seed)
     store = tmp_path / "store"
@@ -295,7 +295,7 @@ def test_random_kills_under_a_random_workload_lose_nothing_that_was_acknowledged
     model.possible = {key: {text} for key, text in BEFORE.items()}
     model.ever = {key: {None, text} for key, text in BEFORE.items()}
     operations = random_operations(choose, iter(range(1_000_000)))
-    n_kills = 1000 if is_long else 20
+    n_kills = 1000 if IS_LONG else 20
     n_failed = 0
     for n in range(1, n_kills + 1):
         driver = run_and_kill(store, model, choose, operations)

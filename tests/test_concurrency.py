@@ -1,0 +1,213 @@
+"""Several processes on one store: no torn read, no lost file, no double."""
+
+import random
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from harness import IS_LONG, Driver, check, contents, open_engine, put, submit
+
+from openrag_cli.domain import Hit, SearchMode, TaskState
+from openrag_cli.engine import Engine
+from openrag_cli.errors import Conflict
+from openrag_cli.retrieve import SearchRequest
+
+
+def version_of(number: int) -> str:
+    """Return version `number` of the file that is always being replaced: a few chunks that all name it."""
+    return "\n\n".join(
+        f"# Part {n}\n\n" + f"The beacon shines in version{number}. " * 40 for n in range(2 + number % 2)
+    )
+
+
+def note(number: int) -> str:
+    return f"# Note\n\nThe beacon of note{number} is small."
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    with open_engine(tmp_path / "store") as engine:
+        put(engine, "p", "steady", version_of(0))
+        for n in range(3):
+            put(engine, "p", f"note{n}", note(n))
+        engine.drain()
+        check(engine)
+    return tmp_path / "store"
+
+
+def replacing(first: int) -> Iterator[dict[str, Any]]:
+    """Yield the work of a process that replaces `steady` again and again."""
+    number = first
+    while True:
+        yield {"do": "put", "partition": "p", "file_id": "steady", "text": version_of(number)}
+        yield {"do": "drain"}
+        number += 2
+
+
+def churning(choose: random.Random) -> Iterator[dict[str, Any]]:
+    """Yield the work of a process that adds, replaces and deletes notes, and compacts."""
+    while True:
+        file_id = f"note{choose.randrange(6)}"
+        kind = choose.choices(["put", "drain", "delete", "maintain"], [5, 3, 2, 1])[0]
+        if kind == "put":
+            yield {"do": "put", "partition": "p", "file_id": file_id, "text": note(choose.randrange(10_000))}
+        elif kind == "delete":
+            yield {"do": "delete", "partition": "p", "file_ids": [file_id]}
+        else:
+            yield {"do": kind} | ({"force": True} if kind == "maintain" else {})
+
+
+def work(store: Path, operations: Iterator[dict[str, Any]], n_operations: int) -> list[dict[str, Any]]:
+    """Do so many operations in a process of their own; return the answers that are errors."""
+    with Driver(store) as driver:
+        assert driver.receive()
+        replies = [driver.ask(**next(operations)) for _ in range(n_operations)]
+        replies.append(driver.ask(do="drain"))
+        assert None not in replies, "the process died"
+        return [reply for reply in replies if reply and reply["error"]]
+
+
+def assert_whole(hits: list[Hit], engine: Engine) -> None:
+    """Assert that the hits of each file are one version of it, that of its metadata, and all of it."""
+    by_file: dict[str, list[Hit]] = {}
+    for hit in hits:
+        by_file.setdefault(hit.file.file_id, []).append(hit)
+    assert "steady" in by_file, "a file that is being replaced was not found"
+    for found in by_file.values():
+        assert len({hit.chunk.revision for hit in found}) == 1
+        assert len(found) == found[0].file.chunk_count, "a version is not whole"
+        assert len({hit.chunk.ordinal for hit in found}) == len(found), "a chunk is there twice"
+        for hit in found:
+            assert hit.chunk.revision == hit.file.revision
+            text = hit.file.metadata["text"]
+            assert hit.chunk.span.text == text[hit.chunk.span.start : hit.chunk.span.end]
+
+
+def test_four_processes_write_while_a_fifth_searches_and_it_never_sees_half_a_version(store: Path) -> None:
+    n_operations = 1000 if IS_LONG else 24
+    choose = random.Random(7)
+    works = [replacing(1), replacing(2), churning(random.Random(1)), churning(random.Random(2))]
+    n_searches = 0
+    versions = set()
+    with open_engine(store) as engine, ThreadPoolExecutor(len(works)) as threads:
+        jobs = [threads.submit(work, store, operations, n_operations) for operations in works]
+        while not all(job.done() for job in jobs):
+            file_ids = ["steady"] if choose.random() < 0.5 else []
+            request = SearchRequest("beacon", ["p"], file_ids, 500, choose.choice(list(SearchMode)))
+            hits = engine.search(request)
+            assert_whole(hits, engine)
+            versions |= {hit.chunk.revision for hit in hits if hit.file.file_id == "steady"}
+            assert engine.chunks("p", "steady")
+            n_searches += 1
+        assert [job.result() for job in jobs] == [[], [], [], []]
+        engine.drain()
+        check(engine)
+        assert contents(engine)["p", "steady"] in {version_of(n) for n in range(2 * n_operations)}
+    assert n_searches > 20
+    assert len(versions) > 3, "the searches met no replacement"
+
+
+def test_the_old_version_is_found_until_the_new_one_is_complete(store: Path) -> None:
+    seen = []
+
+    with open_engine(store) as engine, open_engine(store) as reader:
+
+        def look() -> None:
+            hits = reader.search(SearchRequest("beacon", ["p"], ["steady"], 50, SearchMode.TEXT))
+            assert_whole(hits, reader)
+            seen.append(hits[0].file.metadata["text"])
+
+        real = engine._queue.complete
+
+        def look_then_complete(completions: Any) -> Any:
+            look()  # the new chunks are in the index, and the catalog does not know them yet
+            return real(completions)
+
+        engine._queue.complete = look_then_complete  # type: ignore[method-assign]
+        put(engine, "p", "steady", version_of(5))
+        look()
+        engine.drain(listener=lambda _: look())
+    assert seen == [version_of(0), version_of(0), version_of(5)]
+
+
+def test_a_replacement_that_fails_leaves_the_old_version(store: Path) -> None:
+    with open_engine(store) as engine:
+        before = engine.search(SearchRequest("beacon", ["p"], ["steady"], 50))
+        task_id = put(engine, "p", "steady", "  \n ")
+        engine.drain()
+        assert engine.task(task_id).state is TaskState.FAILED
+        assert [hit.chunk for hit in engine.search(SearchRequest("beacon", ["p"], ["steady"], 50))] == [
+            hit.chunk for hit in before
+        ]
+        check(engine)
+
+
+def test_of_fifty_adds_of_one_id_from_five_processes_exactly_one_is_accepted(tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    for number in range(20 if IS_LONG else 3):
+        with ExitStack() as stack:
+            drivers = [stack.enter_context(Driver(store)) for _ in range(5)]
+            for driver in drivers:
+                assert driver.receive()
+            for n, driver in enumerate(drivers):
+                for m in range(10):
+                    driver.send(do="add", partition="p", file_id=f"one{number}", text=f"from {n} {m}")
+            replies = [driver.receive() for driver in drivers for _ in range(10)]
+        errors = [reply["error"] for reply in replies if reply]
+        assert len(errors) == 50
+        assert errors.count(None) == 1
+        assert set(errors) == {None, "conflict"}
+    with open_engine(store) as engine:
+        stored = [revision for revision, _ in engine._blobs.stored()]
+        assert len(stored) == len(engine.tasks()) == number + 1, "bytes of refused adds were kept"
+
+
+def test_of_many_threads_of_one_engine_exactly_one_adds_a_file(tmp_path: Path) -> None:
+    with open_engine(tmp_path / "store") as engine:
+
+        def add(n: int) -> bool:
+            try:
+                submit(engine, "p", "one", f"text {n}")
+            except Conflict:
+                return False
+            return True
+
+        with ThreadPoolExecutor(10) as threads:
+            assert sum(threads.map(add, range(50))) == 1
+
+
+def test_threads_search_one_engine_while_it_works(store: Path) -> None:
+    with open_engine(store) as engine, ThreadPoolExecutor(4) as threads:
+        for n in range(1, 4):
+            put(engine, "p", "steady", version_of(n))
+            job = threads.submit(engine.drain)
+            while not job.done():
+                for hits in threads.map(engine.search, [SearchRequest("beacon", ["p"], (), 500)] * 3):
+                    assert_whole(hits, engine)
+            job.result()
+        check(engine)
+
+
+def test_two_commands_that_add_one_folder_at_once_add_each_file_once(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for n in range(12):
+        (folder / f"{n}.md").write_text(note(n))
+    store = tmp_path / "store"
+    add = {"do": "add_folder", "partition": "p", "folder": str(folder), "if_exists": "fail"}
+    with Driver(store) as first, Driver(store) as second:
+        for driver in (first, second):
+            assert driver.receive()
+            driver.send(**add)
+        replies = [first.receive(), second.receive()]
+    for reply in replies:
+        assert reply is not None
+        assert reply["error"] is None, reply
+        assert reply["result"]["failed"] == []
+    with open_engine(store) as engine:
+        check(engine)
+        assert len(engine.files("p")) == 12
+        assert len([task for task in engine.tasks() if task.state is TaskState.COMPLETED]) == 12
