@@ -5,10 +5,9 @@ import stat
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from openrag_cli.domain import Failure
-from openrag_cli.errors import InvalidInput
+from openrag_cli.ignore import Rule, compile_patterns, is_ignored, parse_rules
 
 IGNORE_FILES = (".gitignore", ".openragignore")
 
@@ -44,16 +43,20 @@ def collect(paths: Iterable[Path], *, globs: Sequence[str] = (), excludes: Seque
     found = Intake()
     for path in paths:
         try:
-            if path.is_dir():
+            mode = path.stat().st_mode
+        except (FileNotFoundError, ValueError):  # ValueError: a NUL in the path
+            found.failures.append(_unreadable(path, "no such file or folder", "path_not_found"))
+        except OSError as exc:
+            found.failures.append(_failure_of(path, exc))
+        else:
+            if stat.S_ISDIR(mode):
                 walk = Walk(path, globs=globs, excludes=excludes)
                 found.sources += walk.files()
                 found.failures += walk.failures
-            elif path.exists():
+            elif stat.S_ISREG(mode):
                 found.sources.append(Source(path, readable(path.name)))
             else:
-                found.failures.append(_unreadable(path, "no such file or folder", "path_not_found"))
-        except PermissionError:
-            found.failures.append(_unreadable(path, "permission denied", "forbidden"))
+                found.failures.append(_unreadable(path, "neither a file nor a folder", "unreadable"))
     return found
 
 
@@ -75,40 +78,56 @@ def _unreadable(path: Path, why: str, code: str) -> Failure:
     return Failure(file_id=name, path=name, task_id=None, code=code, message=why, hint="check the path and its mode")
 
 
+def _failure_of(path: Path, exc: OSError) -> Failure:
+    code = "forbidden" if isinstance(exc, PermissionError) else "unreadable"
+    return _unreadable(path, (exc.strerror or "cannot be read").lower(), code)
+
+
 class Walk:
     """One folder, walked once; `failures` holds what could not be read."""
 
     def __init__(self, root: Path, *, globs: Sequence[str] = (), excludes: Sequence[str] = ()) -> None:
         self._root = root
         self._real_root = root.resolve()
-        self._wanted = _patterns(globs) if globs else None
-        self._excluded = _patterns(excludes) if excludes else None
+        self._wanted = compile_patterns(globs) if globs else None
+        self._excluded = compile_patterns(excludes) if excludes else None
         self.failures: list[Failure] = []
 
     def files(self) -> Iterator[Source]:
         """Yield the folder's files in the order of their names."""
         yield from self._walk(self._root, "", [])
 
-    def _walk(self, folder: Path, prefix: str, rules: list[tuple[str, Any]]) -> Iterator[Source]:
+    def _walk(self, folder: Path, prefix: str, rules: list[tuple[str, list[Rule]]]) -> Iterator[Source]:
         try:
             with os.scandir(folder) as entries:
                 ordered = sorted(entries, key=lambda entry: entry.name)
         except OSError as exc:
-            self.failures.append(_unreadable(folder, (exc.strerror or "cannot be read").lower(), "forbidden"))
+            self.failures.append(_failure_of(folder, exc))
             return
         names = {entry.name for entry in ordered}
-        here = [*rules, *((prefix, _read_rules(folder / name)) for name in IGNORE_FILES if name in names)]
+        here = [*rules, *((prefix, self._read_rules(folder / name)) for name in IGNORE_FILES if name in names)]
         for entry in ordered:
             if entry.name.startswith("."):
                 continue
             relative = prefix + entry.name
             is_folder = entry.is_dir(follow_symlinks=False)
-            if _is_ignored(relative + "/" * is_folder, here) or self._is_excluded(relative, is_folder=is_folder):
+            if is_ignored(relative + "/" * is_folder, here) or self._is_excluded(relative, is_folder=is_folder):
                 continue
             if is_folder:
                 yield from self._walk(Path(entry.path), f"{relative}/", here)
             elif self._is_wanted(relative) and self._is_regular(entry):
                 yield Source(Path(entry.path), readable(relative))
+
+    def _read_rules(self, path: Path) -> list[Rule]:
+        """Read a file of ignore rules as git does: a line that is no pattern, or a file that is none, says nothing."""
+        if not path.is_file():
+            return []
+        try:
+            text = path.read_bytes().removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape")
+        except OSError as exc:
+            self.failures.append(_failure_of(path, exc))
+            return []
+        return parse_rules(text)
 
     def _is_excluded(self, relative: str, *, is_folder: bool) -> bool:
         return self._excluded is not None and bool(self._excluded.match_file(relative + "/" * is_folder))
@@ -121,31 +140,8 @@ class Walk:
             if entry.is_symlink() and not Path(entry.path).resolve().is_relative_to(self._real_root):
                 return False
             return stat.S_ISREG(entry.stat().st_mode)
-        except OSError:  # a link to nothing, or gone since
+        except (OSError, RuntimeError):  # a link to nothing or to itself (RuntimeError), or gone since
             return False
-
-
-def _is_ignored(relative: str, rules: Sequence[tuple[str, Any]]) -> bool:
-    """The last rule that speaks decides, and deeper files of rules speak later, as git does it."""
-    verdict = False
-    for prefix, spec in rules:
-        result = spec.check_file(relative[len(prefix) :])
-        if result.include is not None:
-            verdict = result.include
-    return verdict
-
-
-def _read_rules(path: Path) -> Any:
-    return _patterns(path.read_text(encoding="utf-8", errors="replace").splitlines())
-
-
-def _patterns(lines: Sequence[str]) -> Any:
-    import pathspec
-
-    try:
-        return pathspec.GitIgnoreSpec.from_lines(lines)
-    except ValueError as exc:
-        raise InvalidInput(f"a pattern is not valid: {exc}", hint="patterns are those of .gitignore") from exc
 
 
 def read_path_list(data: bytes, *, is_null_separated: bool) -> list[Path]:
