@@ -8,6 +8,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from openrag_cli import errors
+from openrag_cli.formats import SUPPORTED
 
 TABLE: dict[type[errors.OpenRAGError], int] = {
     errors.OpenRAGError: 500,
@@ -57,6 +58,11 @@ def answer(path: str, status: int, message: str, code: str, headers: dict[str, s
     return JSONResponse(body(path, status, message, code), status, headers=headers)
 
 
+def extensions() -> list[str]:
+    """Return the extensions of what can be indexed, each with its dot."""
+    return sorted(f".{name.lstrip('.')}" for name in SUPPORTED)
+
+
 def install(app: FastAPI) -> None:
     """Let the application answer every error in our shapes."""
 
@@ -64,7 +70,8 @@ def install(app: FastAPI) -> None:
     def _ours(request: Request, exc: errors.OpenRAGError) -> JSONResponse:
         status = status_of(type(exc))
         headers = {"Retry-After": "1"} if status in {423, 429, 503} else None
-        return answer(request.url.path, status, exc.message, exc.code, headers)
+        message = f"{exc.message}; supported are {', '.join(extensions())}" if status == 415 else exc.message
+        return answer(request.url.path, status, message, exc.code, headers)
 
     @app.exception_handler(HTTPException)
     def _http(request: Request, exc: HTTPException) -> JSONResponse:

@@ -10,6 +10,7 @@ from openrag_cli.engine import new_upload
 from openrag_cli.errors import InvalidInput, NotFound
 from openrag_cli.formats import SUPPORTED
 from openrag_cli.server import schemas
+from openrag_cli.server.errors import extensions
 from openrag_cli.server.links import engine_of, task_details, task_link
 
 router = APIRouter(prefix="/indexer", tags=["indexing"])
@@ -136,6 +137,4 @@ def cancel_task(request: Request, task_id: TaskPath) -> schemas.Message:
 @router.get("/supported/types")
 def supported_types() -> schemas.SupportedTypes:
     """Return what can be indexed."""
-    return schemas.SupportedTypes(
-        extensions=sorted(f".{name.lstrip('.')}" for name in SUPPORTED), mimetypes=sorted(set(SUPPORTED.values()))
-    )
+    return schemas.SupportedTypes(extensions=extensions(), mimetypes=sorted(set(SUPPORTED.values())))

@@ -3,6 +3,7 @@
 import asyncio
 import ipaddress
 import logging
+import signal
 import socket
 import sys
 from collections.abc import Callable
@@ -139,6 +140,8 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     )
     port = listener.getsockname()[1]
     announce(f"openrag serves {settings.store} on http://{settings.host}:{port}{settings.root_path}")
+    for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises them again when it has ended: the end is clean
+        signal.signal(number, lambda *_: None)
     server = uvicorn.Server(config)
     server.run(sockets=[listener])
     if not server.started:

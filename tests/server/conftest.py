@@ -1,0 +1,111 @@
+"""A real server in a real process, and a client for it."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+START_S = 60.0
+TASK_S = 120.0
+
+
+@dataclass
+class Server:
+    """A running `openrag serve`."""
+
+    process: subprocess.Popen
+    url: str
+    store: Path
+
+    def client(self, **options) -> httpx.Client:
+        return httpx.Client(base_url=self.url, timeout=30, **options)
+
+    def kill(self) -> None:
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self) -> int:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(60)
+
+
+def start(store: Path, *arguments: str, env: dict[str, str] | None = None) -> Server:
+    """Start a server on any free port and wait until it is ready."""
+    base = {
+        name: value for name, value in os.environ.items() if not name.startswith("OPENRAG_") and name != "AUTH_TOKEN"
+    }
+    base |= {"OPENRAG_STORE": str(store), "OPENRAG_CACHE": str(store.parent / "cache"), "OPENRAG_THREADS": "2"}
+    log = (store.parent / "server.log").open("ab")
+    command = [sys.executable, "-m", "openrag_cli", "serve", "--port", "0", *arguments]
+    process = subprocess.Popen(command, stderr=log, stdout=log, env=base | (env or {}), cwd=store.parent)
+    n_seen = (store.parent / "server.log").stat().st_size if (store.parent / "server.log").exists() else 0
+    deadline = time.monotonic() + START_S
+    url = None
+    while time.monotonic() < deadline and process.poll() is None:
+        text = (store.parent / "server.log").read_bytes()[n_seen:].decode()
+        found = re.search(r"on (http://\S+)", text)
+        if found:
+            url = found[1]
+            try:
+                if httpx.get(f"{url}/readyz", timeout=5).status_code == 200:
+                    log.close()
+                    return Server(process, url, store)
+            except httpx.TransportError:
+                pass
+        time.sleep(0.05)
+    process.kill()
+    raise AssertionError(f"the server did not start: {(store.parent / 'server.log').read_text()[-2000:]}")
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory) -> Iterator[Server]:
+    """One server for all tests that do no harm to it; each uses its own partition."""
+    running = start(tmp_path_factory.mktemp("server") / "store")
+    yield running
+    assert running.stop() == 0
+
+
+@pytest.fixture
+def client(server) -> Iterator[httpx.Client]:
+    """A client of the common server."""
+    with server.client() as made:
+        yield made
+
+
+@pytest.fixture
+def partition(request) -> str:
+    """A partition of the test's own."""
+    return re.sub(r"\W+", "-", request.node.name)[:100].strip("-")
+
+
+def wait_for(client: httpx.Client, url: str) -> dict:
+    """Return a task's status once it has finished."""
+    deadline = time.monotonic() + TASK_S
+    while time.monotonic() < deadline:
+        status = client.get(url).json()
+        if status["task_state"] in {"COMPLETED", "FAILED", "CANCELLED"}:
+            return status
+        time.sleep(0.05)
+    raise AssertionError(f"not finished after {TASK_S} s: {status}")
+
+
+def add(client: httpx.Client, path: str, content: bytes | str, name: str = "note.md", **form: str) -> httpx.Response:
+    """POST a file."""
+    data = content.encode() if isinstance(content, str) else content
+    return client.post(path, files={"file": (name, data)}, data=form)
+
+
+def added(client: httpx.Client, path: str, content: bytes | str, name: str = "note.md", **form: str) -> dict:
+    """POST a file and return its finished task."""
+    answer = add(client, path, content, name, **form)
+    assert answer.status_code == 201, answer.text
+    return wait_for(client, answer.json()["task_status_url"])
