@@ -11,7 +11,7 @@ from openrag_cli.errors import InvalidInput, NotFound
 from openrag_cli.formats import SUPPORTED
 from openrag_cli.server import schemas
 from openrag_cli.server.errors import extensions
-from openrag_cli.server.links import engine_of, task_details, task_link
+from openrag_cli.server.links import engine_of, task_details, task_facts, task_link
 
 router = APIRouter(prefix="/indexer", tags=["indexing"])
 
@@ -74,10 +74,14 @@ def replace_file(
     FILE, responses=errors(s400="The metadata is invalid", s404="No such file", s413="Too large", s408="Too slow")
 )
 def edit_file(
-    request: Request, partition: PartitionPath, file_id: FileIdPath, metadata: MetadataForm = ""
+    request: Request,
+    partition: PartitionPath,
+    file_id: FileIdPath,
+    metadata: MetadataForm = "",
+    remove: Annotated[list[str], Form(description="Keys to drop; repeat for several")] = [],
 ) -> schemas.Message:
     """Merge metadata into the old; nothing is indexed again and chunk ids stay."""
-    engine_of(request).edit_file(partition, file_id, parse_metadata(metadata))
+    engine_of(request).edit_file(partition, file_id, parse_metadata(metadata), remove=remove)
     return schemas.Message(message=f"Metadata for file '{file_id}' successfully updated.")
 
 
@@ -120,10 +124,8 @@ def task_status(request: Request, task_id: TaskPath) -> schemas.TaskStatus:
         task_id=task.id,
         task_state=task.state,
         details=task_details(task) | ({"error": task.error.message} if task.error else {}),
-        attempts=task.attempts,
-        created_at=task.created_at.isoformat(),
-        updated_at=task.updated_at.isoformat(),
         error_url=url,
+        **task_facts(task),
     )
 
 
@@ -132,6 +134,13 @@ def cancel_task(request: Request, task_id: TaskPath) -> schemas.Message:
     """Cancel a task; the file's old version stays."""
     engine_of(request).cancel_task(task_id)
     return schemas.Message(message=f"Task '{task_id}' cancelled.")
+
+
+@router.post("/task/{task_id}/retry", responses=errors(s404="No such task", s409="It is live, or cannot be retried"))
+def retry_task(request: Request, task_id: TaskPath) -> schemas.Message:
+    """Queue a failed or cancelled task again."""
+    engine_of(request).retry_task(task_id)
+    return schemas.Message(message=f"Task '{task_id}' queued again.")
 
 
 @router.get("/supported/types")

@@ -47,14 +47,18 @@ def task_details(task: Task) -> dict[str, Any]:
     }
 
 
+def task_facts(task: Task) -> dict[str, Any]:
+    """Return the rest of what is known of a task, as the command line shows it."""
+    body = render.task(task)
+    return {key: body[key] for key in ("kind", "attempts", "error", "created_at", "updated_at")}
+
+
 def file_metadata(file: File) -> dict[str, Any]:
-    """Return a file's own metadata, and what we know of it; ours win over a user's of the same name."""
-    return {**file.metadata, **{key: value for key, value in render.file(file).items() if key != "metadata"}}
+    """Return what is known of a file, beside its own metadata flat (ours win) and again whole under `metadata`."""
+    return {**file.metadata, **render.file(file)}
 
 
 def chunk_metadata(chunk: Chunk, file: File) -> dict[str, Any]:
-    """Return the metadata of a chunk."""
-    known = {
-        key: value for key, value in render.chunk(chunk, file).items() if key not in {"text", "metadata", "chunk_id"}
-    }
+    """Return what is known of a chunk, beside its file's metadata flat (ours win) and again whole under `metadata`."""
+    known = {key: value for key, value in render.chunk(chunk, file).items() if key not in {"text", "chunk_id"}}
     return {**file.metadata, "_id": chunk.id, **known}

@@ -65,6 +65,14 @@ def content(request: Request, partition: PartitionPath, file_id: FileIdPath) -> 
     return StreamingResponse(blocks, media_type=file.media_type or "application/octet-stream", headers=headers)
 
 
+@router.get("/{partition}/text/{file_id:path}", responses=errors(s404="No such file"))
+def text(request: Request, partition: PartitionPath, file_id: FileIdPath) -> schemas.Text:
+    """Return the text of a file as it was indexed."""
+    document = engine_of(request).document(partition, file_id)
+    pages = [{"number": page.number, "start": page.start, "end": page.end} for page in document.pages]
+    return schemas.Text(text=document.markdown, pages=pages)
+
+
 @router.get("/{partition}/chunks", responses=errors(s404="No such partition"))
 def list_chunks(
     request: Request, partition: PartitionPath, limit: LimitQuery = 100, offset: OffsetQuery = 0
@@ -89,7 +97,9 @@ def list_files(
     engine.partition(partition)
     return schemas.Files(
         files=[
-            schemas.FileEntry(link=link(request, "partition", partition, "file", file.file_id), **file_metadata(file))
+            schemas.FileEntry(
+                **{**file_metadata(file), "link": link(request, "partition", partition, "file", file.file_id)}
+            )
             for file in engine.files(partition, limit=limit, offset=offset)
         ]
     )

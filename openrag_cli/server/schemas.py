@@ -51,7 +51,9 @@ class TaskStatus(BaseModel):
     task_id: str
     task_state: str
     details: Metadata
+    kind: str
     attempts: int
+    error: Metadata | None = None
     created_at: str
     updated_at: str
     error_url: str | None = None
@@ -91,6 +93,11 @@ class QueuedTask(BaseModel):
     task_id: str
     state: str
     details: Metadata
+    kind: str
+    attempts: int
+    error: Metadata | None = None
+    created_at: str
+    updated_at: str
     url: str
     error_url: str | None = None
 
@@ -152,6 +159,13 @@ class Passage(BaseModel):
     metadata: Metadata
 
 
+class Text(BaseModel):
+    """The text of a file as it was indexed; a page is a range of its characters."""
+
+    text: str
+    pages: list[Metadata]
+
+
 class Chunks(BaseModel):
     """Chunks of a partition."""
 
@@ -169,3 +183,5 @@ class ExtractBody(BaseModel):
 
     page_content: str
     metadata: Metadata
+    before: list[Passage] = []
+    after: list[Passage] = []

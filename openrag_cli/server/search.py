@@ -5,8 +5,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Request
 
-from openrag_cli.domain import ALL_PARTITIONS, Hit, SearchMode
-from openrag_cli.errors import InvalidInput, PartitionNotFound
+from openrag_cli.domain import ALL_PARTITIONS, Chunk, Hit, SearchMode
+from openrag_cli.errors import DocumentNotFound, InvalidInput, PartitionNotFound
 from openrag_cli.retrieve import MAX_QUERY_CHARS, MAX_TOP_K, SearchRequest
 from openrag_cli.server import schemas
 from openrag_cli.server.indexer import FileIdPath, PartitionPath, errors
@@ -25,6 +25,7 @@ class Question:
         mode: Annotated[SearchMode, Query(description="Rank by meaning, by words, or both")] = SearchMode.HYBRID,
         filter: Annotated[str, Query(description="A condition on metadata; empty: none")] = "",  # noqa: A002
         min_score: Annotated[float | None, Query(description="Leave out hits that score less")] = None,
+        per_file: Annotated[int | None, Query(ge=1, description="Hits of one file at most")] = None,
         context: Annotated[int, Query(ge=0, le=10, description="Chunks of the file to add on either side")] = 0,
     ) -> None:
         self.text = text
@@ -32,6 +33,7 @@ class Question:
         self.mode = mode
         self.filter = filter
         self.min_score = min_score
+        self.per_file = per_file
         self.context = context
 
     def request(self, partitions: Sequence[str], file_ids: Sequence[str] = ()) -> SearchRequest:
@@ -44,6 +46,7 @@ class Question:
             mode=self.mode,
             filter=self.filter,
             min_score=self.min_score,
+            per_file=self.per_file,
         )
 
 
@@ -96,7 +99,21 @@ def search_partition(request: Request, question: QuestionQuery, partition: Parti
 
 
 @router.get("/extract/{extract_id}", responses=errors(s404="No such extract"))
-def extract(request: Request, extract_id: Annotated[str, Path(description="Id of the chunk")]) -> schemas.ExtractBody:
-    """Return one chunk."""
-    found = engine_of(request).extract(extract_id)
-    return schemas.ExtractBody(page_content=found.chunk.span.text, metadata=chunk_metadata(found.chunk, found.file))
+def extract(
+    request: Request,
+    extract_id: Annotated[str, Path(description="Id of the chunk")],
+    context: Annotated[int, Query(ge=0, le=1000, description="Chunks of the file to add on either side")] = 0,
+) -> schemas.ExtractBody:
+    """Return one chunk, with its neighbours if wanted."""
+    found = engine_of(request).extract(extract_id, context=context)
+
+    def passage(chunk: Chunk) -> schemas.Passage:
+        metadata = chunk_metadata(chunk, found.file)
+        return schemas.Passage(link=extract_link(request, chunk.id), content=chunk.span.text, metadata=metadata)
+
+    return schemas.ExtractBody(
+        page_content=found.chunk.span.text,
+        metadata=chunk_metadata(found.chunk, found.file),
+        before=[passage(chunk) for chunk in found.before],
+        after=[passage(chunk) for chunk in found.after],
+    )

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Request, Response
 from openrag_cli import __version__
 from openrag_cli.domain import LIVE_STATES, TaskState
 from openrag_cli.server import schemas
-from openrag_cli.server.links import engine_of, task_details, task_link
+from openrag_cli.server.links import engine_of, task_details, task_facts, task_link
 
 router = APIRouter(tags=["system"])
 
@@ -81,6 +81,7 @@ def queue_tasks(
                 task_id=task.id,
                 state=task.state,
                 details=task_details(task),
+                **task_facts(task),
                 url=task_link(request, task.id),
                 error_url=f"{task_link(request, task.id)}/error" if task.state is TaskState.FAILED else None,
             )
