@@ -29,15 +29,21 @@ def _text(value: Any) -> str:
 
 
 def _optional_text(value: Any) -> str | None:
-    return _text(value) if value not in {None, ""} else None
+    return None if value is None or value == "" else _text(value)
 
 
 def _path(value: Any) -> Path:
-    return Path(_text(value)).expanduser()
+    text = _text(value)
+    if "\0" in text:
+        raise ValueError("must be a path")
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise ValueError("begins with a home that nobody has") from None
 
 
 def _optional_path(value: Any) -> Path | None:
-    return _path(value) if value not in {None, ""} else None
+    return None if value is None or value == "" else _path(value)
 
 
 def _language(value: Any) -> str:
@@ -75,7 +81,7 @@ def _flag(value: Any) -> bool:
 
 def _integer(low: int, high: int) -> Callable[[Any], int]:
     def parse(value: Any) -> int:
-        if isinstance(value, bool):
+        if isinstance(value, bool | float):
             raise ValueError("must be a whole number")  # noqa: TRY004 - one error type for every parser
         try:
             number = int(value)
@@ -102,8 +108,10 @@ def _number(low: float, high: float) -> Callable[[Any], float]:
 
 
 def _words(value: Any) -> tuple[str, ...]:
-    items = value.split(",") if isinstance(value, str) else list(value)
-    return tuple(item.strip() for item in items if str(item).strip())
+    items = value.split(",") if isinstance(value, str) else value
+    if not isinstance(items, list | tuple) or not all(isinstance(item, str) for item in items):
+        raise ValueError("must be a list of texts")
+    return tuple(item.strip() for item in items if item.strip())
 
 
 @dataclass(frozen=True, slots=True)
