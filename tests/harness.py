@@ -105,6 +105,8 @@ class Driver:
     def __init__(self, store: Path, *, failpoint: str | None = None, limit_bytes: int | None = None) -> None:
         self.scratch = tempfile.mkdtemp(prefix="openrag-driver-")
         environment = {"PATH": os.environ["PATH"], "TMPDIR": self.scratch}
+        if "PYTHONPATH" in os.environ:
+            environment["PYTHONPATH"] = os.environ["PYTHONPATH"]
         if failpoint:
             environment["OPENRAG_FAILPOINT"] = failpoint
         command = [sys.executable, __file__, str(store)] + ([str(limit_bytes)] if limit_bytes else [])

@@ -99,7 +99,7 @@ def test_an_empty_variable_counts_as_not_set(home: Path) -> None:
 JUNK = st.sampled_from(
     [
         "0", "-1", "1025", "2.5", "inf", "nan", "true", "'many'", "[1]", "[]", "{a = 1}", "1979-05-27", "''", "1e400",
-        '"\\u0000"',         "9999999999999999999999999",
+        '"\\u0000"', "9999999999999999999999999",
     ]
 )  # fmt: skip
 
