@@ -160,7 +160,7 @@ class Adder:
 
     def _stored(self, source: Source) -> Upload:
         revision = new_task_id()
-        with _opening(source.path), source.path.open("rb") as stream:
+        with opening(source.path), source.path.open("rb") as stream:
             media_type = media_type_of(source.filename, stream.read(HEAD_BYTES))
             stream.seek(0)
             spooled = self._blobs.spool(revision, stream, max_bytes=self._options.max_bytes)
@@ -244,7 +244,7 @@ def _size(path: Path) -> int:
 
 def _is_unchanged(path: Path, known: File) -> bool:
     """Whether the file at `path` has the content that the catalog knows; it is hashed only when the sizes agree."""
-    with _opening(path):
+    with opening(path):
         if path.stat().st_size != known.size:
             return False
         digest = hashlib.sha256()
@@ -255,7 +255,7 @@ def _is_unchanged(path: Path, known: File) -> bool:
 
 
 @contextlib.contextmanager
-def _opening(path: Path) -> Iterator[None]:
+def opening(path: Path) -> Iterator[None]:
     """Translate what the file system says about a user's file, as opposed to the store."""
     try:
         yield

@@ -50,6 +50,13 @@ def options(
         str | None,
         typer.Option(help="Folder of the store. Default: OPENRAG_STORE, or openrag in the user's data folder."),
     ] = None,
+    server: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Work on a server instead of a store; its token is OPENRAG_TOKEN. Default: OPENRAG_SERVER.",
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with a stable schema. Default: off.")] = False,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Print data and errors only, no notes, no progress. Default: off.")
@@ -83,7 +90,7 @@ def options(
     """
     del version
     out = Output(is_json=as_json, is_quiet=quiet, color=color, no_color=color_is_refused())
-    flags = {"store": store, "embed_model": embed_model, "threads": threads}
+    flags = {"store": store, "server": server, "embed_model": embed_model, "threads": threads}
     level = "DEBUG" if debug else "INFO" if verbose else None
     ctx.obj.configure(out, {**flags, "log_level": level}, is_debug=debug)
     if ctx.invoked_subcommand is None:
@@ -96,11 +103,11 @@ def _overview(ctx: typer.Context) -> None:
     if not context.out.is_terminal:
         context.out.line(ctx.get_help())
         return
-    partitions = context.engine.partitions() if (context.settings.store / "openrag.db").exists() else []
+    where = context.settings.server or context.settings.store
+    is_there = context.settings.server or (context.settings.store / "openrag.db").exists()
+    partitions = context.engine.partitions() if is_there else []
     n_files, n_chunks = sum(p.file_count for p in partitions), sum(p.chunk_count for p in partitions)
-    context.out.line(
-        f"{context.settings.store}: {n_files:,} files, {n_chunks:,} chunks, {len(partitions)} partitions"
-    )
+    context.out.line(f"{where}: {n_files:,} files, {n_chunks:,} chunks, {len(partitions)} partitions")
     context.out.line()
     for example, what in (
         ("openrag file add ~/docs -p handbook", "index files and folders"),
@@ -111,7 +118,7 @@ def _overview(ctx: typer.Context) -> None:
 
 
 _FLAGS = {"--json", "--quiet", "-q", "--verbose", "-v", "--debug"}
-_WITH_VALUE = {"--store", "--color", "--embed-model", "--threads"}
+_WITH_VALUE = {"--store", "--server", "--color", "--embed-model", "--threads"}
 
 
 def hoist(arguments: Sequence[str]) -> list[str]:

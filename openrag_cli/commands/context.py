@@ -20,6 +20,7 @@ from openrag_cli.output import Output
 
 if TYPE_CHECKING:
     from openrag_cli.engine import Engine
+    from openrag_cli.remote import RemoteEngine
 
 DEFAULT_PARTITION = "default"
 
@@ -51,8 +52,12 @@ class Context:
         return config.load(self._flags).settings
 
     @cached_property
-    def engine(self) -> "Engine":
-        """The engine on the store of the settings."""
+    def engine(self) -> "Engine | RemoteEngine":
+        """The engine on the store of the settings, or its twin on the server that they name."""
+        if self.settings.server:
+            from openrag_cli.remote import RemoteEngine
+
+            return RemoteEngine(self.settings.server, self.settings.token)
         from openrag_cli.engine import Engine
 
         return Engine(self.settings)

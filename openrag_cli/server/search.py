@@ -76,11 +76,12 @@ def search(
     partitions: Annotated[list[str], Query(description="Partitions to search; repeat for several")] = [
         ALL_PARTITIONS
     ],
+    files: Annotated[list[str], Query(description="Ids of files to search in; repeat for several")] = [],
 ) -> schemas.Documents:
     """Search some or all partitions."""
     try:
-        return _search(request, question, partitions)
-    except PartitionNotFound as exc:
+        return _search(request, question, partitions, files)
+    except (PartitionNotFound, DocumentNotFound) as exc:
         raise InvalidInput(exc.message) from exc
 
 

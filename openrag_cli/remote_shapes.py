@@ -1,0 +1,134 @@
+"""What travels between a client and the HTTP API, as domain objects: the reverse of render.py and server/links.py."""
+
+import hashlib
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, BinaryIO
+from urllib.parse import quote
+
+from openrag_cli import errors
+from openrag_cli.domain import Chunk, File, Partition, Span, Task, TaskError, TaskKind, TaskState, Upload
+
+if TYPE_CHECKING:
+    import httpx
+
+Json = dict[str, Any]
+BLOCK_BYTES = 1 << 20
+
+
+def path_of(*segments: str) -> str:
+    """Return a path of percent-encoded segments."""
+    return "/" + "/".join(quote(s, safe="") if s.strip(".") else "%2E" * len(s) for s in segments)
+
+
+def _classes(kind: type[errors.OpenRAGError]) -> Iterable[type[errors.OpenRAGError]]:
+    yield kind
+    for child in kind.__subclasses__():
+        yield from _classes(child)
+
+
+_BY_STATUS: dict[int, type[errors.OpenRAGError]] = {
+    400: errors.InvalidInput,
+    401: errors.NotAuthenticated,
+    403: errors.Forbidden,
+    404: errors.NotFound,
+    408: errors.DeadlineReached,
+    409: errors.Conflict,
+    413: errors.TooLarge,
+    415: errors.UnsupportedFormat,
+    422: errors.InvalidInput,
+    423: errors.StoreBusy,
+    429: errors.StoreBusy,
+    507: errors.StoreFull,
+}
+
+
+def error_of(response: "httpx.Response") -> errors.OpenRAGError:
+    """Return the error that an answer carries, of the class that the server's engine raised where its code names one."""
+    try:
+        body = response.json()
+        message, code = str(body["detail"]), str(body.get("code"))
+    except (ValueError, KeyError, TypeError):
+        message, code = f"the server answered {response.status_code}", ""
+    plain = (
+        errors.OpenRAGError,
+        errors.PartitionNotFound,
+        errors.DocumentNotFound,
+        errors.TaskNotFound,
+        errors.ChunkNotFound,
+    )
+    known = {kind.code: kind for kind in _classes(errors.OpenRAGError) if kind not in plain}
+    kind = known.get(code) or _BY_STATUS.get(response.status_code, errors.UpstreamError)
+    hint = "set OPENRAG_TOKEN to the server's token" if response.status_code == 401 else None
+    if issubclass(kind, errors.IngestError):
+        return errors.IngestError(message, reason="server", hint=hint)
+    return kind(message, hint=hint)
+
+
+def sha256_of(stream: BinaryIO) -> str:
+    """Return the sha256 of the rest of a stream, in hex."""
+    digest = hashlib.sha256()
+    while block := stream.read(BLOCK_BYTES):
+        digest.update(block)
+    return digest.hexdigest()
+
+
+def to_partition(entry: Json) -> Partition:
+    """Return a partition."""
+    created_at = datetime.fromtimestamp(entry["created_at"], tz=UTC)
+    return Partition(entry["partition"], created_at, entry["files"], entry["chunks"])
+
+
+def _time(text: str | None) -> datetime:
+    return datetime.fromisoformat(text) if text else datetime.fromtimestamp(0, tz=UTC)
+
+
+def to_file(entry: Json) -> File:
+    """Return a file from its own or a chunk's metadata; a chunk's lacks what only a file has."""
+    return File(
+        partition=entry["partition"],
+        file_id=entry["file_id"],
+        revision=entry.get("revision", ""),
+        filename=entry["filename"],
+        media_type=entry.get("media_type", ""),
+        size=entry.get("size", 0),
+        sha256=entry.get("sha256", ""),
+        metadata=entry["metadata"],
+        chunk_count=entry.get("chunk_count", 0),
+        created_at=_time(entry.get("created_at")),
+        updated_at=_time(entry.get("updated_at")),
+    )
+
+
+def to_chunk(entry: Json) -> Chunk:
+    """Return a chunk from a passage: `content` and `metadata`."""
+    known = entry["metadata"]
+    places = {name: known[name] for name in ("start", "end", "line_start", "line_end", "page")}
+    span = Span(text=entry["content"], heading=tuple(known["heading"]), **places)
+    return Chunk(known["_id"], known["partition"], "", known["ordinal"], span)
+
+
+def to_task(entry: Json) -> Task:
+    """Return a task from its status."""
+    details, error = entry["details"], entry.get("error")
+    upload = Upload(
+        details["partition"],
+        details["file_id"],
+        entry["task_id"],
+        details["filename"],
+        "",
+        0,
+        "",
+        details["metadata"],
+    )
+    return Task(
+        id=entry["task_id"],
+        kind=TaskKind(entry["kind"]),
+        state=TaskState(entry["task_state"]),
+        upload=upload,
+        attempts=entry["attempts"],
+        worker=None,
+        error=TaskError(**error) if error else None,
+        created_at=_time(entry["created_at"]),
+        updated_at=_time(entry["updated_at"]),
+    )

@@ -1,0 +1,117 @@
+"""The command line on a server: the same output as on a store."""
+
+import json
+
+import pytest
+
+from .conftest import start
+
+
+@pytest.fixture
+def remote(cli, server):
+    """The command line on the common server."""
+
+    def call(*arguments):
+        return cli("--server", server.url, *arguments)
+
+    return call
+
+
+VOLATILE = {"revision", "created_at", "updated_at", "chunk_id", "seconds", "task_id"}
+
+
+def _stable(value):
+    """Return JSON without what differs between two stores that hold the same."""
+    if isinstance(value, dict):
+        return {key: _stable(entry) for key, entry in value.items() if key not in VOLATILE}
+    return [_stable(entry) for entry in value] if isinstance(value, list) else value
+
+
+@pytest.fixture
+def alone(cli, tmp_path):
+    """The command line on a server whose store holds nothing else: words are weighed over the whole store."""
+    (tmp_path / "alone").mkdir()
+    running = start(tmp_path / "alone" / "store")
+    yield lambda *arguments: cli("--server", running.url, *arguments)
+    assert running.stop() == 0
+
+
+def test_the_same_commands_give_the_same_output_on_a_store_and_on_a_server(cli, alone, handbook, partition):
+    (handbook / "broken.pdf").write_bytes(b"%PDF-1.7 broken")
+    p = ("-p", partition)
+    for arguments in (
+        ["file", "add", handbook, *p, "-m", "year=2024", "--json"],
+        ["file", "add", handbook / "people", *p, "--exclude", "*", "--json"],
+        ["file", "list", *p, "--json"],
+        ["file", "list", *p, "--json", "--limit", "2"],
+        ["file", "show", "ops/keys.md", *p, "--json"],
+        ["file", "get", "ops/keys.md", *p],
+        ["file", "get", "ops/keys.md", *p, "--json"],
+        ["file", "get", "ops/keys.md", *p, "--raw"],
+        ["search", "rotate api keys", *p, "--json"],
+        ["search", "rotate api keys", *p, "-f", "ops/keys.md", "-f", "people/leave.md", "--json"],
+        ["search", "leave", *p, "--filter", "year = 2024", "--per-file", "1", "--mode", "text", "--jsonl"],
+        ["search", "leave", *p, "--filter", "year = 2025", "--json"],
+        ["search", "leave", *p],
+        ["file", "edit", "ops/keys.md", *p, "-m", "tag=x", "--remove", "year", "--json"],
+        ["file", "delete", "people/leave.md", "nothing", *p, "--yes", "--json"],
+        ["file", "show", "people/leave.md", *p, "--json"],
+        ["partition", "show", partition, "--json"],
+        ["partition", "create", partition],
+        ["search", "x", "-p", "nowhere"],
+        ["task", "show", "0" * 48],
+        ["extract", "show", "nothing"],
+    ):
+        here, there = cli(*arguments), alone(*arguments)
+        assert there.code in {here.code, 2}, (arguments, here, there)
+        if here.out.startswith("{"):
+            assert [_stable(json.loads(line)) for line in there.out.splitlines()] == [
+                _stable(json.loads(line)) for line in here.out.splitlines()
+            ], arguments
+        else:
+            assert there.out == here.out, arguments
+
+
+def test_tasks_on_a_server_are_listed_shown_and_retried(remote, tmp_path, partition):
+    (tmp_path / "broken.pdf").write_bytes(b"%PDF-1.7 broken")
+    assert remote("file", "add", tmp_path / "broken.pdf", "-p", partition).code == 65
+    task = next(t for t in remote("task", "list", "--json").json["tasks"] if t["partition"] == partition)
+    shown = remote("task", "show", task["task_id"], "--json").json
+    assert shown["error"]["code"] == "corrupt"
+    assert remote("task", "error", task["task_id"]).code == 0
+    assert "ERROR" in remote("task", "log", task["task_id"]).out
+    assert remote("task", "retry", task["task_id"]).code == 0
+    assert remote("task", "wait", task["task_id"]).code == 3
+    assert remote("task", "run").code == 2
+    assert remote("task", "prune").code == 2
+
+
+def test_replacing_over_the_network(remote, tmp_path, partition):
+    (tmp_path / "a.md").write_text("# One\n\nThe first.\n")
+    assert remote("file", "add", tmp_path / "a.md", "-p", partition).code == 0
+    (tmp_path / "a.md").write_text("# Two\n\nThe second, of a xylophone.\n")
+    assert remote("file", "add", tmp_path / "a.md", "-p", partition).code == 73
+    assert (
+        remote("file", "add", tmp_path / "a.md", "-p", partition, "--if-exists", "replace", "--json").json["replaced"]
+        == 1
+    )
+    assert "xylophone" in remote("search", "second", "-p", partition).out
+    hit = remote("search", "second", "-p", partition, "--json").json["hits"][0]
+    assert remote("extract", "show", hit["chunk_id"], "--context", "1", "--json").json["text"] == hit["text"]
+
+
+def test_a_server_that_is_not_there_or_wants_a_token_is_said_so(cli, environment, tmp_path):
+    gone = cli("--server", "http://127.0.0.1:9", "partition", "list")
+    assert gone.code == 69
+    assert "cannot be reached" in gone.err
+    assert cli("--server", "nonsense", "partition", "list").code == 78
+    (tmp_path / "guarded").mkdir()
+    guarded = start(tmp_path / "guarded" / "store", env={"AUTH_TOKEN": "é-token"})
+    try:
+        refused = cli("--server", guarded.url, "partition", "list")
+        assert refused.code == 4
+        assert "OPENRAG_TOKEN" in refused.err
+        environment.setenv("OPENRAG_TOKEN", "é-token")
+        assert cli("--server", guarded.url, "partition", "list").code == 0
+    finally:
+        assert guarded.stop() == 0
