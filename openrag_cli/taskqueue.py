@@ -149,7 +149,7 @@ class TaskQueue:
         with self._db.transaction() as connection:
             _fail_exhausted(connection, now)
             rows = connection.execute(_CLAIM, arguments | dict(zip(("least", "most"), attempts, strict=True)))
-            tasks = sorted((to_task(row) for row in rows), key=lambda task: task.id)
+            tasks = [to_task(row) for row in sorted(rows, key=lambda row: int(row["seq"]))]
             for task in tasks:
                 write_log(connection, task.id, "INFO", f"attempt {task.attempts} by {worker}")
         return tasks
