@@ -133,6 +133,41 @@ def test_the_old_version_is_found_until_the_new_one_is_complete(store: Path) -> 
     assert seen == [version_of(0), version_of(0), version_of(5)]
 
 
+@pytest.mark.parametrize("mode", list(SearchMode))
+@pytest.mark.parametrize("file_ids", [[], ["steady"]])
+@pytest.mark.parametrize("place", ["before the index is read", "before the catalog is read"])
+def test_a_search_that_replacements_overtake_finds_the_newest_version(
+    store: Path, monkeypatch: pytest.MonkeyPatch, mode: SearchMode, file_ids: list[str], place: str
+) -> None:
+    with open_engine(store) as reader, open_engine(store) as writer:
+        reader.search(SearchRequest("beacon", mode=mode))
+        versions = iter(range(1, 3))
+
+        def overtake() -> None:
+            number = next(versions, None)
+            if number is not None:
+                put(writer, "p", "steady", version_of(number))
+                writer.drain()  # and the old chunks are swept
+
+        target, name = (
+            (reader._catalog, "visible")
+            if place == "before the catalog is read"
+            else (reader._index, "dense" if mode is SearchMode.DENSE else "text")
+        )
+        real = getattr(target, name)
+
+        def overtaken(*arguments: Any) -> Any:
+            overtake()
+            return real(*arguments)
+
+        monkeypatch.setattr(target, name, overtaken)
+        hits = reader.search(SearchRequest("beacon", ["p"], file_ids, 50, mode))
+        assert_whole(hits, reader)
+        assert contents(reader)["p", "steady"] == hits[0].file.metadata["text"] or not file_ids
+        if place == "before the catalog is read":
+            assert {hit.file.metadata["text"] for hit in hits if hit.file.file_id == "steady"} == {version_of(2)}
+
+
 def test_a_replacement_that_fails_leaves_the_old_version(store: Path) -> None:
     with open_engine(store) as engine:
         before = engine.search(SearchRequest("beacon", ["p"], ["steady"], 50))

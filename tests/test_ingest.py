@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from harness import check, contents, find, open_engine, put, submit
 
-from openrag_cli.adding import AddOptions, Adder, IfExists
+from openrag_cli.adding import Adder, AddOptions, IfExists
 from openrag_cli.database import Database
 from openrag_cli.domain import Report, TaskKind, TaskState, Upload, new_task_id
 from openrag_cli.engine import Engine, new_upload
@@ -191,12 +191,13 @@ def test_a_file_that_another_command_added_meanwhile_is_unchanged_or_a_conflict(
     assert len(list(engine._blobs.stored())) == 2
 
 
+@pytest.mark.parametrize("n_looks", [2, 4, 5, 6])
 def test_stopping_keeps_what_is_done_and_leaves_the_rest_queued_for_the_next_run(
-    engine: Engine, folder: Path
+    engine: Engine, folder: Path, n_looks: int
 ) -> None:
     for n in range(6):
         (folder / f"{n}.md").write_text(f"text {n}")
-    stops = iter([False, False, True])
+    stops = iter([False] * n_looks)
     options = AddOptions("p", new_task_id())
     engine.add(collect([folder]).sources, options, should_stop=lambda: next(stops, True))
     states = [task.state for task in engine.tasks()]

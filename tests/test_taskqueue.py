@@ -183,6 +183,28 @@ def test_a_replacement_that_takes_the_place_of_one_given_back_while_inserting_re
     assert first.id in store.catalog.tombstones()
 
 
+@pytest.mark.parametrize("end", ["cancel", "delete", "delete partition", "fail", "die"])
+def test_a_task_that_ends_while_inserting_is_retired(store: Store, end: str) -> None:
+    task = store.submit("a")
+    (owned,) = store.queue.claim("w", limit=1)
+    store.queue.advance([owned], TaskState.INSERTING)
+    if end == "cancel":
+        store.ledger.cancel(task.id)
+    elif end == "delete":
+        store.catalog.delete_files("p", ["a"])
+    elif end == "delete partition":
+        store.catalog.delete_partition("p")
+    elif end == "fail":
+        store.queue.fail(owned, ERROR)
+    else:
+        for _ in range(MAX_ATTEMPTS):
+            die(store, "w")
+            store.queue.claim("w", limit=1)
+            store.queue.claim_suspect("w")
+    assert store.ledger.task(task.id).state.is_final
+    assert store.catalog.tombstones() == [task.id]
+
+
 def test_a_task_queued_again_loses_its_tombstone_only_when_it_is_complete(store: Store) -> None:
     task = store.submit("a")
     store.queue.fail(store.queue.claim("w", limit=1)[0], ERROR)
@@ -459,6 +481,6 @@ class QueueMachine(RuleBasedStateMachine):
 
 
 QueueMachine.TestCase.settings = settings(
-    max_examples=40, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=60, stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck)
 )
 TestQueueMachine: type = QueueMachine.TestCase
