@@ -166,6 +166,11 @@ SETTINGS: tuple[Setting, ...] = (
             "names in the Host header that the server answers to, besides loopback; default: any, when not on loopback"),
     Setting("cors_origins", ("OPENRAG_CORS_ORIGINS",), _words, (), "origins whose scripts may call the server"),
     Setting("log_format", ("OPENRAG_LOG_FORMAT",), _choice("text", "json"), "text", "form of the server's log lines"),
+    Setting("ray.enabled", ("ENABLE_RAY_SERVE",), _flag, "false", "serve through Ray Serve instead of uvicorn"),
+    Setting("ray.replicas", ("RAY_SERVE_NUM_REPLICAS",), _integer(1, 1024), 1, "replicas of the server on Ray"),
+    Setting("ray.host", ("RAY_SERVE_HOST",), _text, "0.0.0.0", "address that Ray Serve binds"),  # noqa: S104
+    Setting("ray.port", ("RAY_SERVE_PORT",), _integer(1, 65535), 8080, "port of Ray Serve"),
+    Setting("ray.address", ("RAY_ADDRESS",), _optional_text, None, "Ray cluster; default: a local one is started"),
     Setting("log_level", ("OPENRAG_LOG_LEVEL",), _text, "WARNING", "least level of log records shown on stderr"),
 )  # fmt: skip
 
@@ -190,6 +195,11 @@ class Settings:
     allowed_hosts: tuple[str, ...]
     cors_origins: tuple[str, ...]
     log_format: str
+    ray_enabled: bool
+    ray_replicas: int
+    ray_host: str
+    ray_port: int
+    ray_address: str | None
     log_level: str
 
 
@@ -243,7 +253,7 @@ def _resolve(
             where = f"--{setting.key.replace('_', '-')}" if origin == "flag" else origin
             return _parsed(setting, source[setting.key], where), origin
     default = setting.default() if callable(setting.default) else setting.default
-    return default, "default"
+    return setting.parse(default) if isinstance(default, str) else default, "default"
 
 
 def _parsed(setting: Setting, value: Any, where: str) -> Any:

@@ -112,8 +112,7 @@ class Database:
             return
         with os_errors(f"opening the store {self.path.parent}"):
             self.path.chmod(0o600)
-        mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
-        if mode != "wal":
+        if _switch_to_wal(connection) != "wal":
             raise StoreError(
                 f"the file system of {self.path.parent} cannot hold a store: SQLite's WAL does not work there",
                 hint="put the store on a local disk with --store",
@@ -188,6 +187,21 @@ class Database:
         for connection in connections:
             connection.close()
         self._local = threading.local()
+
+
+def _switch_to_wal(connection: sqlite3.Connection) -> str:
+    """Return the journal mode after asking for WAL.
+
+    SQLite refuses at once, without its busy timeout, while another process reads or makes the same new file.
+    """
+    deadline = time.monotonic() + BUSY_TIMEOUT_S
+    while True:
+        try:
+            return str(connection.execute("PRAGMA journal_mode = WAL").fetchone()[0])
+        except sqlite3.OperationalError as exc:
+            if exc.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
+                raise
+        time.sleep(0.005)
 
 
 def _not_a_store(folder: Path) -> StoreError | ConfigError:

@@ -290,15 +290,16 @@ class Index:
         counts = table.column("revision").value_counts().to_pylist()
         return {entry["values"]: entry["counts"] for entry in counts}
 
-    def backlog(self) -> tuple[int, int]:
-        """Return (number of fragments, rows not yet in the full-text index): what `optimize` would put in order."""
+    def backlog(self) -> tuple[int, int, int]:
+        """Return (fragments, rows not yet in the full-text index, rows): what `optimize` would put in order, of what."""
         if not self.exists:
-            return 0, 0
+            return 0, 0, 0
         table = self._open()
         with lance_errors("reading the index"):
             fragments = int(table.stats()["fragment_stats"]["num_fragments"])
             statistics = table.index_stats("passage_idx")
-        return fragments, int(statistics.num_unindexed_rows) if statistics else 0
+            n_rows = int(table.count_rows())
+        return fragments, int(statistics.num_unindexed_rows) if statistics else 0, n_rows
 
     def version(self) -> int:
         """Return the number of the newest version; each commit makes one."""

@@ -22,7 +22,9 @@ from openrag_cli.taskqueue import HEARTBEAT_S, TaskQueue
 POLL_S: Final = 0.2
 MAX_FRAGMENTS = 24
 MAX_UNINDEXED_ROWS = 2000
-"""Beyond either, a search is slower than it need be, and the index is compacted."""
+MAX_UNINDEXED_SHARE = 0.02
+"""Beyond any of the three the index is put in order: searches are slower than they need be, and the weights of words
+in rows that are not indexed depend on how these were committed. In a large index the share keeps the cost in bounds."""
 
 ORPHAN_AGE_S = 3600.0
 """A stored original that no file and no task names is deleted when it is this old, in seconds."""
@@ -133,8 +135,9 @@ class Janitor:
 
     def optimize(self, *, force: bool = False) -> bool:
         """Compact the index when it needs it, or always; return whether it was done."""
-        fragments, n_unindexed = self._index.backlog()
-        if not force and fragments <= MAX_FRAGMENTS and n_unindexed <= MAX_UNINDEXED_ROWS:
+        n_fragments, n_unindexed, n_rows = self._index.backlog()
+        few = min(MAX_UNINDEXED_ROWS, n_rows * MAX_UNINDEXED_SHARE)
+        if not force and n_fragments <= MAX_FRAGMENTS and n_unindexed <= few:
             return False
         with self._database.write_lock():
             failpoint("optimizing")

@@ -90,7 +90,7 @@ def test_compaction_changes_no_answer(tmp_path: Path) -> None:
     found = {match.id for match in index.text("alpha", 100, Scope())}
     assert index.backlog()[0] > 1
     index.optimize()
-    assert index.backlog() == (1, 0)
+    assert index.backlog()[:2] == (1, 0)
     assert {match.id for match in index.text("alpha", 100, Scope())} == found
     assert len(found) == 20
 

@@ -29,10 +29,18 @@ def serve(
         openrag serve
 
         AUTH_TOKEN=… openrag serve --host 0.0.0.0 --port 8080
+
+        ENABLE_RAY_SERVE=true RAY_SERVE_NUM_REPLICAS=2 openrag serve
     """
     context: Context = ctx.obj
     context.override({"host": host, "port": port, "workers": workers, "root_path": root_path})
     from openrag_cli.server import run
 
-    run.check_exposure(context.settings, is_insecure=insecure)
-    run.serve(context.settings, context.out.warn)
+    settings = context.settings
+    run.check_exposure(settings.ray_host if settings.ray_enabled else settings.host, settings, is_insecure=insecure)
+    if settings.ray_enabled:
+        from openrag_cli.server import ray
+
+        ray.serve(settings, context.out.warn)
+    else:
+        run.serve(settings, context.out.warn)

@@ -30,6 +30,7 @@ class Options:
     cors_origins: tuple[str, ...] = ()
     log_format: str = "text"
     stall_s: float = STALL_S
+    tags_answers: bool = True
 
 
 class _Readiness:
@@ -58,7 +59,7 @@ class _Readiness:
             missing.append(f"store: {exc.message}")
         if self._supervisor is not None:
             status = self._supervisor.status()
-            if status["supervising"] and status["wanted"] and not status["running"]:
+            if status["wanted"] and not status["running"]:
                 missing.append("worker: none is running")
         return missing
 
@@ -91,7 +92,7 @@ def create_app(engine: Engine, options: Options | None = None, supervisor: Super
             CORSMiddleware, allow_origins=list(options.cors_origins), allow_methods=["*"], allow_headers=["*"]
         )
     limited = BodyLimit(app, max_bytes=engine.settings.max_file_bytes, stall_s=options.stall_s)
-    return Guard(limited, access=options.access, log_format=options.log_format)
+    return Guard(limited, access=options.access, log_format=options.log_format, tags_answers=options.tags_answers)
 
 
 def _lifespan(

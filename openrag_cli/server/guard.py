@@ -56,8 +56,9 @@ def _host(scope: Scope) -> str:
 class Guard:
     """Gives each request an id, logs one line for it, and lets it pass if it may."""
 
-    def __init__(self, app: ASGIApp, *, access: Access, log_format: str = "text") -> None:
+    def __init__(self, app: ASGIApp, *, access: Access, log_format: str = "text", tags_answers: bool = True) -> None:
         self._app = app
+        self._tags_answers = tags_answers
         self._access = access
         self._is_json = log_format == "json"
 
@@ -80,7 +81,8 @@ class Guard:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message.get("headers", []), (b"x-request-id", identity.encode())]
+                if self._tags_answers:
+                    message["headers"] = [*message.get("headers", []), (b"x-request-id", identity.encode())]
             await send(message)
 
         try:

@@ -65,15 +65,15 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def check_exposure(settings: Settings, *, is_insecure: bool) -> None:
+def check_exposure(host: str, settings: Settings, *, is_insecure: bool) -> None:
     """Refuse to open an unguarded store to the network.
 
     Raises:
         ConfigError: the host is not loopback, there is no token, and `--insecure` was not given.
     """
-    if not is_loopback(settings.host) and not settings.auth_token and not is_insecure:
+    if not is_loopback(host) and not settings.auth_token and not is_insecure:
         raise ConfigError(
-            f"binding to {settings.host} would let everybody on the network read and change the store",
+            f"binding to {host} would let everybody on the network read and change the store",
             hint="set AUTH_TOKEN, or bind to 127.0.0.1; --insecure if another program guards the port",
         )
 

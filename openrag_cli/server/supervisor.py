@@ -5,6 +5,7 @@ A worker ends when its supervisor does, even by SIGKILL: its standard input is a
 """
 
 import fcntl
+import json
 import logging
 import os
 import subprocess
@@ -42,6 +43,8 @@ class Supervisor:
 
     def __init__(self, store: Path, *, command: list[str], n_workers: int) -> None:
         self._path = store / "supervisor.lock"
+        self._notes = store / "supervisor.json"
+        self._noted: dict[str, int] = {}
         self._command = command
         self._slots = [_Slot() for _ in range(n_workers)]
         self._stopped = threading.Event()
@@ -58,15 +61,29 @@ class Supervisor:
         if self._thread.is_alive():
             self._thread.join(STOP_S + 5)
 
-    def status(self) -> dict[str, int | bool]:
-        """Return the numbers of workers wanted, running, and deaths so far."""
-        running = sum(slot.process is not None and slot.process.poll() is None for slot in self._slots)
-        return {
-            "supervising": self.is_in_charge,
+    def status(self) -> dict[str, int]:
+        """Return the supervisor's process and the numbers of workers wanted, running, and deaths so far.
+
+        Any server answers for the one that supervises: it writes them down whenever they change.
+        """
+        try:
+            known: dict[str, int] = json.loads(self._notes.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {"supervisor": 0, "wanted": len(self._slots), "running": 0, "deaths": 0}
+        return known
+
+    def _note(self) -> None:
+        status = {
+            "supervisor": os.getpid(),
             "wanted": len(self._slots),
-            "running": running,
+            "running": sum(slot.process is not None for slot in self._slots),
             "deaths": sum(slot.n_deaths for slot in self._slots),
         }
+        if status != self._noted:
+            fresh = self._notes.with_suffix(".new")
+            fresh.write_text(json.dumps(status), encoding="utf-8")
+            fresh.replace(self._notes)
+            self._noted = status
 
     def _run(self) -> None:
         with os_errors("opening the supervisor's lock"):
@@ -98,6 +115,8 @@ class Supervisor:
             if slot.process is None and now >= slot.not_before:
                 slot.process = subprocess.Popen(self._command, stdin=subprocess.PIPE, env=child_environment())
                 slot.began = now
+        with os_errors("writing the supervisor's notes"):
+            self._note()
 
     @staticmethod
     def _bury(slot: _Slot, now: float) -> None:

@@ -1,8 +1,10 @@
 """A real server in a real process, and a client for it."""
 
+import importlib.util
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -66,10 +68,28 @@ def start(store: Path, *arguments: str, env: dict[str, str] | None = None) -> Se
     raise AssertionError(f"the server did not start: {(store.parent / 'server.log').read_text()[-2000:]}")
 
 
-@pytest.fixture(scope="session")
-def server(tmp_path_factory) -> Iterator[Server]:
-    """One server for all tests that do no harm to it; each uses its own partition."""
-    running = start(tmp_path_factory.mktemp("server") / "store")
+def free_port() -> int:
+    """Return a port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session", params=["uvicorn", pytest.param("ray", marks=pytest.mark.ray)])
+def server(request, tmp_path_factory) -> Iterator[Server]:
+    """One server for all tests that do no harm to it; each uses its own partition. With ray: two replicas."""
+    store = tmp_path_factory.mktemp(request.param) / "store"
+    environment = {}
+    if request.param == "ray":
+        if importlib.util.find_spec("ray") is None:
+            pytest.skip("ray is not installed: pip install 'openrag-cli[ray]'")
+        environment = {
+            "ENABLE_RAY_SERVE": "true",
+            "RAY_SERVE_NUM_REPLICAS": "2",
+            "RAY_SERVE_HOST": "127.0.0.1",
+            "RAY_SERVE_PORT": str(free_port()),
+        }
+    running = start(store, env=environment)
     yield running
     assert running.stop() == 0
 
