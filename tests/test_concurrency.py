@@ -86,6 +86,7 @@ def assert_whole(hits: list[Hit], engine: Engine) -> None:
             assert hit.chunk.span.text == text[hit.chunk.span.start : hit.chunk.span.end]
 
 
+@pytest.mark.timeout(0 if IS_LONG else 300)
 def test_four_processes_write_while_a_fifth_searches_and_it_never_sees_half_a_version(store: Path) -> None:
     n_operations = 1000 if IS_LONG else 18
     choose = random.Random(7)

@@ -135,6 +135,7 @@ def crash(store: Path, failpoint: str, script: Script) -> None:
         assert_nothing_is_left_over(engine)
 
 
+@pytest.mark.timeout(0 if IS_LONG else 300)
 @pytest.mark.parametrize("failpoint", FAILPOINTS)
 def test_a_kill_at_each_boundary_loses_nothing_doubles_nothing_and_a_rerun_ends_as_if_it_had_not_been(
     failpoint: str, template: Path, folder: Path, tmp_path: Path
@@ -283,6 +284,7 @@ def run_and_kill(store: Path, model: Model, choose: random.Random, operations: I
     return driver
 
 
+@pytest.mark.timeout(0 if IS_LONG else 300)
 def test_random_kills_under_a_random_workload_lose_nothing_that_was_acknowledged(
     template: Path, tmp_path: Path
 ) -> None:
