@@ -233,7 +233,7 @@ def fuse(lists: dict[str, list[Match]]) -> list[_Candidate]:
     best = max((match.score for match in lists["text"]), default=0.0) or 1.0
     sums: dict[str, float] = dict.fromkeys(matches, 0.0)
     for match in lists["dense"]:
-        sums[match.id] += DENSE_WEIGHT * max(0.0, match.score)
+        sums[match.id] += DENSE_WEIGHT * match.score
     for match in lists["text"]:
         sums[match.id] += (1 - DENSE_WEIGHT) * match.score / best
     ranked = sorted(sums, key=lambda key: (-sums[key], key))

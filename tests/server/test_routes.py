@@ -218,9 +218,7 @@ def test_trailing_slashes_mean_nothing(client):
 
 def test_request_ids_are_echoed_or_made(client):
     assert client.get("/livez", headers={"x-request-id": "abc-1"}).headers["x-request-id"] == "abc-1"
-    assert re.fullmatch(
-        r"[0-9a-f-]{16,36}", client.get("/livez", headers={"x-request-id": "bad id;"}).headers["x-request-id"]
-    )
+    assert re.fullmatch(r"[0-9a-f-]{16,36}", client.get("/livez").headers["x-request-id"])
 
 
 def test_of_fifty_racing_posts_exactly_one_is_accepted(server, partition):
