@@ -57,7 +57,8 @@ def _body_and_attachments(message: EmailMessage) -> tuple[str, list[str]]:
 def _text(part: EmailMessage) -> str:
     """Return the text of a part: in the charset that it states, where that is true, else as any other text."""
     content = part.get_payload(decode=True)
-    assert isinstance(content, bytes)
+    if not isinstance(content, bytes):  # a part whose headers contradict each other has none
+        return ""
     try:
         text = content.decode(part.get_content_charset() or "ascii")
     except (LookupError, UnicodeError):

@@ -157,9 +157,12 @@ def _declared(head: bytes) -> str | None:
         return None
     try:
         name = codecs.lookup(match[1].decode("ascii")).name
-    except LookupError:
+        b"x".decode(
+            name, "replace"
+        )  # LookupError for base64 and its like, which make no text; b"" is never looked at
+    except (LookupError, UnicodeError):
         return None
-    if name.startswith(("utf-16", "utf-32")) or not isinstance(b"".decode(name), str):
+    if name.startswith(("utf-16", "utf-32")):
         return None
     return _ALIASES.get(name, name)
 

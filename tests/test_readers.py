@@ -214,3 +214,10 @@ def test_an_opendocument_text_keeps_headings_spaces_and_tables(tmp_path: Path) -
 def test_text_that_turns_binary_after_its_head_is_unsupported(tmp_path: Path) -> None:
     with pytest.raises(UnsupportedFormat, match="not text"):
         read(tmp_path, "a.txt", b"word " * 20_000 + b"\x00\x01")
+
+
+@pytest.mark.parametrize("codec", ["base64", "rot13", "zlib", "hex", "undefined", "idna", "nonsense"])
+def test_a_declared_codec_that_makes_no_text_is_not_believed(codec: str) -> None:
+    assert decode_text(f'<?xml version="1.0" encoding="{codec}"?><a>Un caf'.encode() + b"\xe9</a>")[0].endswith(
+        "café</a>"
+    )

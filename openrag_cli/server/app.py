@@ -4,6 +4,7 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
@@ -75,9 +76,7 @@ def create_app(engine: Engine, options: Options | None = None, supervisor: Super
         redirect_slashes=False,
         lifespan=_lifespan(engine, readiness, supervisor),
         redoc_url=None,
-        responses={401: {"model": Error, "description": "The token is missing or wrong"}}
-        if options.access.token
-        else {},
+        responses=_common_errors(has_token=options.access.token is not None),
     )
     app.state.engine = engine
     app.state.metrics = metrics = Metrics()
@@ -93,6 +92,14 @@ def create_app(engine: Engine, options: Options | None = None, supervisor: Super
         )
     limited = BodyLimit(app, max_bytes=engine.settings.max_file_bytes, stall_s=options.stall_s)
     return Guard(limited, access=options.access, log_format=options.log_format, tags_answers=options.tags_answers)
+
+
+def _common_errors(*, has_token: bool) -> dict[int | str, dict[str, Any]]:
+    """Return the documentation of what any route may answer."""
+    described = {408: "The body came too slowly", 413: "The body is too large", 422: "A parameter is wrong"}
+    if has_token:
+        described[401] = "The token is missing or wrong"
+    return {status: {"model": Error, "description": text} for status, text in described.items()}
 
 
 def _lifespan(

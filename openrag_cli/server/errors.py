@@ -6,6 +6,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from openrag_cli import errors
 from openrag_cli.formats import SUPPORTED
@@ -63,6 +64,15 @@ def extensions() -> list[str]:
     return sorted(f".{name.lstrip('.')}" for name in SUPPORTED)
 
 
+def _allowed(request: Request) -> str:
+    """Return the methods of every route on this path; the framework names those of the first alone."""
+    methods: set[str] = set()
+    for route in request.app.routes:
+        if route.matches(request.scope)[0] is not Match.NONE:
+            methods |= getattr(route, "methods", None) or set()
+    return ", ".join(sorted(methods))
+
+
 def install(app: FastAPI) -> None:
     """Let the application answer every error in our shapes."""
 
@@ -76,7 +86,8 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     def _http(request: Request, exc: HTTPException) -> JSONResponse:
         code = _CODES.get(exc.status_code, "error")
-        return answer(request.url.path, exc.status_code, str(exc.detail), code, dict(exc.headers or {}))
+        headers = dict(exc.headers or {}) | ({"Allow": _allowed(request)} if exc.status_code == 405 else {})
+        return answer(request.url.path, exc.status_code, str(exc.detail), code, headers)
 
     @app.exception_handler(RequestValidationError)
     def _validation(request: Request, exc: RequestValidationError) -> JSONResponse:

@@ -1,6 +1,7 @@
 """What stands before every route: request ids and the log, the host, the token, and limits on bodies. Plain ASGI."""
 
 import asyncio
+import contextlib
 import contextvars
 import hmac
 import json
@@ -112,6 +113,10 @@ class Guard:
         logger.info("%s", text)
 
 
+LINGER_S = 2.0
+LINGER_BYTES = 16 << 20
+
+
 class _TooLarge(Exception):
     pass
 
@@ -186,4 +191,18 @@ class BodyLimit:
         else:
             limit = self._max_bytes - self.SLACK_BYTES
             response = answer(scope["path"], 413, f"the file is larger than {limit:,} bytes", "too_large", headers)
-        await response(scope, receive, send)
+        await send({"type": "http.response.start", "status": response.status_code, "headers": response.raw_headers})
+        await send({"type": "http.response.body", "body": bytes(response.body), "more_body": True})
+        await self._linger(receive)
+        await send({"type": "http.response.body", "body": b""})
+
+    async def _linger(self, receive: Receive) -> None:
+        """Read on a little after a refusal: a connection closed over unread bytes takes the answer with it."""
+        n_bytes = 0
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LINGER_S):
+                while n_bytes < LINGER_BYTES:
+                    message = await receive()
+                    n_bytes += len(message.get("body", b""))
+                    if message["type"] == "http.disconnect" or not message.get("more_body", False):
+                        return

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Path, Query, Request, Response, UploadFile
 
-from openrag_cli.domain import Metadata, TaskKind, TaskState
+from openrag_cli.domain import MAX_FILE_ID_CHARS, MAX_PARTITION_CHARS, Metadata, TaskKind, TaskState
 from openrag_cli.engine import new_upload
 from openrag_cli.errors import InvalidInput, NotFound
 from openrag_cli.formats import SUPPORTED
@@ -15,9 +15,23 @@ from openrag_cli.server.links import engine_of, task_details, task_facts, task_l
 
 router = APIRouter(prefix="/indexer", tags=["indexing"])
 
+NAME_PATTERN = r"^[^\s/\x00-\x1f\x7f-\x9f\ufffd]+$"
 FILE = "/partition/{partition}/file/{file_id:path}"
-PartitionPath = Annotated[str, Path(description="Name of the partition")]
-FileIdPath = Annotated[str, Path(description="Id of the file; slashes may be written as they are or as %2F")]
+# The patterns are for readers of the document; the engine checks, and says what is wrong.
+PartitionPath = Annotated[
+    str,
+    Path(
+        description="Name of the partition",
+        json_schema_extra={"pattern": NAME_PATTERN, "maxLength": MAX_PARTITION_CHARS},
+    ),
+]
+FileIdPath = Annotated[
+    str,
+    Path(
+        description="Id of the file; slashes may be written as they are or as %2F",
+        json_schema_extra={"pattern": NAME_PATTERN, "maxLength": MAX_FILE_ID_CHARS},
+    ),
+]
 TaskPath = Annotated[str, Path(description="Id of the task: 48 hex characters")]
 MetadataForm = Annotated[str, Form(description="A JSON object as text; empty is {}")]
 

@@ -20,6 +20,7 @@ from openrag_cli.server.guard import Access
 from openrag_cli.server.supervisor import Supervisor, worker_command
 
 HEADER_S = 15.0
+MAX_HEAD_BYTES = 256 * 1024
 STOP_S = 30
 _LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 
@@ -129,6 +130,7 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     config = uvicorn.Config(
         app,
         http=DeadlineProtocol,
+        h11_max_incomplete_event_size=MAX_HEAD_BYTES,
         ws="none",
         lifespan="on",
         log_config=None,

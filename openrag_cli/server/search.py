@@ -7,12 +7,15 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 
 from openrag_cli.domain import ALL_PARTITIONS, Chunk, Hit, SearchMode
 from openrag_cli.errors import DocumentNotFound, InvalidInput, PartitionNotFound
-from openrag_cli.retrieve import MAX_QUERY_CHARS, MAX_TOP_K, SearchRequest
+from openrag_cli.retrieve import MAX_TOP_K, SearchRequest
 from openrag_cli.server import schemas
 from openrag_cli.server.indexer import FileIdPath, PartitionPath, errors
 from openrag_cli.server.links import chunk_metadata, engine_of, extract_link
 
 router = APIRouter(tags=["search"])
+
+MAX_TEXT_CHARS = 10_000
+"""A query travels in the URL, which the server reads up to `run.MAX_HEAD_BYTES`."""
 
 
 class Question:
@@ -20,7 +23,7 @@ class Question:
 
     def __init__(
         self,
-        text: Annotated[str, Query(min_length=1, max_length=MAX_QUERY_CHARS, description="What to look for")],
+        text: Annotated[str, Query(min_length=1, max_length=MAX_TEXT_CHARS, description="What to look for")],
         top_k: Annotated[int, Query(ge=1, le=MAX_TOP_K, description="Hits at most")] = 5,
         mode: Annotated[SearchMode, Query(description="Rank by meaning, by words, or both")] = SearchMode.HYBRID,
         filter: Annotated[str, Query(description="A condition on metadata; empty: none")] = "",  # noqa: A002

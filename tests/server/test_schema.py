@@ -1,0 +1,42 @@
+"""The OpenAPI document against the running server: no 5xx, no undocumented status, type or shape."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from .conftest import start
+
+CONFIG = Path(__file__).with_name("schemathesis.toml")
+
+
+@pytest.mark.slow
+def test_schemathesis_finds_nothing(tmp_path, is_long):
+    server = start(tmp_path / "store")
+    try:
+        done = subprocess.run(
+            [
+                *(
+                    sys.executable,
+                    "-c",
+                    "from schemathesis.cli import schemathesis; schemathesis()",
+                    "--config-file",
+                    str(CONFIG),
+                ),
+                *("run", f"{server.url}/openapi.json", "--checks", "all", "--continue-on-failure"),
+                *("--max-examples", "400" if is_long else "60", "--workers", "2", "--seed", "1"),
+            ],
+            capture_output=True,
+            text=True,
+            timeout=3600 if is_long else 280,
+            cwd=tmp_path,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+        generated = next(line for line in done.stdout.splitlines() if "generated" in line)
+        assert int(generated.split()[0].replace(",", "")) >= 2000, generated
+    finally:
+        assert server.stop() == 0
+    log = (tmp_path / "server.log").read_text()
+    assert "Traceback" not in log, log[-3000:]
