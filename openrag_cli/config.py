@@ -165,6 +165,10 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("allowed_hosts", ("OPENRAG_ALLOWED_HOSTS",), _words, (),
             "names in the Host header that the server answers to, besides loopback; default: any, when not on loopback"),
     Setting("cors_origins", ("OPENRAG_CORS_ORIGINS",), _words, (), "origins whose scripts may call the server"),
+    Setting("head_timeout_s", ("OPENRAG_HEAD_TIMEOUT_S",), _number(0.1, 3600), 15.0,
+            "seconds that the head of a request may take"),
+    Setting("body_timeout_s", ("OPENRAG_BODY_TIMEOUT_S",), _number(0.1, 3600), 30.0,
+            "seconds that the body of a request may stall"),
     Setting("log_format", ("OPENRAG_LOG_FORMAT",), _choice("text", "json"), "text", "form of the server's log lines"),
     Setting("ray.enabled", ("ENABLE_RAY_SERVE",), _flag, "false", "serve through Ray Serve instead of uvicorn"),
     Setting("ray.replicas", ("RAY_SERVE_NUM_REPLICAS",), _integer(1, 1024), 1, "replicas of the server on Ray"),
@@ -194,6 +198,8 @@ class Settings:
     auth_token: str | None
     allowed_hosts: tuple[str, ...]
     cors_origins: tuple[str, ...]
+    head_timeout_s: float
+    body_timeout_s: float
     log_format: str
     ray_enabled: bool
     ray_replicas: int

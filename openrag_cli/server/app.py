@@ -19,8 +19,6 @@ from openrag_cli.server.metrics import Metrics
 from openrag_cli.server.schemas import Error
 from openrag_cli.server.supervisor import Supervisor
 
-STALL_S = 30.0
-
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -30,7 +28,7 @@ class Options:
     root_path: str = ""
     cors_origins: tuple[str, ...] = ()
     log_format: str = "text"
-    stall_s: float = STALL_S
+    stall_s: float = 30.0
     tags_answers: bool = True
 
 

@@ -50,7 +50,10 @@ def show_file(request: Request, partition: PartitionPath, file_id: FileIdPath) -
 @router.get(
     "/{partition}/content/{file_id:path}",
     response_class=Response,
-    responses={200: {"content": {"*/*": {"schema": {"type": "string", "format": "binary"}}}}, **errors(s404="No such file")},
+    responses={
+        200: {"content": {"*/*": {"schema": {"type": "string", "format": "binary"}}}},
+        **errors(s404="No such file"),
+    },
 )
 def content(request: Request, partition: PartitionPath, file_id: FileIdPath) -> StreamingResponse:
     """Return the stored original, as an attachment."""

@@ -19,7 +19,6 @@ from openrag_cli.server.app import Options, create_app
 from openrag_cli.server.guard import Access
 from openrag_cli.server.supervisor import Supervisor, worker_command
 
-HEADER_S = 15.0
 MAX_HEAD_BYTES = 256 * 1024
 STOP_S = 30
 _LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
@@ -28,6 +27,7 @@ _LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 class DeadlineProtocol(H11Protocol):
     """HTTP/1.1 with a deadline for the head of a request, which uvicorn 0.54 lacks: a slow one is cut off."""
 
+    head_timeout_s = 15.0
     _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
@@ -50,7 +50,7 @@ class DeadlineProtocol(H11Protocol):
         super().connection_lost(exc)
 
     def _wind(self, transport: Any) -> None:
-        self._deadline = self.loop.call_later(HEADER_S, transport.abort)
+        self._deadline = self.loop.call_later(self.head_timeout_s, transport.abort)
 
     def _unwind(self) -> None:
         if self._deadline is not None:
@@ -88,6 +88,7 @@ def options_of(settings: Settings) -> Options:
         root_path=settings.root_path.rstrip("/"),
         cors_origins=settings.cors_origins,
         log_format=settings.log_format,
+        stall_s=settings.body_timeout_s,
     )
 
 
@@ -129,7 +130,7 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     app = create_app(engine, options_of(settings), make_supervisor(settings))
     config = uvicorn.Config(
         app,
-        http=DeadlineProtocol,
+        http=type("Protocol", (DeadlineProtocol,), {"head_timeout_s": settings.head_timeout_s}),
         h11_max_incomplete_event_size=MAX_HEAD_BYTES,
         ws="none",
         lifespan="on",
