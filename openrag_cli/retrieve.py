@@ -229,15 +229,16 @@ def fuse(lists: dict[str, list[Match]]) -> list[_Candidate]:
             matches[match.id] = match
             scores.setdefault(match.id, {}).update({name: match.score, f"{name}_rank": float(rank)})
     if len(lists) == 1:
-        return [_Candidate(match, match.score, scores[match.id]) for found in lists.values() for match in found]
+        ranked = sorted(matches.values(), key=lambda match: (-match.score, match.id))
+        return [_Candidate(match, match.score, scores[match.id]) for match in ranked]
     best = max((match.score for match in lists["text"]), default=0.0) or 1.0
     sums: dict[str, float] = dict.fromkeys(matches, 0.0)
     for match in lists["dense"]:
         sums[match.id] += DENSE_WEIGHT * match.score
     for match in lists["text"]:
         sums[match.id] += (1 - DENSE_WEIGHT) * match.score / best
-    ranked = sorted(sums, key=lambda key: (-sums[key], key))
-    return [_Candidate(matches[key], sums[key], scores[key]) for key in ranked]
+    order = sorted(sums, key=lambda key: (-sums[key], key))
+    return [_Candidate(matches[key], sums[key], scores[key]) for key in order]
 
 
 def _select(candidates: Sequence[_Candidate], files: dict[str, File], request: SearchRequest) -> list[Hit]:
