@@ -279,5 +279,6 @@ def test_a_hybrid_score_is_the_weighted_sum_of_cosine_and_relative_bm25() -> Non
 
 
 @given(ranked=RANKED)
-def test_a_single_list_keeps_its_own_scores(ranked: list[Match]) -> None:
-    assert [(entry.match, entry.score) for entry in fuse({"dense": ranked})] == [(m, m.score) for m in ranked]
+def test_a_single_list_keeps_its_own_scores_and_breaks_ties_by_id(ranked: list[Match]) -> None:
+    expected = sorted(ranked, key=lambda match: (-match.score, match.id))
+    assert [(entry.match, entry.score) for entry in fuse({"dense": ranked})] == [(m, m.score) for m in expected]
