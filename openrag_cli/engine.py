@@ -3,9 +3,7 @@
 import contextlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from functools import cached_property
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, Self
 
@@ -26,21 +24,17 @@ from openrag_cli.domain import (
     TaskKind,
     TaskState,
     Upload,
-    check_file_id,
     check_metadata,
     check_partition,
-    new_task_id,
 )
 from openrag_cli.errors import (
     Conflict,
     DeadlineReached,
     DocumentNotFound,
-    OpenRAGError,
     PartitionNotFound,
     StoreBusy,
     StoreFull,
 )
-from openrag_cli.faults import failpoint
 from openrag_cli.taskqueue import TaskQueue
 from openrag_cli.tasks import TaskLedger
 
@@ -205,34 +199,12 @@ class Engine:
             InvalidInput: an id, the partition or the metadata. UnsupportedFormat, TooLarge: the bytes.
             Conflict: an added file exists. DocumentNotFound: a replaced file does not.
         """
-        from openrag_cli.formats import media_type_of
+        from openrag_cli.uploads import Uploader
 
-        self._check(upload, kind)
-        spooled = self._blobs.spool(upload.revision, source, max_bytes=self.settings.max_file_bytes)
-        failpoint("spooled")
-        try:
-            media_type = media_type_of(upload.filename, spooled.head)
-            self._blobs.commit([upload.revision])
-            complete = replace(upload, media_type=media_type, size=spooled.size, sha256=spooled.sha256)
-            outcome = self._queue.submit([complete], kind=kind, batch=batch or upload.revision)[0]
-            if isinstance(outcome, OpenRAGError):
-                raise outcome
-        except OpenRAGError:
-            self._blobs.discard([upload.revision])
-            raise
-        failpoint("queued")
-        return outcome
-
-    def _check(self, upload: Upload, kind: TaskKind) -> None:
-        """Refuse early what the queue would refuse anyway, before its bytes are read."""
-        check_partition(upload.partition)
-        check_file_id(upload.file_id)
-        check_metadata(upload.metadata)
-        exists = bool(self._catalog.known_files(upload.partition, [upload.file_id]))
-        if kind is TaskKind.ADD and exists:
-            raise Conflict(f"File '{upload.file_id}' already exists in partition {upload.partition}")
-        if kind is TaskKind.REPLACE and not exists and not self._ledger.live_task(upload.partition, upload.file_id):
-            raise DocumentNotFound(upload.file_id, upload.partition)
+        uploader = Uploader(catalog=self._catalog, queue=self._queue, ledger=self._ledger, blobs=self._blobs)
+        return uploader.submit(
+            upload, source, kind=kind, batch=batch or upload.revision, max_bytes=self.settings.max_file_bytes
+        )
 
     def add(
         self,
@@ -412,8 +384,3 @@ def _sweep_if_free(janitor: "Janitor") -> None:
     """Drop the index's rows now if nobody writes and there is room; else who next holds the lock does (I3)."""
     with contextlib.suppress(StoreBusy, StoreFull):
         janitor.sweep(timeout_s=0)
-
-
-def new_upload(partition: str, file_id: str, filename: str, metadata: Metadata | None = None) -> Upload:
-    """Return an upload for `Engine.submit`, under a fresh revision, its size, hash and media type still unknown."""
-    return Upload(partition, file_id, new_task_id(), filename or Path(file_id).name, "", 0, "", metadata or {})

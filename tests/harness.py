@@ -20,9 +20,10 @@ from typing import Any, Self
 
 from openrag_cli.config import load
 from openrag_cli.domain import ALL_PARTITIONS, SearchMode, TaskKind, new_task_id
-from openrag_cli.engine import Engine, new_upload
+from openrag_cli.engine import Engine
 from openrag_cli.errors import Conflict, OpenRAGError
 from openrag_cli.retrieve import SearchRequest
+from openrag_cli.uploads import new_upload
 
 CACHE = Path(tempfile.gettempdir()) / f"openrag-tests-{os.getuid()}"
 IS_LONG = "--long" in sys.argv or bool(os.environ.get("OPENRAG_TEST_LONG"))

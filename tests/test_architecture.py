@@ -12,7 +12,7 @@ LAYERS = {
     "adapter": "database catalog taskqueue tasks blobs durable index lance_errors standin embed convert formats readers "
     "readers_archive readers_mail readers_markup readers_pdf readers_table text_encoding sandbox sandbox_child "
     "sandbox_protocol ignore",
-    "service": "ingest retrieve worker adding intake mend",
+    "service": "ingest retrieve worker adding uploads intake mend",
     "facade": "engine remote remote_shapes",
     "edge": "main __main__ output render exits commands server",
 }

@@ -11,7 +11,7 @@ from harness import check, contents, find, open_engine, put, submit
 from openrag_cli.adding import Adder, AddOptions, IfExists
 from openrag_cli.database import Database
 from openrag_cli.domain import Report, TaskKind, TaskState, Upload, new_task_id
-from openrag_cli.engine import Engine, new_upload
+from openrag_cli.engine import Engine
 from openrag_cli.errors import (
     Conflict,
     DeadlineReached,
@@ -22,6 +22,7 @@ from openrag_cli.errors import (
     UnsupportedFormat,
 )
 from openrag_cli.intake import Source, collect
+from openrag_cli.uploads import new_upload
 
 
 @pytest.fixture

@@ -6,12 +6,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Form, Path, Query, Request, Response, UploadFile
 
 from openrag_cli.domain import MAX_FILE_ID_CHARS, MAX_PARTITION_CHARS, Metadata, TaskKind, TaskState
-from openrag_cli.engine import new_upload
 from openrag_cli.errors import InvalidInput, NotFound
 from openrag_cli.formats import SUPPORTED
 from openrag_cli.server import schemas
 from openrag_cli.server.errors import extensions
 from openrag_cli.server.links import engine_of, task_details, task_facts, task_link
+from openrag_cli.uploads import new_upload
 
 router = APIRouter(prefix="/indexer", tags=["indexing"])
 
