@@ -4,13 +4,14 @@ PYTHON ?= python3
 DOCS ?= examples/handbook
 QUERY ?= how often do we rotate api keys?
 STORE ?= .demo/store
+EXTRAS ?= dev
 OPENRAG = .venv/bin/openrag --store $(STORE)
 
 .PHONY: demo test check clean
 
 .venv/ready: pyproject.toml
 	$(PYTHON) -m venv .venv
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[$(EXTRAS)]'
 	touch $@
 
 demo: .venv/ready
