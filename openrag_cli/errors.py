@@ -232,4 +232,4 @@ def os_errors(what: str) -> Iterator[None]:
             ) from exc
         if exc.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
             raise Forbidden(f"{what}: {exc.strerror}: {exc.filename}", hint="check who owns it and its mode") from exc
-        raise StoreError(f"{what}: {exc}") from exc
+        raise StoreError(f"{what}: {exc}", hint="check the path and the disk; --store names another folder") from exc

@@ -27,8 +27,8 @@ from openrag_cli.taskqueue import Completion, TaskQueue
 logger = logging.getLogger(__name__)
 
 MAX_BATCH_FILES = 256
-MAX_BATCH_CHUNKS = 1024
-MAX_BATCH_S = 10.0
+MAX_BATCH_CHUNKS = 512
+MAX_BATCH_S = 5.0
 """A commit is made when any of the three is reached, so that a crash loses little and search sees files soon."""
 
 EMBED_WINDOW = 256

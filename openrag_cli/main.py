@@ -191,5 +191,7 @@ def _invoke(context: Context, arguments: Sequence[str]) -> int:
 def _usage_error(context: Context, exc: TyperException, arguments: Sequence[str]) -> int:
     context.out.is_json |= "--json" in hoist(arguments)  # the options may not have been read yet
     command = getattr(getattr(exc, "ctx", None), "command_path", "openrag")
-    context.out.error(WrongUsage(exc.format_message().replace("\n", " "), hint=f"{command} --help"))
+    context.out.error(
+        WrongUsage(exc.format_message().replace("\n", " ").replace("Value error, ", ""), hint=f"{command} --help")
+    )
     return ExitCode.USAGE
