@@ -1,6 +1,6 @@
 """The catalog: partitions, files and documents. What is here is true; the index follows (I1, I3).
 
-SQL lives here, in taskqueue.py (tasks) and in schema.sql. Metadata changes are one row: no vector is touched.
+SQL lives here, in taskqueue.py (tasks) and in schema/. Metadata changes are one row: no vector is touched.
 """
 
 import json

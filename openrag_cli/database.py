@@ -27,8 +27,8 @@ from openrag_cli.errors import (
     os_errors,
 )
 
-FORMAT = 1
-"""The store format that this version writes (`PRAGMA user_version`)."""
+FORMAT = 2
+"""The store format that this version writes (`PRAGMA user_version`): the number of the last file in `schema/`."""
 
 BUSY_TIMEOUT_S = 30.0
 
@@ -119,12 +119,13 @@ class Database:
             )
         connection.execute("BEGIN IMMEDIATE")
         try:
-            if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            if version == 0:
                 _check_is_new(self.path.parent)
-                schema = importlib.resources.files("openrag_cli").joinpath("schema.sql").read_text(encoding="utf-8")
-                for statement in schema.split(";\n"):
+            for script in _migrations(version):
+                for statement in script.split(";\n"):
                     connection.execute(statement)
-                connection.execute(f"PRAGMA user_version = {FORMAT}")
+            connection.execute(f"PRAGMA user_version = {FORMAT}")
             connection.execute("COMMIT")
         except BaseException:
             connection.execute("ROLLBACK")
@@ -187,6 +188,13 @@ class Database:
         for connection in connections:
             connection.close()
         self._local = threading.local()
+
+
+def _migrations(version: int) -> list[str]:
+    """Return the scripts that bring a store from `version` to `FORMAT`, in order."""
+    folder = importlib.resources.files("openrag_cli") / "schema"
+    scripts = {int(entry.name[:3]): entry for entry in folder.iterdir() if entry.name.endswith(".sql")}
+    return [scripts[number].read_text(encoding="utf-8") for number in range(version + 1, FORMAT + 1)]
 
 
 def _switch_to_wal(connection: sqlite3.Connection) -> str:

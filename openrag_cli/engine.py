@@ -2,15 +2,11 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cached_property
+from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, Self
 
-from openrag_cli.blobs import BlobStore
-from openrag_cli.catalog import Catalog
 from openrag_cli.config import Settings
-from openrag_cli.database import Database
 from openrag_cli.domain import (
     Chunk,
     Document,
@@ -35,20 +31,16 @@ from openrag_cli.errors import (
     StoreBusy,
     StoreFull,
 )
-from openrag_cli.taskqueue import TaskQueue
-from openrag_cli.tasks import TaskLedger
+from openrag_cli.parts import Parts
 
 if TYPE_CHECKING:
     from openrag_cli.adding import AddOptions
-    from openrag_cli.embed import Embedder
-    from openrag_cli.index import Index
     from openrag_cli.ingest import Listener
     from openrag_cli.intake import Source
-    from openrag_cli.retrieve import Extract, Retriever, SearchRequest
-    from openrag_cli.worker import Janitor, Worker
+    from openrag_cli.retrieve import Extract, SearchRequest
+    from openrag_cli.worker import Janitor
 
 POLL_S = 0.1
-MAX_CONVERTERS = 4
 
 
 def _never() -> bool:
@@ -60,6 +52,7 @@ class Engine:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.parts = Parts(settings)
 
     def __enter__(self) -> Self:
         return self
@@ -71,80 +64,26 @@ class Engine:
 
     def close(self) -> None:
         """Close the connections; the engine may be used again."""
-        if "_database" in self.__dict__:
-            self._database.close()
-
-    # --- adapters, opened when first needed
-
-    @cached_property
-    def _database(self) -> Database:
-        return Database(self.settings.store / "openrag.db")
-
-    @cached_property
-    def _catalog(self) -> Catalog:
-        return Catalog(self._database)
-
-    @cached_property
-    def _queue(self) -> TaskQueue:
-        return TaskQueue(self._database)
-
-    @cached_property
-    def _ledger(self) -> TaskLedger:
-        return TaskLedger(self._database)
-
-    @cached_property
-    def _blobs(self) -> BlobStore:
-        return BlobStore(self.settings.store)
-
-    @cached_property
-    def _embedder(self) -> "Embedder":
-        from openrag_cli.embed import OnnxEmbedder, default_model_dir
-
-        folder = self.settings.embed_model or default_model_dir()
-        embedder = OnnxEmbedder(folder, threads=self.settings.threads, cache_dir=self.settings.cache)
-        self._catalog.check_model(embedder.identity)
-        return embedder
-
-    @cached_property
-    def _index(self) -> "Index":
-        from openrag_cli.index import Index
-        from openrag_cli.mend import mend
-
-        language = self._catalog.meta("language") or self._catalog.remember("language", self.settings.language)
-        index = Index(self.settings.store / "lance", dimension=self._embedder.dimension, language=language)
-        mend(self._database, self._catalog, index)
-        return index
-
-    @cached_property
-    def _retriever(self) -> "Retriever":
-        from openrag_cli.retrieve import Retriever
-
-        return Retriever(self._catalog, self._index, lambda: self._embedder)
-
-    @cached_property
-    def _janitor(self) -> "Janitor":
-        from openrag_cli.worker import Janitor
-
-        return Janitor(self._database, self._catalog, self._index, self._blobs)
+        self.parts.close()
 
     # --- partitions
 
     def create_partition(self, name: str) -> Partition:
         """Create an empty partition. Raises: InvalidInput, Conflict."""
-        return self._catalog.create_partition(check_partition(name))
+        return self.parts.catalog.create_partition(check_partition(name))
 
     def partitions(self) -> list[Partition]:
         """Return every partition with its counts, by name."""
-        return self._catalog.partitions()
+        return self.parts.catalog.partitions()
 
     def partition(self, name: str) -> Partition:
         """Return one partition with its counts. Raises: PartitionNotFound."""
-        return self._catalog.partition(name)
+        return self.parts.catalog.partition(name)
 
     def delete_partition(self, name: str) -> int:
         """Delete a partition and its files; return how many it had. Raises: PartitionNotFound."""
-        janitor = self._janitor  # refuses a store of another model before anything is deleted
-        n_files = self._catalog.delete_partition(name)
+        janitor = self.parts.janitor  # refuses a store of another model before anything is deleted
+        n_files = self.parts.catalog.delete_partition(name)
         _sweep_if_free(janitor)
         return n_files
 
@@ -152,30 +91,30 @@ class Engine:
 
     def files(self, partition: str, *, limit: int = -1, offset: int = 0) -> list[File]:
         """Return the files of a partition, or of `all`, by id; a negative limit means all."""
-        return self._catalog.files(partition, limit=limit, offset=offset)
+        return self.parts.catalog.files(partition, limit=limit, offset=offset)
 
     def file(self, partition: str, file_id: str) -> File:
         """Return one file. Raises: DocumentNotFound."""
-        return self._catalog.file(partition, file_id)
+        return self.parts.catalog.file(partition, file_id)
 
     def document(self, partition: str, file_id: str) -> Document:
         """Return the converted text of a file. Raises: DocumentNotFound, StoreDamaged."""
-        return self._catalog.document(self.file(partition, file_id).revision)
+        return self.parts.catalog.document(self.file(partition, file_id).revision)
 
     def original(self, partition: str, file_id: str) -> BinaryIO:
         """Open the stored bytes of a file, checked. Raises: DocumentNotFound, StoreDamaged."""
         file = self.file(partition, file_id)
-        self._blobs.verify(file.revision, file.sha256)
-        return self._blobs.open(file.revision)
+        self.parts.blobs.verify(file.revision, file.sha256)
+        return self.parts.blobs.open(file.revision)
 
     def edit_file(self, partition: str, file_id: str, changes: Metadata, *, remove: Sequence[str] = ()) -> File:
         """Merge `changes` into a file's metadata and drop the keys in `remove`. Raises: DocumentNotFound."""
-        return self._catalog.edit_metadata(partition, file_id, check_metadata(changes), remove=remove)
+        return self.parts.catalog.edit_metadata(partition, file_id, check_metadata(changes), remove=remove)
 
     def delete_files(self, partition: str, file_ids: Sequence[str]) -> tuple[list[str], list[str]]:
         """Delete files and cancel what is being done to them; return (deleted, not found)."""
-        janitor = self._janitor
-        outcome = self._catalog.delete_files(partition, file_ids)
+        janitor = self.parts.janitor
+        outcome = self.parts.catalog.delete_files(partition, file_ids)
         _sweep_if_free(janitor)
         return outcome
 
@@ -201,7 +140,9 @@ class Engine:
         """
         from openrag_cli.uploads import Uploader
 
-        uploader = Uploader(catalog=self._catalog, queue=self._queue, ledger=self._ledger, blobs=self._blobs)
+        uploader = Uploader(
+            catalog=self.parts.catalog, queue=self.parts.queue, ledger=self.parts.ledger, blobs=self.parts.blobs
+        )
         return uploader.submit(
             upload, source, kind=kind, batch=batch or upload.revision, max_bytes=self.settings.max_file_bytes
         )
@@ -229,7 +170,11 @@ class Engine:
         check_partition(options.partition)
         check_metadata(options.metadata)
         adder = Adder(
-            catalog=self._catalog, queue=self._queue, ledger=self._ledger, blobs=self._blobs, options=options
+            catalog=self.parts.catalog,
+            queue=self.parts.queue,
+            ledger=self.parts.ledger,
+            blobs=self.parts.blobs,
+            options=options,
         )
         adder.submit(sources, should_stop)
         on_queued(adder.n_queued)
@@ -249,84 +194,61 @@ class Engine:
         should_stop: Callable[[], bool] = _never,
     ) -> None:
         """Run queued tasks (of one batch, or all) in this process until none is unfinished, then tidy the index."""
-        with self._working(batch) as worker:
+        with self.parts.working(batch) as worker:
             worker.drain(listener, should_stop)
             if not should_stop():
                 self.maintain()
 
     def work(self, *, listener: "Listener" = lambda _: None, should_stop: Callable[[], bool]) -> None:
         """Run tasks as they come until `should_stop`: the body of a worker process."""
-        with self._working(None) as worker:
+        with self.parts.working(None) as worker:
             worker.serve(listener, should_stop, self.maintain)
 
     def maintain(self, *, force: bool = False) -> None:
         """Delete what is retired or orphaned, and compact the index if it needs it (or `force`)."""
-        self._janitor.sweep()
-        self._janitor.collect_orphans()
-        self._janitor.optimize(force=force)
+        self.parts.janitor.sweep()
+        self.parts.janitor.collect_orphans()
+        self.parts.janitor.optimize(force=force)
 
     def index_version(self) -> int:
         """Return the number of the newest version of the index; each commit makes one."""
-        return self._index.version()
-
-    @contextlib.contextmanager
-    def _working(self, batch: str | None) -> "Iterator[Worker]":
-        from openrag_cli.ingest import Ingester
-        from openrag_cli.sandbox import ConverterPool
-        from openrag_cli.worker import Worker
-
-        embedder = self._embedder
-        n_converters = min(self.settings.threads, MAX_CONVERTERS)
-        with ConverterPool(
-            workers=n_converters, tokenizer_path=embedder.tokenizer_path, max_tokens=embedder.max_tokens
-        ) as pool:
-            ingester = Ingester(
-                database=self._database,
-                catalog=self._catalog,
-                queue=self._queue,
-                index=self._index,
-                blobs=self._blobs,
-                embedder=embedder,
-                pool=pool,
-                n_converters=n_converters,
-            )
-            yield Worker(self._queue, ingester, batch=batch)
+        return self.parts.index.version()
 
     # --- tasks
 
     def tasks(self, states: Iterable[TaskState] = (), *, limit: int = -1) -> list[Task]:
         """Return tasks, newest first; no states means all, a negative limit all of them."""
-        return self._ledger.tasks(states, limit=limit)
+        return self.parts.ledger.tasks(states, limit=limit)
 
     def task(self, task_id: str) -> Task:
         """Return one task. Raises: TaskNotFound."""
-        return self._ledger.task(task_id)
+        return self.parts.ledger.task(task_id)
 
     def task_counts(self) -> dict[TaskState, int]:
         """Return how many tasks are in each state."""
-        return self._ledger.counts()
+        return self.parts.ledger.counts()
 
     def count_live(self, batch: str | None = None) -> int:
         """Return how many tasks, or how many of a batch, are unfinished."""
-        counts = self._ledger.counts(batch=batch)
+        counts = self.parts.ledger.counts(batch=batch)
         return sum(n for state, n in counts.items() if not state.is_final)
 
     def task_log(self, task_id: str, *, last: int = -1) -> list[LogLine]:
         """Return a task's last log lines, oldest first; a negative number means all. Raises: TaskNotFound."""
-        return self._ledger.log(task_id, last=last)
+        return self.parts.ledger.log(task_id, last=last)
 
     def cancel_task(self, task_id: str) -> Task:
         """Cancel a live task. Raises: TaskNotFound; Conflict: it has finished."""
-        return self._ledger.cancel(task_id)
+        return self.parts.ledger.cancel(task_id)
 
     def retry_task(self, task_id: str) -> Task:
         """Queue a failed or cancelled task again. Raises: TaskNotFound, Conflict."""
-        task = self._ledger.task(task_id)
-        if task.state.is_final and not self._blobs.has(task_id):
+        task = self.parts.ledger.task(task_id)
+        if task.state.is_final and not self.parts.blobs.has(task_id):
             raise Conflict(
                 f"Task '{task_id}' cannot be retried: its file was not kept", hint="openrag file add, or file replace"
             )
-        return self._ledger.retry(task_id)
+        return self.parts.ledger.retry(task_id)
 
     def wait_tasks(self, task_ids: Sequence[str], *, timeout_s: float | None = None) -> list[Task]:
         """Return the tasks once all have finished.
@@ -336,7 +258,7 @@ class Engine:
         """
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         while True:
-            tasks = [self._ledger.task(task_id) for task_id in task_ids]
+            tasks = [self.parts.ledger.task(task_id) for task_id in task_ids]
             if all(task.state.is_final for task in tasks):
                 return tasks
             if deadline is not None and time.monotonic() >= deadline:
@@ -347,17 +269,17 @@ class Engine:
     def prune_tasks(self, *, older_than_s: float = 0.0, states: Iterable[TaskState] = ()) -> int:
         """Forget finished tasks older than `older_than_s` seconds, with what was kept to retry them."""
         wanted = list(states) or [state for state in TaskState if state.is_final]
-        pruned = self._ledger.prune(older_than_s=older_than_s, states=wanted)
-        needed = self._catalog.revisions()
-        self._blobs.discard(task_id for task_id in pruned if task_id not in needed)
+        pruned = self.parts.ledger.prune(older_than_s=older_than_s, states=wanted)
+        needed = self.parts.catalog.revisions()
+        self.parts.blobs.discard(task_id for task_id in pruned if task_id not in needed)
         return len(pruned)
 
     # --- searching
 
     def warm(self) -> None:
         """Load the model and open the index now, so that the first search does not wait. Raises: ConfigError, StoreError."""
-        self._embedder.embed_query("warm")
-        self._index.backlog()
+        self.parts.embedder.embed_query("warm")
+        self.parts.index.backlog()
 
     def search(self, request: "SearchRequest") -> list[Hit]:
         """Return the best hits for a query, best first.
@@ -365,19 +287,19 @@ class Engine:
         Raises:
             InvalidInput, PartitionNotFound, DocumentNotFound: the request. StoreError and kin: the index.
         """
-        return self._retriever.search(request)
+        return self.parts.retriever.search(request)
 
     def extract(self, chunk_id: str, *, context: int = 0) -> "Extract":
         """Return a chunk with up to `context` chunks of its file on either side. Raises: ChunkNotFound."""
-        return self._retriever.extract(chunk_id, context=context)
+        return self.parts.retriever.extract(chunk_id, context=context)
 
     def chunks(self, partition: str, file_id: str) -> list[Chunk]:
         """Return the chunks of a file in order. Raises: DocumentNotFound."""
-        return self._retriever.chunks(self.file(partition, file_id))
+        return self.parts.retriever.chunks(self.file(partition, file_id))
 
     def partition_chunks(self, partition: str, *, limit: int, offset: int = 0) -> "list[tuple[File, Chunk]]":
         """Return chunks of a partition with their files, file by file in order of id. Raises: PartitionNotFound."""
-        return self._retriever.partition_chunks(self.files(partition), limit=limit, offset=offset)
+        return self.parts.retriever.partition_chunks(self.files(partition), limit=limit, offset=offset)
 
 
 def _sweep_if_free(janitor: "Janitor") -> None:

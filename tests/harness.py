@@ -79,12 +79,12 @@ def find(engine: Engine, text: str, *, mode: SearchMode = SearchMode.TEXT, **req
 def check(engine: Engine, *, is_quiet: bool = True) -> None:
     """Assert that catalog, index and originals agree; `is_quiet`: and that nothing is unfinished."""
     files = engine.files(ALL_PARTITIONS)
-    indexed = engine._index.revisions()
+    indexed = engine.parts.index.revisions()
     expected = {file.revision: file.chunk_count for file in files}
     if is_quiet:
         assert indexed == expected, "catalog and index differ"
         assert not [task for task in engine.tasks() if not task.state.is_final], "a task is unfinished"
-        assert engine._catalog.tombstones() == []
+        assert engine.parts.catalog.tombstones() == []
     else:
         assert expected.items() <= indexed.items(), "a visible file is not whole in the index"
     for file in files:

@@ -13,7 +13,7 @@ LAYERS = {
     "readers_archive readers_mail readers_markup readers_pdf readers_table text_encoding sandbox sandbox_child "
     "sandbox_protocol ignore",
     "service": "ingest retrieve worker adding uploads intake mend",
-    "facade": "engine remote remote_shapes",
+    "facade": "parts engine remote remote_shapes",
     "edge": "main __main__ output render exits commands server",
 }
 RANK = {module: rank for rank, names in enumerate(LAYERS.values()) for module in names.split()}

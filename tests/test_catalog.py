@@ -1,5 +1,6 @@
 """The catalog and its file: facts about the store, partitions, files, and stores that must be refused."""
 
+import importlib.resources
 import json
 import os
 import shutil
@@ -199,6 +200,19 @@ def test_a_store_of_a_newer_format_is_refused(tmp_path: Path) -> None:
     connection.close()
     with pytest.raises(StoreMismatch, match=f"format {FORMAT + 1}"):
         open_catalog(tmp_path).partitions()
+
+
+def test_a_store_of_the_first_format_is_brought_up_to_date_with_its_files(tmp_path: Path) -> None:
+    scripts = importlib.resources.files("openrag_cli") / "schema"
+    connection = sqlite3.connect(tmp_path / "openrag.db")
+    connection.executescript((scripts / "001_store.sql").read_text() + "PRAGMA user_version = 1;")
+    connection.execute("INSERT INTO partition (name, created_at) VALUES ('old', 0)")
+    connection.commit()
+    connection.close()
+    catalog = open_catalog(tmp_path)
+    assert [partition.name for partition in catalog.partitions()] == ["old"]
+    assert catalog._db.rows("PRAGMA user_version")[0][0] == FORMAT == len(list(scripts.iterdir()))
+    assert catalog._db.rows("SELECT count(*) FROM session")[0][0] == 0
 
 
 def test_a_folder_with_other_files_is_not_a_store_and_is_left_alone(tmp_path: Path) -> None:

@@ -121,13 +121,13 @@ def test_the_old_version_is_found_until_the_new_one_is_complete(store: Path) -> 
             assert_whole(hits, reader)
             seen.append(hits[0].file.metadata["text"])
 
-        real = engine._queue.complete
+        real = engine.parts.queue.complete
 
         def look_then_complete(completions: Any) -> Any:
             look()  # the new chunks are in the index, and the catalog does not know them yet
             return real(completions)
 
-        engine._queue.complete = look_then_complete  # type: ignore[method-assign]
+        engine.parts.queue.complete = look_then_complete  # type: ignore[method-assign]
         put(engine, "p", "steady", version_of(5))
         look()
         engine.drain(listener=lambda _: look())
@@ -151,9 +151,9 @@ def test_a_search_that_replacements_overtake_finds_the_newest_version(
                 writer.drain()  # and the old chunks are swept
 
         target, name = (
-            (reader._catalog, "visible")
+            (reader.parts.catalog, "visible")
             if place == "before the catalog is read"
-            else (reader._index, "dense" if mode is SearchMode.DENSE else "text")
+            else (reader.parts.index, "dense" if mode is SearchMode.DENSE else "text")
         )
         real = getattr(target, name)
 
@@ -174,14 +174,14 @@ def test_work_on_a_file_that_was_deleted_and_swept_before_its_commit_is_dropped(
 ) -> None:
     with open_engine(store) as engine, open_engine(store) as other:
         put(engine, "p", "late", note(77))
-        real = engine._database.write_lock
+        real = engine.parts.database.write_lock
 
         def late(timeout_s: float = 600.0) -> Any:
             other.delete_files("p", ["late"])
             other.maintain()
             return real(timeout_s)
 
-        monkeypatch.setattr(engine._database, "write_lock", late)
+        monkeypatch.setattr(engine.parts.database, "write_lock", late)
         engine.drain()
         monkeypatch.undo()
         check(engine)
@@ -216,7 +216,7 @@ def test_of_fifty_adds_of_one_id_from_five_processes_exactly_one_is_accepted(tmp
         assert errors.count(None) == 1
         assert set(errors) == {None, "conflict"}
     with open_engine(store) as engine:
-        stored = [revision for revision, _ in engine._blobs.stored()]
+        stored = [revision for revision, _ in engine.parts.blobs.stored()]
         assert len(stored) == len(engine.tasks()) == number + 1, "bytes of refused adds were kept"
 
 

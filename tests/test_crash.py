@@ -79,12 +79,12 @@ def run(engine: Engine, script: Script) -> None:
 
 def assert_nothing_is_left_over(engine: Engine) -> None:
     """Assert that every stored byte belongs to a file or a task, once crashes' leavings are an hour old."""
-    for revision, _ in list(engine._blobs.stored()):
-        for path in (engine._blobs.path(revision), engine._blobs._spool_path(revision)):
+    for revision, _ in list(engine.parts.blobs.stored()):
+        for path in (engine.parts.blobs.path(revision), engine.parts.blobs._spool_path(revision)):
             if path.exists():
                 os.utime(path, (time.time() - 7200, time.time() - 7200))
     engine.maintain()
-    assert {revision for revision, _ in engine._blobs.stored()} == engine._catalog.revisions()
+    assert {revision for revision, _ in engine.parts.blobs.stored()} == engine.parts.catalog.revisions()
 
 
 def kill_at(store: Path, failpoint: str, script: Script) -> int:

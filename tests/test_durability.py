@@ -59,7 +59,7 @@ def test_an_upload_is_fsynced_with_its_folders_when_it_is_accepted(tmp_path: Pat
     store = tmp_path / "new" / "store"
     with open_engine(store) as engine:
         revision = submit(engine, "p", "a", "text")
-        blob = engine._blobs.path(revision)
+        blob = engine.parts.blobs.path(revision)
         assert store / "spool" / revision in synced  # its bytes, before it got its name
         assert {blob.parent, blob.parent.parent, store, store.parent} <= synced
         assert blob.read_text() == "text"
@@ -145,7 +145,7 @@ def test_a_store_that_lost_its_versions_folder_is_damaged_and_no_new_one_is_made
 @pytest.mark.parametrize("harm", ["missing", "changed", "cut"])
 def test_an_original_that_is_not_what_was_stored_is_never_handed_out(store: Path, harm: str) -> None:
     with open_engine(store) as engine:
-        path = engine._blobs.path(engine.file("p", "a").revision)
+        path = engine.parts.blobs.path(engine.file("p", "a").revision)
         content = path.read_bytes()
         path.unlink()
         if harm != "missing":
@@ -158,7 +158,7 @@ def test_an_original_that_is_not_what_was_stored_is_never_handed_out(store: Path
 def test_a_damaged_upload_fails_its_own_task_and_is_not_indexed(store: Path, harm: str) -> None:
     with open_engine(store) as engine:
         bad, good = put(engine, "p", "bad", note("treebad")), put(engine, "p", "good", note("treegood"))
-        path = engine._blobs.path(bad)
+        path = engine.parts.blobs.path(bad)
         path.unlink()
         if harm == "changed":
             path.write_text(note("treebed"))

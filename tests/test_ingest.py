@@ -56,10 +56,10 @@ def test_many_files_are_one_index_commit(engine: Engine, folder: Path) -> None:
         (folder / f"{n}.md").write_text(f"Page {n} tells of word{n}.")
     put(engine, "p", "first", "makes the index")
     engine.drain()
-    before = engine._index.version()
+    before = engine.parts.index.version()
     report = add(engine, folder)
     assert (report.added, report.chunks) == (60, 60)
-    assert engine._index.version() - before <= 2  # the commit, and a compaction if it was due
+    assert engine.parts.index.version() - before <= 2  # the commit, and a compaction if it was due
     assert [name for name, _ in find(engine, "word37")] == ["37.md"]
     check(engine)
 
@@ -148,7 +148,7 @@ def test_files_that_a_detached_command_queued_are_taken_over(engine: Engine, fol
     assert [task.state for task in engine.tasks()] == [TaskState.QUEUED]
     assert counts(add(engine, folder)) == (1, 0, 0, 0)
     assert len(engine.tasks()) == 1
-    assert len(list(engine._blobs.stored())) == 1
+    assert len(list(engine.parts.blobs.stored())) == 1
     check(engine)
 
 
@@ -179,17 +179,17 @@ def test_a_file_that_another_command_added_meanwhile_is_unchanged_or_a_conflict(
             return super()._stored(source)
 
     adder = Overtaken(
-        catalog=engine._catalog,
-        queue=engine._queue,
-        ledger=engine._ledger,
-        blobs=engine._blobs,
+        catalog=engine.parts.catalog,
+        queue=engine.parts.queue,
+        ledger=engine.parts.ledger,
+        blobs=engine.parts.blobs,
         options=AddOptions("p", new_task_id()),
     )
     adder.submit(collect([folder]).sources, lambda: False)
     report = adder.settle()
     assert counts(report) == (0, 0, 1, 1)
     assert report.failures[0].file_id == "other"
-    assert len(list(engine._blobs.stored())) == 2
+    assert len(list(engine.parts.blobs.stored())) == 2
 
 
 @pytest.mark.parametrize("n_looks", [2, 4, 5, 6])
@@ -227,14 +227,14 @@ def test_an_upload_is_checked_before_it_is_queued_and_leaves_nothing(engine: Eng
         content = b"MZ\x90\0" * 50 if upload.filename == "a.exe" else b"text"
         with pytest.raises(error):
             engine.submit(upload, io.BytesIO(content), kind=kind)
-    assert len(list(engine._blobs.stored())) == len(engine.tasks()) == 1
+    assert len(list(engine.parts.blobs.stored())) == len(engine.tasks()) == 1
 
 
 def test_an_upload_over_the_limit_leaves_nothing(tmp_path: Path) -> None:
     with open_engine(tmp_path / "store", max_file_bytes=10) as engine:
         with pytest.raises(TooLarge):
             submit(engine, "p", "a", "x" * 11)
-        assert list(engine._blobs.stored()) == []
+        assert list(engine.parts.blobs.stored()) == []
         assert engine.tasks() == []
 
 
@@ -262,7 +262,7 @@ def test_deleting_a_partition_leaves_no_trace_in_index_or_blobs(engine: Engine) 
     engine.drain()
     assert engine.delete_partition("p") == 3
     check(engine)
-    assert len(list(engine._blobs.stored())) == 1
+    assert len(list(engine.parts.blobs.stored())) == 1
     put(engine, "p", "f0", "again")
     engine.drain()
     assert find(engine, "text", partitions=["p"]) == []
@@ -275,10 +275,10 @@ def test_deleting_while_another_process_writes_waits_for_nobody_and_is_swept_lat
     with Database(engine.settings.store / "openrag.db").write_lock():
         assert engine.delete_files("p", ["a"]) == (["a"], [])
         assert find(engine, "text") == []
-        assert len(engine._index.revisions()) == 1
+        assert len(engine.parts.index.revisions()) == 1
     engine.maintain()
     check(engine)
-    assert list(engine._blobs.stored()) == []
+    assert list(engine.parts.blobs.stored()) == []
 
 
 # --- tasks
@@ -291,7 +291,7 @@ def test_a_failed_task_can_be_retried_until_it_is_pruned(engine: Engine) -> None
     assert engine.retry_task(task_id).state is TaskState.QUEUED
     engine.drain()
     assert engine.prune_tasks() == 1
-    assert list(engine._blobs.stored()) == []
+    assert list(engine.parts.blobs.stored()) == []
     with pytest.raises(TaskNotFound):
         engine.retry_task(task_id)
 

@@ -43,13 +43,13 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 
 def vectors(engine: Engine) -> dict[str, np.ndarray]:
     """Return the stored vector of every row, past our own search."""
-    rows = engine._index._open().search().limit(10_000).to_list()
+    rows = engine.parts.index._open().search().limit(10_000).to_list()
     return {row["id"]: np.asarray(row["vector"], dtype=np.float32) for row in rows}
 
 
 def brute_force(engine: Engine, request: SearchRequest) -> list[tuple[str, float]]:
     """Return (chunk id, cosine) of what a dense search must find, in plain Python."""
-    query = engine._embedder.embed_query(request.text)
+    query = engine.parts.embedder.embed_query(request.text)
     stored = vectors(engine)
     scores = {}
     for file in engine.files("all"):
@@ -127,14 +127,14 @@ def test_min_score_keeps_exactly_the_hits_that_reach_it(engine: Engine, mode: Se
 
 def test_a_hopeless_min_score_does_not_read_the_whole_index(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     depths = []
-    real = engine._index.dense
+    real = engine.parts.index.dense
 
     def observe(*arguments: object) -> list[Match]:
         depths.append(arguments[1])
         return real(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr("openrag_cli.retrieve.MIN_DEPTH", 10)
-    monkeypatch.setattr(engine._index, "dense", observe)
+    monkeypatch.setattr(engine.parts.index, "dense", observe)
     for mode in (SearchMode.DENSE, SearchMode.HYBRID):
         assert engine.search(SearchRequest("bread", top_k=5, mode=mode, min_score=1.5)) == []
     assert depths == [10, 10]
@@ -162,7 +162,7 @@ def littered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
         for number in range(3):
             put(engine, "p", f"live{number}", f"the lighthouse keeper number {number} writes a letter")
         engine.drain()
-        vector = engine._embedder.embed_query("lighthouse")
+        vector = engine.parts.embedder.embed_query("lighthouse")
         rows = []
         for _ in range(7):
             revision = new_task_id()
@@ -170,8 +170,8 @@ def littered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
                 span = Span("lighthouse " * 3, 0, 33, 1, 1, None, ())
                 chunk = Chunk(chunk_id("p", "x", revision, n), "p", revision, n, span)
                 rows.append(Row(chunk, 1, span.text, vector))
-        with engine._database.write_lock():
-            engine._index.put(rows)
+        with engine.parts.database.write_lock():
+            engine.parts.index.put(rows)
         yield engine
 
 
@@ -179,10 +179,14 @@ def littered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 def test_dead_rows_never_shorten_an_answer(littered: Engine, mode: SearchMode) -> None:
     before = littered.search(SearchRequest("lighthouse", top_k=3, mode=mode))
     assert sorted(hit.file.file_id for hit in before) == ["live0", "live1", "live2"]
-    dead = [revision for revision in littered._index.revisions() if revision not in littered._catalog.revisions()]
+    dead = [
+        revision
+        for revision in littered.parts.index.revisions()
+        if revision not in littered.parts.catalog.revisions()
+    ]
     assert len(dead) == 7
-    with littered._database.write_lock():
-        littered._index.drop(dead)
+    with littered.parts.database.write_lock():
+        littered.parts.index.drop(dead)
     after = littered.search(SearchRequest("lighthouse", top_k=3, mode=mode))
     # Dead rows count in the statistics of words until they are deleted, so only the dense order is bound to stay.
     assert ids(before) == ids(after) if mode is SearchMode.DENSE else sorted(ids(before)) == sorted(ids(after))
@@ -194,8 +198,8 @@ def test_dead_rows_never_shorten_an_answer(littered: Engine, mode: SearchMode) -
 
 def test_a_lost_chunk_is_reported(littered: Engine) -> None:
     revision = littered.file("p", "live1").revision
-    with littered._database.write_lock():
-        littered._index.drop([revision])
+    with littered.parts.database.write_lock():
+        littered.parts.index.drop([revision])
     with pytest.raises(StoreDamaged, match="0 of the 1 chunks of file 'live1'"):
         littered.chunks("p", "live1")
 
@@ -203,9 +207,13 @@ def test_a_lost_chunk_is_reported(littered: Engine) -> None:
 def test_a_chunk_of_a_dead_revision_is_not_shown(littered: Engine) -> None:
     live = littered.chunks("p", "live0")[0]
     assert littered.extract(live.id).file.file_id == "live0"
-    dead = next(revision for revision in littered._index.revisions() if revision not in littered._catalog.revisions())
+    dead = next(
+        revision
+        for revision in littered.parts.index.revisions()
+        if revision not in littered.parts.catalog.revisions()
+    )
     with pytest.raises(ChunkNotFound):
-        littered.extract(littered._index.chunks(revision=dead)[0].id)
+        littered.extract(littered.parts.index.chunks(revision=dead)[0].id)
 
 
 # --- names and numbers

@@ -1,5 +1,5 @@
 -- The catalog: what is true. Times are integer milliseconds since 1970 UTC; JSON is text.
--- Changes are migrations: see database.py.
+-- The files of this folder are run in the order of their numbers, each once: a change is a new file, never an edit.
 
 CREATE TABLE meta (
     key   TEXT PRIMARY KEY,

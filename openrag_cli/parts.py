@@ -1,0 +1,117 @@
+"""The adapters and services of one store, put together; each is opened when it is first needed."""
+
+import contextlib
+from collections.abc import Iterator
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from openrag_cli.blobs import BlobStore
+from openrag_cli.catalog import Catalog
+from openrag_cli.config import Settings
+from openrag_cli.database import Database
+from openrag_cli.taskqueue import TaskQueue
+from openrag_cli.tasks import TaskLedger
+
+if TYPE_CHECKING:
+    from openrag_cli.embed import Embedder
+    from openrag_cli.index import Index
+    from openrag_cli.retrieve import Retriever
+    from openrag_cli.worker import Janitor, Worker
+
+MAX_CONVERTERS = 4
+
+
+class Parts:
+    """What an engine is made of. Safe across threads, as its members are."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    def close(self) -> None:
+        """Close the connections; the parts may be used again."""
+        if "database" in self.__dict__:
+            self.database.close()
+
+    @cached_property
+    def database(self) -> Database:
+        """The SQLite file."""
+        return Database(self.settings.store / "openrag.db")
+
+    @cached_property
+    def catalog(self) -> Catalog:
+        """Partitions, files and documents."""
+        return Catalog(self.database)
+
+    @cached_property
+    def queue(self) -> TaskQueue:
+        """The work to be done."""
+        return TaskQueue(self.database)
+
+    @cached_property
+    def ledger(self) -> TaskLedger:
+        """What became of tasks."""
+        return TaskLedger(self.database)
+
+    @cached_property
+    def blobs(self) -> BlobStore:
+        """The stored originals."""
+        return BlobStore(self.settings.store)
+
+    @cached_property
+    def embedder(self) -> "Embedder":
+        """The embedding model of the settings. Raises: ConfigError; StoreMismatch: the store is of another."""
+        from openrag_cli.embed import OnnxEmbedder, default_model_dir
+
+        folder = self.settings.embed_model or default_model_dir()
+        embedder = OnnxEmbedder(folder, threads=self.settings.threads, cache_dir=self.settings.cache)
+        self.catalog.check_model(embedder.identity)
+        return embedder
+
+    @cached_property
+    def index(self) -> "Index":
+        """The chunks and vectors, mended if a crash left them behind the catalog. Raises: StoreError, StoreMismatch."""
+        from openrag_cli.index import Index
+        from openrag_cli.mend import mend
+
+        language = self.catalog.meta("language") or self.catalog.remember("language", self.settings.language)
+        index = Index(self.settings.store / "lance", dimension=self.embedder.dimension, language=language)
+        mend(self.database, self.catalog, index)
+        return index
+
+    @cached_property
+    def retriever(self) -> "Retriever":
+        """What searches."""
+        from openrag_cli.retrieve import Retriever
+
+        return Retriever(self.catalog, self.index, lambda: self.embedder)
+
+    @cached_property
+    def janitor(self) -> "Janitor":
+        """What keeps the index in order."""
+        from openrag_cli.worker import Janitor
+
+        return Janitor(self.database, self.catalog, self.index, self.blobs)
+
+    @contextlib.contextmanager
+    def working(self, batch: str | None) -> "Iterator[Worker]":
+        """Give the block a worker of one batch, or of all, with its converters; they end with the block."""
+        from openrag_cli.ingest import Ingester
+        from openrag_cli.sandbox import ConverterPool
+        from openrag_cli.worker import Worker
+
+        embedder = self.embedder
+        n_converters = min(self.settings.threads, MAX_CONVERTERS)
+        with ConverterPool(
+            workers=n_converters, tokenizer_path=embedder.tokenizer_path, max_tokens=embedder.max_tokens
+        ) as pool:
+            ingester = Ingester(
+                database=self.database,
+                catalog=self.catalog,
+                queue=self.queue,
+                index=self.index,
+                blobs=self.blobs,
+                embedder=embedder,
+                pool=pool,
+                n_converters=n_converters,
+            )
+            yield Worker(self.queue, ingester, batch=batch)
