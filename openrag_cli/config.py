@@ -68,6 +68,10 @@ def _choice(*words: str) -> Callable[[Any], str]:
     return parse
 
 
+def _level(value: Any) -> str:
+    return _choice("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")(_text(value).upper())
+
+
 def _flag(value: Any) -> bool:
     if isinstance(value, bool):
         return value
@@ -175,7 +179,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("ray.host", ("RAY_SERVE_HOST",), _text, "0.0.0.0", "address that Ray Serve binds"),  # noqa: S104
     Setting("ray.port", ("RAY_SERVE_PORT",), _integer(1, 65535), 8080, "port of Ray Serve"),
     Setting("ray.address", ("RAY_ADDRESS",), _optional_text, None, "Ray cluster; default: a local one is started"),
-    Setting("log_level", ("OPENRAG_LOG_LEVEL",), _text, "WARNING", "least level of log records shown on stderr"),
+    Setting("log_level", ("OPENRAG_LOG_LEVEL",), _level, "WARNING", "least level of log records shown on stderr"),
 )  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from openrag_cli.durable import fsync
 from openrag_cli.errors import (
     ConfigError,
     Forbidden,
+    InvalidInput,
     StoreBusy,
     StoreDamaged,
     StoreError,
@@ -47,6 +48,12 @@ def at(milliseconds: int) -> datetime:
 def _sqlite_errors(path: Path) -> Iterator[None]:
     try:
         yield
+    except (
+        UnicodeEncodeError
+    ) as exc:  # half of a surrogate pair, as bytes of the command line that are not UTF-8 become
+        raise InvalidInput(f"the text {exc.object!r} is not valid Unicode", hint="give the text as UTF-8") from exc
+    except OverflowError as exc:
+        raise InvalidInput(f"a number is too large: {exc}", hint="give a smaller one") from exc
     except sqlite3.Error as exc:
         name = getattr(exc, "sqlite_errorname", "") or ""
         if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):

@@ -311,7 +311,7 @@ def check_metadata(metadata: Any) -> Metadata:
     if not isinstance(metadata, dict) or not all(isinstance(key, str) for key in metadata):
         raise InvalidInput("metadata must be a JSON object", hint='for example {"year": 2024}')
     try:
-        encoded = json.dumps(metadata, allow_nan=False).encode("utf-8", "strict")
+        encoded = json.dumps(metadata, allow_nan=False, ensure_ascii=False).encode("utf-8", "strict")
     except (TypeError, ValueError) as exc:
         raise InvalidInput(f"metadata is not valid JSON: {exc}") from exc
     if len(encoded) > MAX_METADATA_BYTES:

@@ -27,6 +27,7 @@ from openrag_cli.errors import (
     Conflict,
     DeadlineReached,
     DocumentNotFound,
+    InvalidInput,
     PartitionNotFound,
     StoreBusy,
     StoreFull,
@@ -254,8 +255,10 @@ class Engine:
         """Return the tasks once all have finished.
 
         Raises:
-            TaskNotFound. DeadlineReached: some are unfinished after `timeout_s` seconds.
+            TaskNotFound, InvalidInput. DeadlineReached: some are unfinished after `timeout_s` seconds.
         """
+        if timeout_s is not None and not timeout_s >= 0:
+            raise InvalidInput(f"the timeout must be a number of seconds, not {timeout_s:g}")
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         while True:
             tasks = [self.parts.ledger.task(task_id) for task_id in task_ids]

@@ -191,6 +191,9 @@ def _invoke(context: Context, arguments: Sequence[str]) -> int:
 def _usage_error(context: Context, exc: TyperException, arguments: Sequence[str]) -> int:
     context.out.is_json |= "--json" in hoist(arguments)  # the options may not have been read yet
     command = getattr(getattr(exc, "ctx", None), "command_path", "openrag")
+    if type(exc).__name__ == "NoArgsIsHelpError":  # typer does not export it
+        context.out.note(exc.format_message())
+        return ExitCode.USAGE
     context.out.error(
         WrongUsage(exc.format_message().replace("\n", " ").replace("Value error, ", ""), hint=f"{command} --help")
     )

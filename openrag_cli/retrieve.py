@@ -5,6 +5,7 @@ Retrieval", TOIS 2023): the cosine, and BM25 as a share of the best one found. M
 with K = 10 and K = 60, nDCG@10: SciFact 0.721 to 0.712 and 0.710, PIAF (French) 0.785 to 0.715 and 0.658.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -56,6 +57,8 @@ class SearchRequest:
             raise InvalidInput(f"the query has {len(self.text):,} characters; at most {MAX_QUERY_CHARS:,} are read")
         if not 1 <= self.top_k <= MAX_TOP_K:
             raise InvalidInput(f"top_k must be between 1 and {MAX_TOP_K:,}, not {self.top_k}")
+        if self.min_score is not None and math.isnan(self.min_score):
+            raise InvalidInput("min_score must be a number, not nan")
         if self.per_file is not None and self.per_file < 1:
             raise InvalidInput(f"per_file must be at least 1, not {self.per_file}")
 
@@ -125,7 +128,7 @@ class Retriever:
         Raises:
             ChunkNotFound: no visible file has it.
         """
-        matches = self._index.chunks(ids=[chunk_id])
+        matches = self._index.chunks(ids=[chunk_id]) if chunk_id.isascii() else []
         files = self._catalog.visible(match.revision for match in matches)
         for match in matches:
             file = files.get(match.revision)

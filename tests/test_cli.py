@@ -11,6 +11,7 @@ import time
 import pytest
 
 from openrag_cli import errors, exits, main, snippet
+from openrag_cli.exits import ExitCode
 
 HEAVY = [
     "lancedb",
@@ -240,3 +241,35 @@ def test_snippets_show_the_lines_that_match():
     text = "# Title\n\nNothing here.\n\nAlso nothing.\n\nThe zebra crosses.\n\nThe end."
     assert "The zebra crosses." in snippet.best_lines(text, "zebras crossing", width=40, n_lines=2)
     assert snippet.marked("The zebra", "zebras", lambda word: f"<{word}>") == "The <zebra>"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["file", "add", "--files-from", "nowhere"], ExitCode.NOT_FOUND, "no such file"),
+        (["file", "add", "--files-from", "."], ExitCode.USAGE, "cannot be read"),
+        (["task", "list", "--limit", "9" * 30], ExitCode.USAGE, "too large"),
+        (["file", "list", "-p", "p", "--limit", "9" * 30], ExitCode.USAGE, "too large"),
+        (["partition", "show", "\udcff"], ExitCode.USAGE, "not valid Unicode"),
+        (["extract", "show", "\udcff"], ExitCode.NOT_FOUND, "not found"),
+        (["file", "edit", "a", "-p", "p", "-m", "k=\udcff"], ExitCode.USAGE, "not valid JSON"),
+        (["search", "x", "--min-score", "nan"], ExitCode.USAGE, "must be a number"),
+        (["task", "wait", "x", "--timeout", "nan"], ExitCode.USAGE, "must be a number"),
+        (["file"], ExitCode.USAGE, "Commands:"),
+    ],
+)
+def test_an_odd_argument_is_a_mistake_of_the_caller_and_not_a_bug(cli, arguments, code, says):
+    assert cli("partition", "create", "p").code == 0
+    result = cli(*arguments)
+    assert (result.code, result.out) == (code, "")
+    assert says in result.err
+
+
+@pytest.mark.parametrize("file_id", ["..", "a/..", "x" * 400 + ".md"])
+def test_what_comes_from_stdin_may_have_any_legal_id(process, file_id):
+    assert process("file", "add", "-", "--id", file_id, "-p", "p", stdin=b"# Notes\n\nhello\n").code == 0
+    assert process("file", "show", file_id, "-p", "p", "--json").json["file_id"] == file_id
+
+
+def test_the_log_level_of_the_environment_counts(process):
+    assert "not 'loud'" in process("partition", "list", env={"OPENRAG_LOG_LEVEL": "loud"}).err

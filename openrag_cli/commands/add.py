@@ -8,9 +8,9 @@ import typer
 
 from openrag_cli import render
 from openrag_cli.adding import AddOptions, IfExists
-from openrag_cli.commands.context import DEFAULT_PARTITION, Context, parse_metadata, read_stdin
+from openrag_cli.commands.context import DEFAULT_PARTITION, Context, parse_metadata, read_stdin, reading_argument
 from openrag_cli.commands.options import MetadataOption, NullOption, PartitionOption
-from openrag_cli.domain import Report, new_task_id
+from openrag_cli.domain import Report, check_file_id, new_task_id
 from openrag_cli.errors import InvalidInput
 from openrag_cli.exits import ExitCode, failure_exit_code
 from openrag_cli.intake import Intake, Source, collect, read_path_list
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from openrag_cli.ingest import TaskDone
 
 SHOWN_FAILURES = 20
+MAX_NAME_CHARS = 60
 
 PathsArgument = Annotated[
     list[str] | None,
@@ -164,7 +165,11 @@ def drain(context: Context) -> int:
 def _listed(files_from: str | None, *, is_null: bool) -> list[Path]:
     if files_from is None:
         return []
-    data = read_stdin() if files_from == "-" else Path(files_from).read_bytes()
+    if files_from == "-":
+        data = read_stdin()
+    else:
+        with reading_argument(files_from):
+            data = Path(files_from).read_bytes()
     return read_path_list(data, is_null_separated=is_null)
 
 
@@ -173,7 +178,8 @@ def _from_stdin(scratch: Path, file_id: str | None) -> Path:
         raise InvalidInput(
             "what comes from standard input needs a name", hint="give one with --id, for example --id a.html"
         )
-    target = scratch / Path(file_id).name
+    name = Path(check_file_id(file_id)).name[-MAX_NAME_CHARS:]  # its extension may tell the format
+    target = scratch / (name if name.strip(".") else "stdin")
     target.write_bytes(read_stdin())
     return target
 

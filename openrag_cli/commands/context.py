@@ -15,7 +15,7 @@ import typer
 
 from openrag_cli import config
 from openrag_cli.domain import Metadata
-from openrag_cli.errors import InvalidInput
+from openrag_cli.errors import Forbidden, InvalidInput, PathNotFound
 from openrag_cli.output import Output
 
 if TYPE_CHECKING:
@@ -49,7 +49,9 @@ class Context:
     @cached_property
     def settings(self) -> config.Settings:
         """The settings; a wrong one is a ConfigError here, when a command needs it."""
-        return config.load(self._flags).settings
+        settings = config.load(self._flags).settings
+        logging.getLogger().setLevel(settings.log_level)
+        return settings
 
     @cached_property
     def engine(self) -> "Engine | RemoteEngine":
@@ -120,6 +122,20 @@ def parse_metadata(pairs: Sequence[str]) -> Metadata:
         except ValueError:
             metadata[key.strip()] = value
     return metadata
+
+
+@contextlib.contextmanager
+def reading_argument(path: str) -> Iterator[None]:
+    """Translate what the file system says about a file that an option names. Raises: PathNotFound, Forbidden."""
+    try:
+        yield
+    except (FileNotFoundError, NotADirectoryError) as exc:
+        raise PathNotFound(f"{path}: no such file", hint="check the path") from exc
+    except PermissionError as exc:
+        raise Forbidden(f"{path}: permission denied", hint="check its owner and mode") from exc
+    except (OSError, ValueError) as exc:  # ValueError: a NUL in the path
+        why = getattr(exc, "strerror", None) or str(exc)
+        raise InvalidInput(f"{path}: it cannot be read: {why.lower()}", hint="name a file, or - for stdin") from exc
 
 
 def read_stdin() -> bytes:
