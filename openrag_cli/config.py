@@ -46,6 +46,13 @@ def _optional_path(value: Any) -> Path | None:
     return None if value is None or value == "" else _path(value)
 
 
+def _optional_url(value: Any) -> str | None:
+    text = _optional_text(value)
+    if text is not None and not text.startswith(("http://", "https://")):
+        raise ValueError("must begin with http:// or https://")
+    return text
+
+
 def _language(value: Any) -> str:
     name = _text(value).capitalize()
     if name not in LANGUAGES:
@@ -158,6 +165,25 @@ SETTINGS: tuple[Setting, ...] = (
             "language whose words a new store stems in its full-text index"),
     Setting("threads", ("OPENRAG_THREADS",), _integer(1, 1024), _default_threads,
             "threads for embedding; default: the cores this process may use"),
+    Setting("llm.base_url", ("OPENRAG_LLM_BASE_URL", "OPENAI_BASE_URL"), _optional_url, None,
+            "URL of an OpenAI-compatible LLM, up to /v1; default: OpenAI's, if llm.model is set; else answers are extractive"),
+    Setting("llm.model", ("OPENRAG_LLM_MODEL", "OPENAI_MODEL"), _optional_text, None,
+            "model to ask of the LLM; default: the first that it lists"),
+    Setting("llm.api_key", ("OPENRAG_LLM_API_KEY", "OPENAI_API_KEY"), _optional_text, None,
+            "key sent to the LLM", is_secret=True),
+    Setting("llm.connect_timeout_s", ("OPENRAG_LLM_CONNECT_TIMEOUT_S",), _number(0.1, 600), 10.0,
+            "seconds to wait for a connection to the LLM"),
+    Setting("llm.read_timeout_s", ("OPENRAG_LLM_READ_TIMEOUT_S",), _number(0.1, 3600), 120.0,
+            "seconds that the LLM may be silent"),
+    Setting("llm.retries", ("OPENRAG_LLM_RETRIES",), _integer(0, 10), 2,
+            "times that a request to the LLM is sent again when nothing of an answer came"),
+    Setting("llm.context_tokens", ("OPENRAG_LLM_CONTEXT_TOKENS",), _integer(512, 10_000_000), 8192,
+            "window of the LLM, in tokens: what it reads and writes together"),
+    Setting("llm.max_tokens", ("OPENRAG_LLM_MAX_TOKENS",), _integer(1, 1_000_000), 1024,
+            "longest answer asked of the LLM, in tokens"),
+    Setting("llm.can_see", ("OPENRAG_LLM_CAN_SEE",), _flag, "false", "whether the LLM takes images"),
+    Setting("prompts", ("OPENRAG_PROMPTS",), _optional_path, None,
+            "folder with prompts that replace those of the package, by file name"),
     Setting("max_file_bytes", ("OPENRAG_MAX_FILE_BYTES",), _integer(1, 1 << 40), 1 << 30,
             "largest file accepted, in bytes"),
     Setting("host", ("OPENRAG_HOST",), _text, "127.0.0.1", "address that the server binds"),
@@ -194,6 +220,16 @@ class Settings:
     embed_model: Path | None
     language: str
     threads: int
+    llm_base_url: str | None
+    llm_model: str | None
+    llm_api_key: str | None
+    llm_connect_timeout_s: float
+    llm_read_timeout_s: float
+    llm_retries: int
+    llm_context_tokens: int
+    llm_max_tokens: int
+    llm_can_see: bool
+    prompts: Path | None
     max_file_bytes: int
     host: str
     port: int

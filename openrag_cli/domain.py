@@ -10,7 +10,7 @@ import re
 import secrets
 import time
 import unicodedata
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -156,6 +156,35 @@ class Hit:
 
 
 @dataclass(frozen=True, slots=True)
+class Passage:
+    """A piece of a document that an answer is made from: `document[start:end] == text`, on one page.
+
+    `number` counts from 1, best first; `page` and lines count from 1. `chunk_id` is that of its best hit.
+    """
+
+    number: int
+    file: File
+    chunk_id: str
+    score: float
+    start: int
+    end: int
+    page: int | None
+    line_start: int
+    line_end: int
+    heading: tuple[str, ...]
+    text: str
+
+    def narrowed(self, start: int, end: int) -> "Passage":
+        """Return the part between two offsets of the document, `end` excluded."""
+        before = self.text[: start - self.start]
+        text = self.text[start - self.start : end - self.start]
+        first = self.line_start + before.count("\n")
+        return replace(
+            self, start=start, end=end, text=text, line_start=first, line_end=first + text.rstrip("\n").count("\n")
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class TaskError:
     """Why a task failed: one sentence, a stable code, what to do, and lines for an engineer."""
 
@@ -164,6 +193,27 @@ class TaskError:
     hint: str | None = None
     stage: str | None = None
     traceback: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One message of a session. `citations` are JSON objects as `--json` shows them, of an answer's marks."""
+
+    role: str
+    content: str
+    at: datetime
+    citations: tuple[dict[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A conversation that is kept, over some partitions."""
+
+    name: str
+    partitions: tuple[str, ...]
+    message_count: int
+    created_at: datetime
+    updated_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,9 @@
     │   ├── StoreBusy           a lock could not be had in time
     │   └── StoreDamaged        stored bytes are not what was written
     ├── UpstreamError           an LLM, embedder or server is not reachable
-    │   └── UpstreamTimeout     ... or did not answer in time
+    │   ├── UpstreamDown        ... nobody listens there
+    │   ├── UpstreamBusy        ... or it asks to come back later
+    │   └── UpstreamTimeout     ... or it did not answer in time
     ├── NotAuthenticated, Forbidden
     ├── DeadlineReached         `--timeout` ran out
     └── LeaseLost               another worker owns this task now
@@ -118,6 +120,10 @@ class SessionNotFound(NotFound):
 
     code = "session_not_found"
 
+    def __init__(self, name: str | None) -> None:
+        what = f"Session '{name}' not found" if name else "There is no session yet"
+        super().__init__(what, hint="openrag session list" if name else "begin one with: openrag chat")
+
 
 class PathNotFound(NotFound):
     """A path on this machine does not exist."""
@@ -181,9 +187,28 @@ class StoreDamaged(StoreError):
 
 
 class UpstreamError(OpenRAGError):
-    """An LLM, an embedder or a server could not be reached or answered nonsense."""
+    """An LLM, an embedder or a server could not be reached or answered nonsense.
+
+    `retry_after_s` is how long to wait at least before asking again; None where that would not help.
+    """
 
     code = "upstream_error"
+
+    def __init__(self, message: str, *, hint: str | None = None, retry_after_s: float | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after_s = retry_after_s
+
+
+class UpstreamDown(UpstreamError):
+    """A peer cannot be connected to."""
+
+    code = "upstream_down"
+
+
+class UpstreamBusy(UpstreamError):
+    """A peer limits our rate."""
+
+    code = "upstream_busy"
 
 
 class UpstreamTimeout(UpstreamError):

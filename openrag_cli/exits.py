@@ -39,6 +39,7 @@ TABLE: dict[type[errors.OpenRAGError], ExitCode] = {
     errors.StoreError: ExitCode.IO,
     errors.StoreBusy: ExitCode.BUSY,
     errors.UpstreamError: ExitCode.UNAVAILABLE,
+    errors.UpstreamBusy: ExitCode.BUSY,
     errors.NotAuthenticated: ExitCode.NOT_AUTHENTICATED,
     errors.Forbidden: ExitCode.FORBIDDEN,
     errors.DeadlineReached: ExitCode.TIMEOUT,

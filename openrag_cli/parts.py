@@ -13,6 +13,7 @@ from openrag_cli.taskqueue import TaskQueue
 from openrag_cli.tasks import TaskLedger
 
 if TYPE_CHECKING:
+    from openrag_cli.chat import Chat
     from openrag_cli.embed import Embedder
     from openrag_cli.index import Index
     from openrag_cli.retrieve import Retriever
@@ -84,6 +85,24 @@ class Parts:
         from openrag_cli.retrieve import Retriever
 
         return Retriever(self.catalog, self.index, lambda: self.embedder)
+
+    @cached_property
+    def chat(self) -> "Chat":
+        """What answers. It belongs to the event loop that first uses it. Raises: ConfigError, for a wrong prompt."""
+        from openrag_cli.chat import Chat
+        from openrag_cli.extractive import ExtractiveModel
+        from openrag_cli.llm import HttpChatModel
+        from openrag_cli.prompt import Prompts
+
+        settings = self.settings
+        return Chat(
+            search=self.retriever.search,
+            document_of=self.catalog.document,
+            llm=HttpChatModel(settings) if settings.llm_base_url or settings.llm_model else None,
+            extractive=ExtractiveModel(lambda: self.embedder),
+            prompts=Prompts.load(settings.prompts),
+            window=(settings.llm_context_tokens, settings.llm_max_tokens),
+        )
 
     @cached_property
     def janitor(self) -> "Janitor":

@@ -8,11 +8,12 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent / "openrag_cli"
 
 LAYERS = {
-    "kernel": "domain errors config faults chunk outline wordpiece metrics filters snippet",
+    "kernel": "domain errors config faults chunk outline wordpiece metrics filters snippet "
+    "citation conversation prompt sentences",
     "adapter": "database catalog taskqueue tasks blobs durable index lance_errors standin embed convert formats readers "
     "readers_archive readers_mail readers_markup readers_pdf readers_table text_encoding sandbox sandbox_child "
-    "sandbox_protocol ignore",
-    "service": "ingest retrieve worker adding uploads intake mend",
+    "sandbox_protocol ignore llm sessions",
+    "service": "ingest retrieve worker adding uploads intake mend passages extractive chat",
     "facade": "parts engine remote remote_shapes",
     "edge": "main __main__ output render exits commands server",
 }
@@ -33,7 +34,7 @@ OWNERS = {
     "pathspec": {"ignore"},
     "platformdirs": {"config"},
     "rich": {"output"},
-    "httpx": {"remote", "remote_shapes"},
+    "httpx": {"remote", "remote_shapes", "llm"},
     "prometheus_client": {"server.metrics"},
     "uvicorn": {"server.run"},
     "ray": {"server.ray"},
@@ -100,11 +101,11 @@ def test_only_the_configuration_reads_the_environment():
     assert readers == {"config", "sandbox"}  # the sandbox chooses what its children may see
 
 
-def test_sql_lives_in_three_modules():
+def test_sql_lives_in_four_modules():
     with_sql = {
         name
         for name, tree in MODULES
         for node in ast.walk(tree)
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and "SELECT " in node.value
     }
-    assert with_sql <= {"catalog", "taskqueue", "tasks"}
+    assert with_sql <= {"catalog", "taskqueue", "tasks", "sessions"}

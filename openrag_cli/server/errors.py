@@ -24,6 +24,8 @@ TABLE: dict[type[errors.OpenRAGError], int] = {
     errors.StoreFull: 507,
     errors.StoreBusy: 423,
     errors.UpstreamError: 502,
+    errors.UpstreamDown: 503,
+    errors.UpstreamBusy: 429,
     errors.UpstreamTimeout: 504,
     errors.NotAuthenticated: 401,
     errors.Forbidden: 403,

@@ -1,0 +1,114 @@
+"""From hits to numbered passages: the pieces of documents that an answer is made from and cites.
+
+A passage is characters `start` to `end` of one document, on one page: hits that touch or overlap are one passage, and
+each is widened to the paragraphs around it, as the space allows.
+"""
+
+from collections.abc import Callable, Sequence
+
+from openrag_cli.domain import Document, Hit, Passage
+
+GAP_CHARS = 800
+"""Hits of one page with no more than this between them become one passage: widened they would meet."""
+
+WIDEN_CHARS = 400
+"""How far a passage is widened on either side, at most, to whole paragraphs."""
+
+DocumentOf = Callable[[str], Document]
+
+
+def gather(hits: Sequence[Hit], document_of: DocumentOf, *, max_tokens: int) -> list[Passage]:
+    """Return the passages of `hits`, best first, as many whole ones as `max_tokens` allows; one at least.
+
+    Raises:
+        StoreDamaged: the catalog has no text for a file.
+    """
+    documents = {hit.file.revision: document_of(hit.file.revision) for hit in hits}
+    passages: list[Passage] = []
+    n_left = max_tokens
+    for group in _groups(hits):
+        passage = _passage(group, documents[group[0].file.revision], len(passages) + 1)
+        cost = estimate_tokens(passage.text)
+        if passages and cost > n_left:
+            break
+        passages.append(passage)
+        n_left -= cost
+    return passages
+
+
+def estimate_tokens(text: str) -> int:
+    """Return about how many tokens an LLM reads in `text`, rather too many than too few."""
+    n_ascii = sum(char.isascii() for char in text) if not text.isascii() else len(text)
+    return int(n_ascii / 3.5 + (len(text) - n_ascii) / 1.5) + 1
+
+
+def _groups(hits: Sequence[Hit]) -> list[list[Hit]]:
+    """Put hits that touch together; groups come in the order of their best hits."""
+    groups: list[list[Hit]] = []
+    for hit in hits:
+        near = [group for group in groups if any(_touch(hit, other) for other in group)]
+        merged = [other for group in near for other in group] + [hit]
+        if near:
+            near[0][:] = merged
+            groups = [group for group in groups if not any(group is other for other in near[1:])]
+        else:
+            groups.append(merged)
+    return groups
+
+
+def _touch(one: Hit, other: Hit) -> bool:
+    a, b = one.chunk.span, other.chunk.span
+    if one.file.revision != other.file.revision or a.page != b.page:
+        return False
+    return max(a.start, b.start) - min(a.end, b.end) <= GAP_CHARS
+
+
+def _passage(group: Sequence[Hit], document: Document, number: int) -> Passage:
+    best = max(group, key=lambda hit: hit.score)
+    spans = [hit.chunk.span for hit in group]
+    low, high = _bounds(document, best.chunk.span.page)
+    start = _widened_back(document.markdown, min(span.start for span in spans), low)
+    end = _widened_on(document.markdown, max(span.end for span in spans), high)
+    text = document.markdown[start:end]
+    start += len(text) - len(text.lstrip())
+    text = text.strip()
+    line = document.markdown.count("\n", 0, start) + 1
+    return Passage(
+        number=number,
+        file=best.file,
+        chunk_id=best.chunk.id,
+        score=best.score,
+        start=start,
+        end=start + len(text),
+        page=best.chunk.span.page,
+        line_start=line,
+        line_end=line + text.count("\n"),
+        heading=best.chunk.span.heading,
+        text=text,
+    )
+
+
+def _bounds(document: Document, page: int | None) -> tuple[int, int]:
+    """Return where the page that holds a chunk begins and ends; the whole document when it has no pages."""
+    for known in document.pages:
+        if known.number == page:
+            return known.start, known.end
+    return 0, len(document.markdown)
+
+
+def _widened_back(text: str, start: int, low: int) -> int:
+    """Return where the first whole paragraph begins that lies within reach before `start`."""
+    floor = max(low, start - WIDEN_CHARS)
+    if floor == low:
+        return low
+    at = text.find("\n\n", floor, start)
+    return at + 2 if at >= 0 else start
+
+
+def _widened_on(text: str, end: int, high: int) -> int:
+    """Return where the last whole paragraph ends that lies within reach after `end`."""
+    ceiling = min(high, end + WIDEN_CHARS)
+    if ceiling == high:
+        return high
+    at = text.rfind("\n\n", end, ceiling)
+    return at if at >= 0 else end
