@@ -18,7 +18,8 @@ from pathlib import Path
 from quality import index, read_collection
 
 from openrag_cli.adding import AddOptions, IfExists
-from openrag_cli.chat import ChatRequest, Finished
+from openrag_cli.answer import Finished
+from openrag_cli.chat import ChatRequest
 from openrag_cli.config import load
 from openrag_cli.conversation import Message
 from openrag_cli.domain import new_task_id

@@ -14,12 +14,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from openrag_cli import conversation
-from openrag_cli.citation import CitationFilter, Mark
+from openrag_cli.answer import Event, Finished, Piece, Retrieved, Usage
+from openrag_cli.citation import CitationFilter
 from openrag_cli.conversation import Message
 from openrag_cli.domain import Hit, Passage
 from openrag_cli.errors import InvalidInput, UpstreamError
 from openrag_cli.extractive import GREETING, ExtractiveModel
-from openrag_cli.llm import Ask, ChatModel, Delta, HttpChatModel, Usage, complete
+from openrag_cli.llm import Ask, ChatModel, Delta, HttpChatModel, complete
 from openrag_cli.passages import DocumentOf, estimate_tokens, gather
 from openrag_cli.prompt import Prompts
 from openrag_cli.retrieve import SearchRequest
@@ -62,44 +63,6 @@ class ChatRequest:
         raise InvalidInput("there is no message of role 'user'")
 
 
-@dataclass(frozen=True, slots=True)
-class Retrieved:
-    """First event: what was searched for (None: nothing was retrieved), and what the model is shown."""
-
-    query: str | None
-    passages: tuple[Passage, ...]
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """A piece of the answer: text whose marks are checked, or tool calls, verbatim."""
-
-    text: str = ""
-    tool_calls: tuple[dict[str, Any], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """Last event. `citations` are the passages that the marks name (of a quoting model: the very sentences), by number.
-
-    `unknown` are numbers of marks that were taken out because they named nothing shown.
-    """
-
-    text: str
-    marks: tuple[Mark, ...]
-    citations: tuple[Passage, ...]
-    unknown: tuple[int, ...]
-    finish_reason: str
-    usage: Usage
-    model: str
-    first_s: float
-    seconds: float
-
-
-Event = Retrieved | Piece | Finished
-
-
 class Chat:
     """Answers conversations on one store. Without `llm` every answer is extractive."""
 
@@ -119,6 +82,11 @@ class Chat:
         self._extractive = extractive
         self._prompts = prompts
         self._context_tokens, self._max_tokens = window
+
+    async def aclose(self) -> None:
+        """Close the connections to the LLM."""
+        if self._llm is not None:
+            await self._llm.aclose()
 
     def model(self, request: ChatRequest) -> ChatModel:
         """Return who answers a request."""

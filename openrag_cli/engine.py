@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, Self
 
@@ -36,9 +36,12 @@ from openrag_cli.parts import Parts
 
 if TYPE_CHECKING:
     from openrag_cli.adding import AddOptions
+    from openrag_cli.answer import Event
+    from openrag_cli.chat import ChatRequest
     from openrag_cli.ingest import Listener
     from openrag_cli.intake import Source
     from openrag_cli.retrieve import Extract, SearchRequest
+    from openrag_cli.sessions import Sessions
     from openrag_cli.worker import Janitor
 
 POLL_S = 0.1
@@ -303,6 +306,29 @@ class Engine:
     def partition_chunks(self, partition: str, *, limit: int, offset: int = 0) -> "list[tuple[File, Chunk]]":
         """Return chunks of a partition with their files, file by file in order of id. Raises: PartitionNotFound."""
         return self.parts.retriever.partition_chunks(self.files(partition), limit=limit, offset=offset)
+
+    # --- asking
+
+    def answer(self, request: "ChatRequest") -> "AsyncGenerator[Event, None]":
+        """Return the events of an answer, `Retrieved` first and `Finished` last; see `Chat.answer` for its errors.
+
+        All answers of an engine belong to one event loop; end it with `end_chat`.
+        """
+        return self.parts.chat.answer(request)
+
+    async def end_chat(self) -> None:
+        """Close the connections to the LLM."""
+        await self.parts.end_chat()
+
+    @property
+    def llm(self) -> str | None:
+        """The name of the LLM that answers, or of its server; None when answers are extractive."""
+        return self.settings.llm_model or self.settings.llm_base_url
+
+    @property
+    def sessions(self) -> "Sessions":
+        """The conversations that are kept in the store."""
+        return self.parts.sessions
 
 
 def _sweep_if_free(janitor: "Janitor") -> None:

@@ -13,6 +13,7 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
+from openrag_cli.answer import Usage
 from openrag_cli.config import Settings
 from openrag_cli.domain import Passage
 from openrag_cli.errors import UpstreamBusy, UpstreamDown, UpstreamError, UpstreamTimeout
@@ -42,14 +43,6 @@ class Ask:
     question: str
     passages: Sequence[Passage] = ()
     parameters: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """Tokens read and written, as the model counts them, or as we estimate where it does not say."""
-
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import typer
 from typer.exceptions import TyperException
 
 from openrag_cli import __version__
-from openrag_cli.commands import add, extract, file, partition, search, serve, task
+from openrag_cli.commands import add, ask, chat, extract, file, partition, search, serve, session, task
 from openrag_cli.commands.context import Context
 from openrag_cli.config import color_is_refused
 from openrag_cli.errors import OpenRAGError, WrongUsage
@@ -30,10 +30,18 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-for _name, _group in (("partition", partition.app), ("file", file.app), ("extract", extract.app), ("task", task.app)):
+for _name, _group in (
+    ("partition", partition.app),
+    ("file", file.app),
+    ("extract", extract.app),
+    ("session", session.app),
+    ("task", task.app),
+):
     app.add_typer(_group, name=_name, epilog=EPILOG)
 file.app.command("add", epilog=EPILOG)(add.add)
 app.command("search", epilog=EPILOG)(search.search)
+app.command("ask", epilog=EPILOG)(ask.ask)
+app.command("chat", epilog=EPILOG)(chat.chat)
 app.command("serve", epilog=EPILOG)(serve.serve)
 
 
@@ -86,7 +94,7 @@ def options(
 
         openrag search "rotate api keys"
 
-        openrag task list --state FAILED
+        openrag ask "how often do we rotate keys?"
     """
     del version
     out = Output(is_json=as_json, is_quiet=quiet, color=color, no_color=color_is_refused())
@@ -112,6 +120,7 @@ def _overview(ctx: typer.Context) -> None:
     for example, what in (
         ("openrag file add ~/docs -p handbook", "index files and folders"),
         ('openrag search "rotate api keys"', "find passages"),
+        ('openrag ask "how often do we rotate keys?"', "get an answer with its sources"),
         ("openrag --help", "everything else"),
     ):
         context.out.line(f"  {context.out.styled(example, '1'):{44 + 8 * context.out.has_color(sys.stdout)}} {what}")

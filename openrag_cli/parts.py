@@ -9,6 +9,7 @@ from openrag_cli.blobs import BlobStore
 from openrag_cli.catalog import Catalog
 from openrag_cli.config import Settings
 from openrag_cli.database import Database
+from openrag_cli.sessions import Sessions
 from openrag_cli.taskqueue import TaskQueue
 from openrag_cli.tasks import TaskLedger
 
@@ -52,6 +53,11 @@ class Parts:
     def ledger(self) -> TaskLedger:
         """What became of tasks."""
         return TaskLedger(self.database)
+
+    @cached_property
+    def sessions(self) -> Sessions:
+        """The conversations that are kept."""
+        return Sessions(self.database)
 
     @cached_property
     def blobs(self) -> BlobStore:
@@ -103,6 +109,11 @@ class Parts:
             prompts=Prompts.load(settings.prompts),
             window=(settings.llm_context_tokens, settings.llm_max_tokens),
         )
+
+    async def end_chat(self) -> None:
+        """Close the connections to the LLM, if any were made."""
+        if "chat" in self.__dict__:
+            await self.chat.aclose()
 
     @cached_property
     def janitor(self) -> "Janitor":

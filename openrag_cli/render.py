@@ -1,11 +1,12 @@
 """Domain objects as JSON: the contract of `--json`. Shapes may grow, never change."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from openrag_cli.domain import Chunk, File, Hit, LogLine, Partition, Report, Task
+from openrag_cli.answer import Finished, Retrieved
+from openrag_cli.domain import Chunk, File, Hit, LogLine, Partition, Passage, Report, Session, Task, Turn
 from openrag_cli.errors import OpenRAGError
 from openrag_cli.retrieve import Extract, SearchRequest
 
@@ -145,6 +146,81 @@ def report(value: Report) -> Json:
             "failures": [asdict(failure) for failure in value.failures],
         },
     )
+
+
+def passage(value: Passage) -> Json:
+    """Return a passage of an answer; `n` is the number of its marks."""
+    return {
+        "n": value.number,
+        "partition": value.file.partition,
+        "file_id": value.file.file_id,
+        "filename": value.file.filename,
+        "chunk_id": value.chunk_id,
+        "page": value.page,
+        "line_start": value.line_start,
+        "line_end": value.line_end,
+        "start": value.start,
+        "end": value.end,
+        "heading": list(value.heading),
+        "score": round(value.score, 6),
+        "text": value.text,
+    }
+
+
+def place(entry: Mapping[str, Any]) -> str:
+    """Return where a passage as JSON is: `file p.N` where pages are known, else `file:first-last`."""
+    if entry["page"]:
+        return f"{entry['file_id']} p.{entry['page']}"
+    first, last = entry["line_start"], entry["line_end"]
+    return f"{entry['file_id']}:{first}" + (f"-{last}" if last != first else "")
+
+
+def answer(question: str, retrieved: Retrieved, finished: Finished) -> Json:
+    """Return an answer with what it cites and all that its model was shown."""
+    cited = {value.number for value in finished.citations}
+    return document(
+        "answer",
+        {
+            "question": question,
+            "query": retrieved.query,
+            "answer": finished.text,
+            "model": finished.model,
+            "finish_reason": finished.finish_reason,
+            "citations": [passage(value) for value in finished.citations],
+            "sources": [{**passage(value), "cited": value.number in cited} for value in retrieved.passages],
+            "unknown_marks": list(finished.unknown),
+            "usage": {
+                "prompt_tokens": finished.usage.prompt_tokens,
+                "completion_tokens": finished.usage.completion_tokens,
+            },
+            "timings": {
+                "retrieval_s": retrieved.seconds,
+                "first_s": finished.first_s,
+                "total_s": finished.seconds,
+            },
+        },
+    )
+
+
+def session(value: Session) -> Json:
+    """Return a session without its messages."""
+    return {
+        "session": value.name,
+        "partitions": list(value.partitions),
+        "messages": value.message_count,
+        "created_at": rfc3339(value.created_at),
+        "updated_at": rfc3339(value.updated_at),
+    }
+
+
+def turn(value: Turn) -> Json:
+    """Return a message of a session."""
+    return {
+        "role": value.role,
+        "content": value.content,
+        "at": rfc3339(value.at),
+        "citations": list(value.citations),
+    }
 
 
 def error(value: OpenRAGError) -> Json:

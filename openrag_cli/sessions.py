@@ -8,7 +8,7 @@ from typing import Any
 
 from openrag_cli.database import Database, at, now_ms
 from openrag_cli.domain import Session, Turn
-from openrag_cli.errors import InvalidInput, SessionNotFound
+from openrag_cli.errors import Conflict, InvalidInput, SessionNotFound
 
 MAX_NAME_CHARS = 128
 
@@ -109,6 +109,15 @@ class Sessions:
                 "DELETE FROM message WHERE session_id = ? AND seq >= ?", (row["session_id"], row["seq"])
             )
             return str(row["content"])
+
+    def rename(self, name: str, new_name: str) -> None:
+        """Give a session another name. Raises: SessionNotFound, InvalidInput; Conflict: the new name is taken."""
+        check_session_name(new_name)
+        with self._db.transaction() as connection:
+            if connection.execute("SELECT 1 FROM session WHERE name = ?", (new_name,)).fetchone():
+                raise Conflict(f"Session '{new_name}' already exists", hint="choose another name")
+            if connection.execute("UPDATE session SET name = ? WHERE name = ?", (new_name, name)).rowcount == 0:
+                raise SessionNotFound(name)
 
     def delete(self, name: str) -> None:
         """Delete a session with its messages. Raises: SessionNotFound."""

@@ -9,18 +9,23 @@ PACKAGE = Path(__file__).resolve().parent.parent / "openrag_cli"
 
 LAYERS = {
     "kernel": "domain errors config faults chunk outline wordpiece metrics filters snippet "
-    "citation conversation prompt sentences",
+    "answer citation conversation prompt sentences",
     "adapter": "database catalog taskqueue tasks blobs durable index lance_errors standin embed convert formats readers "
     "readers_archive readers_mail readers_markup readers_pdf readers_table text_encoding sandbox sandbox_child "
     "sandbox_protocol ignore llm sessions",
     "service": "ingest retrieve worker adding uploads intake mend passages extractive chat",
     "facade": "parts engine remote remote_shapes",
-    "edge": "main __main__ output render exits commands server",
+    "edge": "main __main__ output answer_view render exits commands server",
 }
 RANK = {module: rank for rank, names in enumerate(LAYERS.values()) for module in names.split()}
 
 OWNERS = {
-    "sqlite3": {"database", "catalog", "taskqueue"},  # the last two only name its row and connection types
+    "sqlite3": {
+        "database",
+        "catalog",
+        "taskqueue",
+        "sessions",
+    },  # the last three only name its row and connection types
     "lancedb": {"index"},
     "pyarrow": {"index"},
     "onnxruntime": {"embed"},
@@ -33,11 +38,12 @@ OWNERS = {
     "charset_normalizer": {"text_encoding"},
     "pathspec": {"ignore"},
     "platformdirs": {"config"},
-    "rich": {"output"},
+    "rich": {"output", "answer_view"},
     "httpx": {"remote", "remote_shapes", "llm"},
     "prometheus_client": {"server.metrics"},
     "uvicorn": {"server.run"},
     "ray": {"server.ray"},
+    "prompt_toolkit": {"commands.prompt"},
 }
 
 

@@ -64,6 +64,16 @@ class Context:
 
         return Engine(self.settings)
 
+    @property
+    def local(self) -> "Engine":
+        """The engine on a store of this machine. Raises: InvalidInput, when --server names a server instead."""
+        from openrag_cli.engine import Engine
+
+        engine = self.engine
+        if not isinstance(engine, Engine):
+            raise InvalidInput("this command works on a store, not on a server", hint="leave --server out")
+        return engine
+
     def close(self) -> None:
         """Close the engine, if it was opened."""
         if "engine" in self.__dict__:

@@ -1,0 +1,95 @@
+"""An answer as it streams: Markdown for a person, block by block; the bare text for a pipe."""
+
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.live import Live
+
+FENCES = ("```", "~~~")
+
+
+class AnswerView:
+    """Shows pieces as they come; `close` shows what is left. On a terminal the block in progress is shown raw, then
+    replaced by its rendering when it is whole (a blank line, or the end of code)."""
+
+    def __init__(self, *, is_terminal: bool, has_color: bool) -> None:
+        self._is_terminal = is_terminal
+        self._has_color = has_color
+        self._held = ""
+        self._live: Live | None = None
+        self._console: Console | None = None
+        self._has_text = False
+
+    def feed(self, text: str) -> None:
+        """Show a piece."""
+        self._has_text |= bool(text)
+        if not self._is_terminal:
+            sys.stdout.write(text)
+            sys.stdout.flush()
+            return
+        self._held += text
+        *blocks, self._held = _blocks(self._held)
+        for block in blocks:
+            self._settle(block)
+        self._draw()
+
+    def close(self) -> None:
+        """Show the rest and end the line."""
+        if self._is_terminal:
+            self._settle(self._held)
+            self._held = ""
+        elif self._has_text:
+            sys.stdout.write("\n")
+            sys.stdout.flush()
+
+    def _draw(self) -> None:
+        from rich.live import Live
+        from rich.text import Text
+
+        if self._live is None and self._held.strip():
+            self._live = Live(
+                console=self._made(), transient=True, refresh_per_second=12, vertical_overflow="visible"
+            )
+            self._live.start()
+        if self._live is not None:
+            self._live.update(Text(self._held))
+
+    def _settle(self, block: str) -> None:
+        from rich.markdown import Markdown
+
+        if self._live is not None:
+            self._live.update("")
+            self._live.stop()
+            self._live = None
+        if block.strip():
+            self._made().print(Markdown(block, code_theme="ansi_dark", hyperlinks=False))
+
+    def _made(self) -> "Console":
+        from rich.console import Console
+
+        if self._console is None:
+            self._console = Console(no_color=not self._has_color, highlight=False)
+        return self._console
+
+
+def _blocks(text: str) -> list[str]:
+    """Return the Markdown blocks that are whole, and at last the one that is not; code stays in one piece."""
+    blocks: list[str] = []
+    begin = 0
+    at = 0
+    fence = ""
+    for line in text.splitlines(keepends=True):
+        at += len(line)
+        if not line.endswith("\n"):
+            break
+        mark = line.lstrip()[:3]
+        if fence:
+            fence = "" if mark == fence else fence
+        elif mark in FENCES:
+            fence = mark
+        if not fence and (not line.strip() or mark in FENCES):
+            blocks.append(text[begin:at])
+            begin = at
+    return [*blocks, text[begin:]]
