@@ -36,9 +36,9 @@ _SMALL_TALK = re.compile(
 )
 _WORD = re.compile(r"\w+(?:['\u2019-]\w+)*")
 _BACK_REFERENCES = frozenset(
-    """it its they them their this that these those he she him her his hers one ones former latter same such there
-    il elle ils elles lui leur leurs ça cela celui celle ceux ce cet cette ces y en
-    er sie es ihm ihr ihnen das dies dieser diese dieses ello eso esto esta este estos estas ellos ellas""".split()  # noqa: SIM905 - a list of words, not of texts
+    """it its they them their this these those he she him her his hers former latter same
+    il elle ils elles lui leur leurs ça cela celui celle ceux ce cet cette ces
+    ihm ihr ihnen dies dieser diese dieses ello eso esto esta este estos estas ellos ellas""".split()  # noqa: SIM905 - a list of words, not of texts
 )
 _OPENERS = re.compile(r"(?i)\s*(?:and|but|or|so|why|also|what about|how about|et|mais|ou|pourquoi|und|aber|y|pero)\b")
 _FEW_WORDS = 4

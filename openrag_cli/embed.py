@@ -59,6 +59,9 @@ class Embedder(Protocol):
     def tokenizer_path(self) -> Path:
         """The tokenizer file that chunks are measured with."""
 
+    def count_tokens(self, text: str) -> int:
+        """Return how many tokens `text` is, special tokens included, never truncated."""
+
     def embed_passages(self, texts: Sequence[str]) -> "np.ndarray":
         """Return float32[n, dimension] in the order of `texts`, rows L2-normalised."""
 
@@ -218,7 +221,7 @@ class OnnxEmbedder:
         return self.manifest.max_tokens - n_prefix
 
     def count_tokens(self, text: str) -> int:
-        """Return how many tokens `text` is, special tokens included, never truncated; no prefix is put before it."""
+        """See `Embedder`; no prefix is put before it."""
         encoding = self._encode(text)
         n_special: int = self._tokenizer.num_special_tokens_to_add(is_pair=False)  # each piece cut off has its own
         pieces = [encoding, *encoding.overflowing]

@@ -35,6 +35,8 @@ from openrag_cli.errors import (
 from openrag_cli.parts import Parts
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from openrag_cli.adding import AddOptions
     from openrag_cli.answer import Event
     from openrag_cli.chat import ChatRequest
@@ -309,12 +311,30 @@ class Engine:
 
     # --- asking
 
+    def embed(self, texts: Sequence[str]) -> "tuple[np.ndarray, int]":
+        """Return the vectors of passages, float32[n, dimension] with rows L2-normalised, and their tokens in all.
+
+        Raises:
+            InvalidInput: a text is not valid Unicode.
+        """
+        embedder = self.parts.embedder
+        return embedder.embed_passages(texts), sum(embedder.count_tokens(text) for text in texts)
+
+    @property
+    def embedding_model(self) -> str:
+        """The name of the embedding model."""
+        return self.parts.embedder.identity.partition("@")[0]
+
     def answer(self, request: "ChatRequest") -> "AsyncGenerator[Event, None]":
         """Return the events of an answer, `Retrieved` first and `Finished` last; see `Chat.answer` for its errors.
 
         All answers of an engine belong to one event loop; end it with `end_chat`.
         """
         return self.parts.chat.answer(request)
+
+    def check_chat(self) -> None:
+        """Read the prompts now. Raises: ConfigError."""
+        _ = self.parts.chat
 
     async def end_chat(self) -> None:
         """Close the connections to the LLM."""

@@ -14,7 +14,6 @@ from openrag_cli.domain import Document
 from openrag_cli.errors import IngestError, UnsupportedFormat
 from openrag_cli.text_encoding import NotText, decode_text
 
-# ruff: noqa: RUF001
 LEGACY = [
     ("cp1252", "été à la plage"),
     ("cp1252", "Café"),

@@ -13,9 +13,9 @@ from starlette.types import ASGIApp
 from openrag_cli import __version__
 from openrag_cli.engine import Engine
 from openrag_cli.errors import OpenRAGError
-from openrag_cli.server import errors, indexer, partitions, search, system
+from openrag_cli.server import errors, indexer, openai, partitions, search, system
 from openrag_cli.server.guard import Access, BodyLimit, Guard
-from openrag_cli.server.metrics import Metrics
+from openrag_cli.server.metrics import Metrics, Observed
 from openrag_cli.server.schemas import Error
 from openrag_cli.server.supervisor import Supervisor
 
@@ -80,8 +80,8 @@ def create_app(engine: Engine, options: Options | None = None, supervisor: Super
     app.state.metrics = metrics = Metrics()
     app.state.readiness = readiness
     app.state.workers = supervisor.status if supervisor else dict
-    app.middleware("http")(metrics.observe)
-    for module in (system, indexer, partitions, search):
+    app.add_middleware(Observed, metrics=metrics)
+    for module in (system, indexer, partitions, search, openai):
         app.include_router(module.router)
     errors.install(app)
     if options.cors_origins:
@@ -112,6 +112,7 @@ def _lifespan(
         yield
         if supervisor is not None:
             supervisor.stop()
+        await engine.end_chat()
         engine.close()
 
     return lifespan

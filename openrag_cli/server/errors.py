@@ -94,7 +94,9 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     def _validation(request: Request, exc: RequestValidationError) -> JSONResponse:
         problems = [f"{'.'.join(str(part) for part in error['loc'][1:])}: {error['msg']}" for error in exc.errors()]
-        return answer(request.url.path, 422, "; ".join(problems) or "invalid request", "invalid_request")
+        is_openai = request.url.path.startswith("/v1/")  # whose clients know 400 for what a caller got wrong
+        status = 400 if is_openai else 422
+        return answer(request.url.path, status, "; ".join(problems) or "invalid request", "invalid_request")
 
     @app.exception_handler(Exception)
     def _bug(request: Request, _: Exception) -> JSONResponse:

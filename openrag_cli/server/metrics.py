@@ -1,10 +1,9 @@
 """Metrics in Prometheus' format, in a registry of our own."""
 
 import time
-from collections.abc import Awaitable, Callable
 
-from fastapi import Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from openrag_cli.engine import Engine
 
@@ -24,14 +23,10 @@ class Metrics:
         self._files = Gauge("openrag_files", "Files by partition", ("partition",), registry=self._registry)
         self._chunks = Gauge("openrag_chunks", "Chunks by partition", ("partition",), registry=self._registry)
 
-    async def observe(self, request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+    def count(self, method: str, pattern: str, status: int, seconds: float) -> None:
         """Count one request under its route's pattern, never its path: ids would make a series each."""
-        began = time.perf_counter()
-        response = await call_next(request)
-        pattern = getattr(request.scope.get("route"), "path", "unknown")
-        self._requests.labels(request.method, pattern, response.status_code).inc()
-        self._seconds.labels(request.method, pattern).observe(time.perf_counter() - began)
-        return response
+        self._requests.labels(method, pattern, status).inc()
+        self._seconds.labels(method, pattern).observe(seconds)
 
     def render(self, engine: Engine) -> tuple[bytes, str]:
         """Return the metrics as text, and its media type."""
@@ -43,3 +38,31 @@ class Metrics:
             self._files.labels(partition.name).set(partition.file_count)
             self._chunks.labels(partition.name).set(partition.chunk_count)
         return generate_latest(self._registry), CONTENT_TYPE_LATEST
+
+
+class Observed:
+    """Counts requests; a stream when it has ended."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began = time.perf_counter()
+        status = 500
+
+        async def noted(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noted)
+        finally:
+            pattern = getattr(scope.get("route"), "path", "unknown")
+            self._metrics.count(scope["method"], pattern, status, time.perf_counter() - began)

@@ -126,6 +126,7 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     """Serve until SIGTERM or Ctrl-C: then accept no more, finish what is under way, and let workers give back theirs."""
     logging.getLogger("openrag_cli").setLevel(logging.INFO)
     engine = Engine(settings)
+    engine.check_chat()
     listener = listen(settings.host, settings.port)
     app = create_app(engine, options_of(settings), make_supervisor(settings))
     config = uvicorn.Config(

@@ -21,10 +21,11 @@ class Error(BaseModel):
 
 
 class Health(BaseModel):
-    """Whether the server can work, and what is missing."""
+    """Whether the server can work, what is missing, and who answers questions: an LLM or `extractive`."""
 
     status: str
     missing: list[str] = []
+    answers: str | None = None
 
 
 class Version(BaseModel):

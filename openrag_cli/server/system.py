@@ -32,7 +32,8 @@ def readyz(request: Request, response: Response) -> schemas.Health:
     missing = request.app.state.readiness()
     if missing:
         response.status_code = 503
-    return schemas.Health(status="unavailable" if missing else "ok", missing=missing)
+    answers = engine_of(request).llm or "extractive"
+    return schemas.Health(status="unavailable" if missing else "ok", missing=missing, answers=answers)
 
 
 @router.get("/version")

@@ -1,0 +1,242 @@
+"""What OpenAI clients send and read. Reference: OpenAI API, chat, completions, models and embeddings.
+
+Fields that are not named are ignored; those that are named and wrong are answered with 400.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+Json = dict[str, Any]
+
+
+class OpenAIErrorBody(BaseModel):
+    """What went wrong."""
+
+    message: str
+    type: str
+    param: str | None = None
+    code: str | None = None
+
+
+class OpenAIError(BaseModel):
+    """Any error under /v1."""
+
+    error: OpenAIErrorBody
+
+
+class Model(BaseModel):
+    """A partition as a model."""
+
+    id: str
+    object: Literal["model"] = "model"
+    created: int
+    owned_by: str = "openrag"
+
+
+class Models(BaseModel):
+    """All models."""
+
+    object: Literal["list"] = "list"
+    data: list[Model]
+
+
+def _truth(value: Any) -> Any:
+    """Some clients send a number where true is meant."""
+    return bool(value) if isinstance(value, int | float) else value
+
+
+Truth = Annotated[bool, BeforeValidator(_truth)]
+
+
+class StreamOptions(BaseModel):
+    """What a stream is to tell."""
+
+    include_usage: Truth | None = None
+
+
+class RequestMessage(BaseModel):
+    """One message; what else it carries (tool calls, a name) goes to the LLM as it is."""
+
+    model_config = ConfigDict(extra="allow")
+
+    role: Literal["system", "developer", "user", "assistant", "tool"]
+    content: str | list[Json] | None = None
+
+
+class _Sampling(BaseModel):
+    """What both ways of asking share; all of it goes to the LLM, where there is one."""
+
+    model: str
+    stream: Truth | None = None
+    stream_options: StreamOptions | None = None
+    n: int | None = None
+    max_tokens: int | None = Field(None, ge=1)
+    temperature: float | None = None
+    top_p: float | None = None
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+    seed: int | None = None
+    stop: str | list[str] | None = None
+
+    def parameters(self) -> Json:
+        """Return what the LLM is to be given."""
+        names = ("temperature", "top_p", "presence_penalty", "frequency_penalty", "seed", "stop", "max_tokens")
+        return {name: value for name in names if (value := getattr(self, name)) is not None}
+
+
+class ChatBody(_Sampling):
+    """A chat completion to be made."""
+
+    messages: list[RequestMessage]
+    max_completion_tokens: int | None = Field(None, ge=1)
+    tools: list[Json] | None = None
+    tool_choice: str | Json | None = None
+    parallel_tool_calls: bool | None = None
+    response_format: Json | None = None
+    reasoning_effort: str | None = None
+
+    def parameters(self) -> Json:
+        """Return what the LLM is to be given; `max_completion_tokens` is `max_tokens` by its newer name."""
+        names = ("tools", "tool_choice", "parallel_tool_calls", "response_format", "reasoning_effort")
+        own = {name: value for name in names if (value := getattr(self, name)) is not None}
+        if self.max_completion_tokens is not None:
+            own["max_tokens"] = self.max_completion_tokens
+        return super().parameters() | own
+
+
+class CompletionBody(_Sampling):
+    """A completion to be made of one prompt."""
+
+    prompt: str | list[Any]
+
+
+class EmbeddingBody(BaseModel):
+    """Texts to be embedded."""
+
+    model: str
+    input: str | list[Any]
+    encoding_format: Literal["float", "base64"] | None = None
+    dimensions: int | None = None
+
+
+class UsageBody(BaseModel):
+    """Tokens; our own estimate where the LLM does not count."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+
+
+class UrlCitation(BaseModel):
+    """Which characters of the answer name which passage."""
+
+    start_index: int
+    end_index: int
+    title: str
+    url: str
+
+
+class Annotation(BaseModel):
+    """A citation in OpenAI's shape."""
+
+    type: Literal["url_citation"] = "url_citation"
+    url_citation: UrlCitation
+
+
+class Source(BaseModel):
+    """A passage that the LLM was shown; `cited` where the answer names it."""
+
+    n: int
+    partition: str
+    file_id: str
+    filename: str
+    page: int | None
+    line_start: int
+    line_end: int
+    chunk_url: str
+    score: float
+    cited: bool
+    content: str
+
+
+class Extra(BaseModel):
+    """What is beyond OpenAI's API."""
+
+    sources: list[Source]
+
+
+class AnswerMessage(BaseModel):
+    """The answer."""
+
+    role: Literal["assistant"] = "assistant"
+    content: str | None
+    refusal: str | None = None
+    annotations: list[Annotation] = []
+    tool_calls: list[Json] | None = None
+
+
+class ChatChoice(BaseModel):
+    """The only choice."""
+
+    index: int = 0
+    message: AnswerMessage
+    logprobs: None = None
+    finish_reason: str
+
+
+class ChatCompletion(BaseModel):
+    """A whole answer."""
+
+    id: str
+    object: Literal["chat.completion"] = "chat.completion"
+    created: int
+    model: str
+    choices: list[ChatChoice]
+    usage: UsageBody
+    extra: Extra
+
+
+class TextChoice(BaseModel):
+    """The only choice."""
+
+    text: str
+    index: int = 0
+    logprobs: None = None
+    finish_reason: str
+
+
+class TextCompletion(BaseModel):
+    """A whole answer in the older shape."""
+
+    id: str
+    object: Literal["text_completion"] = "text_completion"
+    created: int
+    model: str
+    choices: list[TextChoice]
+    usage: UsageBody
+    extra: Extra
+
+
+class Embedding(BaseModel):
+    """One vector: numbers, or float32 little-endian in base64."""
+
+    object: Literal["embedding"] = "embedding"
+    index: int
+    embedding: list[float] | str
+
+
+class EmbeddingUsage(BaseModel):
+    """Tokens read."""
+
+    prompt_tokens: int
+    total_tokens: int
+
+
+class Embeddings(BaseModel):
+    """Vectors in the order of the texts."""
+
+    object: Literal["list"] = "list"
+    data: list[Embedding]
+    model: str
+    usage: EmbeddingUsage

@@ -1,0 +1,94 @@
+"""Answers that take their time: server-sent events, and clients that leave before the end.
+
+Reference: HTML standard, "Server-sent events". A comment goes out while there is nothing to say, so that proxies do
+not take the silence for death.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
+from contextlib import aclosing, suppress
+from typing import Any, TypeVar
+
+from fastapi import Request
+
+T = TypeVar("T")
+PING_S = 5.0
+PING = b": ping\n\n"
+DONE = b"data: [DONE]\n\n"
+
+
+class ClientLeft(Exception):
+    """The client has gone; nobody reads the answer."""
+
+
+async def unless_gone(request: Request, work: Awaitable[T]) -> T:
+    """Return what `work` comes to; cancel it when the client leaves first.
+
+    Raises:
+        ClientLeft: it did.
+    """
+    task = asyncio.ensure_future(work)
+    gone = asyncio.ensure_future(_departure(request))
+    try:
+        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise ClientLeft
+        return task.result()
+    finally:
+        for future in (task, gone):
+            if not future.done():
+                future.cancel()
+                with suppress(asyncio.CancelledError):
+                    await future
+
+
+async def _departure(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def event(body: dict[str, Any]) -> bytes:
+    """Return one event."""
+    return b"data: " + json.dumps(body, ensure_ascii=False).encode("utf-8", "replace") + b"\n\n"
+
+
+class Ahead(AsyncIterator[T]):
+    """An iterator whose next item is already being made: so that one can look whether it comes soon."""
+
+    def __init__(self, source: AsyncGenerator[T, None]) -> None:
+        self._source = source
+        self._next: asyncio.Future[T] = asyncio.ensure_future(anext(source))
+
+    async def peek(self, timeout_s: float) -> bool:
+        """Return whether the next item comes within a time. Raises: the source's error, if that comes instead."""
+        done, _ = await asyncio.wait({self._next}, timeout=timeout_s)
+        if done and (error := self._next.exception()) and not isinstance(error, StopAsyncIteration):
+            raise error
+        return bool(done)
+
+    async def __anext__(self) -> T:
+        """Return the next item."""
+        item = await self._next
+        self._next = asyncio.ensure_future(anext(self._source))
+        return item
+
+    async def aclose(self) -> None:
+        """Cancel what is under way."""
+        self._next.cancel()
+        await asyncio.wait({self._next})
+        if not self._next.cancelled():
+            self._next.exception()  # seen, or asyncio complains that nobody looked
+        await self._source.aclose()
+
+
+async def with_pings(items: Ahead[bytes]) -> AsyncGenerator[bytes, None]:
+    """Yield the items, and a comment whenever none has come for 5 s; closing cancels the source."""
+    async with aclosing(items):
+        while True:
+            while not await items.peek(PING_S):
+                yield PING
+            try:
+                yield await anext(items)
+            except StopAsyncIteration:
+                return
