@@ -1,7 +1,10 @@
-"""A real HTTP server that stands in for an OpenAI-compatible LLM. What it does is the name of the model asked for."""
+"""A real HTTP server that stands in for an OpenAI-compatible LLM.
+
+What it does is named by the model asked for, or by `stub:...` in the last message."""
 
 import contextlib
 import json
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -50,6 +53,13 @@ class StubLlm:
         return self.requests[-n]
 
 
+def _behaviour(body: dict[str, Any]) -> str:
+    """Return what to do: what the last message names as `stub:...`, or the name of the model."""
+    content = body["messages"][-1]["content"]
+    named = re.search(r"stub:([\w-]+)", content if isinstance(content, str) else "")
+    return named[1] if named else body["model"]
+
+
 class _Handler(BaseHTTPRequestHandler):
     stub: StubLlm
     protocol_version = "HTTP/1.1"
@@ -64,7 +74,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.stub.requests.append(body)
         self.stub.headers.append(dict(self.headers))
-        name = body["model"]
+        name = _behaviour(body)
         self.stub.n_open += 1
         try:
             getattr(self, f"_{name.replace('-', '_')}", self._answers)(name, body)

@@ -18,6 +18,13 @@ from .conftest import Server, start, wait_for
 
 KEYS = "# Keys\n\nRotate every API key every 90 days with `kms rotate --all`.\n\nAfter a leak rotate at once.\n"
 QUESTION = [{"role": "user", "content": "How often are API keys rotated?"}]
+
+
+def to_do(behaviour: str) -> list[dict[str, str]]:
+    """Return the question, with a word to the stub of what to do about it."""
+    return [{"role": "user", "content": f"stub:{behaviour} How often are API keys rotated?"}]
+
+
 ODD = "équipe d'été #1 %2F?"
 
 
@@ -44,11 +51,9 @@ def stub() -> Iterator[StubLlm]:
 
 
 @pytest.fixture(scope="module")
-def quoting(tmp_path_factory) -> Iterator[Server]:
-    """A server without an LLM."""
-    server = fill(start(tmp_path_factory.mktemp("quoting") / "store"))
-    yield server
-    assert server.stop() == 0
+def quoting(server) -> Server:
+    """The common server, which has no LLM: uvicorn, and Ray where it is installed."""
+    return fill(server)
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +106,7 @@ def chunks_of(server: Server, **body) -> list[dict]:
 
 def test_every_partition_is_a_model(quoting):
     models = client_of(quoting).models.list().data
-    assert {"openrag-ops", f"openrag-{ODD}", "openrag-all", "partition-all"} == {model.id for model in models}
+    assert {"openrag-ops", f"openrag-{ODD}", "openrag-all", "partition-all"} <= {model.id for model in models}
     assert {(model.object, model.owned_by) for model in models} == {("model", "openrag")}
     assert all(model.created > 1_500_000_000 for model in models)
 
@@ -180,6 +185,7 @@ def test_what_steers_the_llm_is_passed_on_and_the_rest_ignored(asking, stub):
 
 
 def test_content_may_be_parts_and_roles_may_be_all_of_openais(asking, stub):
+    call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
     client_of(asking).chat.completions.create(
         model="openrag-all",
         messages=[
@@ -188,11 +194,7 @@ def test_content_may_be_parts_and_roles_may_be_all_of_openais(asking, stub):
                 "role": "user",
                 "content": [{"type": "text", "text": "How often are"}, {"type": "text", "text": "API keys rotated?"}],
             },
-            {
-                "role": "assistant",
-                "content": None,
-                "tool_calls": [{"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}],
-            },
+            {"role": "assistant", "content": None, "tool_calls": [call]},
             {"role": "tool", "tool_call_id": "c", "content": "42"},
         ],
     )
@@ -203,13 +205,13 @@ def test_content_may_be_parts_and_roles_may_be_all_of_openais(asking, stub):
     assert (sent[2]["tool_calls"][0]["id"], sent[3]["tool_call_id"]) == ("c", "c")
 
 
-def test_tool_calls_come_back_whole_and_in_pieces(served):
-    client = served("tools")
-    whole = client.chat.completions.create(model="openrag-ops", messages=QUESTION)
+def test_tool_calls_come_back_whole_and_in_pieces(asking):
+    client = client_of(asking)
+    whole = client.chat.completions.create(model="openrag-ops", messages=to_do("tools"))
     call = whole.choices[0].message.tool_calls[0]
     assert (call.id, call.function.name, call.function.arguments) == ("call_1", "look", '{"a": 1}')
     assert (whole.choices[0].message.content, whole.choices[0].finish_reason) == (None, "tool_calls")
-    pieces = list(client.chat.completions.create(model="openrag-ops", messages=QUESTION, stream=True))
+    pieces = list(client.chat.completions.create(model="openrag-ops", messages=to_do("tools"), stream=True))
     arguments = [c.function.arguments for p in pieces for c in p.choices[0].delta.tool_calls or ()]
     assert "".join(arguments) == '{"a": 1}'
 
@@ -283,23 +285,24 @@ def test_a_stream_without_an_llm_has_the_same_shape(quoting):
     assert text == whole.choices[0].message.content
 
 
-def test_an_error_before_the_first_byte_is_a_status(served):
-    client = served("failing")
+def test_an_error_before_the_first_byte_is_a_status(asking):
     for stream in (False, True):
         with pytest.raises(openai.InternalServerError) as caught:
-            client.chat.completions.create(model="openrag-ops", messages=QUESTION, stream=stream)
+            client_of(asking).chat.completions.create(model="openrag-ops", messages=to_do("failing"), stream=stream)
         assert caught.value.status_code == 502
         assert "boom" in caught.value.message
 
 
-@pytest.mark.parametrize(
-    ("model", "kind", "status"), [("busy", openai.RateLimitError, 429), ("silent", openai.InternalServerError, 504)]
-)
-def test_each_failure_of_the_llm_is_an_error_class_of_the_client(served, model, kind, status):
-    client = served(model, OPENRAG_LLM_READ_TIMEOUT_S="0.5")
-    with pytest.raises(kind) as caught:
+def test_a_rate_limit_of_the_llm_is_one_of_ours(asking):
+    with pytest.raises(openai.RateLimitError, match="slow down"):
+        client_of(asking).chat.completions.create(model="openrag-ops", messages=to_do("busy"))
+
+
+def test_an_llm_that_is_silent_for_too_long_is_504(served):
+    client = served("silent", OPENRAG_LLM_READ_TIMEOUT_S="0.5")
+    with pytest.raises(openai.InternalServerError) as caught:
         client.chat.completions.create(model="openrag-ops", messages=QUESTION)
-    assert caught.value.status_code == status
+    assert caught.value.status_code == 504
 
 
 def test_an_llm_that_is_not_there_is_503(tmp_path):
@@ -317,39 +320,35 @@ def test_an_llm_that_is_not_there_is_503(tmp_path):
 
 
 @pytest.mark.parametrize("model", ["breaks", "fails-within"])
-def test_an_error_after_the_first_byte_is_an_event(served, model):
-    client = served(model)
+def test_an_error_after_the_first_byte_is_an_event(asking, model):
     with pytest.raises(openai.APIError) as caught:
-        list(client.chat.completions.create(model="openrag-ops", messages=QUESTION, stream=True))
+        list(client_of(asking).chat.completions.create(model="openrag-ops", messages=to_do(model), stream=True))
     assert caught.value.type == "server_error"
 
 
-def test_a_long_wait_is_filled_with_pings(tmp_path, stub):
-    stub.released.clear()
-    server = fill(start(tmp_path / "store", env=_llm(stub, "silent")))
+def test_a_long_wait_is_filled_with_pings(asking, stub):
+    body = {"model": "openrag-ops", "messages": to_do("silent"), "stream": True}
     try:
-        body = {"model": "openrag-ops", "messages": QUESTION, "stream": True}
-        with server.client() as client, client.stream("POST", "/v1/chat/completions", json=body) as response:
+        with asking.client() as client, client.stream("POST", "/v1/chat/completions", json=body) as response:
             lines = response.iter_lines()
             assert next(line for line in lines if line) == ": ping"
             stub.released.set()
             assert "data: [DONE]" in list(lines)
     finally:
         stub.released.clear()
-        assert server.stop() == 0
 
 
 @pytest.mark.parametrize(("model", "stream"), [("endless", True), ("silent", True), ("silent", False)])
-def test_a_client_that_leaves_cancels_the_upstream_call(served, stub, model, stream):
-    client = served(model)
+def test_a_client_that_leaves_cancels_the_upstream_call(asking, stub, model, stream):
+    client = client_of(asking)
     n_broken = stub.n_broken
     if model == "endless":
-        answer = client.chat.completions.create(model="openrag-ops", messages=QUESTION, stream=True)
+        answer = client.chat.completions.create(model="openrag-ops", messages=to_do(model), stream=True)
         assert next(iter(answer)).choices[0].delta.role == "assistant"
         answer.close()
     else:
         with pytest.raises(openai.APITimeoutError):
-            client.chat.completions.create(model="openrag-ops", messages=QUESTION, stream=stream, timeout=1)
+            client.chat.completions.create(model="openrag-ops", messages=to_do(model), stream=stream, timeout=1)
     wait_until(lambda: stub.n_broken > n_broken)
 
 
