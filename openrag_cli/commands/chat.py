@@ -126,8 +126,8 @@ class Repl:
         )
         where = ", ".join(self._partitions)
         before = f", {self._n_before} messages so far" if self._n_before else ""
-        self._out.note(self._out.styled(f"session {self._name}{before}; partitions: {where}; {answers}", DIM))
-        self._out.note(self._out.styled("/help lists the commands", DIM))
+        for line in (f"session {self._name}{before}; partitions: {where}", f"{answers}; /help lists the commands"):
+            self._out.note(self._out.styled(line, DIM))
 
     def _take(self, runner: asyncio.Runner, line: str) -> bool:
         """Answer or obey one line; return whether to go on."""

@@ -82,8 +82,20 @@ def served(tmp_path, stub):
         assert server.stop() == 0
 
 
-def client_of(server: Server, **options) -> openai.OpenAI:
-    return openai.OpenAI(base_url=f"{server.url}/v1", api_key="none", max_retries=0, timeout=30, **options)
+MADE: list[openai.OpenAI] = []
+
+
+@pytest.fixture(autouse=True)
+def closed_clients():
+    """Close what a test has made: a client left to itself leaves its sockets open."""
+    yield
+    while MADE:
+        MADE.pop().close()
+
+
+def client_of(server: Server, key: str = "none") -> openai.OpenAI:
+    MADE.append(openai.OpenAI(base_url=f"{server.url}/v1", api_key=key, max_retries=0, timeout=30))
+    return MADE[-1]
 
 
 def chunks_of(server: Server, **body) -> list[dict]:
@@ -427,23 +439,20 @@ def test_a_wrong_token_is_an_authentication_error(tmp_path):
     try:
         with pytest.raises(openai.AuthenticationError):
             client_of(server).models.list()
-        right = openai.OpenAI(base_url=f"{server.url}/v1", api_key="right", max_retries=0)
-        assert right.models.list().data
+        assert client_of(server, key="right").models.list().data
     finally:
         assert server.stop() == 0
 
 
 def test_langchain_asks_streams_and_embeds(asking):
-    model = ChatOpenAI(base_url=f"{asking.url}/v1", api_key="none", model="openrag-ops", max_retries=0)
-    assert model.invoke("How often are API keys rotated?").content == "Every 90 days [1]. And more."
-    assert (
-        "".join(piece.content for piece in model.stream("How often are API keys rotated?"))
-        == "Every 90 days [1]. And more."
-    )
-    embedder = OpenAIEmbeddings(
-        base_url=f"{asking.url}/v1", api_key="none", model="any", check_embedding_ctx_length=False
-    )
-    assert len(embedder.embed_query("hello")) == 384
+    with httpx.Client(timeout=30) as http:
+        common = {"base_url": f"{asking.url}/v1", "api_key": "none", "http_client": http}
+        model = ChatOpenAI(model="openrag-ops", max_retries=0, **common)
+        assert model.invoke("How often are API keys rotated?").content == "Every 90 days [1]. And more."
+        pieces = [piece.content for piece in model.stream("How often are API keys rotated?")]
+        assert "".join(pieces) == "Every 90 days [1]. And more."
+        embedder = OpenAIEmbeddings(model="any", check_embedding_ctx_length=False, **common)
+        assert len(embedder.embed_query("hello")) == 384
 
 
 def test_who_answers_is_told_by_readyz(asking, quoting):
