@@ -166,6 +166,15 @@ class _Handler(BaseHTTPRequestHandler):
             number += 1
             time.sleep(0.02)
 
+    def _slow(self, name: str, body: dict[str, Any]) -> None:
+        """Say twenty words in two seconds."""
+        self._head()
+        for number in range(20):
+            self._piece("data: " + json.dumps(chunk({"content": f"word{number} "})) + "\n\n")
+            time.sleep(0.1)
+        self._piece("data: " + json.dumps(chunk({}, "stop")) + "\n\ndata: [DONE]\n\n")
+        self._end()
+
     # --- wire
 
     def _json(self, status: int, body: dict[str, Any], headers: dict[str, str] | None = None) -> None:
@@ -206,12 +215,19 @@ class _Handler(BaseHTTPRequestHandler):
             self.connection.close()
 
 
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 256
+    daemon_threads = True
+
+    def handle_error(self, *_: Any) -> None:
+        """Say nothing: clients that leave are what is tested."""
+
+
 @contextlib.contextmanager
 def stub_llm() -> Iterator[StubLlm]:
     """Run a stub for the block."""
     stub = StubLlm()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"stub": stub}))
-    server.daemon_threads = True
+    server = _Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"stub": stub}))
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     stub.url = f"http://127.0.0.1:{server.server_address[1]}/v1"
