@@ -17,6 +17,7 @@ OPENRAG = .venv/bin/openrag --store $(STORE)
 demo: .venv/ready
 	$(OPENRAG) file add $(DOCS) --partition demo --if-exists replace
 	$(OPENRAG) search "$(QUERY)" --partition demo --top-k 3
+	$(OPENRAG) ask "$(QUERY)" --partition demo
 
 test: .venv/ready
 	.venv/bin/python -m pytest -n 2 --dist loadfile
