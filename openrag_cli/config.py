@@ -4,125 +4,19 @@ Precedence: flag, then environment, then `./openrag.toml`, then the user's `conf
 the only module that reads the environment.
 """
 
+import contextlib
 import difflib
 import os
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from openrag_cli import config_values as values
 from openrag_cli.errors import ConfigError
 
 APP = "openrag"
-LANGUAGES = (
-    "Arabic", "Danish", "Dutch", "English", "Finnish", "French", "German", "Greek", "Hungarian", "Italian",
-    "Norwegian", "Portuguese", "Romanian", "Russian", "Spanish", "Swedish", "Tamil", "Turkish",
-)  # fmt: skip
-"""The languages whose words the full-text index can stem."""
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise ValueError("must be a non-empty text")
-    return value
-
-
-def _optional_text(value: Any) -> str | None:
-    return None if value is None or value == "" else _text(value)
-
-
-def _path(value: Any) -> Path:
-    text = _text(value)
-    if "\0" in text:
-        raise ValueError("must be a path")
-    try:
-        return Path(text).expanduser()
-    except RuntimeError:
-        raise ValueError("begins with a home that nobody has") from None
-
-
-def _optional_path(value: Any) -> Path | None:
-    return None if value is None or value == "" else _path(value)
-
-
-def _optional_url(value: Any) -> str | None:
-    text = _optional_text(value)
-    if text is not None and not text.startswith(("http://", "https://")):
-        raise ValueError("must begin with http:// or https://")
-    return text
-
-
-def _language(value: Any) -> str:
-    name = _text(value).capitalize()
-    if name not in LANGUAGES:
-        raise ValueError(f"must be one of {', '.join(LANGUAGES)}")
-    return name
-
-
-def _optional_path_text(value: Any) -> str:
-    if not isinstance(value, str) or (value and not value.startswith("/")):
-        raise ValueError("must begin with '/'")
-    return value
-
-
-def _choice(*words: str) -> Callable[[Any], str]:
-    def parse(value: Any) -> str:
-        if value not in words:
-            raise ValueError(f"must be {' or '.join(words)}")
-        return str(value)
-
-    return parse
-
-
-def _level(value: Any) -> str:
-    return _choice("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")(_text(value).upper())
-
-
-def _flag(value: Any) -> bool:
-    if isinstance(value, bool):
-        return value
-    word = str(value).strip().lower()
-    if word in {"1", "true", "yes", "on"}:
-        return True
-    if word in {"0", "false", "no", "off", ""}:
-        return False
-    raise ValueError("must be true or false")
-
-
-def _integer(low: int, high: int) -> Callable[[Any], int]:
-    def parse(value: Any) -> int:
-        if isinstance(value, bool | float):
-            raise ValueError("must be a whole number")  # noqa: TRY004 - one error type for every parser
-        try:
-            number = int(value)
-        except (TypeError, ValueError):
-            raise ValueError("must be a whole number") from None
-        if not low <= number <= high:
-            raise ValueError(f"must be between {low:,} and {high:,}")
-        return number
-
-    return parse
-
-
-def _number(low: float, high: float) -> Callable[[Any], float]:
-    def parse(value: Any) -> float:
-        try:
-            number = float(value)
-        except (TypeError, ValueError):
-            raise ValueError("must be a number") from None
-        if not low <= number <= high:
-            raise ValueError(f"must be between {low:g} and {high:g}")
-        return number
-
-    return parse
-
-
-def _words(value: Any) -> tuple[str, ...]:
-    items = value.split(",") if isinstance(value, str) else value
-    if not isinstance(items, list | tuple) or not all(isinstance(item, str) for item in items):
-        raise ValueError("must be a list of texts")
-    return tuple(item.strip() for item in items if item.strip())
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,57 +49,57 @@ def _user_dir(kind: str) -> Path:
 
 
 SETTINGS: tuple[Setting, ...] = (
-    Setting("store", ("OPENRAG_STORE",), _path, lambda: _user_dir("data"), "folder of the store"),
-    Setting("cache", ("OPENRAG_CACHE",), _path, lambda: _user_dir("cache"), "folder of what can be made again"),
-    Setting("server", ("OPENRAG_SERVER",), _optional_text, None, "URL of a server to work on instead of a store"),
-    Setting("token", ("OPENRAG_TOKEN",), _optional_text, None, "token sent to the server", is_secret=True),
-    Setting("embed_model", ("OPENRAG_EMBED_MODEL",), _optional_path, None,
+    Setting("store", ("OPENRAG_STORE",), values.path, lambda: _user_dir("data"), "folder of the store"),
+    Setting("cache", ("OPENRAG_CACHE",), values.path, lambda: _user_dir("cache"), "folder of what can be made again"),
+    Setting("server", ("OPENRAG_SERVER",), values.optional_text, None, "URL of a server to work on instead of a store"),
+    Setting("token", ("OPENRAG_TOKEN",), values.optional_text, None, "token sent to the server", is_secret=True),
+    Setting("embed_model", ("OPENRAG_EMBED_MODEL",), values.optional_path, None,
             "folder of an ONNX embedding model with a manifest; default: the one inside the package"),
-    Setting("language", ("OPENRAG_LANGUAGE",), _language, "English",
+    Setting("language", ("OPENRAG_LANGUAGE",), values.language, "English",
             "language whose words a new store stems in its full-text index"),
-    Setting("threads", ("OPENRAG_THREADS",), _integer(1, 1024), _default_threads,
+    Setting("threads", ("OPENRAG_THREADS",), values.integer(1, 1024), _default_threads,
             "threads for embedding; default: the cores this process may use"),
-    Setting("llm.base_url", ("OPENRAG_LLM_BASE_URL", "OPENAI_BASE_URL"), _optional_url, None,
+    Setting("llm.base_url", ("OPENRAG_LLM_BASE_URL", "OPENAI_BASE_URL"), values.optional_url, None,
             "URL of an OpenAI-compatible LLM, up to /v1; default: OpenAI's, if llm.model is set; else answers are extractive"),
-    Setting("llm.model", ("OPENRAG_LLM_MODEL", "OPENAI_MODEL"), _optional_text, None,
+    Setting("llm.model", ("OPENRAG_LLM_MODEL", "OPENAI_MODEL"), values.optional_text, None,
             "model to ask of the LLM; default: the first that it lists"),
-    Setting("llm.api_key", ("OPENRAG_LLM_API_KEY", "OPENAI_API_KEY"), _optional_text, None,
+    Setting("llm.api_key", ("OPENRAG_LLM_API_KEY", "OPENAI_API_KEY"), values.optional_text, None,
             "key sent to the LLM", is_secret=True),
-    Setting("llm.connect_timeout_s", ("OPENRAG_LLM_CONNECT_TIMEOUT_S",), _number(0.1, 600), 10.0,
+    Setting("llm.connect_timeout_s", ("OPENRAG_LLM_CONNECT_TIMEOUT_S",), values.number(0.1, 600), 10.0,
             "seconds to wait for a connection to the LLM"),
-    Setting("llm.read_timeout_s", ("OPENRAG_LLM_READ_TIMEOUT_S",), _number(0.1, 3600), 120.0,
+    Setting("llm.read_timeout_s", ("OPENRAG_LLM_READ_TIMEOUT_S",), values.number(0.1, 3600), 120.0,
             "seconds that the LLM may be silent"),
-    Setting("llm.retries", ("OPENRAG_LLM_RETRIES",), _integer(0, 10), 2,
+    Setting("llm.retries", ("OPENRAG_LLM_RETRIES",), values.integer(0, 10), 2,
             "times that a request to the LLM is sent again when nothing of an answer came"),
-    Setting("llm.context_tokens", ("OPENRAG_LLM_CONTEXT_TOKENS",), _integer(512, 10_000_000), 8192,
+    Setting("llm.context_tokens", ("OPENRAG_LLM_CONTEXT_TOKENS",), values.integer(512, 10_000_000), 8192,
             "window of the LLM, in tokens: what it reads and writes together"),
-    Setting("llm.max_tokens", ("OPENRAG_LLM_MAX_TOKENS",), _integer(1, 1_000_000), 1024,
+    Setting("llm.max_tokens", ("OPENRAG_LLM_MAX_TOKENS",), values.integer(1, 1_000_000), 1024,
             "longest answer asked of the LLM, in tokens"),
-    Setting("llm.can_see", ("OPENRAG_LLM_CAN_SEE",), _flag, "false", "whether the LLM takes images"),
-    Setting("prompts", ("OPENRAG_PROMPTS",), _optional_path, None,
+    Setting("llm.can_see", ("OPENRAG_LLM_CAN_SEE",), values.flag, "false", "whether the LLM takes images"),
+    Setting("prompts", ("OPENRAG_PROMPTS",), values.optional_path, None,
             "folder with prompts that replace those of the package, by file name"),
-    Setting("max_file_bytes", ("OPENRAG_MAX_FILE_BYTES",), _integer(1, 1 << 40), 1 << 30,
+    Setting("max_file_bytes", ("OPENRAG_MAX_FILE_BYTES",), values.integer(1, 1 << 40), 1 << 30,
             "largest file accepted, in bytes"),
-    Setting("host", ("OPENRAG_HOST",), _text, "127.0.0.1", "address that the server binds"),
-    Setting("port", ("OPENRAG_PORT",), _integer(0, 65535), 8080, "port of the server; 0 takes any that is free"),
-    Setting("workers", ("OPENRAG_WORKERS",), _integer(0, 64), 1, "indexing processes of the server"),
-    Setting("root_path", ("OPENRAG_ROOT_PATH",), _optional_path_text, "", "path under which a proxy serves the server"),
-    Setting("auth_token", ("OPENRAG_AUTH_TOKEN", "AUTH_TOKEN"), _optional_text, None,
+    Setting("host", ("OPENRAG_HOST",), values.text, "127.0.0.1", "address that the server binds"),
+    Setting("port", ("OPENRAG_PORT",), values.integer(0, 65535), 8080, "port of the server; 0 takes any that is free"),
+    Setting("workers", ("OPENRAG_WORKERS",), values.integer(0, 64), 1, "indexing processes of the server"),
+    Setting("root_path", ("OPENRAG_ROOT_PATH",), values.optional_path_text, "", "path under which a proxy serves the server"),
+    Setting("auth_token", ("OPENRAG_AUTH_TOKEN", "AUTH_TOKEN"), values.optional_text, None,
             "token that every request to the server needs", is_secret=True),
-    Setting("allowed_hosts", ("OPENRAG_ALLOWED_HOSTS",), _words, (),
+    Setting("allowed_hosts", ("OPENRAG_ALLOWED_HOSTS",), values.words, (),
             "names in the Host header that the server answers to, besides loopback; default: any, when not on loopback"),
-    Setting("cors_origins", ("OPENRAG_CORS_ORIGINS",), _words, (), "origins whose scripts may call the server"),
-    Setting("head_timeout_s", ("OPENRAG_HEAD_TIMEOUT_S",), _number(0.1, 3600), 15.0,
+    Setting("cors_origins", ("OPENRAG_CORS_ORIGINS",), values.words, (), "origins whose scripts may call the server"),
+    Setting("head_timeout_s", ("OPENRAG_HEAD_TIMEOUT_S",), values.number(0.1, 3600), 15.0,
             "seconds that the head of a request may take"),
-    Setting("body_timeout_s", ("OPENRAG_BODY_TIMEOUT_S",), _number(0.1, 3600), 30.0,
+    Setting("body_timeout_s", ("OPENRAG_BODY_TIMEOUT_S",), values.number(0.1, 3600), 30.0,
             "seconds that the body of a request may stall"),
-    Setting("log_format", ("OPENRAG_LOG_FORMAT",), _choice("text", "json"), "text", "form of the server's log lines"),
-    Setting("ray.enabled", ("ENABLE_RAY_SERVE",), _flag, "false", "serve through Ray Serve instead of uvicorn"),
-    Setting("ray.replicas", ("RAY_SERVE_NUM_REPLICAS",), _integer(1, 1024), 1, "replicas of the server on Ray"),
-    Setting("ray.host", ("RAY_SERVE_HOST",), _text, "0.0.0.0", "address that Ray Serve binds"),  # noqa: S104
-    Setting("ray.port", ("RAY_SERVE_PORT",), _integer(1, 65535), 8080, "port of Ray Serve"),
-    Setting("ray.address", ("RAY_ADDRESS",), _optional_text, None, "Ray cluster; default: a local one is started"),
-    Setting("log_level", ("OPENRAG_LOG_LEVEL",), _level, "WARNING", "least level of log records shown on stderr"),
+    Setting("log_format", ("OPENRAG_LOG_FORMAT",), values.choice("text", "json"), "text", "form of the server's log lines"),
+    Setting("ray.enabled", ("ENABLE_RAY_SERVE",), values.flag, "false", "serve through Ray Serve instead of uvicorn"),
+    Setting("ray.replicas", ("RAY_SERVE_NUM_REPLICAS",), values.integer(1, 1024), 1, "replicas of the server on Ray"),
+    Setting("ray.host", ("RAY_SERVE_HOST",), values.text, "0.0.0.0", "address that Ray Serve binds"),  # noqa: S104
+    Setting("ray.port", ("RAY_SERVE_PORT",), values.integer(1, 65535), 8080, "port of Ray Serve"),
+    Setting("ray.address", ("RAY_ADDRESS",), values.optional_text, None, "Ray cluster; default: a local one is started"),
+    Setting("log_level", ("OPENRAG_LOG_LEVEL",), values.level, "WARNING", "least level of log records shown on stderr"),
 )  # fmt: skip
 
 
@@ -280,11 +174,54 @@ def load(flags: Mapping[str, Any] | None = None, environ: Mapping[str, str] | No
         ("environment", {}),
     ]
     sources += [(str(path), _read_file(path)) for path in (project_config_path(), user_config_path(environ))]
-    values: dict[str, Any] = {}
+    found: dict[str, Any] = {}
     origins: dict[str, str] = {}
     for setting in SETTINGS:
-        values[setting.attribute], origins[setting.key] = _resolve(setting, sources, environ)
-    return Config(settings=Settings(**values), origins=origins)
+        found[setting.attribute], origins[setting.key] = _resolve(setting, sources, environ)
+    return Config(settings=Settings(**found), origins=origins)
+
+
+def setting_of(key: str) -> Setting:
+    """Return the setting of that name. Raises: ConfigError, naming the nearest one."""
+    for setting in SETTINGS:
+        if setting.key == key:
+            return setting
+    raise _unknown(f"there is no setting '{key}'", key)
+
+
+def _unknown(message: str, key: str) -> ConfigError:
+    known = [setting.key for setting in SETTINGS]
+    near = difflib.get_close_matches(key, known, n=1)
+    return ConfigError(
+        message, hint=f"did you mean '{near[0]}'?" if near else f"the settings are {', '.join(sorted(known))}"
+    )
+
+
+def problems(environ: Mapping[str, str] | None = None) -> list[ConfigError]:
+    """Return everything that is wrong in the two files and the environment."""
+    environ = os.environ if environ is None else environ
+    found: list[ConfigError] = []
+    for path in (project_config_path(), user_config_path(environ)):
+        given: dict[str, Any] = {}
+        with _collected(found):
+            given = _read_file(path)
+        for key, value in given.items():
+            with _collected(found):
+                _parsed(setting_of(key), value, str(path))
+    for setting in SETTINGS:
+        for name in setting.env:
+            if environ.get(name):
+                with _collected(found):
+                    _parsed(setting, environ[name], f"the environment variable {name}")
+    return found
+
+
+@contextlib.contextmanager
+def _collected(found: list[ConfigError]) -> Iterator[None]:
+    try:
+        yield
+    except ConfigError as exc:
+        found.append(exc)
 
 
 def _resolve(
@@ -323,9 +260,7 @@ def _read_file(path: Path) -> dict[str, Any]:
     known = {setting.key for setting in SETTINGS}
     for key in flat:
         if key not in known:
-            near = difflib.get_close_matches(key, known, n=1)
-            hint = f"did you mean '{near[0]}'?" if near else f"the settings are {', '.join(sorted(known))}"
-            raise ConfigError(f"{path}: there is no setting '{key}'", hint=hint)
+            raise _unknown(f"{path}: there is no setting '{key}'", key)
     return flat
 
 

@@ -11,7 +11,7 @@ import typer
 from typer.exceptions import TyperException
 
 from openrag_cli import __version__
-from openrag_cli.commands import add, ask, chat, extract, file, partition, search, serve, session, task
+from openrag_cli.commands import add, ask, chat, config, extract, file, partition, search, serve, session, task
 from openrag_cli.commands.context import Context
 from openrag_cli.config import color_is_refused
 from openrag_cli.errors import OpenRAGError, WrongUsage
@@ -36,6 +36,7 @@ for _name, _group in (
     ("extract", extract.app),
     ("session", session.app),
     ("task", task.app),
+    ("config", config.app),
 ):
     app.add_typer(_group, name=_name, epilog=EPILOG)
 file.app.command("add", epilog=EPILOG)(add.add)

@@ -8,11 +8,11 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent / "openrag_cli"
 
 LAYERS = {
-    "kernel": "domain errors config faults chunk outline wordpiece metrics filters snippet "
+    "kernel": "domain errors config config_values faults chunk outline wordpiece metrics filters snippet "
     "answer citation conversation prompt sentences",
     "adapter": "database catalog taskqueue tasks blobs durable index lance_errors standin embed convert formats readers "
     "readers_archive readers_mail readers_markup readers_pdf readers_table text_encoding sandbox sandbox_child "
-    "sandbox_protocol ignore llm sessions",
+    "sandbox_protocol ignore llm sessions config_file",
     "service": "ingest retrieve worker adding uploads intake mend passages extractive chat",
     "facade": "parts engine remote remote_shapes",
     "edge": "main __main__ output answer_view render exits commands server",
@@ -43,6 +43,7 @@ OWNERS = {
     "prometheus_client": {"server.metrics"},
     "uvicorn": {"server.run"},
     "ray": {"server.ray"},
+    "tomlkit": {"config_file"},
     "prompt_toolkit": {"commands.prompt"},
 }
 

@@ -47,11 +47,16 @@ class Context:
         self._flags = {**self._flags, **flags}
 
     @cached_property
+    def resolved(self) -> config.Config:
+        """The settings and where they come from; a wrong one is a ConfigError here, when a command needs it."""
+        found = config.load(self._flags)
+        logging.getLogger().setLevel(found.settings.log_level)
+        return found
+
+    @property
     def settings(self) -> config.Settings:
-        """The settings; a wrong one is a ConfigError here, when a command needs it."""
-        settings = config.load(self._flags).settings
-        logging.getLogger().setLevel(settings.log_level)
-        return settings
+        """The settings."""
+        return self.resolved.settings
 
     @cached_property
     def engine(self) -> "Engine | RemoteEngine":
