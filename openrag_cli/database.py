@@ -188,6 +188,15 @@ class Database:
         finally:
             os.close(descriptor)
 
+    def format(self) -> int:
+        """Return the format of the store."""
+        return int(self.rows("PRAGMA user_version")[0][0])
+
+    def problem(self) -> str | None:
+        """Return what is wrong with the file's structure, in SQLite's words; None when nothing is."""
+        found = str(self.rows("PRAGMA quick_check(1)")[0][0])
+        return None if found == "ok" else found
+
     def close(self) -> None:
         """Close every thread's connection."""
         with self._guard:

@@ -11,7 +11,20 @@ import typer
 from typer.exceptions import TyperException
 
 from openrag_cli import __version__
-from openrag_cli.commands import add, ask, chat, config, extract, file, partition, search, serve, session, task
+from openrag_cli.commands import (
+    add,
+    ask,
+    chat,
+    config,
+    doctor,
+    extract,
+    file,
+    partition,
+    search,
+    serve,
+    session,
+    task,
+)
 from openrag_cli.commands.context import Context
 from openrag_cli.config import color_is_refused
 from openrag_cli.errors import OpenRAGError, WrongUsage
@@ -43,6 +56,7 @@ file.app.command("add", epilog=EPILOG)(add.add)
 app.command("search", epilog=EPILOG)(search.search)
 app.command("ask", epilog=EPILOG)(ask.ask)
 app.command("chat", epilog=EPILOG)(chat.chat)
+app.command("doctor", epilog=EPILOG)(doctor.doctor)
 app.command("serve", epilog=EPILOG)(serve.serve)
 
 

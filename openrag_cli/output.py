@@ -13,7 +13,7 @@ from typing import Any, TextIO
 from openrag_cli import render
 from openrag_cli.errors import OpenRAGError
 
-BOLD, DIM, RED, CYAN = "1", "2", "31", "36"
+BOLD, DIM, RED, GREEN, YELLOW, CYAN = "1", "2", "31", "32", "33", "36"
 PLAIN_WIDTH = 100
 
 

@@ -77,13 +77,18 @@ class Parts:
     @cached_property
     def index(self) -> "Index":
         """The chunks and vectors, mended if a crash left them behind the catalog. Raises: StoreError, StoreMismatch."""
-        from openrag_cli.index import Index
         from openrag_cli.mend import mend
 
-        language = self.catalog.meta("language") or self.catalog.remember("language", self.settings.language)
-        index = Index(self.settings.store / "lance", dimension=self.embedder.dimension, language=language)
+        index = self.open_index()
         mend(self.database, self.catalog, index)
         return index
+
+    def open_index(self) -> "Index":
+        """Return the index as it is, damaged or not. Raises: StoreMismatch."""
+        from openrag_cli.index import Index
+
+        language = self.catalog.meta("language") or self.catalog.remember("language", self.settings.language)
+        return Index(self.settings.store / "lance", dimension=self.embedder.dimension, language=language)
 
     @cached_property
     def retriever(self) -> "Retriever":

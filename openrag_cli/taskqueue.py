@@ -165,6 +165,14 @@ class TaskQueue:
         )
         return bool(rows)
 
+    def held_by(self, is_dead: Callable[[str], bool]) -> int:
+        """Return how many tasks are held by workers that are known to be dead, or whose leases have run out."""
+        rows = self._db.rows(
+            f"SELECT worker, lease_until FROM task WHERE state NOT IN {FINAL} AND worker IS NOT NULL"
+        )
+        now = now_ms()
+        return sum(bool((row["lease_until"] or 0) < now or is_dead(row["worker"])) for row in rows)
+
     def expire(self, is_dead: Callable[[str], bool]) -> None:
         """End the leases of workers that are known to be dead."""
         rows = self._db.rows(f"SELECT DISTINCT worker FROM task WHERE state NOT IN {FINAL} AND worker IS NOT NULL")

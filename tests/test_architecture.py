@@ -13,7 +13,7 @@ LAYERS = {
     "adapter": "database catalog taskqueue tasks blobs durable index lance_errors standin embed convert formats readers "
     "readers_archive readers_mail readers_markup readers_pdf readers_table text_encoding sandbox sandbox_child "
     "sandbox_protocol ignore llm sessions config_file",
-    "service": "ingest retrieve worker adding uploads intake mend passages extractive chat",
+    "service": "ingest retrieve worker adding uploads intake mend passages extractive chat doctor",
     "facade": "parts engine remote remote_shapes",
     "edge": "main __main__ output answer_view render exits commands server",
 }
