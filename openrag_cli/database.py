@@ -188,6 +188,15 @@ class Database:
         finally:
             os.close(descriptor)
 
+    def copy_to(self, target: Path) -> None:
+        """Copy the whole file to `target` as of one moment, while others write."""
+        with _sqlite_errors(target):
+            copy = sqlite3.connect(target)
+            try:
+                self._connection().backup(copy)
+            finally:
+                copy.close()
+
     def format(self) -> int:
         """Return the format of the store."""
         return int(self.rows("PRAGMA user_version")[0][0])

@@ -22,7 +22,6 @@ from openrag_cli.domain import (
     Upload,
     check_metadata,
     check_partition,
-    new_task_id,
 )
 from openrag_cli.errors import (
     Conflict,
@@ -40,8 +39,8 @@ if TYPE_CHECKING:
 
     from openrag_cli.adding import AddOptions
     from openrag_cli.answer import Event
+    from openrag_cli.care import Care
     from openrag_cli.chat import ChatRequest
-    from openrag_cli.doctor import Finding
     from openrag_cli.ingest import Listener
     from openrag_cli.intake import Source
     from openrag_cli.retrieve import Extract, SearchRequest
@@ -218,38 +217,6 @@ class Engine:
         self.parts.janitor.collect_orphans()
         self.parts.janitor.optimize(force=force)
 
-    def examine(self) -> "list[Finding]":
-        """Return what is in order with the store and around it, and what is not; see doctor.py."""
-        from openrag_cli.doctor import Doctor, Patient
-
-        parts = self.parts
-        patient = Patient(
-            settings=self.settings,
-            database=parts.database,
-            catalog=parts.catalog,
-            queue=parts.queue,
-            ledger=parts.ledger,
-            blobs=parts.blobs,
-            open_index=parts.open_index,
-            reindex=self.reindex,
-        )
-        return Doctor(patient).examine()
-
-    def reindex(self, files: Sequence[File]) -> None:
-        """Convert, embed and index files again from their stored originals; ids and metadata stay.
-
-        Raises:
-            StoreDamaged: an original is missing or damaged.
-        """
-        batch = new_task_id()
-        for file in files:
-            upload = Upload(
-                file.partition, file.file_id, new_task_id(), file.filename, file.media_type, 0, "", file.metadata
-            )
-            with self.original(file.partition, file.file_id) as stream:
-                self.submit(upload, stream, kind=TaskKind.REPLACE, batch=batch)
-        self.drain(batch=batch)
-
     def index_version(self) -> int:
         """Return the number of the newest version of the index; each commit makes one."""
         return self.parts.index.version()
@@ -378,6 +345,13 @@ class Engine:
     def llm(self) -> str | None:
         """The name of the LLM that answers, or of its server; None when answers are extractive."""
         return self.settings.llm_model or self.settings.llm_base_url
+
+    @property
+    def care(self) -> "Care":
+        """What looks after the store: examining, backing up, indexing again, exporting."""
+        from openrag_cli.care import Care
+
+        return Care(self)
 
     @property
     def sessions(self) -> "Sessions":

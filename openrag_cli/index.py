@@ -281,6 +281,19 @@ class Index:
             rows = table.search().where(where).select(_COLUMNS).limit(_MAX_ROWS).to_list()
         return [_match(row, 0.0) for row in sorted(rows, key=lambda row: row["ordinal"])]
 
+    def vectors(self, revision: str) -> "np.ndarray":
+        """Return the vectors of a revision's chunks in order, float16[n, dimension]."""
+        import numpy as np
+
+        table = self._open()
+        from lancedb.expr import col, lit
+
+        with lance_errors("reading the index"):
+            found = table.search().where(col("revision") == lit(revision)).select(["ordinal", "vector"])
+            rows = found.limit(_MAX_ROWS).to_arrow().sort_by("ordinal")
+        flat = rows.column("vector").combine_chunks().flatten().to_numpy(zero_copy_only=False)
+        return np.asarray(flat, dtype=np.float16).reshape(-1, self._dimension)
+
     def revisions(self) -> dict[str, int]:
         """Return how many rows each revision has."""
         if not self.exists:

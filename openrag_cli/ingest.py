@@ -11,18 +11,22 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 from openrag_cli.blobs import BlobStore
 from openrag_cli.catalog import Catalog
 from openrag_cli.chunk import Chunker
 from openrag_cli.database import Database
 from openrag_cli.domain import Chunk, Task, TaskError, TaskState, chunk_id
-from openrag_cli.embed import Embedder
 from openrag_cli.errors import IngestError, OpenRAGError
 from openrag_cli.faults import failpoint
 from openrag_cli.index import Index, Row
-from openrag_cli.sandbox import Converted, ConverterPool
+from openrag_cli.sandbox import Converted
 from openrag_cli.taskqueue import Completion, TaskQueue
+
+if TYPE_CHECKING:
+    import numpy as np
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +37,31 @@ MAX_BATCH_S = 5.0
 
 EMBED_WINDOW = 256
 """Chunks embedded at once: enough for batches of like length, few enough to stop in between."""
+
+
+class Converter(Protocol):
+    """Turns stored originals into documents and their chunks. Safe across threads."""
+
+    def convert(self, path: Path, filename: str) -> Converted:
+        """Return the document of a file. Raises: IngestError, StoreError."""
+
+    def close(self) -> None:
+        """Give up what is under way."""
+
+
+class PassageEmbedder(Protocol):
+    """What is needed here of an `Embedder`."""
+
+    @property
+    def tokenizer_path(self) -> Path:
+        """See `Embedder`."""
+
+    @property
+    def max_tokens(self) -> int:
+        """See `Embedder`."""
+
+    def embed_passages(self, texts: Sequence[str]) -> "np.ndarray":
+        """See `Embedder`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +110,8 @@ class Ingester:
         queue: TaskQueue,
         index: Index,
         blobs: BlobStore,
-        embedder: Embedder,
-        pool: ConverterPool,
+        embedder: PassageEmbedder,
+        pool: Converter,
         n_converters: int,
     ) -> None:
         self._database = database

@@ -14,9 +14,11 @@ from openrag_cli import __version__
 from openrag_cli.commands import (
     add,
     ask,
+    backup,
     chat,
     config,
     doctor,
+    exchange,
     extract,
     file,
     partition,
@@ -57,6 +59,10 @@ app.command("search", epilog=EPILOG)(search.search)
 app.command("ask", epilog=EPILOG)(ask.ask)
 app.command("chat", epilog=EPILOG)(chat.chat)
 app.command("doctor", epilog=EPILOG)(doctor.doctor)
+app.command("backup", epilog=EPILOG)(backup.backup)
+app.command("restore", epilog=EPILOG)(backup.restore)
+app.command("export", epilog=EPILOG)(exchange.export)
+app.command("import", epilog=EPILOG)(exchange.take_in)
 app.command("serve", epilog=EPILOG)(serve.serve)
 
 

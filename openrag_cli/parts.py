@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from openrag_cli.chat import Chat
     from openrag_cli.embed import Embedder
     from openrag_cli.index import Index
+    from openrag_cli.ingest import Converter, Ingester, PassageEmbedder
     from openrag_cli.retrieve import Retriever
     from openrag_cli.worker import Janitor, Worker
 
@@ -130,7 +131,6 @@ class Parts:
     @contextlib.contextmanager
     def working(self, batch: str | None) -> "Iterator[Worker]":
         """Give the block a worker of one batch, or of all, with its converters; they end with the block."""
-        from openrag_cli.ingest import Ingester
         from openrag_cli.sandbox import ConverterPool
         from openrag_cli.worker import Worker
 
@@ -139,14 +139,19 @@ class Parts:
         with ConverterPool(
             workers=n_converters, tokenizer_path=embedder.tokenizer_path, max_tokens=embedder.max_tokens
         ) as pool:
-            ingester = Ingester(
-                database=self.database,
-                catalog=self.catalog,
-                queue=self.queue,
-                index=self.index,
-                blobs=self.blobs,
-                embedder=embedder,
-                pool=pool,
-                n_converters=n_converters,
-            )
-            yield Worker(self.queue, ingester, batch=batch)
+            yield Worker(self.queue, self.ingester(embedder, pool, n_converters), batch=batch)
+
+    def ingester(self, embedder: "PassageEmbedder", converter: "Converter", n_converters: int) -> "Ingester":
+        """Return what turns tasks into chunks, with these for its slow parts."""
+        from openrag_cli.ingest import Ingester
+
+        return Ingester(
+            database=self.database,
+            catalog=self.catalog,
+            queue=self.queue,
+            index=self.index,
+            blobs=self.blobs,
+            embedder=embedder,
+            pool=converter,
+            n_converters=n_converters,
+        )

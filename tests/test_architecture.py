@@ -12,9 +12,9 @@ LAYERS = {
     "answer citation conversation prompt sentences",
     "adapter": "database catalog taskqueue tasks blobs durable index lance_errors standin embed convert formats readers "
     "readers_archive readers_mail readers_markup readers_pdf readers_table text_encoding sandbox sandbox_child "
-    "sandbox_protocol ignore llm sessions config_file",
-    "service": "ingest retrieve worker adding uploads intake mend passages extractive chat doctor",
-    "facade": "parts engine remote remote_shapes",
+    "sandbox_protocol ignore llm sessions config_file parquet",
+    "service": "ingest retrieve worker adding uploads intake mend passages extractive chat doctor backup exchange",
+    "facade": "parts engine care remote remote_shapes",
     "edge": "main __main__ output answer_view render exits commands server",
 }
 RANK = {module: rank for rank, names in enumerate(LAYERS.values()) for module in names.split()}
@@ -27,7 +27,7 @@ OWNERS = {
         "sessions",
     },  # the last three only name its row and connection types
     "lancedb": {"index"},
-    "pyarrow": {"index"},
+    "pyarrow": {"index", "parquet"},
     "onnxruntime": {"embed"},
     "tokenizers": {"embed"},
     "semantic_text_splitter": {"chunk"},

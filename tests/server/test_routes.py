@@ -34,7 +34,7 @@ def test_system_routes(client):
     health = client.get("/health_check")
     assert (health.status_code, health.json()) == (200, "RAG API is up.")
     assert client.get("/livez").json()["status"] == "ok"
-    assert client.get("/readyz").json() == {"status": "ok", "missing": []}
+    assert client.get("/readyz").json() == {"status": "ok", "missing": [], "answers": "extractive"}
     assert re.fullmatch(r"\d+\.\d+\.\d+", client.get("/version").json()["version"])
     assert "openrag_tasks{" in client.get("/metrics").text
     assert client.get("/openapi.json").json()["info"]["title"] == "openrag"

@@ -1,0 +1,71 @@
+"""Vectors in a Parquet file: columns file_id, ordinal, and vector, a fixed-size list of float16."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from openrag_cli.errors import StoreDamaged
+
+if TYPE_CHECKING:
+    import numpy as np
+
+WriteVectors = Callable[[str, "np.ndarray"], None]
+ROWS_PER_GROUP = 4096
+
+
+@contextmanager
+def vector_writer(path: Path, dimension: int) -> Iterator[WriteVectors]:
+    """Give the block a function that writes the vectors of one file, float16[n, dimension], in the order of its chunks."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    schema = pa.schema(
+        [
+            pa.field("file_id", pa.string(), nullable=False),
+            pa.field("ordinal", pa.int32(), nullable=False),
+            pa.field("vector", pa.list_(pa.float16(), dimension)),
+        ]
+    )
+    held: list[Any] = []
+
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+
+        def flush() -> None:
+            if held:
+                writer.write_table(pa.concat_tables(held))
+                held.clear()
+
+        def write(file_id: str, vectors: "np.ndarray") -> None:
+            column = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), dimension)
+            n = len(vectors)
+            held.append(pa.table([[file_id] * n, list(range(n)), column], schema=schema))
+            if sum(table.num_rows for table in held) >= ROWS_PER_GROUP:
+                flush()
+
+        yield write
+        flush()
+
+
+def read_vectors(path: Path) -> "dict[str, np.ndarray]":
+    """Return the vectors of each file in the order of its chunks, float16[n, dimension].
+
+    Raises:
+        StoreDamaged: the file is no Parquet, or of another shape.
+    """
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(path, columns=["file_id", "ordinal", "vector"])
+        file_ids = np.array(table.column("file_id").to_pylist(), dtype=object)
+        flat = table.column("vector").combine_chunks().flatten().to_numpy(zero_copy_only=False)
+        rows = np.asarray(flat, dtype=np.float16).reshape(max(1, len(file_ids)), -1)
+    except (pa.ArrowException, KeyError, ValueError) as exc:
+        raise StoreDamaged(f"{path} cannot be read: {exc}", hint="export it again") from exc
+    if not len(file_ids):
+        return {}
+    begins = [0, *(np.flatnonzero(file_ids[1:] != file_ids[:-1]) + 1).tolist()]
+    ends = [*begins[1:], len(file_ids)]
+    return {str(file_ids[begin]): rows[begin:end] for begin, end in zip(begins, ends, strict=True)}
