@@ -271,9 +271,9 @@ class KnownVectors:
         import numpy as np
 
         unknown = [text for text in texts if text not in self._known]
-        vectors = self._known | dict(zip(unknown, self._embedder.embed_passages(unknown), strict=True))
+        made = dict(zip(unknown, self._embedder.embed_passages(unknown), strict=True))
         self.n_made += len(unknown)
-        return np.stack([vectors[text] for text in texts]).astype(np.float32)
+        return np.stack([made[text] if text in made else self._known[text] for text in texts]).astype(np.float32)
 
     @property
     def tokenizer_path(self) -> Path:
