@@ -194,6 +194,16 @@ class Catalog:
         rows = self._db.rows("SELECT partition_id, revision FROM file WHERE file_id = ?", (file_id,))
         return [row["revision"] for row in rows if partition_ids is None or row["partition_id"] in partition_ids]
 
+    def file_ids(self, partition: str, start: str, limit: int) -> list[str]:
+        """Return up to `limit` ids of a partition's files that begin with `start`, in order. Raises: PartitionNotFound."""
+        ids = self.partition_ids([partition])
+        where, arguments = ("", []) if ids is None else ("AND partition_id = ?", ids)
+        rows = self._db.rows(
+            f"SELECT DISTINCT file_id FROM file WHERE substr(file_id, 1, ?) = ? {where} ORDER BY file_id LIMIT ?",
+            (len(start), start, *arguments, limit),
+        )
+        return [row["file_id"] for row in rows]
+
     def edit_metadata(self, partition: str, file_id: str, changes: Metadata, *, remove: Sequence[str] = ()) -> File:
         """Merge `changes` into a file's metadata and drop the keys in `remove`; nothing is indexed again.
 

@@ -1,7 +1,9 @@
 """The Typer application, the options that every command has, and the one place where errors become exit codes."""
 
+import difflib
 import logging
 import os
+import re
 import sys
 import traceback
 from collections.abc import Sequence
@@ -22,6 +24,7 @@ from openrag_cli.commands import (
     extract,
     file,
     partition,
+    reference,
     search,
     serve,
     session,
@@ -63,6 +66,9 @@ app.command("backup", epilog=EPILOG)(backup.backup)
 app.command("restore", epilog=EPILOG)(backup.restore)
 app.command("export", epilog=EPILOG)(exchange.export)
 app.command("import", epilog=EPILOG)(exchange.take_in)
+app.command("schema", epilog=EPILOG)(reference.schema)
+app.command("completion", epilog=EPILOG)(reference.completion)
+app.command("help", epilog=EPILOG)(reference.show_help)
 app.command("serve", epilog=EPILOG)(serve.serve)
 
 
@@ -147,8 +153,8 @@ def _overview(ctx: typer.Context) -> None:
         context.out.line(f"  {context.out.styled(example, '1'):{44 + 8 * context.out.has_color(sys.stdout)}} {what}")
 
 
-_FLAGS = {"--json", "--quiet", "-q", "--verbose", "-v", "--debug"}
-_WITH_VALUE = {"--store", "--server", "--color", "--embed-model", "--threads"}
+FLAGS = {"--json", "--quiet", "-q", "--verbose", "-v", "--debug"}
+WITH_VALUE = {"--store", "--server", "--color", "--embed-model", "--threads"}
 
 
 def hoist(arguments: Sequence[str]) -> list[str]:
@@ -161,9 +167,9 @@ def hoist(arguments: Sequence[str]) -> list[str]:
         if word == "--":
             rest += [word, *pending]
             break
-        if word in _FLAGS or (word.partition("=")[0] in _WITH_VALUE and "=" in word):
+        if word in FLAGS or (word.partition("=")[0] in WITH_VALUE and "=" in word):
             front.append(word)
-        elif word in _WITH_VALUE and pending:
+        elif word in WITH_VALUE and pending:
             front += [word, pending.pop(0)]
         else:
             rest.append(word)
@@ -220,11 +226,23 @@ def _invoke(context: Context, arguments: Sequence[str]) -> int:
 
 def _usage_error(context: Context, exc: TyperException, arguments: Sequence[str]) -> int:
     context.out.is_json |= "--json" in hoist(arguments)  # the options may not have been read yet
-    command = getattr(getattr(exc, "ctx", None), "command_path", "openrag")
     if type(exc).__name__ == "NoArgsIsHelpError":  # typer does not export it
         context.out.note(exc.format_message())
         return ExitCode.USAGE
-    context.out.error(
-        WrongUsage(exc.format_message().replace("\n", " ").replace("Value error, ", ""), hint=f"{command} --help")
-    )
+    message = exc.format_message().replace("\n", " ").replace("Value error, ", "")
+    context.out.error(WrongUsage(message, hint=_usage_hint(exc, message)))
     return ExitCode.USAGE
+
+
+def _usage_hint(exc: TyperException, message: str) -> str:
+    """Return the nearest command or option, if one is near; else where the help is."""
+    here = getattr(exc, "ctx", None)
+    path = getattr(here, "command_path", "openrag")
+    typo = re.match(r"No such (command|option)[^'-]*'?(--?[\w-]+|[^']*)'?", message)
+    if typo and here is not None:
+        options = [flag for parameter in here.command.params for flag in parameter.opts] + [*FLAGS, *WITH_VALUE]
+        known = options if typo[1] == "option" else list(getattr(here.command, "commands", {}))
+        starting = [name for name in known if name.startswith(typo[2])]
+        for near in [*starting, *difflib.get_close_matches(typo[2], known, n=1)][:1]:
+            return f"did you mean '{near}'?" if typo[1] == "option" else f"did you mean '{path} {near}'?"
+    return f"{path} --help"

@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TextIO
@@ -70,6 +70,11 @@ class Output:
     def json(self, value: render.Json) -> None:
         """Print one JSON object: indented for a person, on one line for a pipe."""
         print(json.dumps(value, ensure_ascii=False, indent=2 if self.is_terminal else None))
+
+    def json_lines(self, values: Iterable[render.Json]) -> None:
+        """Print JSON objects, one a line."""
+        for value in values:
+            print(json.dumps(value, ensure_ascii=False))
 
     def line(self, text: str = "") -> None:
         """Print a line of data."""

@@ -15,7 +15,7 @@ LAYERS = {
     "sandbox_protocol ignore llm sessions config_file parquet",
     "service": "ingest retrieve worker adding uploads intake mend passages extractive chat doctor backup exchange",
     "facade": "parts engine care remote remote_shapes",
-    "edge": "main __main__ output answer_view render exits commands server",
+    "edge": "main __main__ complete contract manual shells topics output answer_view render exits commands server",
 }
 RANK = {module: rank for rank, names in enumerate(LAYERS.values()) for module in names.split()}
 

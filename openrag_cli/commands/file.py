@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -11,8 +12,15 @@ from openrag_cli import render
 from openrag_cli.adding import AddOptions, IfExists
 from openrag_cli.commands import add
 from openrag_cli.commands.context import DEFAULT_PARTITION, Context, parse_metadata, read_stdin
-from openrag_cli.commands.options import LimitOption, MetadataOption, NullOption, PartitionOption, YesOption
-from openrag_cli.domain import new_task_id
+from openrag_cli.commands.options import (
+    LimitOption,
+    LinesOption,
+    MetadataOption,
+    NullOption,
+    PartitionOption,
+    YesOption,
+)
+from openrag_cli.domain import Failure, Report, new_task_id
 from openrag_cli.errors import DocumentNotFound, InvalidInput, PathNotFound
 from openrag_cli.exits import ExitCode
 from openrag_cli.intake import Intake, Source
@@ -30,6 +38,7 @@ def list_files(
     limit: LimitOption = -1,
     offset: Annotated[int, typer.Option(metavar="N", help="Rows to skip.")] = 0,
     null: NullOption = False,
+    jsonl: LinesOption = False,
 ) -> None:
     """List the files of a partition, or of `all`.
 
@@ -41,7 +50,9 @@ def list_files(
     """
     context: Context = ctx.obj
     files = context.engine.files(partition, limit=limit, offset=offset)
-    if context.out.is_json:
+    if jsonl:
+        context.out.json_lines(render.document("file", render.file(file)) for file in files)
+    elif context.out.is_json:
         context.out.json(render.listing("files", map(render.file, files)))
     elif null:
         sys.stdout.write("".join(f"{file.file_id}\0" for file in files))
@@ -175,11 +186,14 @@ def delete(
     wanted = [one for given in file_ids for one in (_ids_from_stdin(is_null=null) if given == "-" else [given])]
     noun = wanted[0] if len(wanted) == 1 else f"{len(wanted):,} files"
     context.confirm(f"Delete {noun} from partition {partition}?", is_agreed=yes)
+    began = time.monotonic()
     deleted, missing = context.engine.delete_files(partition, wanted)
     if not deleted and len(missing) == 1:
         raise DocumentNotFound(missing[0], partition)
     if context.out.is_json:
-        context.out.json(render.document("deleted", {"partition": partition, "deleted": deleted, "missing": missing}))
+        failures = [Failure(one, None, None, DocumentNotFound.code, "not found") for one in missing]
+        report = Report(deleted=len(deleted), seconds=round(time.monotonic() - began, 3), failures=failures)
+        context.out.json(render.report(report))
     else:
         context.out.note(f"deleted {len(deleted):,} of {len(wanted):,} files from partition {partition}")
         for file_id in missing:

@@ -24,4 +24,14 @@ NullOption = Annotated[
     bool, typer.Option("--null", "-0", help="Separate paths by NUL bytes instead of newlines. Default: off.")
 ]
 
-__all__ = ["DEFAULT_PARTITION", "LimitOption", "MetadataOption", "NullOption", "PartitionOption", "YesOption"]
+LinesOption = Annotated[bool, typer.Option("--jsonl", help="Print one JSON object a line. Default: off.")]
+
+__all__ = [
+    "DEFAULT_PARTITION",
+    "LimitOption",
+    "LinesOption",
+    "MetadataOption",
+    "NullOption",
+    "PartitionOption",
+    "YesOption",
+]

@@ -1,5 +1,6 @@
 """`openrag partition`: named sets of files."""
 
+import time
 from typing import Annotated
 
 import typer
@@ -7,6 +8,7 @@ import typer
 from openrag_cli import render
 from openrag_cli.commands.context import Context
 from openrag_cli.commands.options import YesOption
+from openrag_cli.domain import Report
 from openrag_cli.output import Column
 
 app = typer.Typer(help="List, create, show and delete partitions: named sets of files.", no_args_is_help=True)
@@ -76,8 +78,9 @@ def delete(ctx: typer.Context, name: NameArgument, yes: YesOption = False) -> No
     context: Context = ctx.obj
     partition = context.engine.partition(name)
     context.confirm(f"Delete partition {name} with {partition.file_count:,} files?", is_agreed=yes)
+    began = time.monotonic()
     n_files = context.engine.delete_partition(name)
     if context.out.is_json:
-        context.out.json(render.document("deleted", {"partition": name, "files": n_files}))
+        context.out.json(render.report(Report(deleted=n_files, seconds=round(time.monotonic() - began, 3))))
     else:
         context.out.note(f"deleted partition {name} with {n_files:,} files")

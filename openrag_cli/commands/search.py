@@ -1,6 +1,5 @@
 """`openrag search`: passages for a query, with file, page and line."""
 
-import json
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -9,7 +8,7 @@ import typer
 
 from openrag_cli import render, snippet
 from openrag_cli.commands.context import Context, read_stdin
-from openrag_cli.commands.options import NullOption
+from openrag_cli.commands.options import LinesOption, NullOption
 from openrag_cli.domain import ALL_PARTITIONS, File, Hit, SearchMode, Span
 from openrag_cli.exits import ExitCode
 from openrag_cli.output import BOLD, CYAN, DIM
@@ -42,9 +41,6 @@ ExplainOption = Annotated[
 ]
 NamesOption = Annotated[
     bool, typer.Option("--files-with-matches", "-l", help="Print each file's id once, nothing else. Default: off.")
-]
-LinesOption = Annotated[
-    bool, typer.Option("--jsonl", help="Print one JSON object a line for each hit. Default: off.")
 ]
 
 
@@ -86,8 +82,7 @@ def search(
     )
     hits = context.engine.search(request)
     if jsonl:
-        for rank, hit in enumerate(hits, 1):
-            context.out.line(json.dumps(render.document("hit", render.hit(hit, rank)), ensure_ascii=False))
+        context.out.json_lines(render.document("hit", render.hit(hit, rank)) for rank, hit in enumerate(hits, 1))
     elif context.out.is_json:
         context.out.json(render.search(request, hits))
     elif names:

@@ -9,7 +9,7 @@ import typer
 from openrag_cli import render
 from openrag_cli.commands import add
 from openrag_cli.commands.context import Context
-from openrag_cli.commands.options import LimitOption
+from openrag_cli.commands.options import LimitOption, LinesOption
 from openrag_cli.domain import TaskState
 from openrag_cli.errors import InvalidInput, NotFound, OpenRAGError
 from openrag_cli.exits import ExitCode
@@ -29,6 +29,7 @@ def list_tasks(
         typer.Option(case_sensitive=False, help="Only tasks in this state. Repeatable. Default: all."),
     ] = [],  # noqa: B006 - Typer reads the default, nobody changes it
     limit: LimitOption = 50,
+    jsonl: LinesOption = False,
 ) -> None:
     """List tasks, newest first.
 
@@ -40,6 +41,9 @@ def list_tasks(
     """
     context: Context = ctx.obj
     tasks = context.engine.tasks(state, limit=limit)
+    if jsonl:
+        context.out.json_lines(render.document("task", render.task(task)) for task in tasks)
+        return
     if context.out.is_json:
         context.out.json(render.listing("tasks", map(render.task, tasks)))
         return

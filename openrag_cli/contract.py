@@ -1,0 +1,162 @@
+"""The contract of `--json`: a JSON Schema (2020-12) for each `openrag.<name>/1`, and which command prints which.
+
+Shapes may grow, never change: a schema says what is always there, and allows more.
+"""
+
+from typing import Any
+
+Schema = dict[str, Any]
+
+TEXT: Schema = {"type": "string"}
+COUNT: Schema = {"type": "integer", "minimum": 0}
+NUMBER: Schema = {"type": "number"}
+FLAG: Schema = {"type": "boolean"}
+ANY_OBJECT: Schema = {"type": "object"}
+TIME: Schema = {"type": "string", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$"}
+
+
+def _maybe(schema: Schema) -> Schema:
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+def _list(schema: Schema) -> Schema:
+    return {"type": "array", "items": schema}
+
+
+def _object(**properties: Schema) -> Schema:
+    return {"type": "object", "properties": properties, "required": list(properties)}
+
+
+_SPAN = {
+    "page": _maybe(COUNT), "line_start": COUNT, "line_end": COUNT, "start": COUNT, "end": COUNT,
+    "heading": _list(TEXT), "text": TEXT,
+}  # fmt: skip
+_OWNER = {"partition": TEXT, "file_id": TEXT, "filename": TEXT}
+PARTITION = _object(partition=TEXT, files=COUNT, chunks=COUNT, created_at=TIME)
+FILE = _object(
+    **_OWNER, media_type=TEXT, size=COUNT, sha256=TEXT, chunk_count=COUNT, revision=TEXT, metadata=ANY_OBJECT,
+    created_at=TIME, updated_at=TIME,
+)  # fmt: skip
+TASK_ERROR = _object(code=TEXT, message=TEXT, hint=_maybe(TEXT), stage=_maybe(TEXT))
+TASK = _object(
+    **_OWNER, task_id=TEXT, kind={"enum": ["add", "replace"]}, attempts=COUNT, error=_maybe(TASK_ERROR),
+    state={"enum": ["QUEUED", "SERIALIZING", "CHUNKING", "INSERTING", "COMPLETED", "FAILED", "CANCELLED"]},
+    created_at=TIME, updated_at=TIME,
+)  # fmt: skip
+CHUNK = _object(**_OWNER, **_SPAN, chunk_id=TEXT, ordinal=COUNT, metadata=ANY_OBJECT)
+HIT = _object(
+    **CHUNK["properties"], rank=COUNT, score=NUMBER, scores={"type": "object", "additionalProperties": NUMBER}
+)
+PASSAGE = _object(**_OWNER, **_SPAN, n=COUNT, chunk_id=TEXT, score=NUMBER)
+FAILURE = _object(
+    file_id=TEXT, path=_maybe(TEXT), task_id=_maybe(TEXT), code=TEXT, message=TEXT, hint=_maybe(TEXT)
+)  # fmt: skip
+REPORT = _object(
+    added=COUNT, replaced=COUNT, unchanged=COUNT, moved=COUNT, deleted=COUNT, failed=COUNT, chunks=COUNT,
+    seconds=NUMBER, failures=_list(FAILURE),
+)  # fmt: skip
+SESSION = _object(session=TEXT, partitions=_list(TEXT), messages=COUNT, created_at=TIME, updated_at=TIME)
+SETTING = _object(key=TEXT, value={}, origin=TEXT, env=_list(TEXT), help=TEXT)
+
+SHAPES: dict[str, Schema] = {
+    "answer": _object(
+        question=TEXT, query=_maybe(TEXT), answer=TEXT, model=TEXT, finish_reason=TEXT, citations=_list(PASSAGE),
+        sources=_list(_object(**PASSAGE["properties"], cited=FLAG)), unknown_marks=_list(COUNT),
+        usage=_object(prompt_tokens=COUNT, completion_tokens=COUNT),
+        timings=_object(retrieval_s=NUMBER, first_s=NUMBER, total_s=NUMBER),
+    ),
+    "backup": _object(path=TEXT, files=COUNT, chunks=COUNT, members=COUNT, size=COUNT, created_at=TIME),
+    "change": _object(key=TEXT, value={}, path=TEXT),
+    "chunk": _object(**CHUNK["properties"], before=_list(CHUNK), after=_list(CHUNK)),
+    "doctor": _object(
+        findings=_list(_object(
+            name=TEXT, status={"enum": ["ok", "warning", "failed"]}, text=TEXT, fix=_maybe(TEXT), can_mend=FLAG,
+        )),
+        mended=_list(TEXT),
+    ),
+    "error": _object(code=TEXT, message=TEXT, hint=_maybe(TEXT)),
+    "export": _object(partition=TEXT, path=TEXT, files=COUNT, chunks=COUNT),
+    "file": FILE,
+    "files": _object(files=_list(FILE)),
+    "hit": HIT,
+    "import": _object(partition=TEXT, files=COUNT, chunks=COUNT, embedded=COUNT),
+    "partition": PARTITION,
+    "partitions": _object(partitions=_list(PARTITION)),
+    "paths": _object(paths=_list(_object(path=TEXT, exists=FLAG))),
+    "pruned": _object(tasks=COUNT),
+    "report": REPORT,
+    "restore": _object(store=TEXT, members=COUNT),
+    "run": _object(completed=COUNT, failed=COUNT, chunks=COUNT, left=COUNT),
+    "schemas": _object(schemas=_list(_object(command=TEXT, option=TEXT, name=TEXT))),
+    "search": _object(
+        query=TEXT, mode={"enum": ["hybrid", "dense", "text"]}, partitions=_list(TEXT), hits=_list(HIT)
+    ),
+    "session": SESSION,
+    "sessions": _object(sessions=_list(SESSION)),
+    "setting": SETTING,
+    "settings": _object(settings=_list(SETTING)),
+    "task": TASK,
+    "taskerror": _object(task_id=TEXT, traceback=_list(TEXT)),
+    "tasklog": _object(task_id=TEXT, lines=_list(_object(at=TIME, level=TEXT, message=TEXT))),
+    "tasks": _object(tasks=_list(TASK)),
+    "text": _object(partition=TEXT, file_id=TEXT, text=TEXT, pages=_list(ANY_OBJECT)),
+    "validation": _object(problems=_list(_object(message=TEXT, hint=_maybe(TEXT)))),
+}  # fmt: skip
+
+COMMANDS: dict[str, dict[str, str]] = {
+    "ask": {"--json": "answer"},
+    "backup": {"--json": "backup"},
+    "config get": {"--json": "setting"},
+    "config path": {"--json": "paths"},
+    "config set": {"--json": "change"},
+    "config show": {"--json": "settings"},
+    "config unset": {"--json": "change"},
+    "config validate": {"--json": "validation"},
+    "doctor": {"--json": "doctor"},
+    "export": {"--json": "export"},
+    "extract show": {"--json": "chunk"},
+    "file add": {"--json": "report"},
+    "file delete": {"--json": "report"},
+    "file edit": {"--json": "file"},
+    "file get": {"--json": "text"},
+    "file list": {"--json": "files", "--jsonl": "file"},
+    "file replace": {"--json": "report"},
+    "file show": {"--json": "file"},
+    "import": {"--json": "import"},
+    "partition create": {"--json": "partition"},
+    "partition delete": {"--json": "report"},
+    "partition list": {"--json": "partitions"},
+    "partition show": {"--json": "partition"},
+    "restore": {"--json": "restore"},
+    "schema": {"--json": "schemas"},
+    "search": {"--json": "search", "--jsonl": "hit"},
+    "session delete": {"--json": "session"},
+    "session export": {"--json": "session"},
+    "session list": {"--json": "sessions"},
+    "session show": {"--json": "session"},
+    "task cancel": {"--json": "tasks"},
+    "task error": {"--json": "taskerror"},
+    "task list": {"--json": "tasks", "--jsonl": "task"},
+    "task log": {"--json": "tasklog"},
+    "task prune": {"--json": "pruned"},
+    "task retry": {"--json": "tasks"},
+    "task run": {"--json": "run"},
+    "task show": {"--json": "task"},
+    "task wait": {"--json": "tasks"},
+}
+"""What each command prints for each option; errors are `error`, on stderr, for all of them."""
+
+WITHOUT_JSON = frozenset({"chat", "completion", "help", "serve"})
+"""Commands whose output is a conversation, a script, a text for people, or a server's log."""
+
+
+def schema_of(name: str) -> Schema:
+    """Return the JSON Schema of `openrag.<name>/1`."""
+    shape = SHAPES[name]
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": f"openrag.{name}/1",
+        "type": "object",
+        "properties": {"schema": {"const": f"openrag.{name}/1"}, **shape["properties"]},
+        "required": ["schema", *shape["required"]],
+    }

@@ -1,0 +1,79 @@
+"""What `openrag help TOPIC` tells, from the very tables that the program works with."""
+
+import re
+import textwrap
+
+from openrag_cli import contract, filters
+from openrag_cli.config import SETTINGS
+from openrag_cli.exits import ExitCode
+
+MEANINGS: dict[ExitCode, str] = {
+    ExitCode.OK: "success",
+    ExitCode.NO: "the answer is no: nothing found, ask --strict without a citation, a check of doctor failed",
+    ExitCode.USAGE: "wrong usage, or a confirmation that could not be asked",
+    ExitCode.PARTIAL: "some inputs failed, the rest is committed",
+    ExitCode.NOT_AUTHENTICATED: "a server wants a token, or another one",
+    ExitCode.BAD_DATA: "input that cannot be read, or is too large",
+    ExitCode.NOT_FOUND: "a partition, file, task, chunk, session or path does not exist",
+    ExitCode.UNAVAILABLE: "an LLM or a server cannot be reached, failed, or took too long",
+    ExitCode.BUG: "a bug in openrag; please report it",
+    ExitCode.EXISTS: "it exists already, or is in the wrong state",
+    ExitCode.IO: "disk full, or a read or write error",
+    ExitCode.BUSY: "busy, or limited in rate: try again",
+    ExitCode.FORBIDDEN: "no permission",
+    ExitCode.CONFIG: "a wrong setting, or a store of another model or a newer version",
+    ExitCode.TIMEOUT: "the time is up; what was done is kept",
+    ExitCode.INTERRUPTED: "interrupted",
+    ExitCode.CLOSED_PIPE: "the reader of a pipe has gone",
+}
+
+VARIABLES = {
+    "OPENRAG_CONFIG": "path of the user's configuration file",
+    "OPENRAG_PARTITION": "partition of commands on files; default: default",
+    "NO_COLOR": "when set: no colour; --color wins over it",
+}
+"""Variables that are no settings."""
+
+OUTPUT = """Data goes to standard output; progress, notes and errors go to standard error.
+
+A table is for people and may change. --json prints one JSON object whose first key is "schema"; its shape may grow,
+never change. --jsonl prints one object a line where a list can be long. `openrag schema COMMAND` prints the JSON
+Schema of what a command prints, `openrag schema` lists them. An error with --json is an object of openrag.error/1 on
+standard error, and standard output stays empty. Times are RFC 3339 in UTC, sizes are bytes.
+
+-0 separates paths and ids by NUL bytes, in and out. Without a terminal there is no colour, no bar and no question:
+what destroys then needs --yes. -q leaves out notes and progress."""
+
+
+def exit_codes() -> str:
+    """Return every exit code with its meaning, a line each."""
+    return "\n".join(f"{code.value:>3}  {meaning}" for code, meaning in MEANINGS.items())
+
+
+def environment() -> str:
+    """Return every variable with what it sets."""
+    entries = {name: setting.help for setting in SETTINGS for name in setting.env} | VARIABLES
+    width = max(map(len, entries)) + 2
+    return "\n".join(
+        textwrap.fill(f"{name:{width}}{what}", 100, subsequent_indent=" " * width, break_on_hyphens=False)
+        for name, what in sorted(entries.items())
+    )
+
+
+def filter_language() -> str:
+    """Return the grammar of filters, as the module that reads them documents it."""
+    return re.sub(r"`([^`\n]*)`", r"\1", (filters.__doc__ or "").strip())
+
+
+def output() -> str:
+    """Return what is printed where."""
+    names = ", ".join(f"openrag.{name}/1" for name in contract.SHAPES)
+    return f"{OUTPUT}\n\n{textwrap.fill(f'Schemas: {names}.', 100)}"
+
+
+TOPICS = {
+    "exit-codes": exit_codes,
+    "environment": environment,
+    "output": output,
+    "filters": filter_language,
+}

@@ -1,0 +1,350 @@
+"""What is made from the command tree: equal to its sources, in order for their readers, and alive in each shell."""
+
+import itertools
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import jsonschema
+import pexpect
+import pytest
+from harness import open_engine, put
+
+from openrag_cli import contract, main, manual, topics
+from openrag_cli.config import SETTINGS
+from openrag_cli.domain import TaskState
+from openrag_cli.exits import ExitCode
+from openrag_cli.shells import PATHS
+
+ROOT = Path(__file__).parent.parent
+PAGES = list(manual.pages(manual.tree()))
+COMMANDS = [page for page in PAGES if page.path and not page.children]
+
+
+def needs(program: str) -> str:
+    found = shutil.which(program)
+    if found is None:
+        pytest.skip(f"{program} is not installed")
+    return found
+
+
+# --- files
+
+
+def test_every_file_is_what_its_sources_make():
+    for name, text in manual.made().items():
+        assert (ROOT / name).read_text(encoding="utf-8") == text, f"{name}: python -m openrag_cli.manual makes it"
+    known = set(manual.made())
+    for path in (*ROOT.glob("man/*/*"), *ROOT.glob("completions/*")):
+        assert str(path.relative_to(ROOT)) in known
+
+
+def test_the_man_pages_are_clean():
+    mandoc = needs("mandoc")
+    pages = sorted(map(str, ROOT.glob("man/*/*")))
+    done = subprocess.run([mandoc, "-T", "lint", *pages], capture_output=True, text=True, timeout=60, check=False)
+    # Pages that refer to each other are not installed here.
+    told = [line for line in done.stdout.splitlines() if "referenced manual not found: Xr openrag" not in line]
+    assert told == []
+
+
+def test_there_is_a_page_for_every_command_and_every_option_is_on_it():
+    for page in PAGES:
+        text = (ROOT / "man" / "man1" / f"{'-'.join(['openrag', *page.path.split()])}.1").read_text()
+        for option in page.options:
+            for flag in option.opts:
+                assert f"Fl {flag.removeprefix('-').replace('-', chr(92) + '-')}" in text
+    config = (ROOT / "man/man5/openrag-config.5").read_text()
+    assert all(setting.key in config and setting.env[0] in config for setting in SETTINGS)
+
+
+def test_every_option_has_help_and_every_value_a_default_or_a_reason():
+    for page in PAGES:
+        for parameter in (*page.options, *page.arguments):
+            assert parameter.help, f"{page.path}: {parameter.name}"
+        for option in page.options:
+            told = "Default:" in option.help or "Repeatable" in option.help or option.name in {"help", "version"}
+            assert told or option.required or option.default not in (None, [], ""), (
+                f"{page.path}: {option.opts} tells no default"
+            )
+
+
+@pytest.mark.parametrize("page", COMMANDS, ids=lambda page: page.path)
+def test_every_command_has_an_example_whose_options_exist(page):
+    assert page.examples, page.path
+    assert any(f"openrag {page.path}" in example for example in page.examples)
+    for example in page.examples:
+        for part in re.split(r"\|\|?|&&|;", example):
+            if f"openrag {page.path}" not in part:
+                continue
+            words = shlex.split(part.split(f"openrag {page.path}", 1)[1].split(">")[0].rstrip('")'), posix=True)
+            known = {flag for option in page.options for flag in option.opts} | main.FLAGS | main.WITH_VALUE
+            used = {word.partition("=")[0] for word in words if re.match(r"--?[a-zA-Z0]", word)}
+            assert used <= known, example
+
+
+# --- the contract
+
+
+def test_every_command_has_a_schema_and_every_schema_a_use():
+    names = {page.path for page in COMMANDS}
+    assert names == contract.COMMANDS.keys() | contract.WITHOUT_JSON
+    used = {name for all_of in contract.COMMANDS.values() for name in all_of.values()} | {"error"}
+    assert used == contract.SHAPES.keys()
+    for name in contract.SHAPES:
+        jsonschema.Draft202012Validator.check_schema(contract.schema_of(name))
+
+
+@pytest.fixture
+def filled(environment, tmp_path):
+    with open_engine(tmp_path / "store") as engine:
+        put(engine, "été 1", "dir/a note.md", "# Note\n\nThe pump weighs three tons.\n")
+        put(engine, "ops", "keys.md", "# Keys\n\nRotate every API key every 90 days.\n")
+        engine.drain()
+        engine.sessions.open("my talk", [])
+        engine.sessions.append("my talk", "user", "hello")
+    return environment
+
+
+def validated(result, name):
+    """Check the output of a command, one object or lines of them, against its schema; return it."""
+    bodies = [json.loads(line) for line in result.out.splitlines()]
+    assert bodies, result.err
+    for body in bodies:
+        jsonschema.validate(body, contract.schema_of(name))
+        assert next(iter(body)) == "schema"
+    return bodies[0]
+
+
+def test_every_command_prints_what_its_schema_says(filled, cli, tmp_path):
+    (tmp_path / "new.md").write_text("# New\n\nfresh\n")
+    (tmp_path / "newer.md").write_text("# Newer\n\nfresher\n")
+    (tmp_path / "bad.pdf").write_bytes(b"%PDF-1.4 nonsense")
+    ran = set()
+
+    def run(command, *arguments, option="--json", codes=(0,)):
+        result = cli(*command.split(), *arguments, option)
+        assert result.code in codes, result.err
+        ran.add((command, option))
+        return validated(result, contract.COMMANDS[command][option])
+
+    hit = run("search", "pump")["hits"][0]
+    run("search", "pump", option="--jsonl")
+    run("ask", "how heavy is the pump?")
+    run("extract show", hit["chunk_id"], "--context", "1")
+    run("file add", "new.md", "bad.pdf", "-p", "ops", codes=(3,))
+    run("file add", "newer.md", "-p", "ops", "--detach")
+    run("task run")
+    run("file list", "-p", "ops")
+    run("file list", "-p", "ops", option="--jsonl")
+    run("file show", "keys.md", "-p", "ops")
+    run("file get", "keys.md", "-p", "ops")
+    run("file edit", "keys.md", "-p", "ops", "-m", "year=2024")
+    run("file replace", "keys.md", "newer.md", "-p", "ops")
+    run("task list")
+    run("task list", option="--jsonl")
+    failed = run("task list", "--state", "FAILED")["tasks"][0]["task_id"]
+    for command in ("task show", "task log", "task error"):
+        run(command, failed)
+    run("task retry", failed)
+    run("task cancel", failed)
+    run("task wait", failed, codes=(0, 3))
+    run("task prune")
+    run("file delete", "keys.md", "none.md", "-p", "ops", "--yes", codes=(3,))
+    for command in ("partition list", "partition show ops", "session list", "session show", "session export"):
+        name = command if command in contract.COMMANDS else "partition show"
+        run(name, *(["ops"] if name == "partition show" else ["my talk"] if "list" not in name else []))
+    run("partition create", "fresh")
+    run("partition delete", "fresh", "--yes")
+    run("session delete", "my talk", "--yes")
+    for command in ("config show", "config path", "config validate", "schema", "doctor"):
+        run(command)
+    run("config set", "threads", "2")
+    run("config get", "threads")
+    run("config unset", "threads")
+    run("export", "-p", "ops", "-o", "out")
+    run("import", "out", "-p", "again")
+    run("backup", "b.tar")
+    run("restore", "b.tar", "--store", "other")
+    expected = {(command, option) for command, all_of in contract.COMMANDS.items() for option in all_of}
+    assert expected - ran - {("file sync", "--json")} == set()
+
+
+@pytest.mark.parametrize("arguments", [["partition", "show", "none"], ["serch"], ["search"], ["task", "show", "x"]])
+def test_an_error_is_an_object_on_stderr(filled, cli, arguments):
+    result = cli(*arguments, "--json")
+    assert result.out == ""
+    jsonschema.validate(json.loads(result.err), contract.schema_of("error"))
+
+
+def test_schema_prints_what_is_checked_here(cli):
+    assert json.loads(cli("schema", "file", "list", "--jsonl").out) == contract.schema_of("file")
+    assert json.loads(cli("schema", "search").out) == contract.schema_of("search")
+    assert json.loads(cli("schema", "openrag.error/1").out)["$id"] == "openrag.error/1"
+    assert cli("schema", "serve").code == ExitCode.NOT_FOUND
+
+
+# --- help
+
+
+@pytest.mark.parametrize("topic", topics.TOPICS)
+def test_every_topic_tells_all_there_is(cli, topic):
+    text = cli("help", topic).out
+    needles = {
+        "exit-codes": [str(code.value) for code in ExitCode],
+        "environment": [name for setting in SETTINGS for name in setting.env],
+        "output": list(contract.SHAPES),
+        "filters": ["contains", "exists", "not"],
+    }[topic]
+    assert all(needle in text for needle in needles)
+    assert max(map(len, text.splitlines())) <= 130
+
+
+def test_every_exit_code_has_a_meaning():
+    assert topics.MEANINGS.keys() == set(ExitCode)
+
+
+def test_help_of_a_command_is_its_help(cli):
+    assert cli("help", "file", "add").out.strip() == cli("file", "add", "--help").out.strip()
+    assert cli("help", "nonsense").code == ExitCode.NOT_FOUND
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (["serch", "x"], "did you mean 'openrag search'?"),
+        (["file", "ad", "x"], "did you mean 'openrag file add'?"),
+        (["search", "x", "--top"], "did you mean '--top-k'?"),
+    ],
+)
+def test_a_typo_is_answered_with_the_nearest(cli, arguments, hint):
+    result = cli(*arguments)
+    assert result.code == ExitCode.USAGE
+    assert hint in result.err
+
+
+# --- completion
+
+
+@pytest.fixture
+def complete(filled, process):
+    def run(*words):
+        result = process("__complete", "--", *words)
+        return result.code, [line.split("\t")[0] for line in result.out.splitlines()]
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        (["se"], ["search", "session", "serve"]),
+        (["file", "ad"], ["add"]),
+        (["search", "-p", "é"], ["été 1"]),
+        (["search", "--partition=é"], ["--partition=été 1"]),
+        (["partition", "show", ""], ["ops", "été 1"]),
+        (["file", "show", "-p", "ops", "k"], ["keys.md"]),
+        (["file", "show", "dir/"], ["dir/a note.md"]),
+        (["session", "show", "my"], ["my talk"]),
+        (["task", "list", "--state", "fa"], ["FAILED"]),
+        (["task", "list", "--state", ""], [str(state) for state in TaskState]),
+        (["config", "get", "llm.b"], ["llm.base_url"]),
+        (["help", "x"], []),
+        (["search", "--mo"], ["--mode"]),
+        (["--store", "nowhere", "partition", "show", ""], []),
+        (["completion", "z"], ["zsh"]),
+    ],
+)  # fmt: skip
+def test_a_word_is_completed_from_the_tree_and_the_catalog(complete, words, found):
+    code, values = complete(*words)
+    assert (code, sorted(values)) == (0, sorted(found))
+
+
+@pytest.mark.parametrize("words", [["file", "add", ""], ["--store", ""], ["restore", "b"]])
+def test_where_a_file_is_wanted_the_shell_is_asked_for_it(complete, words):
+    assert complete(*words) == (3, [])
+
+
+def test_completion_makes_no_store_and_imports_nothing_heavy(environment, tmp_path):
+    program = (
+        "import sys; from openrag_cli.complete import run; run(['--', 'partition', 'show', '']);"
+        "print([name for name in ('typer', 'rich', 'lancedb', 'numpy', 'httpx', 'asyncio') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout.strip() == "[]", done.stderr
+    assert not (tmp_path / "store").exists()
+
+
+@pytest.fixture
+def shell(filled, tmp_path):
+    """Start a shell in which `openrag` is this program, with the script of that shell loaded."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    program = folder / "openrag"
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m openrag_cli "$@"\n')
+    program.chmod(0o755)
+    environment = {
+        **os.environ, "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}", "TERM": "dumb", "LC_ALL": "C.UTF-8",
+        "HOME": str(tmp_path), "PS1": "READY$ ", "fish_features": "no-query-term",
+    }  # fmt: skip
+    started = []
+
+    def start(command, *arguments):
+        child = pexpect.spawn(
+            needs(command), list(arguments), env=environment, encoding="utf-8", timeout=20, dimensions=(40, 200)
+        )
+        started.append(child)
+        return child
+
+    yield start
+    for child in started:
+        child.close(force=True)
+
+
+def test_bash_completes_a_partition_with_an_accent_and_a_space(shell):
+    child = shell("bash", "--norc", "-i")
+    child.sendline(f"bind 'set bell-style none'; source {ROOT}/completions/openrag.bash; echo LOAD''ED")
+    child.expect("LOADED")
+    child.send("openrag partition show é\t\r")
+    child.expect("chunks +1")
+    child.send("openrag partition show 'é\t\r")
+    child.expect("chunks +1")
+
+
+def test_zsh_completes_a_partition_with_an_accent_and_a_space(shell, tmp_path):
+    child = shell("zsh", "-f", "-i")
+    child.sendline(f"fpath=({ROOT}/completions $fpath); autoload -Uz compinit; compinit -u -d {tmp_path}/dump")
+    child.sendline("echo LOAD''ED")
+    child.expect("LOADED")
+    child.send("openrag partition show é\t\r")
+    child.expect("chunks +1")
+
+
+def test_fish_completes_a_partition_with_an_accent_and_a_space(shell):
+    fish = needs("fish")
+    script = f"source {ROOT}/completions/openrag.fish; complete -C 'openrag partition show é'"
+    done = subprocess.run(
+        [fish, "--no-config", "-c", script],
+        capture_output=True, text=True, timeout=60, check=False,
+        env={**os.environ, "PATH": f"{_program_folder()}{os.pathsep}{os.environ['PATH']}", "LC_ALL": "C.UTF-8"},
+    )  # fmt: skip
+    assert done.stdout.splitlines() == ["été 1\t1 files"], done.stderr
+
+
+def _program_folder() -> Path:
+    return Path(sys.executable).parent
+
+
+def test_the_scripts_are_printed_by_the_command(cli):
+    for shell_name, path in PATHS.items():
+        assert cli("completion", shell_name).out == (ROOT / path).read_text()
+
+
+def test_no_two_commands_share_an_example():
+    examples = list(itertools.chain.from_iterable(page.examples for page in COMMANDS))
+    assert len(examples) == len(set(examples))
