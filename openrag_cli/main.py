@@ -11,7 +11,7 @@ import typer
 from typer.exceptions import TyperException
 
 from openrag_cli import __version__
-from openrag_cli.commands import add, extract, file, partition, search, serve, task
+from openrag_cli.commands import add, extract, file, partition, search, serve, sync, task
 from openrag_cli.commands.context import Context
 from openrag_cli.config import color_is_refused
 from openrag_cli.errors import OpenRAGError, WrongUsage
@@ -33,6 +33,7 @@ app = typer.Typer(
 for _name, _group in (("partition", partition.app), ("file", file.app), ("extract", extract.app), ("task", task.app)):
     app.add_typer(_group, name=_name, epilog=EPILOG)
 file.app.command("add", epilog=EPILOG)(add.add)
+file.app.command("sync", epilog=EPILOG)(sync.sync)
 app.command("search", epilog=EPILOG)(search.search)
 app.command("serve", epilog=EPILOG)(serve.serve)
 

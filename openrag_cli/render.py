@@ -3,11 +3,14 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from openrag_cli.domain import Chunk, File, Hit, LogLine, Partition, Report, Task
 from openrag_cli.errors import OpenRAGError
 from openrag_cli.retrieve import Extract, SearchRequest
+
+if TYPE_CHECKING:
+    from openrag_cli.sync import SyncOutcome
 
 Json = dict[str, Any]
 
@@ -145,6 +148,20 @@ def report(value: Report) -> Json:
             "failures": [asdict(failure) for failure in value.failures],
         },
     )
+
+
+def sync(value: "SyncOutcome") -> Json:
+    """Return what a sync did; of a dry run what it would do, file by file."""
+    plan = value.plan
+    body = report(value.report) | {"files": value.n_files, "gone": len(plan.gone), "dry_run": value.is_dry_run}
+    if value.is_dry_run:
+        body["plan"] = {
+            "add": plan.adds,
+            "replace": plan.replaces,
+            "move": [{"from": move.source, "to": move.target} for move in plan.moves],
+            "delete": list(plan.deletes),
+        }
+    return body
 
 
 def error(value: OpenRAGError) -> Json:

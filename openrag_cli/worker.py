@@ -35,7 +35,7 @@ def worker_name() -> str:
     return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
 
 
-def _is_dead(worker: str) -> bool:
+def is_dead(worker: str) -> bool:
     """Whether a worker of this host certainly runs no more; the leases of others run out by themselves."""
     host, _, rest = worker.rpartition(":")[0].rpartition(":")
     if host != socket.gethostname() or not rest.isdigit():
@@ -65,7 +65,7 @@ class Worker:
         """
         with self._alive():
             while not should_stop():
-                self._queue.expire(_is_dead)
+                self._queue.expire(is_dead)
                 self._run(listener, should_stop)
                 if not self._queue.has_live(batch=self._batch):
                     return
@@ -75,7 +75,7 @@ class Worker:
         """Run tasks as they come, until `should_stop`; call `maintain` after each time of work."""
         with self._alive():
             while not should_stop():
-                self._queue.expire(_is_dead)
+                self._queue.expire(is_dead)
                 if self._queue.has_claimable():
                     self._run(listener, should_stop)
                     maintain()

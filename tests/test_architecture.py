@@ -8,18 +8,23 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent / "openrag_cli"
 
 LAYERS = {
-    "kernel": "domain errors config faults chunk outline wordpiece metrics filters snippet",
-    "adapter": "database catalog taskqueue tasks blobs durable index lance_errors standin embed convert formats readers "
-    "readers_archive readers_mail readers_markup readers_pdf readers_table text_encoding sandbox sandbox_child "
+    "kernel": "domain errors config faults chunk outline wordpiece metrics filters snippet sync_plan",
+    "adapter": "database catalog folders taskqueue tasks blobs durable index lance_errors standin embed convert formats "
+    "readers readers_archive readers_mail readers_markup readers_pdf readers_table text_encoding sandbox sandbox_child "
     "sandbox_protocol ignore",
-    "service": "ingest retrieve worker adding uploads intake mend",
+    "service": "ingest retrieve worker adding uploads intake mend steady scan sync",
     "facade": "parts engine remote remote_shapes",
     "edge": "main __main__ output render exits commands server",
 }
 RANK = {module: rank for rank, names in enumerate(LAYERS.values()) for module in names.split()}
 
 OWNERS = {
-    "sqlite3": {"database", "catalog", "taskqueue"},  # the last two only name its row and connection types
+    "sqlite3": {
+        "database",
+        "catalog",
+        "folders",
+        "taskqueue",
+    },  # all but the first only name its row and connection types
     "lancedb": {"index"},
     "pyarrow": {"index"},
     "onnxruntime": {"embed"},
@@ -100,11 +105,11 @@ def test_only_the_configuration_reads_the_environment():
     assert readers == {"config", "sandbox"}  # the sandbox chooses what its children may see
 
 
-def test_sql_lives_in_three_modules():
+def test_sql_lives_in_four_modules():
     with_sql = {
         name
         for name, tree in MODULES
         for node in ast.walk(tree)
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and "SELECT " in node.value
     }
-    assert with_sql <= {"catalog", "taskqueue", "tasks"}
+    assert with_sql <= {"catalog", "folders", "taskqueue", "tasks"}
