@@ -212,8 +212,8 @@ class Engine:
             on_queued(syncer.n_queued)
             if syncer.n_queued and not should_stop():
                 self.drain(batch=options.batch, listener=listener, should_stop=should_stop)
-            elif syncer.needs_tidying and not should_stop():
-                self.maintain()
+            if syncer.needs_tidying and not should_stop():
+                self.maintain(force=syncer.is_resuming)
             outcome = syncer.finish(is_stopped=should_stop())
         outcome.report.seconds = round(time.monotonic() - began, 3)
         return outcome

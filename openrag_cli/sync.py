@@ -100,6 +100,11 @@ class Syncer:
         with nullcontext() if self._options.is_dry_run else self._memory.lock(self._options.lock_timeout_s):
             yield
 
+    @property
+    def is_resuming(self) -> bool:
+        """Whether the last sync of the folder did not come to its end: the index may be in any order."""
+        return not self._past.is_settled
+
     # --- looking
 
     def look(self, store: Path, should_stop: Callable[[], bool]) -> Plan:
