@@ -229,7 +229,7 @@ class Engine:
     ) -> None:
         """Run queued tasks (of one batch, or all) in this process until none is unfinished, then tidy the index."""
         with self.parts.working(batch) as worker:
-            worker.drain(listener, should_stop)
+            worker.drain(listener, should_stop, self.maintain)
             if not should_stop():
                 self.maintain()
 

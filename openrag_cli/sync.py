@@ -162,7 +162,7 @@ class Syncer:
             )
         if not options.max_delete.allows(n_deletes, n_owned):
             raise TooManyDeletions(
-                f"{n_deletes:,} of the {n_owned:,} files from {options.folder} are gone "
+                f"{n_deletes:,} of the {n_owned:,} files from {options.folder} would be deleted "
                 f"({n_deletes / n_owned:.0%}), more than --max-delete {options.max_delete}: nothing was changed",
                 hint=f"if they are to go, run it again with --max-delete {n_deletes}; --dry-run lists them",
             )

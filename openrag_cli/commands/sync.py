@@ -1,5 +1,6 @@
 """`openrag file sync`: a partition that follows a folder."""
 
+import contextlib
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ from openrag_cli.commands.add import SHOWN_FAILURES, duration
 from openrag_cli.commands.context import DEFAULT_PARTITION, Context
 from openrag_cli.commands.options import PartitionOption
 from openrag_cli.exits import ExitCode
-from openrag_cli.output import Column
+from openrag_cli.output import Column, Progress
 from openrag_cli.sync import SyncOptions, SyncOutcome
 from openrag_cli.sync_plan import parse_limit
 
@@ -76,7 +77,7 @@ def sync(
 
         openrag file sync ~/notes -p notes --delete --dry-run
 
-        */15 * * * *  openrag -q file sync ~/notes -p notes --delete --max-delete 20% --timeout 600
+        */15 * * * * openrag -q file sync ~/notes -p notes --delete
     """
     context: Context = ctx.obj
     deadline = None if timeout is None else time.monotonic() + timeout
@@ -115,11 +116,18 @@ def _run(
         is_late = is_late or (deadline is not None and time.monotonic() >= deadline)
         return is_late or is_interrupted()
 
-    with context.out.progress("indexing") as progress:
+    with contextlib.ExitStack() as shown:
+        bars: list[Progress] = []
+
+        def show_bar(n_files: int) -> None:
+            if n_files:
+                bars.append(shown.enter_context(context.out.progress("indexing")))
+                bars[0].expect(n_files)
+
         outcome = context.engine.sync(
             options,
-            on_queued=progress.expect,
-            listener=lambda done: progress.advance(done.n_chunks),
+            on_queued=show_bar,
+            listener=lambda done: bars[0].advance(done.n_chunks),
             should_stop=should_stop,
         )
     return outcome, is_late
