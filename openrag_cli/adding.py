@@ -4,14 +4,14 @@ A group is on the disk, bytes and tasks, before the next begins (I8).
 """
 
 import contextlib
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import islice
 from pathlib import Path
+from typing import BinaryIO
 
-from openrag_cli.blobs import BLOCK_BYTES, BlobStore, Spooled
+from openrag_cli.blobs import BlobStore, Spooled
 from openrag_cli.catalog import Catalog
 from openrag_cli.domain import (
     Failure,
@@ -29,7 +29,8 @@ from openrag_cli.domain import (
 from openrag_cli.errors import Conflict, IngestError, InvalidInput, OpenRAGError, PathNotFound, UnsupportedFormat
 from openrag_cli.faults import failpoint
 from openrag_cli.formats import HEAD_BYTES, media_type_of
-from openrag_cli.intake import Source, readable
+from openrag_cli.intake import Source, failure, readable
+from openrag_cli.steady import opening, read_steadily, sha256_of
 from openrag_cli.taskqueue import TaskQueue
 from openrag_cli.tasks import TaskLedger
 
@@ -46,14 +47,61 @@ class IfExists(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Stored:
+    """A file as it was read: what is to be queued, its size, and when it was last changed, in ns since 1970.
+
+    A kind of file that no reader knows is not read whole: its upload has no hash, and `refusal` says why.
+    """
+
+    source: Source
+    upload: Upload
+    size: int
+    mtime_ns: int
+    refusal: UnsupportedFormat | None = None
+
+
+def _anything(_: File) -> bool:
+    return True
+
+
+def _nothing(_: Sequence[Stored]) -> None:
+    return
+
+
+@dataclass(frozen=True, slots=True)
 class AddOptions:
-    """How files are added; `batch` names this command's tasks."""
+    """How files are added; `batch` names this command's tasks.
+
+    A file that exists is replaced only if `may_replace` it; with `keeps_metadata` the new version has what the old one
+    had. `on_stored` is told of each group of files before it is queued.
+    """
 
     partition: str
     batch: str
     metadata: Metadata = field(default_factory=dict)
     if_exists: IfExists = IfExists.FAIL
     max_bytes: int = 1 << 30
+    may_replace: Callable[[File], bool] = _anything
+    keeps_metadata: bool = False
+    on_stored: Callable[[Sequence[Stored]], None] = _nothing
+
+
+class _Group:
+    """Files of one group that are in the store but not yet in the queue."""
+
+    def __init__(self) -> None:
+        self.pending: dict[TaskKind, list[Stored]] = {TaskKind.ADD: [], TaskKind.REPLACE: []}
+        self.refused: list[Stored] = []
+
+    @property
+    def stored(self) -> list[Stored]:
+        """Those whose bytes are kept."""
+        return [one for entries in self.pending.values() for one in entries]
+
+    @property
+    def revisions(self) -> list[str]:
+        """What their bytes are stored under."""
+        return [one.upload.revision for one in self.stored]
 
 
 class Adder:
@@ -100,44 +148,45 @@ class Adder:
 
     def fail(self, source: Source, exc: OpenRAGError, task_id: str | None = None) -> None:
         """Count `source` as failed."""
-        code = exc.reason if isinstance(exc, IngestError) else exc.code
-        self.report.failures.append(
-            Failure(source.file_id, readable(str(source.path)), task_id, code, exc.message, exc.hint)
-        )
+        self.report.failures.append(failure(source, exc, task_id))
 
-    def _submit_group(self, group: Sequence[Source]) -> None:
-        known = self._catalog.known_files(self._options.partition, [source.file_id for source in group])
-        pending: dict[TaskKind, list[tuple[Source, Upload]]] = {TaskKind.ADD: [], TaskKind.REPLACE: []}
-        with self._all_or_none(pending):
-            for source in group:
-                self._store(source, known.get(source.file_id), pending)
+    def _submit_group(self, sources: Sequence[Source]) -> None:
+        known = self._catalog.known_files(self._options.partition, [source.file_id for source in sources])
+        group = _Group()
+        with self._all_or_none(group):
+            for source in sources:
+                self._store(source, known.get(source.file_id), group)
             failpoint("spooled")
-            self._blobs.commit(upload.revision for entries in pending.values() for _, upload in entries)
-        for kind, entries in pending.items():
+            self._blobs.commit(group.revisions)
+        if group.stored or group.refused:
+            self._options.on_stored([*group.stored, *group.refused])
+        failpoint("stored")
+        for one in group.refused:
+            self._refuse(one)
+        for kind, entries in group.pending.items():
             self._queue_uploads(kind, entries)
         failpoint("queued")
 
     @contextlib.contextmanager
-    def _all_or_none(self, pending: dict[TaskKind, list[tuple[Source, Upload]]]) -> Iterator[None]:
+    def _all_or_none(self, group: _Group) -> Iterator[None]:
         """Keep no bytes of a group that could not be stored whole: the disk may be full."""
         try:
             yield
         except OpenRAGError:
-            self._blobs.discard(upload.revision for entries in pending.values() for _, upload in entries)
+            self._blobs.discard(group.revisions)
             raise
 
-    def _store(
-        self, source: Source, known: File | None, pending: dict[TaskKind, list[tuple[Source, Upload]]]
-    ) -> None:
+    def _store(self, source: Source, known: File | None, group: _Group) -> None:
         try:
             check_file_id(source.file_id)
             kind = self._kind(source, known)
-            if kind is not None:
-                pending[kind].append((source, self._stored(source)))
-        except UnsupportedFormat as exc:
-            self._refuse(source, exc)
+            if kind is None:
+                return
+            stored = self._stored(source, known)
         except (InvalidInput, Conflict, PathNotFound, IngestError) as exc:
             self.fail(source, exc)
+        else:
+            (group.refused if stored.refusal else group.pending[kind]).append(stored)
 
     def _kind(self, source: Source, known: File | None) -> TaskKind | None:
         if known is None:
@@ -145,7 +194,7 @@ class Adder:
         if self._options.if_exists is IfExists.SKIP or _is_unchanged(source.path, known):
             self._skip(known)
             return None
-        if self._options.if_exists is IfExists.REPLACE:
+        if self._may_replace(known):
             return TaskKind.REPLACE
         raise Conflict(
             f"File '{known.file_id}' already exists in partition {known.partition}, with other content",
@@ -158,16 +207,14 @@ class Adder:
         if self._options.if_exists is IfExists.REPLACE and known.metadata | changes != known.metadata:
             self._catalog.edit_metadata(known.partition, known.file_id, changes)
 
-    def _stored(self, source: Source) -> Upload:
-        revision = new_task_id()
-        with opening(source.path), source.path.open("rb") as stream:
-            media_type = media_type_of(source.filename, stream.read(HEAD_BYTES))
-            stream.seek(0)
-            spooled = self._blobs.spool(revision, stream, max_bytes=self._options.max_bytes)
-        return self._upload(source, spooled, media_type)
-
-    def _upload(self, source: Source, spooled: Spooled, media_type: str) -> Upload:
-        return Upload(
+    def _stored(self, source: Source, known: File | None) -> Stored:
+        (spooled, media_type, refusal), stat = read_steadily(
+            source.path,
+            lambda stream: self._spool(source, stream),
+            discard=lambda read: self._blobs.discard([read[0].revision]),
+        )
+        kept = known.metadata if known and self._options.keeps_metadata else {}
+        upload = Upload(
             partition=self._options.partition,
             file_id=source.file_id,
             revision=spooled.revision,
@@ -175,24 +222,35 @@ class Adder:
             media_type=media_type,
             size=spooled.size,
             sha256=spooled.sha256,
-            metadata=self._options.metadata,
+            metadata=kept | self._options.metadata,
         )
+        return Stored(source, upload, stat.st_size, stat.st_mtime_ns, refusal)
 
-    def _refuse(self, source: Source, exc: UnsupportedFormat) -> None:
-        nothing = Spooled(revision=new_task_id(), size=0, sha256="", head=b"")
+    def _spool(self, source: Source, stream: BinaryIO) -> tuple[Spooled, str, UnsupportedFormat | None]:
+        revision = new_task_id()
+        try:
+            media_type = media_type_of(source.filename, stream.read(HEAD_BYTES))
+        except UnsupportedFormat as exc:
+            return Spooled(revision, size=0, sha256="", head=b""), "", exc
+        stream.seek(0)
+        return self._blobs.spool(revision, stream, max_bytes=self._options.max_bytes), media_type, None
+
+    def _refuse(self, stored: Stored) -> None:
+        exc = stored.refusal
+        assert exc is not None
         error = TaskError(exc.message, exc.code, exc.hint)
-        task = self._queue.refuse(self._upload(source, nothing, ""), error, batch=self._options.batch)
-        self.fail(source, exc, task.id)
+        task = self._queue.refuse(stored.upload, error, batch=self._options.batch)
+        self.fail(stored.source, exc, task.id)
 
-    def _queue_uploads(self, kind: TaskKind, entries: Sequence[tuple[Source, Upload]]) -> None:
+    def _queue_uploads(self, kind: TaskKind, entries: Sequence[Stored]) -> None:
         if not entries:
             return
-        outcomes = self._queue.submit([upload for _, upload in entries], kind=kind, batch=self._options.batch)
-        for (source, upload), outcome in zip(entries, outcomes, strict=True):
+        outcomes = self._queue.submit([one.upload for one in entries], kind=kind, batch=self._options.batch)
+        for one, outcome in zip(entries, outcomes, strict=True):
             if isinstance(outcome, Task):
-                self._count_queued(source)
+                self._count_queued(one.source)
             else:
-                self._settle_refused(source, upload, outcome)
+                self._settle_refused(one.source, one.upload, outcome)
 
     def _count_queued(self, source: Source) -> None:
         self.n_queued += 1
@@ -209,11 +267,15 @@ class Adder:
         elif live is None and known is not None and known.sha256 == upload.sha256:
             self._blobs.discard([upload.revision])
             self._skip(known)
-        elif self._options.if_exists is IfExists.REPLACE and self._replaces(upload):
+        elif self._may_replace(known) and self._replaces(upload):
             self._count_queued(source)
         else:
             self._blobs.discard([upload.revision])
             self.fail(source, refusal)
+
+    def _may_replace(self, known: File | None) -> bool:
+        options = self._options
+        return options.if_exists is IfExists.REPLACE and (known is None or options.may_replace(known))
 
     def _replaces(self, upload: Upload) -> bool:
         outcomes = self._queue.submit([upload], kind=TaskKind.REPLACE, batch=self._options.batch)
@@ -247,21 +309,5 @@ def _is_unchanged(path: Path, known: File) -> bool:
     with opening(path):
         if path.stat().st_size != known.size:
             return False
-        digest = hashlib.sha256()
         with path.open("rb") as stream:
-            while block := stream.read(BLOCK_BYTES):
-                digest.update(block)
-    return digest.hexdigest() == known.sha256
-
-
-@contextlib.contextmanager
-def opening(path: Path) -> Iterator[None]:
-    """Translate what the file system says about a user's file, as opposed to the store."""
-    try:
-        yield
-    except FileNotFoundError as exc:
-        raise PathNotFound("no such file", hint="check the path") from exc
-    except PermissionError as exc:
-        raise IngestError("permission denied", reason="forbidden", hint=f"check the mode of {path}") from exc
-    except OSError as exc:
-        raise IngestError(f"it cannot be read: {exc.strerror}", reason="unreadable") from exc
+            return sha256_of(stream) == known.sha256

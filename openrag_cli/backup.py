@@ -87,7 +87,7 @@ def _scratch(root: Path) -> Iterator[Path]:
 
 
 def _link_below(source: Path, target: Path) -> None:
-    for path in files_below(source):
+    for path in map(Path, files_below(source)):
         _link(path, target / path.relative_to(source))
 
 
@@ -106,7 +106,7 @@ def _pack(folder: Path, target: IO[bytes]) -> tuple[dict[str, str], int]:
     sums: dict[str, str] = {}
     size = 0
     with tarfile.open(fileobj=target, mode="w|", format=tarfile.PAX_FORMAT) as archive:
-        for path in sorted(files_below(folder)):
+        for path in sorted(map(Path, files_below(folder))):
             name = path.relative_to(folder).as_posix()
             with path.open("rb") as stream:
                 member = tarfile.TarInfo(name)

@@ -6,12 +6,12 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from openrag_cli.adding import opening
 from openrag_cli.backup import BackupReport, back_up
 from openrag_cli.doctor import Doctor, Finding, Patient
 from openrag_cli.domain import File, TaskKind, Upload, new_task_id
 from openrag_cli.errors import PathNotFound
 from openrag_cli.exchange import Export, Exporter, ExportReport, ImportedFile, KnownDocuments, KnownVectors
+from openrag_cli.steady import opening
 from openrag_cli.worker import Worker
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class Care:
                     self._engine.submit(upload, stream, batch=batch)
                 n_files, n_chunks = n_files + 1, n_chunks + len(file.converted.spans)
             worker = Worker(parts.queue, parts.ingester(vectors, documents, 1), batch=batch)
-            worker.drain(lambda _: None, lambda: False)
+            worker.drain(lambda _: None, lambda: False, self._engine.maintain)
             documents.clear()
         self._engine.maintain()
         return ImportReport(name, n_files, n_chunks, vectors.n_made)

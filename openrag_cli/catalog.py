@@ -12,6 +12,7 @@ from typing import Any
 from openrag_cli.database import Database, at, now_ms
 from openrag_cli.domain import ALL_PARTITIONS, Document, File, Metadata, Page, Partition
 from openrag_cli.errors import Conflict, DocumentNotFound, PartitionNotFound, StoreDamaged, StoreMismatch
+from openrag_cli.sync_plan import Move
 
 _FILE = """
 SELECT file.*, partition.name AS partition FROM file JOIN partition ON partition.id = file.partition_id
@@ -245,6 +246,28 @@ class Catalog:
                 (deleted if had or cancelled else missing).append(file_id)
         return deleted, missing
 
+    def rename_files(self, partition: str, moves: Sequence[Move]) -> list[Move]:
+        """Give files new ids in one transaction; nothing is indexed again, and chunk ids stay. Return those done.
+
+        Ids may be swapped and passed on. What stood at a new id is retired if it is what the move says it replaces.
+        All are left as they are, and none returned, when a file or an id is not as a move says, or is being worked on.
+        """
+        with self._db.transaction() as connection:
+            found = connection.execute("SELECT id FROM partition WHERE name = ?", (partition,)).fetchone()
+            if found is None or not _may_move(connection, found["id"], moves):
+                return []
+            for move in moves:  # aside first: one may move to where another is; no id begins with a slash
+                connection.execute(
+                    "UPDATE file SET file_id = ? WHERE revision = ?", (f"/{move.revision}", move.revision)
+                )
+            for move in moves:
+                _delete_file(connection, found["id"], move.target)
+                connection.execute(
+                    "UPDATE file SET file_id = ?, filename = ?, updated_at = ? WHERE revision = ?",
+                    (move.target, move.target.rpartition("/")[2], now_ms(), move.revision),
+                )
+        return list(moves)
+
     # --- documents
 
     def document(self, revision: str) -> Document:
@@ -287,6 +310,26 @@ class Catalog:
         """Return every revision that the store needs: of visible files and of tasks that are not completed."""
         rows = self._db.rows("SELECT revision FROM file UNION SELECT id FROM task WHERE state <> 'COMPLETED'")
         return {row["revision"] for row in rows}
+
+
+def _may_move(connection: sqlite3.Connection, partition_id: int, moves: Sequence[Move]) -> bool:
+    moving = {move.revision for move in moves}
+    for move in moves:
+        rows = connection.execute(
+            "SELECT file_id, revision FROM file WHERE partition_id = ? AND file_id IN (?, ?)",
+            (partition_id, move.source, move.target),
+        )
+        held = {row["file_id"]: row["revision"] for row in rows}
+        occupant = held.get(move.target)
+        if held.get(move.source) != move.revision or not (occupant is None or occupant in {move.replaced, *moving}):
+            return False
+        if connection.execute(
+            "SELECT 1 FROM task WHERE partition_id = ? AND file_id IN (?, ?) "
+            "AND state NOT IN ('COMPLETED', 'FAILED', 'CANCELLED')",
+            (partition_id, move.source, move.target),
+        ).fetchone():
+            return False
+    return True
 
 
 def _delete_file(connection: sqlite3.Connection, partition_id: int, file_id: str) -> bool:

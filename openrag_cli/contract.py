@@ -122,6 +122,7 @@ COMMANDS: dict[str, dict[str, str]] = {
     "file list": {"--json": "files", "--jsonl": "file"},
     "file replace": {"--json": "report"},
     "file show": {"--json": "file"},
+    "file sync": {"--json": "report"},
     "import": {"--json": "import"},
     "partition create": {"--json": "partition"},
     "partition delete": {"--json": "report"},

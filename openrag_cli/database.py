@@ -28,7 +28,7 @@ from openrag_cli.errors import (
     os_errors,
 )
 
-FORMAT = 2
+FORMAT = 3
 """The store format that this version writes (`PRAGMA user_version`): the number of the last file in `schema/`."""
 
 BUSY_TIMEOUT_S = 30.0
@@ -180,10 +180,20 @@ class Database:
         Raises:
             StoreBusy: not had within `timeout_s` seconds.
         """
+        busy = StoreBusy(f"another process has been writing to the store for {timeout_s:g} s", hint="try again later")
+        with self.file_lock("lock", timeout_s, busy):
+            yield
+
+    @contextlib.contextmanager
+    def file_lock(self, name: str, timeout_s: float, busy: StoreBusy) -> Iterator[None]:
+        """Hold the lock of that name among the store's files; raise `busy` when it is not had in `timeout_s` seconds."""
+        self._connection()  # makes or refuses the folder
+        path = self.path.parent / name
         with os_errors("locking the store"):
-            descriptor = os.open(self.path.parent / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            path.parent.mkdir(exist_ok=True, mode=0o700)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            _lock(descriptor, timeout_s)
+            _lock(descriptor, timeout_s, busy)
             yield
         finally:
             os.close(descriptor)
@@ -260,7 +270,7 @@ def _make_folder(folder: Path) -> None:
         fsync(folder.parent)
 
 
-def _lock(descriptor: int, timeout_s: float) -> None:
+def _lock(descriptor: int, timeout_s: float, busy: StoreBusy) -> None:
     deadline = time.monotonic() + timeout_s
     pause_s = 0.001
     while True:
@@ -268,9 +278,7 @@ def _lock(descriptor: int, timeout_s: float) -> None:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if time.monotonic() >= deadline:
-                raise StoreBusy(
-                    f"another process has been writing to the store for {timeout_s:g} s", hint="try again later"
-                ) from None
+                raise busy from None
             time.sleep(pause_s)
             pause_s = min(pause_s * 2, 0.05)
         else:

@@ -204,7 +204,7 @@ class Doctor:
             text = f"rows of {len(orphans)} files that are gone are still in the index; searches leave them out"
             yield Finding(name, Status.WARNING, text, "openrag doctor --fix", lambda: self._drop(orphans))
         n_fragments, n_unindexed, n_rows = index.backlog()
-        size = sum(path.stat().st_size for path in files_below(self._patient.settings.store / "lance"))
+        size = sum(Path(path).stat().st_size for path in files_below(self._patient.settings.store / "lance"))
         text = f"{n_rows:,} rows ({n_unindexed:,} not indexed yet) in {n_fragments} fragments, {size / (1 << 20):,.1f} MiB"
         if n_fragments > 2 * MAX_FRAGMENTS:
             yield Finding(name, Status.WARNING, text, "openrag doctor --fix compacts it", self._optimize)

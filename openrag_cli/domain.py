@@ -305,6 +305,8 @@ def chunk_id(partition: str, file_id: str, revision: str, ordinal: int) -> str:
 
 
 def _has_control(text: str) -> bool:
+    if text.isascii():
+        return not text.isprintable()
     return any(unicodedata.category(char) in {"Cc", "Cs"} for char in text)
 
 

@@ -17,10 +17,10 @@ def fsync(path: Path) -> None:
         os.close(descriptor)
 
 
-def fsync_below(root: Path, paths: Iterable[Path]) -> None:
+def fsync_below(root: Path, paths: Iterable[str]) -> None:
     """Put files below `root` on the disk, with every folder from theirs up to the one that holds `root`."""
     folders: set[Path] = set()
-    for path in paths:
+    for path in map(Path, paths):
         fsync(path)
         folders |= {folder for folder in path.parents if folder.is_relative_to(root)}
     for folder in sorted(folders, reverse=True):
@@ -29,8 +29,8 @@ def fsync_below(root: Path, paths: Iterable[Path]) -> None:
         fsync(root.parent)
 
 
-def files_below(root: Path) -> Iterator[Path]:
-    """Yield every file below `root`."""
+def files_below(root: Path) -> Iterator[str]:
+    """Yield the path of every file below `root`; as text, for there may be ten thousand at each commit."""
     for folder, _, names in os.walk(root):
         for name in names:
-            yield Path(folder, name)
+            yield f"{folder}/{name}"

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from openrag_cli.intake import Source
     from openrag_cli.retrieve import Extract, SearchRequest
     from openrag_cli.sessions import Sessions
+    from openrag_cli.sync import SyncOptions, SyncOutcome
     from openrag_cli.worker import Janitor
 
 POLL_S = 0.1
@@ -191,6 +192,39 @@ class Engine:
         report.seconds = round(time.monotonic() - began, 3)
         return report
 
+    def sync(
+        self,
+        options: "SyncOptions",
+        *,
+        on_queued: Callable[[int], None] = lambda _: None,
+        listener: "Listener" = lambda _: None,
+        should_stop: Callable[[], bool] = _never,
+    ) -> "SyncOutcome":
+        """Make a partition hold what a folder has; see sync.py, and `add` for the callbacks.
+
+        Raises:
+            PathNotFound: no such folder. StoreBusy: it is being synced. TooManyDeletions: nothing was changed.
+            StoreFull, StoreError and kin: what was committed stays, the next sync goes on.
+        """
+        began = time.monotonic()
+        check_partition(options.partition)
+        syncer = self.parts.syncer(options)
+        with syncer.locked():
+            plan = syncer.look(self.settings.store, should_stop)
+            if options.is_dry_run:
+                return syncer.foretell()
+            if plan.adds or plan.replaces or plan.deletes:
+                _ = self.parts.embedder  # refuses a store of another model before anything is changed
+            syncer.apply(should_stop)
+            on_queued(syncer.n_queued)
+            if syncer.n_queued and not should_stop():
+                self.drain(batch=options.batch, listener=listener, should_stop=should_stop)
+            if syncer.needs_tidying and not should_stop():
+                self.maintain(force=syncer.is_resuming)
+            outcome = syncer.finish(is_stopped=should_stop())
+        outcome.report.seconds = round(time.monotonic() - began, 3)
+        return outcome
+
     # --- working
 
     def drain(
@@ -202,7 +236,7 @@ class Engine:
     ) -> None:
         """Run queued tasks (of one batch, or all) in this process until none is unfinished, then tidy the index."""
         with self.parts.working(batch) as worker:
-            worker.drain(listener, should_stop)
+            worker.drain(listener, should_stop, self.maintain)
             if not should_stop():
                 self.maintain()
 

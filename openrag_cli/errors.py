@@ -8,6 +8,7 @@
     ├── NotFound                a partition, file, task, chunk, session or path does not exist
     │   ├── PartitionNotFound, DocumentNotFound, TaskNotFound, ChunkNotFound, SessionNotFound, PathNotFound
     ├── Conflict                it exists already, or is in the wrong state
+    │   └── TooManyDeletions    a sync would delete more than it may; nothing was changed
     ├── IngestError             one document could not be read; `reason` says why, stable
     ├── ConfigError             a setting is wrong
     │   └── StoreMismatch       the store is newer than this program, or made by another model
@@ -135,6 +136,12 @@ class Conflict(OpenRAGError):
     """It exists already, or is in a state that forbids the operation."""
 
     code = "conflict"
+
+
+class TooManyDeletions(Conflict):
+    """A sync would delete more than it may; nothing was changed."""
+
+    code = "too_many_deletions"
 
 
 class IngestError(OpenRAGError):

@@ -34,6 +34,7 @@ TABLE: dict[type[errors.OpenRAGError], ExitCode] = {
     errors.TooLarge: ExitCode.BAD_DATA,
     errors.NotFound: ExitCode.NOT_FOUND,
     errors.Conflict: ExitCode.EXISTS,
+    errors.TooManyDeletions: ExitCode.PARTIAL,
     errors.IngestError: ExitCode.BAD_DATA,
     errors.ConfigError: ExitCode.CONFIG,
     errors.StoreError: ExitCode.IO,

@@ -96,7 +96,7 @@ class Index:
         self._dimension = dimension
         self._language = language
         self._table: Any = None
-        self._durable: set[Path] = set()
+        self._durable: set[str] = set()
 
     # --- opening
 
@@ -189,14 +189,18 @@ class Index:
             merge.execute(self._batch(rows))
 
     def drop(self, revisions: Sequence[str]) -> None:
-        """Delete the chunks of revisions in one commit."""
+        """Delete the chunks of revisions in one commit; none is made when there are no such chunks."""
         if not revisions or not self.exists:
             return
         table = self._open()
         from lancedb.expr import col
 
+        where = col("revision").isin(list(revisions))
+        with lance_errors("reading the index"):
+            if not table.search().where(where).select(["revision"]).limit(1).to_list():
+                return
         with self._durably(), lance_errors("deleting from the index"):
-            table.delete(col("revision").isin(list(revisions)))
+            table.delete(where)
 
     def optimize(self) -> None:
         """Merge small fragments, bring the full-text index up to date, and delete versions older than an hour."""

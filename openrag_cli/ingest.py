@@ -35,6 +35,10 @@ MAX_BATCH_CHUNKS = 512
 MAX_BATCH_S = 5.0
 """A commit is made when any of the three is reached, so that a crash loses little and search sees files soon."""
 
+CLAIM_FILES = 32
+"""Tasks claimed at once, and committed at once when one of them has already died with a worker: whatever a worker
+holds when it is killed is under suspicion, and what is suspected twice must run alone, which is slow."""
+
 EMBED_WINDOW = 256
 """Chunks embedded at once: enough for batches of like length, few enough to stop in between."""
 
@@ -83,17 +87,20 @@ class _Ready:
 
     entries: list[tuple[Task, Converted]] = field(default_factory=list)
     n_chunks: int = 0
+    max_files: int = MAX_BATCH_FILES
     since: float = field(default_factory=time.monotonic)
 
     def add(self, task: Task, converted: Converted) -> None:
         self.entries.append((task, converted))
+        if task.attempts > 1:
+            self.max_files = CLAIM_FILES
         self.n_chunks += len(converted.spans)
 
     @property
     def is_due(self) -> bool:
         """Whether the batch has reached one of its bounds."""
         return bool(self.entries) and (
-            len(self.entries) >= MAX_BATCH_FILES
+            len(self.entries) >= self.max_files
             or self.n_chunks >= MAX_BATCH_CHUNKS
             or time.monotonic() - self.since >= MAX_BATCH_S
         )
@@ -136,7 +143,7 @@ class Ingester:
         with ThreadPoolExecutor(self._n_converters, thread_name_prefix="convert") as threads:
             while not should_stop():
                 if not waiting and not is_drained:
-                    waiting.extend(claim(MAX_BATCH_FILES))
+                    waiting.extend(claim(CLAIM_FILES))
                     is_drained = not waiting
                     failpoint("claimed")
                 while waiting and len(running) < 2 * self._n_converters:

@@ -1,5 +1,6 @@
 """Which files of this machine a command means: folders walked, ignore rules obeyed, ids made from paths."""
 
+import errno
 import os
 import stat
 from collections.abc import Iterable, Iterator, Sequence
@@ -7,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from openrag_cli.domain import Failure
+from openrag_cli.errors import IngestError, OpenRAGError
 from openrag_cli.ignore import Rule, compile_patterns, is_ignored, parse_rules
 
 IGNORE_FILES = (".gitignore", ".openragignore")
@@ -62,6 +64,8 @@ def collect(paths: Iterable[Path], *, globs: Sequence[str] = (), excludes: Seque
 
 def readable(name: str) -> str:
     """Return a name as text that can be stored: bytes that are not UTF-8 and control characters become `%XX`."""
+    if name.isascii() and name.isprintable():
+        return name
     text = os.fsencode(name).decode("utf-8", "surrogateescape")
     return "".join(_escaped(char) for char in text)
 
@@ -71,6 +75,12 @@ def _escaped(char: str) -> str:
     if 0xDC80 <= code <= 0xDCFF:  # a byte that surrogateescape kept
         return f"%{code - 0xDC00:02X}"
     return f"%{code:02X}" if code < 0x20 or 0x7F <= code < 0xA0 else char
+
+
+def failure(source: Source, exc: OpenRAGError, task_id: str | None = None) -> Failure:
+    """Return the failure of one file, for a report."""
+    code = exc.reason if isinstance(exc, IngestError) else exc.code
+    return Failure(source.file_id, readable(str(source.path)), task_id, code, exc.message, exc.hint)
 
 
 def _unreadable(path: Path, why: str, code: str) -> Failure:
@@ -84,20 +94,29 @@ def _failure_of(path: Path, exc: OSError) -> Failure:
 
 
 class Walk:
-    """One folder, walked once; `failures` holds what could not be read."""
+    """One folder, walked once; `failures` holds what could not be read. `without` is a folder that is left out."""
 
-    def __init__(self, root: Path, *, globs: Sequence[str] = (), excludes: Sequence[str] = ()) -> None:
+    def __init__(
+        self, root: Path, *, globs: Sequence[str] = (), excludes: Sequence[str] = (), without: Path | None = None
+    ) -> None:
         self._root = root
         self._real_root = root.resolve()
         self._wanted = compile_patterns(globs) if globs else None
         self._excluded = compile_patterns(excludes) if excludes else None
+        self._without = without.resolve() if without else None
         self.failures: list[Failure] = []
 
     def files(self) -> Iterator[Source]:
         """Yield the folder's files in the order of their names."""
+        return (source for source, _ in self.entries())
+
+    def entries(self) -> Iterator[tuple[Source, os.stat_result]]:
+        """Yield the folder's files in the order of their names, each with its stat."""
         yield from self._walk(self._root, "", [])
 
-    def _walk(self, folder: Path, prefix: str, rules: list[tuple[str, list[Rule]]]) -> Iterator[Source]:
+    def _walk(
+        self, folder: Path, prefix: str, rules: list[tuple[str, list[Rule]]]
+    ) -> Iterator[tuple[Source, os.stat_result]]:
         try:
             with os.scandir(folder) as entries:
                 ordered = sorted(entries, key=lambda entry: entry.name)
@@ -114,9 +133,10 @@ class Walk:
             if is_ignored(relative + "/" * is_folder, here) or self._is_excluded(relative, is_folder=is_folder):
                 continue
             if is_folder:
-                yield from self._walk(Path(entry.path), f"{relative}/", here)
-            elif self._is_wanted(relative) and self._is_regular(entry):
-                yield Source(Path(entry.path), readable(relative))
+                if self._without is None or self._real_root / relative != self._without:
+                    yield from self._walk(Path(entry.path), f"{relative}/", here)
+            elif self._is_wanted(relative) and (found := self._regular(entry)):
+                yield Source(Path(entry.path), readable(relative)), found
 
     def _read_rules(self, path: Path) -> list[Rule]:
         """Read a file of ignore rules as git does: a line that is no pattern, or a file that is none, says nothing."""
@@ -135,13 +155,19 @@ class Walk:
     def _is_wanted(self, relative: str) -> bool:
         return self._wanted is None or bool(self._wanted.match_file(relative))
 
-    def _is_regular(self, entry: "os.DirEntry[str]") -> bool:
+    def _regular(self, entry: "os.DirEntry[str]") -> os.stat_result | None:
+        """Return the stat of a regular file, or of one that a link inside the folder names; None for the rest."""
         try:
             if entry.is_symlink() and not Path(entry.path).resolve().is_relative_to(self._real_root):
-                return False
-            return stat.S_ISREG(entry.stat().st_mode)
-        except (OSError, RuntimeError):  # a link to nothing or to itself (RuntimeError), or gone since
-            return False
+                return None
+            found = entry.stat()
+        except (FileNotFoundError, RuntimeError):  # a link to nothing or to itself (RuntimeError), or gone since
+            return None
+        except OSError as exc:
+            if exc.errno != errno.ELOOP:
+                self.failures.append(_failure_of(Path(entry.path), exc))
+            return None
+        return found if stat.S_ISREG(found.st_mode) else None
 
 
 def read_path_list(data: bytes, *, is_null_separated: bool) -> list[Path]:

@@ -28,6 +28,7 @@ from openrag_cli.commands import (
     search,
     serve,
     session,
+    sync,
     task,
 )
 from openrag_cli.commands.context import Context
@@ -58,6 +59,7 @@ for _name, _group in (
 ):
     app.add_typer(_group, name=_name, epilog=EPILOG)
 file.app.command("add", epilog=EPILOG)(add.add)
+file.app.command("sync", epilog=EPILOG)(sync.sync)
 app.command("search", epilog=EPILOG)(search.search)
 app.command("ask", epilog=EPILOG)(ask.ask)
 app.command("chat", epilog=EPILOG)(chat.chat)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from openrag_cli.index import Index
     from openrag_cli.ingest import Converter, Ingester, PassageEmbedder
     from openrag_cli.retrieve import Retriever
+    from openrag_cli.sync import Syncer, SyncOptions
     from openrag_cli.worker import Janitor, Worker
 
 MAX_CONVERTERS = 4
@@ -97,6 +98,21 @@ class Parts:
         from openrag_cli.retrieve import Retriever
 
         return Retriever(self.catalog, self.index, lambda: self.embedder)
+
+    def syncer(self, options: "SyncOptions") -> "Syncer":
+        """What syncs one folder, once."""
+        from openrag_cli.folders import FolderMemory
+        from openrag_cli.sync import Syncer
+
+        return Syncer(
+            catalog=self.catalog,
+            queue=self.queue,
+            ledger=self.ledger,
+            blobs=self.blobs,
+            memory=FolderMemory(self.database, options.partition, options.folder),
+            options=options,
+            max_bytes=self.settings.max_file_bytes,
+        )
 
     @cached_property
     def chat(self) -> "Chat":

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from openrag_cli.adding import AddOptions
     from openrag_cli.ingest import Listener
     from openrag_cli.intake import Source
+    from openrag_cli.sync import SyncOptions, SyncOutcome
 
 Json = dict[str, Any]
 CONNECT_S = 10.0
@@ -213,7 +214,8 @@ class RemoteEngine:
 
     def _upload(self, source: "Source", options: "AddOptions", known: File | None, report: Report) -> str | None:
         """Send one file; return its task, or None when there was nothing to do."""
-        from openrag_cli.adding import IfExists, opening
+        from openrag_cli.adding import IfExists
+        from openrag_cli.steady import opening
 
         path = path_of("indexer", "partition", options.partition, "file", source.file_id)
         with opening(source.path), source.path.open("rb") as stream:
@@ -324,6 +326,13 @@ class RemoteEngine:
     def drain(self, **_: Any) -> None:
         """Refuse: a server's workers run its queue."""
         raise errors.InvalidInput("the server's own workers run its queue", hint="openrag task list --server URL")
+
+    def sync(self, options: "SyncOptions", **_: Any) -> "SyncOutcome":
+        """Refuse: what a folder was like is remembered in the store."""
+        raise errors.InvalidInput(
+            f"{options.folder} can be synced into a store only, not through a server",
+            hint="run it on the server's machine, without --server, or use: openrag file add --if-exists replace",
+        )
 
     def prune_tasks(self, **_: Any) -> int:
         """Refuse: only the server's own machine may forget its tasks."""

@@ -3,12 +3,15 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from openrag_cli.answer import Finished, Retrieved
 from openrag_cli.domain import Chunk, File, Hit, LogLine, Partition, Passage, Report, Session, Task, Turn
 from openrag_cli.errors import OpenRAGError
 from openrag_cli.retrieve import Extract, SearchRequest
+
+if TYPE_CHECKING:
+    from openrag_cli.sync import SyncOutcome
 
 Json = dict[str, Any]
 
@@ -221,6 +224,20 @@ def turn(value: Turn) -> Json:
         "at": rfc3339(value.at),
         "citations": list(value.citations),
     }
+
+
+def sync(value: "SyncOutcome") -> Json:
+    """Return what a sync did; of a dry run what it would do, file by file."""
+    plan = value.plan
+    body = report(value.report) | {"files": value.n_files, "gone": len(plan.gone), "dry_run": value.is_dry_run}
+    if value.is_dry_run:
+        body["plan"] = {
+            "add": plan.adds,
+            "replace": plan.replaces,
+            "move": [{"from": move.source, "to": move.target} for move in plan.moves],
+            "delete": list(plan.deletes),
+        }
+    return body
 
 
 def error(value: OpenRAGError) -> Json:

@@ -51,9 +51,6 @@ class Completion:
 
 def to_task(row: sqlite3.Row) -> Task:
     """Return the `Task` of a row of `task`."""
-    error = json.loads(row["error"]) if row["error"] else None
-    if error:
-        error = TaskError(**(error | {"traceback": tuple(error.get("traceback", ()))}))
     return Task(
         id=row["id"],
         kind=TaskKind(row["kind"]),
@@ -70,10 +67,18 @@ def to_task(row: sqlite3.Row) -> Task:
         ),
         attempts=row["attempts"],
         worker=row["worker"],
-        error=error,
+        error=to_error(row["error"]),
         created_at=at(row["created_at"]),
         updated_at=at(row["updated_at"]),
     )
+
+
+def to_error(text: str | None) -> TaskError | None:
+    """Return the error that a row of `task` holds as JSON."""
+    if not text:
+        return None
+    error = json.loads(text)
+    return TaskError(**(error | {"traceback": tuple(error.get("traceback", ()))}))
 
 
 class TaskQueue:
@@ -181,6 +186,11 @@ class TaskQueue:
                 connection.execute(
                     f"UPDATE task SET lease_until = 0 WHERE worker = ? AND state NOT IN {FINAL}", (worker,)
                 )
+
+    def fail_exhausted(self) -> None:
+        """Fail the tasks whose lease ran out in their last attempt; a claim does so too."""
+        with self._db.transaction() as connection:
+            _fail_exhausted(connection, now_ms())
 
     def heartbeat(self, worker: str) -> None:
         """Extend the lease of everything that `worker` holds."""

@@ -26,6 +26,9 @@ MAX_UNINDEXED_SHARE = 0.02
 """Beyond any of the three the index is put in order: searches are slower than they need be, and the weights of words
 in rows that are not indexed depend on how these were committed. In a large index the share keeps the cost in bounds."""
 
+TIDY_EVERY = 64
+"""Tasks run alone between two looks at the index: each is a commit, and commits upon commits slow the next ones."""
+
 ORPHAN_AGE_S = 3600.0
 """A stored original that no file and no task names is deleted when it is this old, in seconds."""
 
@@ -58,15 +61,15 @@ class Worker:
         self._ingester = ingester
         self._batch = batch
 
-    def drain(self, listener: Listener, should_stop: Callable[[], bool]) -> None:
+    def drain(self, listener: Listener, should_stop: Callable[[], bool], maintain: Callable[[], None]) -> None:
         """Run tasks until none is unfinished (tasks that other workers hold included), or `should_stop`.
 
-        What is not finished then is given back to the queue.
+        What is not finished then is given back to the queue. `maintain` is called after many commits of one file.
         """
         with self._alive():
             while not should_stop():
                 self._queue.expire(is_dead)
-                self._run(listener, should_stop)
+                self._run(listener, should_stop, maintain)
                 if not self._queue.has_live(batch=self._batch):
                     return
                 time.sleep(POLL_S)
@@ -77,15 +80,19 @@ class Worker:
             while not should_stop():
                 self._queue.expire(is_dead)
                 if self._queue.has_claimable():
-                    self._run(listener, should_stop)
+                    self._run(listener, should_stop, maintain)
                     maintain()
                 else:
                     time.sleep(POLL_S)
 
-    def _run(self, listener: Listener, should_stop: Callable[[], bool]) -> None:
+    def _run(self, listener: Listener, should_stop: Callable[[], bool], maintain: Callable[[], None]) -> None:
         self._ingester.run(self._claim, listener, should_stop)
+        n_alone = 0
         while not should_stop() and (suspect := self._queue.claim_suspect(self.name, batch=self._batch)):
             self._run_alone(suspect, listener, should_stop)
+            n_alone += 1
+            if n_alone % TIDY_EVERY == 0:
+                maintain()
 
     def _run_alone(self, suspect: list[Task], listener: Listener, should_stop: Callable[[], bool]) -> None:
         left = [suspect]

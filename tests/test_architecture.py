@@ -9,11 +9,12 @@ PACKAGE = Path(__file__).resolve().parent.parent / "openrag_cli"
 
 LAYERS = {
     "kernel": "domain errors config config_values faults chunk outline wordpiece metrics filters snippet "
-    "answer citation conversation prompt sentences",
-    "adapter": "database catalog taskqueue tasks blobs durable index lance_errors standin embed convert formats readers "
-    "readers_archive readers_mail readers_markup readers_pdf readers_table text_encoding sandbox sandbox_child "
+    "answer citation conversation prompt sentences sync_plan",
+    "adapter": "database catalog folders taskqueue tasks blobs durable index lance_errors standin embed convert formats "
+    "readers readers_archive readers_mail readers_markup readers_pdf readers_table text_encoding sandbox sandbox_child "
     "sandbox_protocol ignore llm sessions config_file parquet",
-    "service": "ingest retrieve worker adding uploads intake mend passages extractive chat doctor backup exchange",
+    "service": "ingest retrieve worker adding uploads intake mend passages extractive chat doctor backup "
+    "exchange steady scan sync",
     "facade": "parts engine care remote remote_shapes",
     "edge": "main __main__ complete contract manual shells topics output answer_view render exits commands server",
 }
@@ -24,8 +25,9 @@ OWNERS = {
         "database",
         "catalog",
         "taskqueue",
+        "folders",
         "sessions",
-    },  # the last three only name its row and connection types
+    },  # all but the first only name its row and connection types
     "lancedb": {"index"},
     "pyarrow": {"index", "parquet"},
     "onnxruntime": {"embed"},
@@ -115,4 +117,4 @@ def test_sql_lives_in_four_modules():
         for node in ast.walk(tree)
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and "SELECT " in node.value
     }
-    assert with_sql <= {"catalog", "taskqueue", "tasks", "sessions"}
+    assert with_sql <= {"catalog", "folders", "taskqueue", "tasks", "sessions"}

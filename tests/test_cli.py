@@ -71,6 +71,9 @@ def test_options_after_a_double_dash_are_text():
         (["task", "show", "0" * 48], 66, "openrag task list"),
         (["extract", "show", "none"], 66, None),
         (["file", "add"], 2, "openrag file add"),
+        (["file", "sync", "nowhere"], 66, "mount"),
+        (["file", "sync", ".", "--max-delete", "all"], 2, "20%"),
+        (["file", "sync", ".", "--timeout", "-1"], 2, "openrag file sync --help"),
         (["file", "add", "x", "-m", "novalue"], 2, "-m year=2024"),
         (["task", "prune", "--older-than", "soon"], 2, "7d"),
         (["--threads", "0", "partition", "list"], 78, None),
@@ -229,7 +232,8 @@ def test_what_reads_only_the_catalog_imports_nothing_heavy(process, arguments):
 
 
 @pytest.mark.parametrize(
-    "words", [["partition"], ["file"], ["extract"], ["task"], ["search"], ["file", "add"], ["serve"]]
+    "words",
+    [["partition"], ["file"], ["extract"], ["task"], ["search"], ["file", "add"], ["file", "sync"], ["serve"]],
 )
 def test_help_teaches_by_example(cli, words):
     shown = cli(*words, "--help")

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from harness import check, contents, find, open_engine, put, submit
 
-from openrag_cli.adding import Adder, AddOptions, IfExists
+from openrag_cli.adding import Adder, AddOptions, IfExists, Stored
 from openrag_cli.database import Database
-from openrag_cli.domain import Report, TaskKind, TaskState, Upload, new_task_id
+from openrag_cli.domain import File, Report, TaskKind, TaskState, new_task_id
 from openrag_cli.engine import Engine
 from openrag_cli.errors import (
     Conflict,
@@ -171,12 +171,12 @@ def test_a_file_that_another_command_added_meanwhile_is_unchanged_or_a_conflict(
     class Overtaken(Adder):
         """Another command adds both files after this one has looked which are known."""
 
-        def _stored(self, source: Source) -> Upload:
+        def _stored(self, source: Source, known: File | None) -> Stored:
             if source.file_id == "other":
                 put(engine, "p", "same", "same text")
                 put(engine, "p", "other", "two text")
                 engine.drain()
-            return super()._stored(source)
+            return super()._stored(source, known)
 
     adder = Overtaken(
         catalog=engine.parts.catalog,

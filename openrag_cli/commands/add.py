@@ -115,7 +115,7 @@ def show_report(context: Context, report: Report, *, n_queued: int = 0) -> None:
     done = report.added + report.replaced
     skipped = f" ({report.unchanged:,} skipped: unchanged)" if report.unchanged else ""
     queued = f", queued {n_queued:,}" if n_queued else ""
-    out.note(f"indexed {_files(done)}, {report.chunks:,} chunks in {_duration(report.seconds)}{queued}{skipped}")
+    out.note(f"indexed {_files(done)}, {report.chunks:,} chunks in {duration(report.seconds)}{queued}{skipped}")
     for failure in report.failures[:SHOWN_FAILURES]:
         out.warn(f"{out.styled('failed:', '31')} {failure.path or failure.file_id}: {failure.message}")
     n_more = len(report.failures) - SHOWN_FAILURES
@@ -202,5 +202,6 @@ def _files(n: int) -> str:
     return f"{n:,} file" if n == 1 else f"{n:,} files"
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Return a time for a person: 0.4 s, 41 s, 12 min."""
     return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"

@@ -26,7 +26,7 @@ from openrag_cli.exits import ExitCode
 from openrag_cli.intake import Intake, Source
 from openrag_cli.output import Column, human_size
 
-app = typer.Typer(help="Add, list, show, get, edit, replace and delete files.", no_args_is_help=True)
+app = typer.Typer(help="Add, sync, list, show, get, edit, replace and delete files.", no_args_is_help=True)
 
 FileArgument = Annotated[str, typer.Argument(metavar="ID", help="Id of the file: see openrag file list.")]
 

@@ -1,0 +1,339 @@
+"""What a sync has to do: a pure function of what the folder has, what the last sync saw, and what the partition holds.
+
+A file of the partition belongs to the folder when its revision is one that the folder's syncs brought or adopted. Only
+such files are replaced, moved or deleted; under any other id that is taken by other content there is a conflict.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import PurePosixPath
+
+from openrag_cli.domain import TaskError, TaskState
+from openrag_cli.errors import InvalidInput
+
+UNREADABLE_KIND = ""
+"""The hash remembered of a file of a kind that no reader knows: it was never read whole."""
+
+_RETRIED = frozenset({"worker_died"})
+"""Failures that are not the document's: tried again although it has not changed, until the quarantine."""
+
+_NOT_COUNTED = frozenset({"unsupported_format"})
+"""Failures that cost nothing to find out, and lead to no quarantine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A file of the folder; `sha256` is None when it was not read because nothing known has its size."""
+
+    size: int
+    mtime_ns: int
+    sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A file of the partition."""
+
+    revision: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What became of a task; `updated_at` is in milliseconds since 1970."""
+
+    state: TaskState
+    updated_at: int
+    error: TaskError | None = None
+
+    @property
+    def code(self) -> str | None:
+        """The stable code of its error."""
+        return self.error.code if self.error else None
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What the last sync saw of a file, and what it did about it: see schema/003_folders.sql."""
+
+    size: int
+    mtime_ns: int
+    sha256: str
+    revision: str | None = None
+    task_id: str | None = None
+    n_failed: int = 0
+    failed_at: int | None = None
+
+    def has_stat_of(self, seen: Seen) -> bool:
+        """Whether the file still looks as it did."""
+        return self.size == seen.size and self.mtime_ns == seen.mtime_ns
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """The partition, and what syncs of the folder left; `elsewhere` are the ids that came from other folders.
+
+    `attempts` tells of the tasks that `rows` name, by id; one that was forgotten is not there.
+    """
+
+    rows: Mapping[str, Remembered] = field(default_factory=dict)
+    held: Mapping[str, Held] = field(default_factory=dict)
+    attempts: Mapping[str, Attempt] = field(default_factory=dict)
+    elsewhere: Collection[str] = frozenset()
+    is_settled: bool = True
+
+    def owned(self, file_id: str) -> Held | None:
+        """Return the file as the partition holds it, if that version came from the folder."""
+        held, row = self.held.get(file_id), self.rows.get(file_id)
+        return held if held and row and held.revision in {row.revision, row.task_id} else None
+
+    def attempt(self, file_id: str) -> Attempt | None:
+        """Return what became of the task that the file's row names."""
+        row = self.rows.get(file_id)
+        return self.attempts.get(row.task_id) if row and row.task_id else None
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How to plan. `is_complete`: the whole folder could be seen, so that what is missing is gone.
+
+    `quarantine_after` is a number of failures in a row; 0 is never.
+    """
+
+    is_deleting: bool = False
+    is_complete: bool = True
+    quarantine_after: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A file to be renamed; `replaced` is the revision that its new id has now, if any."""
+
+    source: str
+    target: str
+    revision: str
+    replaced: str | None
+
+
+@dataclass(slots=True)
+class Plan:
+    """What to do, by file id; `resume` and `cancel` name tasks.
+
+    `deletes` maps ids to revisions. `gone` are files that the folder lacks and the partition keeps, `failed` those
+    that failed earlier and are not tried, with their tasks, `conflicts` ids that others took. `remember` and `forget`
+    change what is remembered, nothing else.
+    """
+
+    adds: list[str] = field(default_factory=list)
+    replaces: list[str] = field(default_factory=list)
+    moves: list[Move] = field(default_factory=list)
+    deletes: dict[str, str] = field(default_factory=dict)
+    resume: list[str] = field(default_factory=list)
+    cancel: list[str] = field(default_factory=list)
+    remember: dict[str, Remembered] = field(default_factory=dict)
+    forget: list[str] = field(default_factory=list)
+    gone: list[str] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+    conflicts: list[str] = field(default_factory=list)
+    n_unchanged: int = 0
+    n_owned: int = 0
+
+    @property
+    def is_changing(self) -> bool:
+        """Whether the partition is to be changed, other than by files yet to be read."""
+        return bool(self.moves or self.deletes or self.resume or self.cancel)
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteLimit:
+    """The most that one run may delete: a number of files, or percent of those that came from the folder."""
+
+    number: float
+    is_percent: bool = False
+
+    def allows(self, n_deletes: int, n_owned: int) -> bool:
+        """Whether so many of so many may be deleted."""
+        return n_deletes * 100 <= self.number * n_owned if self.is_percent else n_deletes <= self.number
+
+    def __str__(self) -> str:
+        return f"{self.number:g}{'%' * self.is_percent}"
+
+
+DEFAULT_LIMIT = DeleteLimit(20, is_percent=True)
+
+
+def parse_limit(text: str) -> DeleteLimit:
+    """Return the limit that `text` names: `100` is a number of files, `20%` a share.
+
+    Raises:
+        InvalidInput: neither, negative, or more than 100%.
+    """
+    number, percent = text.strip().removesuffix("%").strip(), text.strip().endswith("%")
+    try:
+        limit = DeleteLimit(float(number) if percent else int(number), percent)
+    except ValueError:
+        limit = DeleteLimit(-1)
+    if not 0 <= limit.number <= (100 if percent else 1 << 53):
+        raise InvalidInput(
+            f"--max-delete {text!r} is neither a number of files nor a share", hint="for example 100 or 20%"
+        )
+    return limit
+
+
+def settled(past: Past) -> Past:
+    """Return the past with what has become of each task taken into its row; rows that stay are the same objects."""
+    rows = {
+        file_id: _settled(row, past.held.get(file_id), past.attempt(file_id)) if row.task_id else row
+        for file_id, row in past.rows.items()
+    }
+    return replace(past, rows=rows)
+
+
+def _settled(row: Remembered, held: Held | None, attempt: Attempt | None) -> Remembered:
+    if held and held.revision == row.task_id:
+        return replace(row, revision=held.revision, task_id=None, n_failed=0, failed_at=None)
+    if attempt is None or attempt.state in {TaskState.COMPLETED, TaskState.CANCELLED}:
+        # Never queued (a crash): its failures stand. Forgotten, cancelled, or replaced since: it begins anew.
+        n_failed = row.n_failed if attempt is None and row.failed_at is None else 0
+        return replace(row, task_id=None, n_failed=n_failed, failed_at=None)
+    if attempt.state is TaskState.FAILED:
+        return _failed(row, attempt)
+    return replace(row, n_failed=0, failed_at=None) if row.failed_at is not None else row  # `task retry`
+
+
+def _failed(row: Remembered, attempt: Attempt) -> Remembered:
+    if row.failed_at == attempt.updated_at:
+        return row
+    n_before = row.n_failed if row.failed_at is None else 0  # failed again after `task retry`: it begins anew
+    n_failed = n_before + (attempt.code not in _NOT_COUNTED)
+    return replace(row, n_failed=n_failed, failed_at=attempt.updated_at)
+
+
+def ids_to_hash(stats: Mapping[str, Seen], past: Past, *, is_thorough: bool) -> list[str]:
+    """Return the files whose content must be read to plan: they look changed (or `is_thorough`), and something known,
+    of the same id or that may have moved, has their size."""
+    changed = {file_id for file_id, seen in stats.items() if not _looks_known(past.rows.get(file_id), seen)}
+    movable = {
+        held.size
+        for file_id in past.rows
+        if (file_id in changed or file_id not in stats) and (held := past.owned(file_id))
+    }
+    return [
+        file_id
+        for file_id, seen in stats.items()
+        if (is_thorough and file_id not in changed and past.rows[file_id].sha256 != UNREADABLE_KIND)
+        or (file_id in changed and (seen.size in movable or seen.size in _known_sizes(file_id, past)))
+    ]
+
+
+def _looks_known(row: Remembered | None, seen: Seen) -> bool:
+    return row is not None and row.has_stat_of(seen)
+
+
+def _known_sizes(file_id: str, past: Past) -> Iterable[int]:
+    return (known.size for known in (past.rows.get(file_id), past.held.get(file_id)) if known)
+
+
+def make_plan(seen: Mapping[str, Seen], skipped: Collection[str], past: Past, rules: Rules) -> Plan:
+    """Return what makes the partition hold what the folder has.
+
+    `seen` has the hash of each file that `ids_to_hash` named, and of one that looks known the hash remembered;
+    `skipped` are files that are there and cannot be read now; `past` is settled.
+    """
+    plan = Plan(n_owned=sum(past.owned(file_id) is not None for file_id in past.rows))
+    for file_id, one in seen.items():
+        _place(plan, file_id, one, past, rules)
+    gone: list[str] = []
+    if rules.is_complete:
+        gone = [file_id for file_id in past.rows if file_id not in seen and file_id not in skipped]
+        gone = [file_id for file_id in gone if _is_left(plan, file_id, past)]
+        _find_moves(plan, gone, seen, past)
+        moved = {move.source for move in plan.moves}
+        gone = [file_id for file_id in gone if file_id not in moved]
+    if rules.is_deleting:
+        plan.deletes = {file_id: past.held[file_id].revision for file_id in gone}
+    else:
+        plan.gone = gone
+    return plan
+
+
+def _place(plan: Plan, file_id: str, seen: Seen, past: Past, rules: Rules) -> None:
+    """Decide about one file that the folder has."""
+    row, held, attempt = past.rows.get(file_id), past.held.get(file_id), past.attempt(file_id)
+    is_live = attempt is not None and not attempt.state.is_final
+    is_tried = row is not None and row.sha256 == seen.sha256
+    task_id = row.task_id if row and row.task_id else ""
+    if is_live and not (is_tried and not (held and held.sha256 == seen.sha256)):
+        plan.cancel.append(task_id)
+    if held and held.sha256 == seen.sha256:
+        plan.n_unchanged += 1
+        may_own = file_id not in past.elsewhere or past.owned(file_id)
+        now = Remembered(seen.size, seen.mtime_ns, held.sha256, held.revision if may_own else None)
+        if now != row:
+            plan.remember[file_id] = now
+    elif is_live and is_tried:
+        plan.resume.append(task_id)
+    elif row and attempt and _is_left_alone(row, attempt, rules, is_tried=is_tried):
+        plan.failed[file_id] = task_id
+        if is_tried and not row.has_stat_of(seen):
+            plan.remember[file_id] = replace(row, mtime_ns=seen.mtime_ns)
+    elif held is None:
+        plan.adds.append(file_id)
+    elif past.owned(file_id):
+        plan.replaces.append(file_id)
+    else:
+        plan.conflicts.append(file_id)
+
+
+def _is_left_alone(row: Remembered, attempt: Attempt, rules: Rules, *, is_tried: bool) -> bool:
+    if attempt.state is not TaskState.FAILED:
+        return False
+    is_quarantined = 0 < rules.quarantine_after <= row.n_failed
+    return is_quarantined or (is_tried and attempt.code not in _RETRIED)
+
+
+def _is_left(plan: Plan, file_id: str, past: Past) -> bool:
+    """Whether the partition still holds a file of the folder that is gone from it; if not, its row goes."""
+    row, attempt = past.rows[file_id], past.attempt(file_id)
+    if attempt and not attempt.state.is_final and row.task_id:
+        plan.cancel.append(row.task_id)
+    if past.owned(file_id):
+        return True
+    plan.forget.append(file_id)
+    return False
+
+
+def _find_moves(plan: Plan, gone: Iterable[str], seen: Mapping[str, Seen], past: Past) -> None:
+    """Turn files whose content is to leave one id and to come to another into moves.
+
+    Only within one extension: it decides how a file is read. Of several, one of the same name is taken first.
+    """
+    sources: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for file_id in sorted([*gone, *plan.replaces]):
+        sources[past.held[file_id].sha256, _extension(file_id)].append(file_id)
+    targets: dict[str, str] = {}
+    for target in [*plan.adds, *plan.replaces]:
+        candidates = sources.get((seen[target].sha256 or "", _extension(target)))
+        if candidates:
+            source = min(candidates, key=lambda one: PurePosixPath(one).name != PurePosixPath(target).name)
+            candidates.remove(source)
+            targets[target] = source
+    leaving = set(targets.values())
+    for target, source in targets.items():
+        occupant = past.held.get(target)
+        replaced = occupant.revision if occupant and target not in leaving else None
+        plan.moves.append(Move(source, target, past.held[source].revision, replaced))
+        one = seen[target]
+        plan.remember[target] = Remembered(
+            one.size, one.mtime_ns, past.held[source].sha256, past.held[source].revision
+        )
+    plan.adds = [one for one in plan.adds if one not in targets]
+    plan.adds += [one for one in plan.replaces if one in leaving and one not in targets]
+    plan.replaces = [one for one in plan.replaces if one not in targets and one not in leaving]
+    plan.forget += sorted(leaving - targets.keys())
+
+
+def _extension(file_id: str) -> str:
+    return PurePosixPath(file_id.replace("\\", "/")).suffix.lower()
