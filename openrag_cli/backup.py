@@ -2,8 +2,8 @@
 
 Under the write lock nobody changes the index, and every file that the catalog shows has its chunks there (I3): the
 catalog is copied then, and the index's immutable files and the originals get a second name (a hard link). The lock is
-let go before the first byte of the archive is written. Its last member, `manifest.json`, holds the sha256 of all
-others: an archive without it is not whole.
+let go before the first byte of the archive is written. Tasks that a worker held are queued in the copy. The archive's
+last member, `manifest.json`, holds the sha256 of all others: an archive without it is not whole.
 """
 
 import contextlib
@@ -26,6 +26,7 @@ from openrag_cli.catalog import Catalog
 from openrag_cli.database import FORMAT, Database
 from openrag_cli.durable import files_below, fsync_below
 from openrag_cli.errors import Conflict, InvalidInput, StoreDamaged, StoreMismatch, os_errors
+from openrag_cli.taskqueue import TaskQueue
 
 MANIFEST = "manifest.json"
 SCHEMA = "openrag.backup/1"
@@ -59,6 +60,8 @@ def back_up(database: Database, catalog: Catalog, blobs: BlobStore, target: IO[b
             _link_below(root / "lance", copy / "lance")
             for revision in catalog.revisions():
                 _link(blobs.path(revision), copy / blobs.path(revision).relative_to(root))
+        with contextlib.closing(Database(copy / CATALOG)) as copied:
+            TaskQueue(copied).release_all()
         partitions = catalog.partitions()
         with os_errors("writing the backup"):
             sums, size = _pack(copy, target)

@@ -257,6 +257,12 @@ class TaskQueue:
             )
         return done.rowcount
 
+    def release_all(self) -> None:
+        """Give back what anybody holds: for the copy of a store, where no worker will ever come back."""
+        rows = self._db.rows(f"SELECT DISTINCT worker FROM task WHERE worker IS NOT NULL AND state NOT IN {FINAL}")
+        for row in rows:
+            self.release(row["worker"])
+
 
 def find_partition_id(connection: sqlite3.Connection, name: str, *, create: bool) -> int:
     """Within a transaction, return the number of a partition, made when `create`; -1 when there is none."""

@@ -10,7 +10,7 @@ import pytest
 from harness import check, contents, open_engine, put
 
 from openrag_cli.backup import restore
-from openrag_cli.domain import ALL_PARTITIONS
+from openrag_cli.domain import ALL_PARTITIONS, TaskState
 from openrag_cli.engine import Engine
 from openrag_cli.errors import InvalidInput, StoreDamaged
 from openrag_cli.exits import ExitCode
@@ -64,6 +64,22 @@ def test_a_restored_store_finds_the_same_with_the_same_ids_and_scores(filled, pr
         assert new.files("été 1") == old.files("été 1")
     assert not list(filled.glob(".backup-*"))
     assert (tmp_path / "b.tar").stat().st_mode & 0o077 == 0
+
+
+def test_a_task_that_was_being_worked_on_is_queued_in_the_copy(filled, tmp_path):
+    with open_engine(filled) as engine:
+        put(engine, "busy", "held.md", text_of(1))
+        assert engine.parts.queue.claim("a worker", limit=1)
+        target = io.BytesIO()
+        engine.care.back_up(target)
+        assert [task.state for task in engine.tasks([TaskState.SERIALIZING])] == [TaskState.SERIALIZING]
+    restore(io.BytesIO(target.getvalue()), tmp_path / "again")
+    with open_engine(tmp_path / "again") as new:
+        (task,) = new.tasks([TaskState.QUEUED])
+        assert task.attempts == 0
+        new.drain()
+        check(new)
+        assert [file.file_id for file in new.files("busy")] == ["held.md"]
 
 
 def test_a_backup_goes_through_pipes(filled, process, tmp_path):
