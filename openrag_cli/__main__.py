@@ -1,17 +1,37 @@
 """Run the command line: `openrag`, or `python -m openrag_cli`."""
 
+import os
 import sys
 
 
 def main() -> None:
     """Run the command line on this process's arguments and exit."""
-    if sys.argv[1:2] == ["__complete"]:  # a key was pressed: no Typer
+    _open_missing_streams()
+    try:
+        sys.exit(_run(sys.argv[1:]))
+    except KeyboardInterrupt:  # while the program was still being loaded
+        sys.exit(130)
+
+
+def _run(arguments: list[str]) -> int:
+    if arguments[:1] == ["__complete"]:  # a key was pressed: no Typer
         from openrag_cli.complete import run as complete
 
-        sys.exit(complete(sys.argv[2:]))
+        return complete(arguments[1:])
     from openrag_cli.main import run
 
-    sys.exit(run(sys.argv[1:]))
+    return run(arguments)
+
+
+def _open_missing_streams() -> None:
+    """Open what the caller has closed (`2>&-`): else the next file opened takes its number, and messages go into it."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free: this one
+            os.set_inheritable(number, True)  # noqa: FBT003 - its signature
+            setattr(sys, name, os.fdopen(number, "r" if number == 0 else "w", encoding="utf-8", closefd=False))
 
 
 if __name__ == "__main__":

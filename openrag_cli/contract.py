@@ -27,6 +27,11 @@ def _object(**properties: Schema) -> Schema:
     return {"type": "object", "properties": properties, "required": list(properties)}
 
 
+def _sometimes(schema: Schema, **properties: Schema) -> Schema:
+    """Return an object's schema with keys that are not always there."""
+    return {**schema, "properties": {**schema["properties"], **properties}}
+
+
 _SPAN = {
     "page": _maybe(COUNT), "line_start": COUNT, "line_end": COUNT, "start": COUNT, "end": COUNT,
     "heading": _list(TEXT), "text": TEXT,
@@ -51,11 +56,23 @@ PASSAGE = _object(**_OWNER, **_SPAN, n=COUNT, chunk_id=TEXT, score=NUMBER)
 FAILURE = _object(
     file_id=TEXT, path=_maybe(TEXT), task_id=_maybe(TEXT), code=TEXT, message=TEXT, hint=_maybe(TEXT)
 )  # fmt: skip
-REPORT = _object(
-    added=COUNT, replaced=COUNT, unchanged=COUNT, moved=COUNT, deleted=COUNT, failed=COUNT, chunks=COUNT,
-    seconds=NUMBER, failures=_list(FAILURE),
+PLAN = _object(
+    add=_list(TEXT), replace=_list(TEXT), move=_list(_object(**{"from": TEXT, "to": TEXT})), delete=_list(TEXT)
+)
+REPORT = _sometimes(
+    _object(
+        added=COUNT, replaced=COUNT, unchanged=COUNT, moved=COUNT, deleted=COUNT, failed=COUNT, chunks=COUNT,
+        seconds=NUMBER, failures=_list(FAILURE),
+    ),
+    queued=COUNT, files=COUNT, gone=COUNT, dry_run=FLAG, plan=PLAN,
 )  # fmt: skip
-SESSION = _object(session=TEXT, partitions=_list(TEXT), messages=COUNT, created_at=TIME, updated_at=TIME)
+"""`queued` is told by `file add` and `file sync`, what follows it by `file sync` alone, `plan` of a dry run."""
+TURN = _object(role={"enum": ["user", "assistant"]}, content=TEXT, at=TIME, citations=_list(ANY_OBJECT))
+SESSION = _sometimes(
+    _object(session=TEXT, partitions=_list(TEXT), messages=COUNT, created_at=TIME, updated_at=TIME),
+    turns=_list(TURN),
+)
+"""`turns` is told by `session show` and `session export`."""
 SETTING = _object(key=TEXT, value={}, origin=TEXT, env=_list(TEXT), help=TEXT)
 
 SHAPES: dict[str, Schema] = {
@@ -80,6 +97,7 @@ SHAPES: dict[str, Schema] = {
     "files": _object(files=_list(FILE)),
     "hit": HIT,
     "import": _object(partition=TEXT, files=COUNT, chunks=COUNT, embedded=COUNT),
+    "overview": _object(store=TEXT, partitions=COUNT, files=COUNT, chunks=COUNT),
     "partition": PARTITION,
     "partitions": _object(partitions=_list(PARTITION)),
     "paths": _object(paths=_list(_object(path=TEXT, exists=FLAG))),
@@ -96,14 +114,18 @@ SHAPES: dict[str, Schema] = {
     "setting": SETTING,
     "settings": _object(settings=_list(SETTING)),
     "task": TASK,
-    "taskerror": _object(task_id=TEXT, traceback=_list(TEXT)),
+    "taskerror": _object(task_id=TEXT, **TASK_ERROR["properties"], traceback=_list(TEXT)),
     "tasklog": _object(task_id=TEXT, lines=_list(_object(at=TIME, level=TEXT, message=TEXT))),
     "tasks": _object(tasks=_list(TASK)),
-    "text": _object(partition=TEXT, file_id=TEXT, text=TEXT, pages=_list(ANY_OBJECT)),
+    "text": _object(
+        partition=TEXT, file_id=TEXT, media_type=TEXT, text=TEXT,
+        pages=_list(_object(number=COUNT, start=COUNT, end=COUNT)),
+    ),
     "validation": _object(problems=_list(_object(message=TEXT, hint=_maybe(TEXT)))),
 }  # fmt: skip
 
 COMMANDS: dict[str, dict[str, str]] = {
+    "": {"--json": "overview"},
     "ask": {"--json": "answer"},
     "backup": {"--json": "backup"},
     "config get": {"--json": "setting"},

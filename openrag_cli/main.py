@@ -1,9 +1,8 @@
 """The Typer application, the options that every command has, and the one place where errors become exit codes."""
 
-import difflib
+import errno
 import logging
 import os
-import re
 import sys
 import traceback
 from collections.abc import Sequence
@@ -12,9 +11,8 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from openrag_cli import __version__
+from openrag_cli import __version__, helptext, render
 from openrag_cli.commands import (
-    add,
     ask,
     backup,
     chat,
@@ -28,25 +26,21 @@ from openrag_cli.commands import (
     search,
     serve,
     session,
-    sync,
     task,
 )
 from openrag_cli.commands.context import Context
 from openrag_cli.config import color_is_refused
-from openrag_cli.errors import OpenRAGError, WrongUsage
+from openrag_cli.errors import OpenRAGError, StoreError, WrongUsage
 from openrag_cli.exits import ExitCode, exit_code
+from openrag_cli.hints import usage_hint
 from openrag_cli.output import Output, When, close_quietly
-
-EPILOG = (
-    "The options of `openrag` itself (--store, --json, --quiet and so on: see openrag --help) may stand before or "
-    "after the command."
-)
 
 app = typer.Typer(
     name="openrag",
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
+    suggest_commands=False,  # hints.py does
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 for _name, _group in (
@@ -57,21 +51,20 @@ for _name, _group in (
     ("task", task.app),
     ("config", config.app),
 ):
-    app.add_typer(_group, name=_name, epilog=EPILOG)
-file.app.command("add", epilog=EPILOG)(add.add)
-file.app.command("sync", epilog=EPILOG)(sync.sync)
-app.command("search", epilog=EPILOG)(search.search)
-app.command("ask", epilog=EPILOG)(ask.ask)
-app.command("chat", epilog=EPILOG)(chat.chat)
-app.command("doctor", epilog=EPILOG)(doctor.doctor)
-app.command("backup", epilog=EPILOG)(backup.backup)
-app.command("restore", epilog=EPILOG)(backup.restore)
-app.command("export", epilog=EPILOG)(exchange.export)
-app.command("import", epilog=EPILOG)(exchange.take_in)
-app.command("schema", epilog=EPILOG)(reference.schema)
-app.command("completion", epilog=EPILOG)(reference.completion)
-app.command("help", epilog=EPILOG)(reference.show_help)
-app.command("serve", epilog=EPILOG)(serve.serve)
+    app.add_typer(_group, name=_name)
+app.command("search")(search.search)
+app.command("ask")(ask.ask)
+app.command("chat")(chat.chat)
+app.command("doctor")(doctor.doctor)
+app.command("backup")(backup.backup)
+app.command("restore")(backup.restore)
+app.command("export")(exchange.export)
+app.command("import")(exchange.take_in)
+app.command("schema")(reference.schema)
+app.command("completion")(reference.completion)
+app.command("help")(reference.show_help)
+app.command("serve")(serve.serve)
+helptext.use(app)
 
 
 def _show_version(wanted: bool) -> None:
@@ -85,7 +78,9 @@ def options(
     ctx: typer.Context,
     store: Annotated[
         str | None,
-        typer.Option(help="Folder of the store. Default: OPENRAG_STORE, or openrag in the user's data folder."),
+        typer.Option(
+            metavar="DIR", help="Folder of the store. Default: OPENRAG_STORE, or openrag in the user's data folder."
+        ),
     ] = None,
     server: Annotated[
         str | None,
@@ -137,13 +132,17 @@ def options(
 def _overview(ctx: typer.Context) -> None:
     """Show what is in the store to a person, and the help to a pipe."""
     context: Context = ctx.obj
-    if not context.out.is_terminal:
+    if not (context.out.is_terminal or context.out.is_json):
         context.out.line(ctx.get_help())
         return
     where = context.settings.server or context.settings.store
     is_there = context.settings.server or (context.settings.store / "openrag.db").exists()
     partitions = context.engine.partitions() if is_there else []
     n_files, n_chunks = sum(p.file_count for p in partitions), sum(p.chunk_count for p in partitions)
+    if context.out.is_json:
+        counts = {"partitions": len(partitions), "files": n_files, "chunks": n_chunks}
+        context.out.json(render.document("overview", {"store": str(where), **counts}))
+        return
     context.out.line(f"{where}: {n_files:,} files, {n_chunks:,} chunks, {len(partitions)} partitions")
     context.out.line()
     for example, what in (
@@ -189,6 +188,10 @@ def run(arguments: Sequence[str]) -> int:
         except BrokenPipeError:
             close_quietly()
             code = ExitCode.CLOSED_PIPE
+        except OSError as exc:  # the only one let through: see _is_full_output
+            close_quietly()
+            context.out.error(StoreError(f"the output cannot be written: {exc.strerror}", hint="free some space"))
+            code = ExitCode.IO
     finally:
         context.close()
     return int(code)
@@ -214,37 +217,39 @@ def _invoke(context: Context, arguments: Sequence[str]) -> int:
         if isinstance(exc.__context__, BrokenPipeError):
             raise exc.__context__ from None
         raise
-    except Exception as exc:  # the last resort: a bug must not look like a mistake of the user
-        logging.getLogger(__name__).debug("a bug", exc_info=True)
-        context.out.error(
-            OpenRAGError(
-                f"a bug in openrag: {exc!r}", hint="run it again with --debug, and please report what it prints"
-            )
-        )
-        if context.is_debug:
-            traceback.print_exc()
-        return ExitCode.BUG
+    except Exception as exc:  # noqa: BLE001 - the last resort: a bug must not look like a mistake of the user
+        return _bug(context, exc)
+
+
+def _bug(context: Context, exc: Exception) -> int:
+    if _is_full_output(exc):
+        raise exc
+    logging.getLogger(__name__).debug("a bug", exc_info=exc)
+    hint = "run it again with --debug, and please report what it prints"
+    context.out.error(OpenRAGError(f"a bug in openrag: {exc!r}", hint=hint))
+    if context.is_debug:
+        traceback.print_exception(exc)
+    return ExitCode.BUG
+
+
+def _is_full_output(exc: Exception) -> bool:
+    """Whether stdout cannot be written: nothing else writes without a file's name or a translation to StoreError."""
+    full = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
+    return isinstance(exc, OSError) and exc.errno in full and exc.filename is None
+
+
+def _wants_json(arguments: Sequence[str]) -> bool:
+    front = hoist(arguments)
+    return "--json" in (front[: front.index("--")] if "--" in front else front)
 
 
 def _usage_error(context: Context, exc: TyperException, arguments: Sequence[str]) -> int:
-    context.out.is_json |= "--json" in hoist(arguments)  # the options may not have been read yet
+    context.out.is_json |= _wants_json(arguments)  # the options may not have been read yet
+    message = exc.format_message().replace("\n", " ").replace("Value error, ", "").partition(" (Possible options")[0]
     if type(exc).__name__ == "NoArgsIsHelpError":  # typer does not export it
-        context.out.note(exc.format_message())
-        return ExitCode.USAGE
-    message = exc.format_message().replace("\n", " ").replace("Value error, ", "")
-    context.out.error(WrongUsage(message, hint=_usage_hint(exc, message)))
+        if not context.out.is_json:
+            context.out.warn(exc.format_message())
+            return ExitCode.USAGE
+        message = f"{getattr(getattr(exc, 'ctx', None), 'command_path', 'openrag')} needs a command"
+    context.out.error(WrongUsage(message, hint=usage_hint(exc, message, [*FLAGS, *WITH_VALUE])))
     return ExitCode.USAGE
-
-
-def _usage_hint(exc: TyperException, message: str) -> str:
-    """Return the nearest command or option, if one is near; else where the help is."""
-    here = getattr(exc, "ctx", None)
-    path = getattr(here, "command_path", "openrag")
-    typo = re.match(r"No such (command|option)[^'-]*'?(--?[\w-]+|[^']*)'?", message)
-    if typo and here is not None:
-        options = [flag for parameter in here.command.params for flag in parameter.opts] + [*FLAGS, *WITH_VALUE]
-        known = options if typo[1] == "option" else list(getattr(here.command, "commands", {}))
-        starting = [name for name in known if name.startswith(typo[2])]
-        for near in [*starting, *difflib.get_close_matches(typo[2], known, n=1)][:1]:
-            return f"did you mean '{near}'?" if typo[1] == "option" else f"did you mean '{path} {near}'?"
-    return f"{path} --help"

@@ -19,7 +19,7 @@ from typing import Any, Union, get_args, get_origin
 
 import typer.main
 
-from openrag_cli import contract, topics
+from openrag_cli import contract, helptext, topics
 from openrag_cli.complete import TREE
 from openrag_cli.config import SETTINGS
 from openrag_cli.main import app
@@ -56,19 +56,14 @@ def tree() -> Page:
 
 
 def _page(command: Any, path: str) -> Page:
-    blocks = [
-        " ".join(block.split()) for block in re.split(r"\n\s*\n", (command.help or "").strip()) if block.strip()
-    ]
-    at = next((at for at, block in enumerate(blocks) if block in {"Example:", "Examples:"}), len(blocks))
-    raw = re.split(r"\n\s*\n", (command.help or "").strip())
-    examples = tuple(line.strip() for block in raw[at + 1 :] for line in block.splitlines() if line.strip())
+    text = helptext.read(command)
     shown = [parameter for parameter in command.params if not getattr(parameter, "hidden", False)]
     children = getattr(command, "commands", {})
     return Page(
         path=path,
-        summary=(blocks or [""])[0],
-        paragraphs=tuple(blocks[1:at]),
-        examples=examples,
+        summary=text.summary,
+        paragraphs=text.details,
+        examples=text.examples,
         options=tuple(parameter for parameter in shown if parameter.param_type_name == "option"),
         arguments=tuple(parameter for parameter in shown if parameter.param_type_name == "argument"),
         children=tuple(_page(child, f"{path} {name}".strip()) for name, child in sorted(children.items())),
@@ -296,7 +291,7 @@ def json_page() -> str:
     lines[-1:] = [".Sh SCHEMAS", ".Bl -tag -width Ds"]
     for name in contract.SHAPES:
         uses = [(command, option, one) for command, of in contract.COMMANDS.items() for option, one in of.items()]
-        users = [f"{command} {option}" for command, option, one in uses if one == name]
+        users = [f"{command or 'openrag'} {option}" for command, option, one in uses if one == name]
         keys = ", ".join(contract.SHAPES[name]["properties"])
         lines += [f".It {_macro(f'openrag.{name}/1')}", *_prose(f"Keys: {keys}.")]
         if users:

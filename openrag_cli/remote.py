@@ -29,7 +29,7 @@ from openrag_cli.domain import (
     TaskKind,
     TaskState,
 )
-from openrag_cli.remote_shapes import error_of, path_of, sha256_of, to_chunk, to_file, to_partition, to_task
+from openrag_cli.remote_shapes import body_of, error_of, path_of, sha256_of, to_chunk, to_file, to_partition, to_task
 from openrag_cli.retrieve import Extract, SearchRequest
 
 if TYPE_CHECKING:
@@ -101,8 +101,7 @@ class RemoteEngine:
         return response
 
     def _get(self, path: str, **parameters: Any) -> Json:
-        body: Json = self._send("GET", path, params=parameters).json()
-        return body
+        return body_of(self._send("GET", path, params=parameters))
 
     # --- partitions
 
@@ -112,7 +111,7 @@ class RemoteEngine:
 
     def create_partition(self, name: str) -> Partition:
         """See `Engine.create_partition`."""
-        return to_partition(self._send("POST", path_of("partition", name)).json())
+        return to_partition(body_of(self._send("POST", path_of("partition", name))))
 
     def partition(self, name: str) -> Partition:
         """See `Engine.partition`."""
@@ -230,7 +229,7 @@ class RemoteEngine:
                 files={"file": (source.filename, stream)},
                 data={"metadata": json.dumps(options.metadata)},
             )
-        return str(answer.json()["task_status_url"]).rsplit("/", 1)[1]
+        return str(body_of(answer)["task_status_url"]).rsplit("/", 1)[1]
 
     def _await(
         self, pending: Mapping[str, "Source"], report: Report, listener: "Listener", should_stop: Callable[[], bool]

@@ -65,6 +65,29 @@ def error_of(response: "httpx.Response") -> errors.OpenRAGError:
     return kind(message, hint=hint)
 
 
+class _Answer(dict[str, Any]):
+    """An object of a server's answer: no openrag server leaves out a key that is asked for."""
+
+    def __missing__(self, key: str) -> Any:
+        raise errors.UpstreamError(
+            f"the server's answer has no '{key}': it is no openrag server, or of another version",
+            hint="check the URL given with --server",
+        )
+
+
+def body_of(response: "httpx.Response") -> Json:
+    """Return the JSON object of an answer. Raises: UpstreamError: it is none, or (later) lacks a key."""
+    try:
+        body = response.json(object_hook=_Answer)
+    except ValueError:
+        body = None
+    if not isinstance(body, dict):
+        raise errors.UpstreamError(
+            f"what answers at {response.url} is no openrag server", hint="check the URL given with --server"
+        )
+    return body
+
+
 def sha256_of(stream: BinaryIO) -> str:
     """Return the sha256 of the rest of a stream, in hex."""
     digest = hashlib.sha256()

@@ -16,7 +16,8 @@ LAYERS = {
     "service": "ingest retrieve worker adding uploads intake mend passages extractive chat doctor backup "
     "exchange steady scan sync",
     "facade": "parts engine care remote remote_shapes",
-    "edge": "main __main__ complete contract manual shells topics output answer_view render exits commands server",
+    "edge": "main __main__ complete contract manual helptext hints shells topics output answer_view render exits commands "
+    "server",
 }
 RANK = {module: rank for rank, names in enumerate(LAYERS.values()) for module in names.split()}
 

@@ -7,6 +7,8 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from harness import open_engine, put
@@ -173,6 +175,69 @@ def test_json_goes_through_a_pipe_with_stderr_closed(run):
     command = f'{" ".join(PROGRAM)} search pump --json 2>&- | {sys.executable} -c "{count}"'
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60, check=False)
     assert done.stdout.strip() == "5", done.stderr
+
+
+def test_no_message_goes_into_the_data_when_stderr_is_closed(run):
+    command = f"{' '.join(PROGRAM)} search pump -p nowhere --json 2>&-"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (ExitCode.NOT_FOUND, b"")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="/dev/full is Linux's")
+@pytest.mark.parametrize("arguments", [["help", "output"], ["search", "pump"], ["file", "list", "-p", "p", "--json"]])
+def test_a_full_disk_behind_stdout_is_74(run, arguments):
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([*PROGRAM, *arguments], stdout=full, stderr=subprocess.PIPE, timeout=60, check=False)
+    assert done.returncode == ExitCode.IO, done.stderr
+    assert b"the output cannot be written: " in done.stderr
+    assert done.stderr.count(b"\n") <= 2
+
+
+@pytest.mark.parametrize("answer", [b"<html>not openrag</html>", b"{}", b"[]", b'{"partitions": [{}]}'])
+def test_a_server_that_is_not_ours_is_69(run, answer):
+    class Other(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Other) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            url = f"http://127.0.0.1:{server.server_port}"
+            done = run("--server", url, "partition", "list", code=ExitCode.UNAVAILABLE)
+        finally:
+            server.shutdown()
+    assert b"no openrag server" in done.stderr
+
+
+def test_an_interrupt_while_the_program_is_loaded_is_130(run, environment, tmp_path):
+    (tmp_path / "slow").mkdir()
+    (tmp_path / "slow" / "typer.py").write_text("print('loading', flush=True)\nimport time\ntime.sleep(60)\n")
+    environment.setenv("PYTHONPATH", str(tmp_path / "slow"))
+    child = subprocess.Popen([*PROGRAM, "partition", "list"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert child.stdout is not None
+    assert child.stdout.readline() == b"loading\n"
+    child.send_signal(signal.SIGINT)
+    _, told = child.communicate(timeout=60)
+    assert (child.returncode, told) == (ExitCode.INTERRUPTED, b"")
+
+
+def test_a_log_that_is_followed_reaches_the_pipe_at_once(run, environment, tmp_path):
+    environment.setenv("OPENRAG_STORE", str(tmp_path / "followed"))
+    (tmp_path / "bad.pdf").write_bytes(b"%PDF-1.4 nonsense")
+    run("file", "add", "bad.pdf", "-p", "p", code=ExitCode.BAD_DATA)
+    task_id = json.loads(run("task", "list", "--json", code=ExitCode.OK).stdout)["tasks"][0]["task_id"]
+    run("task", "retry", task_id, code=ExitCode.OK)  # nobody runs it: there is no end to follow to
+    child = subprocess.Popen([*PROGRAM, "task", "log", task_id, "-f"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert child.stdout is not None
+    assert child.stdout.readline()
+    child.send_signal(signal.SIGINT)
+    child.communicate(timeout=60)
+    assert child.returncode == ExitCode.INTERRUPTED
 
 
 def test_all_codes_were_seen(request):

@@ -13,6 +13,7 @@ from pathlib import Path
 import jsonschema
 import pexpect
 import pytest
+import typer.main
 from harness import open_engine, put
 
 from openrag_cli import contract, main, manual, topics
@@ -74,25 +75,54 @@ def test_every_option_has_help_and_every_value_a_default_or_a_reason():
             )
 
 
+def _calls(example: str):
+    """Yield the words of each call of openrag in a line of shell."""
+    lexer = shlex.shlex(
+        re.sub(r'"?[$<]\(', "; ", example).replace(')"', "").replace(")", ""), posix=True, punctuation_chars="|;&><"
+    )
+    lexer.whitespace_split = True
+    words: list[str] = []
+    for word in [*lexer, ";"]:
+        if word[0] not in "|;&><":
+            words.append(word)
+            continue
+        if "openrag" in words:  # after variables, `sudo`, or the times of a crontab
+            yield words[words.index("openrag") + 1 :]
+        words = []
+
+
 @pytest.mark.parametrize("page", COMMANDS, ids=lambda page: page.path)
-def test_every_command_has_an_example_whose_options_exist(page):
-    assert page.examples, page.path
-    assert any(f"openrag {page.path}" in example for example in page.examples)
+def test_every_command_has_examples_that_the_program_can_read(page):
+    assert page.examples
+    root = typer.main.get_command(main.app)
     for example in page.examples:
-        for part in re.split(r"\|\|?|&&|;", example):
-            if f"openrag {page.path}" not in part:
-                continue
-            words = shlex.split(part.split(f"openrag {page.path}", 1)[1].split(">")[0].rstrip('")'), posix=True)
-            known = {flag for option in page.options for flag in option.opts} | main.FLAGS | main.WITH_VALUE
-            used = {word.partition("=")[0] for word in words if re.match(r"--?[a-zA-Z0]", word)}
-            assert used <= known, example
+        calls = list(_calls(example))
+        assert any(" ".join(main.hoist(words)).find(page.path) >= 0 for words in calls), example
+        for words in calls:
+            context = root.make_context("openrag", main.hoist(words))
+            rest = [*context._protected_args, *context.args]
+            while rest and hasattr(context.command, "commands"):
+                name, command, rest = context.command.resolve_command(context, rest)
+                context = command.make_context(name, rest, parent=context)
+                rest = [*getattr(context, "_protected_args", []), *context.args]
+            assert not hasattr(context.command, "commands"), "it calls a group"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.path or "openrag")
+def test_help_shows_examples_before_anything_long(cli, page):
+    shown = cli(*page.path.split(), "--help")
+    assert shown.code == 0
+    assert 0 < shown.out.index("Examples:\n") < shown.out.index("Options:\n")
+    assert all(f"  {example}\n" in shown.out for example in page.examples)
+    text = [line for line in shown.out.splitlines() if line.strip() not in page.examples]
+    assert max(map(len, text)) <= 80
 
 
 # --- the contract
 
 
 def test_every_command_has_a_schema_and_every_schema_a_use():
-    names = {page.path for page in COMMANDS}
+    names = {page.path for page in COMMANDS} | {""}
     assert names == contract.COMMANDS.keys() | contract.WITHOUT_JSON
     used = {name for all_of in contract.COMMANDS.values() for name in all_of.values()} | {"error"}
     assert used == contract.SHAPES.keys()
@@ -111,12 +141,25 @@ def filled(environment, tmp_path):
     return environment
 
 
+def closed(schema):
+    """Return a schema that allows no key that it does not name: what is printed must be published."""
+    if isinstance(schema, list):
+        return [closed(entry) for entry in schema]
+    if not isinstance(schema, dict):
+        return schema
+    inner = {
+        key: {name: closed(entry) for name, entry in value.items()} if key == "properties" else closed(value)
+        for key, value in schema.items()
+    }
+    return inner | ({"additionalProperties": False} if "properties" in schema else {})
+
+
 def validated(result, name):
-    """Check the output of a command, one object or lines of them, against its schema; return it."""
+    """Check the output of a command, one object or lines of them, against its schema, strictly; return it."""
     bodies = [json.loads(line) for line in result.out.splitlines()]
     assert bodies, result.err
     for body in bodies:
-        jsonschema.validate(body, contract.schema_of(name))
+        jsonschema.validate(body, closed(contract.schema_of(name)))
         assert next(iter(body)) == "schema"
     return bodies[0]
 
@@ -166,6 +209,7 @@ def test_every_command_prints_what_its_schema_says(filled, cli, tmp_path):
     run("partition create", "fresh")
     run("partition delete", "fresh", "--yes")
     run("session delete", "my talk", "--yes")
+    run("")
     for command in ("config show", "config path", "config validate", "schema", "doctor"):
         run(command)
     run("config set", "threads", "2")
@@ -179,11 +223,13 @@ def test_every_command_prints_what_its_schema_says(filled, cli, tmp_path):
     assert expected - ran == set()
 
 
-@pytest.mark.parametrize("arguments", [["partition", "show", "none"], ["serch"], ["search"], ["task", "show", "x"]])
+@pytest.mark.parametrize(
+    "arguments", [["partition", "show", "none"], ["serch"], ["search"], ["task", "show", "x"], ["file"]]
+)
 def test_an_error_is_an_object_on_stderr(filled, cli, arguments):
     result = cli(*arguments, "--json")
     assert result.out == ""
-    jsonschema.validate(json.loads(result.err), contract.schema_of("error"))
+    jsonschema.validate(json.loads(result.err), closed(contract.schema_of("error")))
 
 
 def test_schema_prints_what_is_checked_here(cli):
@@ -209,6 +255,12 @@ def test_every_topic_tells_all_there_is(cli, topic):
     assert max(map(len, text.splitlines())) <= 130
 
 
+def test_a_group_without_a_command_shows_its_help_on_stderr(cli):
+    shown = cli("task")
+    assert (shown.code, shown.out) == (ExitCode.USAGE, "")
+    assert shown.err.rstrip() == cli("task", "--help").out.rstrip()
+
+
 def test_every_exit_code_has_a_meaning():
     assert topics.MEANINGS.keys() == set(ExitCode)
 
@@ -224,6 +276,11 @@ def test_help_of_a_command_is_its_help(cli):
         (["serch", "x"], "did you mean 'openrag search'?"),
         (["file", "ad", "x"], "did you mean 'openrag file add'?"),
         (["search", "x", "--top"], "did you mean '--top-k'?"),
+        (["search", "x", "--stroe", "y"], "did you mean '--store'?"),
+        (["search", "x", "--xyzzy"], "hint: openrag search --help"),
+        (["--partition", "x", "search", "y"], "it is an option of 'openrag search': write it after that"),
+        (["retry", "x"], "did you mean 'openrag task retry'?"),
+        (["xyzzy"], "hint: openrag --help"),
     ],
 )
 def test_a_typo_is_answered_with_the_nearest(cli, arguments, hint):

@@ -10,7 +10,7 @@ import typer
 
 from openrag_cli import render
 from openrag_cli.adding import AddOptions, IfExists
-from openrag_cli.commands import add
+from openrag_cli.commands import add, sync
 from openrag_cli.commands.context import DEFAULT_PARTITION, Context, parse_metadata, read_stdin
 from openrag_cli.commands.options import (
     LimitOption,
@@ -27,6 +27,8 @@ from openrag_cli.intake import Intake, Source
 from openrag_cli.output import Column, human_size
 
 app = typer.Typer(help="Add, sync, list, show, get, edit, replace and delete files.", no_args_is_help=True)
+app.command("add")(add.add)
+app.command("sync")(sync.sync)
 
 FileArgument = Annotated[str, typer.Argument(metavar="ID", help="Id of the file: see openrag file list.")]
 

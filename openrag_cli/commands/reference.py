@@ -89,14 +89,14 @@ def schema(
     option = "--jsonl" if jsonl else "--json"
     name = contract.COMMANDS.get(words, {}).get(option) or words.removeprefix("openrag.").removesuffix("/1")
     if name not in contract.SHAPES:
-        known = ", ".join(contract.COMMANDS)
+        known = ", ".join(filter(None, contract.COMMANDS))
         raise TopicNotFound(f"'{words}' prints nothing for {option}", hint=f"commands are {known}")
     context.out.line(json.dumps(contract.schema_of(name), indent=2))
 
 
 def _list_schemas(context: Context) -> None:
     entries = [
-        {"command": f"openrag {command}", "option": option, "name": f"openrag.{name}/1"}
+        {"command": f"openrag {command}".rstrip(), "option": option, "name": f"openrag.{name}/1"}
         for command, names in contract.COMMANDS.items()
         for option, name in names.items()
     ]

@@ -1,5 +1,6 @@
 """`openrag session`: the conversations of `openrag chat`."""
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -85,9 +86,9 @@ def export(
     turns = context.local.sessions.turns(name)
     if context.out.is_json:
         body = {**render.session(session), "turns": [render.turn(turn) for turn in turns]}
-        context.out.json(render.document("session", body))
-        return
-    text = to_markdown(name, turns)
+        text = json.dumps(render.document("session", body), ensure_ascii=False)
+    else:
+        text = to_markdown(name, turns)
     if output is None:
         context.out.line(text)
     else:

@@ -1,6 +1,7 @@
 """`openrag task`: what is being indexed, what failed and why."""
 
 import re
+import sys
 import time
 from typing import Annotated
 
@@ -26,7 +27,11 @@ def list_tasks(
     ctx: typer.Context,
     state: Annotated[
         list[TaskState],
-        typer.Option(case_sensitive=False, help="Only tasks in this state. Repeatable. Default: all."),
+        typer.Option(
+            case_sensitive=False,
+            metavar="STATE",
+            help=f"Only tasks in this state: {', '.join(TaskState)}. Repeatable. Default: all.",
+        ),
     ] = [],  # noqa: B006 - Typer reads the default, nobody changes it
     limit: LimitOption = 50,
     jsonl: LinesOption = False,
@@ -96,6 +101,7 @@ def log(
         is_final = context.engine.task(task_id).state.is_final
         for line in lines[n_shown:]:
             context.out.line(f"{render.rfc3339(line.at)} {line.level} {line.message}")
+        sys.stdout.flush()  # into a pipe too: somebody follows
         n_shown = len(lines)
         if is_final or not follow:
             return
@@ -221,7 +227,12 @@ def prune(
     ctx: typer.Context,
     older_than: Annotated[str, typer.Option(metavar="AGE", help="Least age: a number with s, m, h or d.")] = "7d",
     state: Annotated[
-        list[TaskState], typer.Option(case_sensitive=False, help="Only tasks in this final state. Default: any.")
+        list[TaskState],
+        typer.Option(
+            case_sensitive=False,
+            metavar="STATE",
+            help="Only tasks in this final state: COMPLETED, FAILED or CANCELLED. Repeatable. Default: any.",
+        ),
     ] = [],  # noqa: B006
 ) -> None:
     """Forget finished tasks, their logs, and the originals kept to retry those that failed.

@@ -1,0 +1,100 @@
+"""Help that teaches: what a command's docstring says, and Typer's classes with the examples first."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+EPILOG = (
+    "The options of `openrag` itself (--store, --json, --quiet and so on: see openrag --help) may stand before or "
+    "after the command."
+)
+MAX_GROUP_EXAMPLES = 8
+ORDER = ("file", "search", "ask", "chat", "partition", "extract", "session", "task", "serve", "doctor", "config")
+"""What one does first comes first; other commands follow in the order in which they are registered."""
+
+
+@dataclass(frozen=True, slots=True)
+class HelpText:
+    """A docstring in parts: its first paragraph, the examples (a line each), and the other paragraphs."""
+
+    summary: str
+    examples: tuple[str, ...]
+    details: tuple[str, ...]
+
+
+def read(command: Any) -> HelpText:
+    """Return what the help of a command or of a group says; a group shows the first example of each command."""
+    blocks = [block.strip() for block in re.split(r"\n\s*\n", (command.help or "").strip())]
+    at = next((at for at, block in enumerate(blocks) if block in {"Example:", "Examples:"}), len(blocks))
+    examples = [line.strip() for block in blocks[at + 1 :] for line in block.splitlines()]
+    children = getattr(command, "commands", {}).values()
+    if not examples:
+        examples = [example for child in children for example in read(child).examples[:1]][:MAX_GROUP_EXAMPLES]
+    summary, *details = (" ".join(block.split()) for block in blocks[:at] or [""])
+    return HelpText(summary, tuple(examples), tuple(details))
+
+
+def _write(command: Any, formatter: Any) -> None:
+    text = read(command)
+    _write_paragraph(text.summary, formatter)
+    if text.examples:
+        with formatter.section("Examples"):
+            for example in text.examples:  # whole lines, to be copied
+                formatter.write(f"{'':{formatter.current_indent}}{example}\n")
+    for paragraph in text.details:
+        _write_paragraph(paragraph, formatter)
+
+
+def _write_paragraph(text: str, formatter: Any) -> None:
+    formatter.write_paragraph()
+    with formatter.indentation():
+        formatter.write_text(text)
+
+
+def _ordered(group: Any) -> list[str]:
+    return sorted(group.commands, key=lambda name: ORDER.index(name) if name in ORDER else len(ORDER))
+
+
+class Command(TyperCommand):
+    """A command whose help shows examples before anything long."""
+
+    def format_help_text(self, ctx: Any, formatter: Any) -> None:
+        """Write summary, examples and details."""
+        _write(self, formatter)
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        """Write where the other options are."""
+        _write_paragraph(EPILOG, formatter)
+
+
+class Group(TyperGroup):
+    """A group of commands whose help shows an example of each."""
+
+    def format_help_text(self, ctx: Any, formatter: Any) -> None:
+        """Write summary, examples and details."""
+        _write(self, formatter)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write each command with the first sentence of its help, whole."""
+        rows = [(name, re.split(r"[.;:] ", read(self.commands[name]).summary + " ")[0]) for name in _ordered(self)]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        """Write where the other options are; the outermost group shows them itself."""
+        if ctx.parent is not None:
+            _write_paragraph(EPILOG, formatter)
+
+
+def use(app: typer.Typer) -> None:
+    """Have an app and all that is below it show such help."""
+    app.info.cls = Group
+    for command in app.registered_commands:
+        command.cls = Command
+    for group in app.registered_groups:
+        group.cls = Group
+        if group.typer_instance is not None:
+            use(group.typer_instance)

@@ -1,0 +1,58 @@
+"""What to do about a mistyped command or option: the nearest one that there is."""
+
+import difflib
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+PROGRAM = "openrag"
+
+
+def usage_hint(error: Any, message: str, global_options: Sequence[str]) -> str:
+    """Return the nearest command or option if one is near, the command that has such an option, or where the help is.
+
+    `error` is one of Typer's, which knows the context; `global_options` may stand anywhere.
+    """
+    here = getattr(error, "ctx", None)
+    path = getattr(here, "command_path", PROGRAM)
+    typo = re.match(r"No such (command|option)[^'-]*'?(--?[\w-]+|[^']*)'?", message)
+    if typo and here is not None:
+        is_option, word = typo[1] == "option", typo[2]
+        near = _option(word, here, global_options) if is_option else _command(word, here)
+        if near:
+            return near
+    return f"{path} --help"
+
+
+def _option(word: str, here: Any, global_options: Sequence[str]) -> str | None:
+    if getattr(here.command, "commands", None):
+        owners = [path for path, command in _leaves(here.command, here.command_path) if word in _spellings(command)]
+        if owners:
+            return f"it is an option of '{owners[0]}': write it after that"
+    near = _nearest(word, [*_spellings(here.command), *global_options])
+    return f"did you mean '{near}'?" if near else None
+
+
+def _command(word: str, here: Any) -> str | None:
+    known = [path for path, _ in _leaves(here.find_root().command, PROGRAM) if path.rpartition(" ")[2] == word]
+    if not known:
+        near = _nearest(word, list(getattr(here.command, "commands", {})))
+        known = [f"{here.command_path} {near}"] if near else []
+    return f"did you mean {' or '.join(repr(path) for path in known)}?" if known else None
+
+
+def _nearest(word: str, known: Sequence[str]) -> str | None:
+    starting = [name for name in known if name.startswith(word)]
+    return next(iter([*starting, *difflib.get_close_matches(word, known, n=1)]), None)
+
+
+def _spellings(command: Any) -> list[str]:
+    return [flag for parameter in command.params for flag in (*parameter.opts, *parameter.secondary_opts)]
+
+
+def _leaves(command: Any, path: str) -> Iterator[tuple[str, Any]]:
+    children = getattr(command, "commands", {})
+    if not children:
+        yield path, command
+    for name, child in children.items():
+        yield from _leaves(child, f"{path} {name}")
