@@ -27,7 +27,7 @@ def test_schemathesis_finds_nothing(tmp_path, is_long):
                 ),
                 *("run", f"{server.url}/openapi.json", "--checks", "all", "--continue-on-failure"),
                 # One thread: with two, ast.parse of CPython before 3.11.8 fails now and then (python/cpython#106905).
-                *("--max-examples", "400" if is_long else "60", "--workers", "1", "--seed", "1"),
+                *("--max-examples", "400" if is_long else "80", "--workers", "1", "--seed", "1"),
             ],
             capture_output=True,
             text=True,
