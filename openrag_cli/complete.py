@@ -125,7 +125,10 @@ def _from_store(kind: str, start: str, given: Node) -> Iterator[Candidate]:
 
     database = Database(store / "openrag.db")
     if kind == "partition":
-        yield from ((entry.name, f"{entry.file_count:,} files") for entry in Catalog(database).partitions())
+        yield from (
+            (entry.name, f"{entry.file_count:,} file{'s' * (entry.file_count != 1)}")
+            for entry in Catalog(database).partitions()
+        )
     elif kind == "file":
         partition = given.get("partition") or "all"
         yield from ((name, partition) for name in Catalog(database).file_ids(partition, start, MAX_CANDIDATES))

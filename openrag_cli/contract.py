@@ -97,7 +97,9 @@ SHAPES: dict[str, Schema] = {
     "files": _object(files=_list(FILE)),
     "hit": HIT,
     "import": _object(partition=TEXT, files=COUNT, chunks=COUNT, embedded=COUNT),
-    "overview": _object(store=TEXT, partitions=COUNT, files=COUNT, chunks=COUNT),
+    "overview": _object(
+        store=TEXT, partitions=COUNT, files=COUNT, chunks=COUNT, waiting=COUNT, failed=COUNT,
+    ),
     "partition": PARTITION,
     "partitions": _object(partitions=_list(PARTITION)),
     "paths": _object(paths=_list(_object(path=TEXT, exists=FLAG))),

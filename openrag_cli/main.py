@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from openrag_cli import __version__, helptext, render
+from openrag_cli import __version__, helptext
 from openrag_cli.commands import (
     ask,
     backup,
@@ -21,6 +21,7 @@ from openrag_cli.commands import (
     exchange,
     extract,
     file,
+    overview,
     partition,
     reference,
     search,
@@ -126,32 +127,10 @@ def options(
     level = "DEBUG" if debug else "INFO" if verbose else None
     ctx.obj.configure(out, {**flags, "log_level": level}, is_debug=debug)
     if ctx.invoked_subcommand is None:
-        _overview(ctx)
-
-
-def _overview(ctx: typer.Context) -> None:
-    """Show what is in the store to a person, and the help to a pipe."""
-    context: Context = ctx.obj
-    if not (context.out.is_terminal or context.out.is_json):
-        context.out.line(ctx.get_help())
-        return
-    where = context.settings.server or context.settings.store
-    is_there = context.settings.server or (context.settings.store / "openrag.db").exists()
-    partitions = context.engine.partitions() if is_there else []
-    n_files, n_chunks = sum(p.file_count for p in partitions), sum(p.chunk_count for p in partitions)
-    if context.out.is_json:
-        counts = {"partitions": len(partitions), "files": n_files, "chunks": n_chunks}
-        context.out.json(render.document("overview", {"store": str(where), **counts}))
-        return
-    context.out.line(f"{where}: {n_files:,} files, {n_chunks:,} chunks, {len(partitions)} partitions")
-    context.out.line()
-    for example, what in (
-        ("openrag file add ~/docs -p handbook", "index files and folders"),
-        ('openrag search "rotate api keys"', "find passages"),
-        ('openrag ask "how often do we rotate keys?"', "get an answer with its sources"),
-        ("openrag --help", "everything else"),
-    ):
-        context.out.line(f"  {context.out.styled(example, '1'):{44 + 8 * context.out.has_color(sys.stdout)}} {what}")
+        if out.is_terminal or out.is_json:
+            overview.show(ctx.obj)
+        else:
+            out.line(ctx.get_help())
 
 
 FLAGS = {"--json", "--quiet", "-q", "--verbose", "-v", "--debug"}

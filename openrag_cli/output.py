@@ -3,10 +3,12 @@
 import contextlib
 import json
 import os
+import re
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, TextIO
 
@@ -15,6 +17,8 @@ from openrag_cli.errors import OpenRAGError
 
 BOLD, DIM, RED, GREEN, YELLOW, CYAN = "1", "2", "31", "32", "33", "36"
 PLAIN_WIDTH = 100
+GAP = 2  # columns between those of a table
+LEAST_WIDTH = 16  # to which a column may shrink
 
 
 class When(StrEnum):
@@ -27,11 +31,15 @@ class When(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a table: its title, whether it is a number, and whether it may be cut to fit the screen."""
+    """A column of a table: its title, whether it is a number, and what gives way on a narrow screen.
+
+    Cells of a column that may shrink are cut in the middle; an optional column is left out first.
+    """
 
     title: str
     is_number: bool = False
     may_shrink: bool = False
+    is_optional: bool = False
 
 
 class Output:
@@ -65,6 +73,10 @@ class Output:
             return self._color is When.ALWAYS
         return stream.isatty() and not self._no_color
 
+    def time(self, moment: datetime) -> str:
+        """Return a time: local and to the minute for a person, RFC 3339 in UTC for a pipe."""
+        return f"{moment.astimezone():%Y-%m-%d %H:%M}" if self.is_terminal else render.rfc3339(moment)
+
     # --- stdout
 
     def json(self, value: render.Json) -> None:
@@ -95,41 +107,46 @@ class Output:
         from rich.table import Table
         from rich.text import Text
 
-        table = Table(box=None, pad_edge=False, header_style="bold" if self.has_color(sys.stdout) else "")
-        for column in columns:
-            table.add_column(
-                column.title,
-                justify="right" if column.is_number else "left",
-                no_wrap=True,
-                overflow="ellipsis",
-                ratio=1 if column.may_shrink else None,
-            )
-        for row in rows:
-            table.add_row(*(Text(str(cell)) for cell in row))
-        Console(no_color=not self.has_color(sys.stdout), highlight=False, markup=False).print(table)
+        cells = [[str(cell).replace("\n", " ") for cell in row] for row in rows]
+        shown = _fitting(columns, cells, self.width)
+        table = Table(
+            box=None,
+            pad_edge=False,
+            padding=(0, GAP, 0, 0),
+            header_style="bold" if self.has_color(sys.stdout) else "",
+        )
+        for at in shown:
+            table.add_column(columns[at].title, justify="right" if columns[at].is_number else "left", no_wrap=True)
+        for row in cells:
+            table.add_row(*(Text(_cut(row[at], shown[at])) for at in shown))
+        # Without `soft_wrap`, rich would cut what _fitting could not make room for.
+        Console(no_color=not self.has_color(sys.stdout), highlight=False, markup=False).print(table, soft_wrap=True)
 
     # --- stderr
 
     def note(self, text: str) -> None:
         """Print a message for a person, unless --quiet."""
         if not self.is_quiet:
-            print(text, file=sys.stderr)
+            self.warn(text)
 
     def warn(self, text: str) -> None:
-        """Print a message that --quiet does not silence."""
+        """Print a message that --quiet does not silence; on a terminal, lines break between words."""
+        if sys.stderr.isatty():
+            width = shutil.get_terminal_size((PLAIN_WIDTH, 24)).columns
+            text = "\n".join(_wrapped(line, width) for line in text.split("\n"))
         print(text, file=sys.stderr)
 
     def hint(self, text: str | None) -> None:
         """Print what to do next."""
         if text:
-            print(f"{self.styled('hint:', CYAN, stream=sys.stderr)} {text}", file=sys.stderr)
+            self.warn(f"{self.styled('hint:', CYAN, stream=sys.stderr)} {text}")
 
     def error(self, exc: OpenRAGError) -> None:
         """Print an error: JSON with --json, else what happened and the hint."""
         if self.is_json:
             print(json.dumps(render.error(exc), ensure_ascii=False), file=sys.stderr)
             return
-        print(f"{self.styled('error:', BOLD, RED, stream=sys.stderr)} {exc.message}", file=sys.stderr)
+        self.warn(f"{self.styled('error:', BOLD, RED, stream=sys.stderr)} {exc.message}")
         self.hint(exc.hint)
 
     @contextlib.contextmanager
@@ -178,6 +195,49 @@ class Progress:
         self._n_chunks += n_chunks
         rate = self._n_chunks / max(self._clock() - self._began, 0.001)
         self._update(completed=self._n_files, chunks=self._n_chunks, rate=rate)
+
+
+def _fitting(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int) -> dict[int, int]:
+    """Return the width of each column that is shown, by its place."""
+    from rich.cells import cell_len
+
+    shown = {
+        at: max(cell_len(column.title), *(cell_len(row[at]) for row in rows)) for at, column in enumerate(columns)
+    }
+    for at in reversed(range(len(columns))):
+        least = sum(min(size, LEAST_WIDTH) if columns[at].may_shrink else size for at, size in shown.items())
+        if columns[at].is_optional and least + GAP * (len(shown) - 1) > width:
+            del shown[at]
+    shrinking = [at for at in shown if columns[at].may_shrink]
+    room = width - GAP * (len(shown) - 1) - sum(size for at, size in shown.items() if at not in shrinking)
+    while shrinking and sum(shown[at] for at in shrinking) > room:
+        widest = max(shrinking, key=shown.__getitem__)
+        if shown[widest] <= LEAST_WIDTH:
+            break
+        shown[widest] -= 1
+    return shown
+
+
+def _cut(text: str, width: int) -> str:
+    """Return a text with its middle left out where it is wider than `width` columns."""
+    from rich.cells import cell_len, set_cell_size
+
+    if cell_len(text) <= width:
+        return text
+    n_tail = (width - 1) * 2 // 3  # the end of a path says more than its beginning
+    return f"{set_cell_size(text, width - 1 - n_tail)}…{set_cell_size(text[::-1], n_tail)[::-1]}"
+
+
+def _wrapped(line: str, width: int) -> str:
+    """Return a line broken between words; its first word may be styled."""
+    import textwrap
+
+    word = line.partition(" ")[0]
+    plain = re.sub(r"\x1b\[[\d;]*m", "", word)
+    text = plain + line[len(word) :]
+    if len(text) <= width:
+        return line
+    return word + textwrap.fill(text, width, break_long_words=False, break_on_hyphens=False)[len(plain) :]
 
 
 def close_quietly() -> None:

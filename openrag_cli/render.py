@@ -21,6 +21,16 @@ def rfc3339(moment: datetime) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def counted(n: int, noun: str) -> str:
+    """Return a number with its noun: 1 file, 5,300 files."""
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+
+
+def files_and_chunks(n_files: int, n_chunks: int) -> str:
+    """Return both numbers with their nouns."""
+    return f"{counted(n_files, 'file')}, {counted(n_chunks, 'chunk')}"
+
+
 def document(name: str, body: Json) -> Json:
     """Return `body` with its schema, `openrag.<name>/1`, first."""
     return {"schema": f"openrag.{name}/1", **body}

@@ -45,30 +45,43 @@ standard error, and standard output stays empty. Times are RFC 3339 in UTC, size
 what destroys then needs --yes. -q leaves out notes and progress."""
 
 
-def exit_codes() -> str:
-    """Return every exit code with its meaning, a line each."""
-    return "\n".join(f"{code.value:>3}  {meaning}" for code, meaning in MEANINGS.items())
-
-
-def environment() -> str:
-    """Return every variable with what it sets."""
-    entries = {name: setting.help for setting in SETTINGS for name in setting.env} | VARIABLES
-    width = max(map(len, entries)) + 2
+def _terms(entries: dict[str, str], width: int) -> str:
+    """Return names with what they mean, in two columns of `width` together."""
+    margin = max(map(len, entries)) + 2
     return "\n".join(
-        textwrap.fill(f"{name:{width}}{what}", 100, subsequent_indent=" " * width, break_on_hyphens=False)
-        for name, what in sorted(entries.items())
+        textwrap.fill(f"{name:{margin}}{what}", width, subsequent_indent=" " * margin, break_on_hyphens=False)
+        for name, what in entries.items()
     )
 
 
-def filter_language() -> str:
+def _filled(text: str, width: int) -> str:
+    """Return paragraphs in lines of `width` at most; those that begin with blanks stay as they are."""
+    paragraphs = text.split("\n\n")
+    return "\n\n".join(
+        part if part.startswith(" ") else textwrap.fill(part, width, break_on_hyphens=False) for part in paragraphs
+    )
+
+
+def exit_codes(width: int) -> str:
+    """Return every exit code with its meaning, a line each."""
+    return _terms({f"{code.value:>3}": meaning for code, meaning in MEANINGS.items()}, width)
+
+
+def environment(width: int) -> str:
+    """Return every variable with what it sets."""
+    entries = {name: setting.help for setting in SETTINGS for name in setting.env} | VARIABLES
+    return _terms(dict(sorted(entries.items())), width)
+
+
+def filter_language(width: int) -> str:
     """Return the grammar of filters, as the module that reads them documents it."""
-    return re.sub(r"`([^`\n]*)`", r"\1", (filters.__doc__ or "").strip())
+    return _filled(re.sub(r"`([^`\n]*)`", r"\1", (filters.__doc__ or "").strip()), width)
 
 
-def output() -> str:
+def output(width: int) -> str:
     """Return what is printed where."""
     names = ", ".join(f"openrag.{name}/1" for name in contract.SHAPES)
-    return f"{OUTPUT}\n\n{textwrap.fill(f'Schemas: {names}.', 100)}"
+    return _filled(f"{OUTPUT}\n\nSchemas: {names}.", width)
 
 
 TOPICS = {

@@ -394,7 +394,7 @@ def test_fish_completes_a_partition_with_an_accent_and_a_space(shell):
         capture_output=True, text=True, timeout=60, check=False,
         env={**os.environ, "PATH": f"{_program_folder()}{os.pathsep}{os.environ['PATH']}", "LC_ALL": "C.UTF-8"},
     )  # fmt: skip
-    assert done.stdout.splitlines() == ["été 1\t1 files"], done.stderr
+    assert done.stdout.splitlines() == ["été 1\t1 file"], done.stderr
 
 
 def _program_folder() -> Path:

@@ -104,7 +104,9 @@ def index(context: Context, intake: Intake, options: AddOptions, *, is_detached:
     else:
         show_report(context, report, n_queued=n_queued)
     if is_stopped:
-        context.out.hint(f"{n_queued:,} files wait: run the same command again, or: openrag task run")
+        context.out.hint(
+            f"{render.counted(n_queued, 'file')} waiting: run the same command again, or: openrag task run"
+        )
         return ExitCode.INTERRUPTED
     return report_exit_code(report, n_inputs=len(intake.sources) + len(intake.failures))
 
@@ -115,7 +117,8 @@ def show_report(context: Context, report: Report, *, n_queued: int = 0) -> None:
     done = report.added + report.replaced
     skipped = f" ({report.unchanged:,} skipped: unchanged)" if report.unchanged else ""
     queued = f", queued {n_queued:,}" if n_queued else ""
-    out.note(f"indexed {_files(done)}, {report.chunks:,} chunks in {duration(report.seconds)}{queued}{skipped}")
+    counts = render.files_and_chunks(done, report.chunks)
+    out.note(f"indexed {counts} in {duration(report.seconds)}{queued}{skipped}")
     for failure in report.failures[:SHOWN_FAILURES]:
         out.warn(f"{out.styled('failed:', '31')} {failure.path or failure.file_id}: {failure.message}")
     n_more = len(report.failures) - SHOWN_FAILURES
@@ -156,7 +159,8 @@ def drain(context: Context) -> int:
         body = {"completed": n_done, "failed": len(failures), "chunks": n_chunks, "left": context.engine.count_live()}
         context.out.json(render.document("run", body))
     else:
-        context.out.note(f"ran {n_done + len(failures):,} tasks: {_files(n_done)} indexed, {n_chunks:,} chunks")
+        ran = render.counted(n_done + len(failures), "task")
+        context.out.note(f"ran {ran}: {render.files_and_chunks(n_done, n_chunks)} indexed")
         for done in failures[:SHOWN_FAILURES]:
             context.out.warn(f"failed: {done.task.upload.file_id}: {done.error.message if done.error else ''}")
     return ExitCode.INTERRUPTED if is_stopped else ExitCode.PARTIAL if failures else ExitCode.OK
@@ -196,10 +200,6 @@ def _renamed(intake: Intake, file_id: str | None) -> Intake:
             "there is no file to add", hint="give files or folders: openrag file add ~/docs -p handbook"
         )
     return intake
-
-
-def _files(n: int) -> str:
-    return f"{n:,} file" if n == 1 else f"{n:,} files"
 
 
 def duration(seconds: float) -> str:

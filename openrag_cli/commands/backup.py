@@ -34,7 +34,7 @@ def backup(ctx: typer.Context, file: FileArgument) -> None:
             raise InvalidInput("a backup is no text for a terminal", hint="openrag backup FILE, or pipe it on")
         report = care.back_up(sys.stdout.buffer)
         sys.stdout.buffer.flush()
-        context.out.note(f"backed up {report.files:,} files, {human_size(report.size)}")
+        context.out.note(f"backed up {render.counted(report.files, 'file')}, {human_size(report.size)}")
         return
     target = Path(file)
     with os_errors(f"writing {target}"):
@@ -62,7 +62,7 @@ def backup(ctx: typer.Context, file: FileArgument) -> None:
         }
         context.out.json(render.document("backup", body))
     else:
-        context.out.note(f"backed up {report.files:,} files, {human_size(report.size)} to {target}")
+        context.out.note(f"backed up {render.counted(report.files, 'file')}, {human_size(report.size)} to {target}")
 
 
 def restore(ctx: typer.Context, file: FileArgument) -> None:

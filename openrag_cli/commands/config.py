@@ -64,10 +64,10 @@ def show(
     if context.out.is_json:
         context.out.json(render.listing("settings", entries))
         return
-    columns = [Column("setting"), Column("value", may_shrink=True)]
+    columns = [Column("SETTING"), Column("VALUE", may_shrink=True)]
     rows = [[entry["key"], _as_text(entry["value"])] for entry in entries]
     if origin:
-        columns.append(Column("from"))
+        columns.append(Column("FROM"))
         rows = [[*row, entry["origin"]] for row, entry in zip(rows, entries, strict=True)]
     context.out.table(columns, rows, empty="")
 

@@ -28,7 +28,7 @@ def export(
         body = {"partition": report.partition, "path": str(output), "files": report.files, "chunks": report.chunks}
         context.out.json(render.document("export", body))
     else:
-        context.out.note(f"exported {report.files:,} files, {report.chunks:,} chunks to {output}")
+        context.out.note(f"exported {render.files_and_chunks(report.files, report.chunks)} to {output}")
 
 
 def take_in(
@@ -57,4 +57,5 @@ def take_in(
         context.out.json(render.document("import", body))
         return
     made = f", {report.embedded:,} embedded anew" if report.embedded else ""
-    context.out.note(f"imported {report.files:,} files, {report.chunks:,} chunks into {report.partition}{made}")
+    counts = render.files_and_chunks(report.files, report.chunks)
+    context.out.note(f"imported {counts} into {report.partition}{made}")

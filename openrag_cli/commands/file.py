@@ -59,9 +59,14 @@ def list_files(
     elif null:
         sys.stdout.write("".join(f"{file.file_id}\0" for file in files))
     else:
-        columns = (Column("FILE", may_shrink=True), Column("CHUNKS", True), Column("SIZE", True), Column("UPDATED"))
+        columns = (
+            Column("FILE", may_shrink=True),
+            Column("CHUNKS", True),
+            Column("SIZE", True),
+            Column("UPDATED", is_optional=True),
+        )
         show = human_size if context.out.is_terminal else str
-        rows = [(f.file_id, f.chunk_count, show(f.size), render.rfc3339(f.updated_at)) for f in files]
+        rows = [(f.file_id, f.chunk_count, show(f.size), context.out.time(f.updated_at)) for f in files]
         context.out.table(columns, rows, empty=f"no files in partition {partition}")
 
 
@@ -186,7 +191,7 @@ def delete(
     """
     context: Context = ctx.obj
     wanted = [one for given in file_ids for one in (_ids_from_stdin(is_null=null) if given == "-" else [given])]
-    noun = wanted[0] if len(wanted) == 1 else f"{len(wanted):,} files"
+    noun = wanted[0] if len(wanted) == 1 else render.counted(len(wanted), "file")
     context.confirm(f"Delete {noun} from partition {partition}?", is_agreed=yes)
     began = time.monotonic()
     deleted, missing = context.engine.delete_files(partition, wanted)
@@ -197,7 +202,9 @@ def delete(
         report = Report(deleted=len(deleted), seconds=round(time.monotonic() - began, 3), failures=failures)
         context.out.json(render.report(report))
     else:
-        context.out.note(f"deleted {len(deleted):,} of {len(wanted):,} files from partition {partition}")
+        context.out.note(
+            f"deleted {len(deleted):,} of {render.counted(len(wanted), 'file')} from partition {partition}"
+        )
         for file_id in missing:
             context.out.warn(f"not found: {file_id}")
     return ExitCode.PARTIAL if missing else ExitCode.OK

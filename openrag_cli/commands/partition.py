@@ -29,7 +29,12 @@ def list_partitions(ctx: typer.Context) -> None:
     if context.out.is_json:
         context.out.json(render.listing("partitions", map(render.partition, partitions)))
         return
-    columns = (Column("PARTITION", may_shrink=True), Column("FILES", True), Column("CHUNKS", True), Column("CREATED"))
+    columns = (
+        Column("PARTITION", may_shrink=True),
+        Column("FILES", True),
+        Column("CHUNKS", True),
+        Column("CREATED", is_optional=True),
+    )
     rows = [(p.name, p.file_count, p.chunk_count, render.rfc3339(p.created_at)) for p in partitions]
     context.out.table(columns, rows, empty="no partitions yet: openrag file add PATH -p NAME")
 
@@ -77,10 +82,10 @@ def delete(ctx: typer.Context, name: NameArgument, yes: YesOption = False) -> No
     """
     context: Context = ctx.obj
     partition = context.engine.partition(name)
-    context.confirm(f"Delete partition {name} with {partition.file_count:,} files?", is_agreed=yes)
+    context.confirm(f"Delete partition {name} with {render.counted(partition.file_count, 'file')}?", is_agreed=yes)
     began = time.monotonic()
     n_files = context.engine.delete_partition(name)
     if context.out.is_json:
         context.out.json(render.report(Report(deleted=n_files, seconds=round(time.monotonic() - began, 3))))
     else:
-        context.out.note(f"deleted partition {name} with {n_files:,} files")
+        context.out.note(f"deleted partition {name} with {render.counted(n_files, 'file')}")

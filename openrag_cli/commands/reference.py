@@ -10,6 +10,8 @@ from openrag_cli import contract, topics
 from openrag_cli.commands.context import Context
 from openrag_cli.errors import NotFound
 
+MAX_WIDTH = 100
+
 
 class Shell(StrEnum):
     """Shells whose lines can be completed."""
@@ -45,7 +47,7 @@ def show_help(ctx: typer.Context, words: WordsArgument = None) -> None:
         context.out.line("Topics: openrag help " + " | ".join(topics.TOPICS))
         context.out.line("Commands: openrag --help, openrag COMMAND --help")
     elif len(words) == 1 and words[0] in topics.TOPICS:
-        context.out.line(topics.TOPICS[words[0]]())
+        context.out.line(topics.TOPICS[words[0]](min(context.out.width, MAX_WIDTH)))
     else:
         context.out.line(_command_help(ctx, words))
 

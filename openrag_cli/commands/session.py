@@ -32,14 +32,14 @@ def list_sessions(ctx: typer.Context) -> None:
         context.out.json(render.listing("sessions", map(render.session, found)))
         return
     rows = [
-        (entry.name, ", ".join(entry.partitions) or "all", entry.message_count, render.rfc3339(entry.updated_at))
+        (entry.name, ", ".join(entry.partitions) or "all", entry.message_count, context.out.time(entry.updated_at))
         for entry in found
     ]
     columns = (
-        Column("session", may_shrink=True),
-        Column("partitions"),
-        Column("messages", is_number=True),
-        Column("used"),
+        Column("SESSION", may_shrink=True),
+        Column("PARTITIONS"),
+        Column("MESSAGES", is_number=True),
+        Column("USED", is_optional=True),
     )
     context.out.table(columns, rows, empty="no sessions yet: openrag chat")
 
@@ -106,7 +106,7 @@ def delete(ctx: typer.Context, name: NameArgument, yes: YesOption = False) -> No
     """
     context: Context = ctx.obj
     session = context.local.sessions.get(name)
-    context.confirm(f"Delete session {name} with {session.message_count} messages?", is_agreed=yes)
+    context.confirm(f"Delete session {name} with {render.counted(session.message_count, 'message')}?", is_agreed=yes)
     context.local.sessions.delete(name)
     if context.out.is_json:
         context.out.json(render.document("session", render.session(session)))

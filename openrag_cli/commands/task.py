@@ -52,9 +52,9 @@ def list_tasks(
     if context.out.is_json:
         context.out.json(render.listing("tasks", map(render.task, tasks)))
         return
-    columns = (Column("TASK"), Column("STATE"), Column("FILE", may_shrink=True), Column("UPDATED"))
+    columns = (Column("TASK"), Column("STATE"), Column("FILE", may_shrink=True), Column("UPDATED", is_optional=True))
     rows = [
-        (task.id, task.state, f"{task.upload.partition}/{task.upload.file_id}", render.rfc3339(task.updated_at)[:19])
+        (task.id, task.state, f"{task.upload.partition}/{task.upload.file_id}", context.out.time(task.updated_at))
         for task in tasks
     ]
     context.out.table(columns, rows, empty="no tasks")
@@ -189,7 +189,7 @@ def retry(
     if context.out.is_json:
         context.out.json(render.listing("tasks", map(render.task, retried)))
     else:
-        context.out.note(f"queued {len(retried):,} tasks again")
+        context.out.note(f"queued {render.counted(len(retried), 'task')} again")
     return ExitCode.PARTIAL if refused else ExitCode.OK
 
 
@@ -208,7 +208,7 @@ def cancel(
     if context.out.is_json:
         context.out.json(render.listing("tasks", map(render.task, tasks)))
     else:
-        context.out.note(f"cancelled {len(tasks):,} tasks")
+        context.out.note(f"cancelled {render.counted(len(tasks), 'task')}")
 
 
 @app.command("run")
@@ -246,7 +246,7 @@ def prune(
     if context.out.is_json:
         context.out.json(render.document("pruned", {"tasks": n_pruned}))
     else:
-        context.out.note(f"forgot {n_pruned:,} tasks")
+        context.out.note(f"forgot {render.counted(n_pruned, 'task')}")
 
 
 def _seconds(age: str) -> float:
