@@ -85,6 +85,7 @@ SHAPES: dict[str, Schema] = {
     "backup": _object(path=TEXT, files=COUNT, chunks=COUNT, members=COUNT, size=COUNT, created_at=TIME),
     "change": _object(key=TEXT, value={}, path=TEXT),
     "chunk": _object(**CHUNK["properties"], before=_list(CHUNK), after=_list(CHUNK)),
+    "completion": _object(shell=TEXT, script=TEXT),
     "doctor": _object(
         findings=_list(_object(
             name=TEXT, status={"enum": ["ok", "warning", "failed"]}, text=TEXT, fix=_maybe(TEXT), can_mend=FLAG,
@@ -95,6 +96,7 @@ SHAPES: dict[str, Schema] = {
     "export": _object(partition=TEXT, path=TEXT, files=COUNT, chunks=COUNT),
     "file": FILE,
     "files": _object(files=_list(FILE)),
+    "help": _object(topic=_maybe(TEXT), text=TEXT),
     "hit": HIT,
     "import": _object(partition=TEXT, files=COUNT, chunks=COUNT, embedded=COUNT),
     "overview": _object(
@@ -113,6 +115,7 @@ SHAPES: dict[str, Schema] = {
     ),
     "session": SESSION,
     "sessions": _object(sessions=_list(SESSION)),
+    "serving": _object(url=TEXT, store=TEXT, pid=COUNT),
     "setting": SETTING,
     "settings": _object(settings=_list(SETTING)),
     "task": TASK,
@@ -130,6 +133,8 @@ COMMANDS: dict[str, dict[str, str]] = {
     "": {"--json": "overview"},
     "ask": {"--json": "answer"},
     "backup": {"--json": "backup"},
+    "chat": {"--json": "answer"},
+    "completion": {"--json": "completion"},
     "config get": {"--json": "setting"},
     "config path": {"--json": "paths"},
     "config set": {"--json": "change"},
@@ -147,6 +152,7 @@ COMMANDS: dict[str, dict[str, str]] = {
     "file replace": {"--json": "report"},
     "file show": {"--json": "file"},
     "file sync": {"--json": "report"},
+    "help": {"--json": "help"},
     "import": {"--json": "import"},
     "partition create": {"--json": "partition"},
     "partition delete": {"--json": "report"},
@@ -154,6 +160,7 @@ COMMANDS: dict[str, dict[str, str]] = {
     "partition show": {"--json": "partition"},
     "restore": {"--json": "restore"},
     "schema": {"--json": "schemas"},
+    "serve": {"--json": "serving"},
     "search": {"--json": "search", "--jsonl": "hit"},
     "session delete": {"--json": "session"},
     "session export": {"--json": "session"},
@@ -169,10 +176,8 @@ COMMANDS: dict[str, dict[str, str]] = {
     "task show": {"--json": "task"},
     "task wait": {"--json": "tasks"},
 }
-"""What each command prints for each option; errors are `error`, on stderr, for all of them."""
-
-WITHOUT_JSON = frozenset({"chat", "completion", "help", "serve"})
-"""Commands whose output is a conversation, a script, a text for people, or a server's log."""
+"""What each command prints for each option: one object, or one a line (`--jsonl`, and `chat`, which prints one for each
+question); errors are `error`, on stderr, for all of them."""
 
 
 def schema_of(name: str) -> Schema:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import jsonschema
 import pexpect
 import pytest
@@ -123,7 +124,7 @@ def test_help_shows_examples_before_anything_long(cli, page):
 
 def test_every_command_has_a_schema_and_every_schema_a_use():
     names = {page.path for page in COMMANDS} | {""}
-    assert names == contract.COMMANDS.keys() | contract.WITHOUT_JSON
+    assert names == contract.COMMANDS.keys()
     used = {name for all_of in contract.COMMANDS.values() for name in all_of.values()} | {"error"}
     assert used == contract.SHAPES.keys()
     for name in contract.SHAPES:
@@ -210,6 +211,10 @@ def test_every_command_prints_what_its_schema_says(filled, cli, tmp_path):
     run("partition delete", "fresh", "--yes")
     run("session delete", "my talk", "--yes")
     run("")
+    for command in ("help", "help filters", "help file add", "completion zsh"):
+        name = command.split()[0]
+        validated(cli(*command.split(), "--json"), contract.COMMANDS[name]["--json"])
+        ran.add((name, "--json"))
     for command in ("config show", "config path", "config validate", "schema", "doctor"):
         run(command)
     run("config set", "threads", "2")
@@ -220,7 +225,34 @@ def test_every_command_prints_what_its_schema_says(filled, cli, tmp_path):
     run("backup", "b.tar")
     run("restore", "b.tar", "--store", "other")
     expected = {(command, option) for command, all_of in contract.COMMANDS.items() for option in all_of}
-    assert expected - ran == set()
+    assert expected - ran == {("chat", "--json"), ("serve", "--json")}  # below
+
+
+def test_a_chat_prints_an_object_for_each_question(filled, process):
+    done = process(
+        "chat", "--json", stdin=b"how heavy is the pump?\n\n/sources\n/partition ops\nhow often do keys rotate?\n"
+    )
+    validated(done, "answer")
+    answers = [json.loads(line) for line in done.out.splitlines()]
+    assert [entry["citations"][0]["file_id"] for entry in answers] == ["dir/a note.md", "keys.md"]
+    assert done.code == ExitCode.USAGE  # /sources
+    told = [json.loads(line) for line in done.err.splitlines() if line.startswith("{")]
+    assert [entry["code"] for entry in told] == ["invalid_input"]
+
+
+def test_a_server_prints_where_it_is(filled):
+    command = [sys.executable, "-m", "openrag_cli", "serve", "--port", "0", "--workers", "0", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
+        try:
+            body = json.loads(server.stdout.readline())
+            jsonschema.validate(body, closed(contract.schema_of("serving")))
+            assert body["pid"] == server.pid
+            assert httpx.get(f"{body['url']}/livez").status_code == 200
+        finally:
+            server.terminate()
+        for line in server.stderr.read().splitlines():
+            json.loads(line)
+        assert server.wait(60) == 0  # though it had hardly begun to load the model
 
 
 @pytest.mark.parametrize(
@@ -236,7 +268,7 @@ def test_schema_prints_what_is_checked_here(cli):
     assert json.loads(cli("schema", "file", "list", "--jsonl").out) == contract.schema_of("file")
     assert json.loads(cli("schema", "search").out) == contract.schema_of("search")
     assert json.loads(cli("schema", "openrag.error/1").out)["$id"] == "openrag.error/1"
-    assert cli("schema", "serve").code == ExitCode.NOT_FOUND
+    assert cli("schema", "nonsense").code == ExitCode.NOT_FOUND
 
 
 # --- help

@@ -26,6 +26,7 @@ SessionOption = Annotated[
     typer.Option("--session", metavar="NAME", help="Session to go on with, or to begin. Default: a new one."),
 ]
 
+FOR_PEOPLE = {"/sources", "/open", "/help"}
 COMMANDS = {
     "/sources": "what the last answer cites",
     "/open": "N: passage N of the last answer, in full",
@@ -50,6 +51,8 @@ def chat(
 ) -> int:
     """Talk about your documents. Without a terminal each line of standard input is a question.
 
+    With --json each answer is an object on a line of its own.
+
     Enter sends, Alt-Enter begins a new line, Ctrl-C stops an answer, Ctrl-D leaves. /help lists the commands.
 
     Examples:
@@ -62,8 +65,6 @@ def chat(
     """
     context: Context = ctx.obj
     context.override({"llm.model": model})
-    if context.out.is_json:
-        raise InvalidInput("chat has no JSON form", hint="openrag ask --json, or openrag session show NAME --json")
     for name in partition:
         if name != ALL_PARTITIONS:
             context.local.partition(name)
@@ -95,7 +96,7 @@ class Repl:
 
     def run(self) -> int:
         """Converse until the end of input; off a terminal the exit code is that of the last error, if any."""
-        is_edited = sys.stdin.isatty() and self._out.is_terminal
+        is_edited = sys.stdin.isatty() and self._out.is_terminal and not self._out.is_json
         lines: Lines = (
             EditedLines(self._context.settings.cache / "chat-history", self._words) if is_edited else PipedLines()
         )
@@ -146,6 +147,10 @@ class Repl:
             self._ask(runner, question)
             return True
         action = self._actions.get(word)
+        if action is not None and self._out.is_json and word in FOR_PEOPLE:
+            raise InvalidInput(
+                f"{word} prints for people", hint="each answer with --json has its citations and sources"
+            )
         if action is None:
             raise InvalidInput(f"there is no command {word}", hint="/help lists the commands")
         action(rest.strip())
@@ -165,8 +170,9 @@ class Repl:
         )
         self._engine.sessions.append(self._name, "user", question)
         said: list[str] = []
+        view = None if self._out.is_json else new_view(self._out)
         try:
-            retrieved, finished = runner.run(follow(self._engine, request, new_view(self._out), said))
+            retrieved, finished = runner.run(follow(self._engine, request, view, said))
         except KeyboardInterrupt:
             if text := "".join(said).strip():
                 self._engine.sessions.append(self._name, "assistant", text)
@@ -177,7 +183,11 @@ class Repl:
         self._passages = [render.passage(passage) for passage in retrieved.passages]
         self._citations = [render.passage(passage) for passage in finished.citations]
         self._engine.sessions.append(self._name, "assistant", finished.text, self._citations)
-        show_sources(self._out, self._citations)
+        if self._out.is_json:
+            self._out.json_lines([render.answer(question, retrieved, finished)])
+            sys.stdout.flush()
+        else:
+            show_sources(self._out, self._citations)
 
     # --- commands
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from openrag_cli import contract, topics
+from openrag_cli import contract, render, topics
 from openrag_cli.commands.context import Context
 from openrag_cli.errors import NotFound
 
@@ -44,12 +44,16 @@ def show_help(ctx: typer.Context, words: WordsArgument = None) -> None:
     """
     context: Context = ctx.obj
     if not words:
-        context.out.line("Topics: openrag help " + " | ".join(topics.TOPICS))
-        context.out.line("Commands: openrag --help, openrag COMMAND --help")
+        names = " | ".join(topics.TOPICS)
+        text = f"Topics: openrag help {names}\nCommands: openrag --help, openrag COMMAND --help"
     elif len(words) == 1 and words[0] in topics.TOPICS:
-        context.out.line(topics.TOPICS[words[0]](min(context.out.width, MAX_WIDTH)))
+        text = topics.TOPICS[words[0]](min(context.out.width, MAX_WIDTH))
     else:
-        context.out.line(_command_help(ctx, words))
+        text = _command_help(ctx, words)
+    if context.out.is_json:
+        context.out.json(render.document("help", {"topic": " ".join(words or []) or None, "text": text}))
+    else:
+        context.out.line(text)
 
 
 def _command_help(ctx: typer.Context, words: list[str]) -> str:
@@ -103,7 +107,7 @@ def _list_schemas(context: Context) -> None:
         for option, name in names.items()
     ]
     if context.out.is_json:
-        context.out.json({"schema": "openrag.schemas/1", "schemas": entries})
+        context.out.json(render.listing("schemas", entries))
         return
     for entry in entries:
         context.out.line(f"{entry['command'] + ' ' + entry['option']:34}{entry['name']}")
@@ -125,4 +129,7 @@ def completion(
     from openrag_cli.shells import SCRIPTS
 
     context: Context = ctx.obj
-    context.out.line(SCRIPTS[shell].rstrip("\n"))
+    if context.out.is_json:
+        context.out.json(render.document("completion", {"shell": shell, "script": SCRIPTS[shell]}))
+    else:
+        context.out.line(SCRIPTS[shell].rstrip("\n"))

@@ -1,9 +1,12 @@
 """`openrag serve`: the HTTP API on the same store."""
 
+import os
+import sys
 from typing import Annotated
 
 import typer
 
+from openrag_cli import render
 from openrag_cli.commands.context import Context
 
 
@@ -22,7 +25,9 @@ def serve(
         bool, typer.Option("--insecure", help="Allow an address of the network without a token. Default: refuse.")
     ] = False,
 ) -> None:
-    """Serve the HTTP API: partitions, uploads, search, extracts. The token is AUTH_TOKEN in the environment.
+    """Serve the HTTP API: partitions, uploads, search, extracts, chat. The token is AUTH_TOKEN in the environment.
+
+    With --json the address is one object on standard output, and log lines are JSON.
 
     Examples:
 
@@ -33,7 +38,10 @@ def serve(
         ENABLE_RAY_SERVE=true RAY_SERVE_NUM_REPLICAS=2 openrag serve
     """
     context: Context = ctx.obj
-    context.override({"host": host, "port": port, "workers": workers, "root_path": root_path})
+    log_format = "json" if context.out.is_json else None
+    context.override(
+        {"host": host, "port": port, "workers": workers, "root_path": root_path, "log_format": log_format}
+    )
     from openrag_cli.server import run
 
     settings = context.settings
@@ -41,6 +49,15 @@ def serve(
     if settings.ray_enabled:
         from openrag_cli.server import ray
 
-        ray.serve(settings, context.out.warn)
+        ray.serve(settings, lambda url: _announce(context, url, " with Ray Serve"))
     else:
-        run.serve(settings, context.out.warn)
+        run.serve(settings, lambda url: _announce(context, url))
+
+
+def _announce(context: Context, url: str, how: str = "") -> None:
+    store = context.settings.store
+    if context.out.is_json:
+        context.out.json_lines([render.document("serving", {"url": url, "store": str(store), "pid": os.getpid()})])
+        sys.stdout.flush()
+    else:
+        context.out.warn(f"openrag serves {store} on {url}{how}")

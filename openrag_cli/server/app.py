@@ -1,5 +1,6 @@
 """The application: routers, guards and error shapes around one engine."""
 
+import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -27,7 +28,6 @@ class Options:
     access: Access = field(default_factory=Access)
     root_path: str = ""
     cors_origins: tuple[str, ...] = ()
-    log_format: str = "text"
     stall_s: float = 30.0
     tags_answers: bool = True
 
@@ -89,7 +89,7 @@ def create_app(engine: Engine, options: Options | None = None, supervisor: Super
             CORSMiddleware, allow_origins=list(options.cors_origins), allow_methods=["*"], allow_headers=["*"]
         )
     limited = BodyLimit(app, max_bytes=engine.settings.max_file_bytes, stall_s=options.stall_s)
-    return Guard(limited, access=options.access, log_format=options.log_format, tags_answers=options.tags_answers)
+    return Guard(limited, access=options.access, tags_answers=options.tags_answers)
 
 
 def _common_errors(*, has_token: bool) -> dict[int | str, dict[str, Any]]:
@@ -108,8 +108,10 @@ def _lifespan(
         engine.partitions()  # makes the store, or fails with a clear error before a request does
         if supervisor is not None:
             supervisor.start()
-        threading.Thread(target=readiness.warm, name="warm", daemon=True).start()
+        warming = threading.Thread(target=readiness.warm, name="warm")
+        warming.start()
         yield
+        await asyncio.to_thread(warming.join)  # the process must not end while the runtime loads the model: it aborts
         if supervisor is not None:
             supervisor.stop()
         await engine.end_chat()

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import contextvars
 import hmac
-import json
 import logging
 import re
 import secrets
@@ -57,11 +56,10 @@ def _host(scope: Scope) -> str:
 class Guard:
     """Gives each request an id, logs one line for it, and lets it pass if it may."""
 
-    def __init__(self, app: ASGIApp, *, access: Access, log_format: str = "text", tags_answers: bool = True) -> None:
+    def __init__(self, app: ASGIApp, *, access: Access, tags_answers: bool = True) -> None:
         self._app = app
         self._tags_answers = tags_answers
         self._access = access
-        self._is_json = log_format == "json"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -109,8 +107,7 @@ class Guard:
             "ms": round(seconds * 1000, 1),
             "request_id": identity,
         }
-        text = json.dumps(fields) if self._is_json else " ".join(str(value) for value in fields.values())
-        logger.info("%s", text)
+        logger.info("%s", " ".join(str(value) for value in fields.values()), extra={"fields": fields})
 
 
 LINGER_S = 2.0

@@ -43,7 +43,7 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
         ray_serve.run(_deployment(ray_serve, settings).bind(), name=APPLICATION, route_prefix="/")
         for number in (signal.SIGTERM, signal.SIGINT):  # after Ray has set its own
             signal.signal(number, lambda *_: stopped.set())
-        announce(f"openrag serves {settings.store} on http://{settings.host}:{settings.port} with Ray Serve")
+        announce(f"http://{settings.host}:{settings.port}")
         stopped.wait()
     finally:
         ray_serve.shutdown()

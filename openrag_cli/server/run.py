@@ -2,7 +2,6 @@
 
 import asyncio
 import ipaddress
-import logging
 import signal
 import socket
 import sys
@@ -15,6 +14,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from openrag_cli.config import Settings
 from openrag_cli.engine import Engine
 from openrag_cli.errors import ConfigError, StoreBusy
+from openrag_cli.server import logs
 from openrag_cli.server.app import Options, create_app
 from openrag_cli.server.guard import Access
 from openrag_cli.server.supervisor import Supervisor, worker_command
@@ -87,7 +87,6 @@ def options_of(settings: Settings) -> Options:
         access=Access(token=settings.auth_token, hosts=(*hosts, *(name.lower() for name in extra))),
         root_path=settings.root_path.rstrip("/"),
         cors_origins=settings.cors_origins,
-        log_format=settings.log_format,
         stall_s=settings.body_timeout_s,
     )
 
@@ -95,7 +94,11 @@ def options_of(settings: Settings) -> Options:
 def make_supervisor(settings: Settings) -> Supervisor:
     """Return the supervisor of a store's workers."""
     command = worker_command(
-        settings.store, cache=settings.cache, embed_model=settings.embed_model, threads=settings.threads
+        settings.store,
+        cache=settings.cache,
+        embed_model=settings.embed_model,
+        threads=settings.threads,
+        log_format=settings.log_format,
     )
     return Supervisor(settings.store, command=command, n_workers=settings.workers)
 
@@ -123,8 +126,11 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def serve(settings: Settings, announce: Callable[[str], None]) -> None:
-    """Serve until SIGTERM or Ctrl-C: then accept no more, finish what is under way, and let workers give back theirs."""
-    logging.getLogger("openrag_cli").setLevel(logging.INFO)
+    """Announce the URL and serve until SIGTERM or Ctrl-C.
+
+    Then accept no more, finish what is under way, and let workers give back theirs.
+    """
+    logs.configure(settings.log_format)
     engine = Engine(settings)
     engine.check_chat()
     listener = listen(settings.host, settings.port)
@@ -143,7 +149,8 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
         limit_concurrency=1000,
     )
     port = listener.getsockname()[1]
-    announce(f"openrag serves {settings.store} on http://{settings.host}:{port}{settings.root_path}")
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    announce(f"http://{host}:{port}{settings.root_path}")
     for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises them again when it has ended: the end is clean
         signal.signal(number, lambda *_: None)
     server = uvicorn.Server(config)

@@ -145,7 +145,8 @@ class Supervisor:
                 process.stdin.close()
 
 
-def worker_command(store: Path, *, cache: Path, embed_model: Path | None, threads: int) -> list[str]:
+def worker_command(store: Path, *, cache: Path, embed_model: Path | None, threads: int, log_format: str) -> list[str]:
     """Return the command of a worker process on a store."""
     command = [sys.executable, "-m", "openrag_cli.server.worker", "--store", str(store), "--cache", str(cache)]
-    return [*command, "--threads", str(threads), *(["--embed-model", str(embed_model)] if embed_model else [])]
+    command += ["--threads", str(threads), "--log-format", log_format]
+    return [*command, *(["--embed-model", str(embed_model)] if embed_model else [])]

@@ -10,16 +10,17 @@ import threading
 from openrag_cli import config
 from openrag_cli.engine import Engine
 from openrag_cli.errors import OpenRAGError
+from openrag_cli.server import logs
 
 
 def main() -> None:
     """Work until SIGTERM or the end of standard input; what is held then goes back to the queue."""
     parser = argparse.ArgumentParser(description=__doc__)
-    for name in ("store", "cache", "threads", "embed-model"):
+    for name in ("store", "cache", "threads", "embed-model", "log-format"):
         parser.add_argument(f"--{name}")
     flags = {key: value for key, value in vars(parser.parse_args()).items() if value is not None}
+    logs.configure(flags.get("log_format", "text"))
     os.umask(0o077)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     stopped = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopped.set())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's to handle
