@@ -52,7 +52,8 @@ def terminal(environment, tmp_path):
             encoding="utf-8",
             timeout=60,
             dimensions=(50, columns),
-            env=dict(os.environ),  # without the COLUMNS that readline gives to children
+            # Without the COLUMNS that readline gives to children.
+            env={name: value for name, value in os.environ.items() if name not in {"COLUMNS", "LINES"}},
         )
         text = child.read().replace("\r\n", "\n")
         child.close()
