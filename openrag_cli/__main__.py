@@ -19,7 +19,9 @@ def _run(arguments: list[str]) -> int:
 
         return complete(arguments[1:])
     from openrag_cli.main import run
+    from openrag_cli.standin import refuse_package
 
+    refuse_package("pandas")  # pyarrow imports it wherever it finds it: a quarter of a cold search
     return run(arguments)
 
 

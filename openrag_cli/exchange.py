@@ -10,6 +10,7 @@ Importing goes the way of every file (spooled, queued, one index commit for many
 text, chunks and vectors are read instead of made; with another embedding model the vectors are made anew.
 """
 
+import contextlib
 import hashlib
 import json
 import shutil
@@ -23,10 +24,10 @@ from openrag_cli.catalog import Catalog
 from openrag_cli.chunk import Chunker
 from openrag_cli.domain import Chunk, Document, File, Metadata, Page, Span
 from openrag_cli.embed import Embedder
-from openrag_cli.errors import Conflict, InvalidInput, PathNotFound, StoreDamaged, os_errors
+from openrag_cli.errors import Conflict, DocumentNotFound, InvalidInput, PathNotFound, StoreDamaged, os_errors
 from openrag_cli.index import Index
 from openrag_cli.parquet import read_vectors, vector_writer
-from openrag_cli.retrieve import Retriever
+from openrag_cli.retrieve import Retriever, in_groups
 from openrag_cli.sandbox_protocol import Converted
 
 if TYPE_CHECKING:
@@ -71,46 +72,56 @@ class Exporter:
             if folder.exists() and any(folder.iterdir()):
                 raise Conflict(f"{folder} is not empty", hint="name a new folder")
             (folder / ORIGINALS).mkdir(parents=True, exist_ok=True)
-            n_chunks = self._write(files, folder)
+            n_files, n_chunks = self._write(files, folder)
             head = {
                 "schema": SCHEMA,
                 "partition": partition,
                 "model": self._identity,
-                "files": len(files),
+                "files": n_files,
                 "chunks": n_chunks,
                 "sha256": {name: _sha256(folder / name) for name in (DOCUMENTS, CHUNKS, VECTORS)},
             }
             (folder / HEAD).write_text(json.dumps(head, indent=2) + "\n", encoding="utf-8")
-        return ExportReport(partition, len(files), n_chunks)
+        return ExportReport(partition, n_files, n_chunks)
 
-    def _write(self, files: Sequence[File], folder: Path) -> int:
-        n_chunks = 0
+    def _write(self, files: Sequence[File], folder: Path) -> tuple[int, int]:
+        n_files = n_chunks = 0
         with (
             (folder / DOCUMENTS).open("w", encoding="utf-8") as documents,
             (folder / CHUNKS).open("w", encoding="utf-8") as chunks,
             vector_writer(folder / VECTORS, self._dimension) as write_vectors,
         ):
-            for listed in files:
-                file, found, document, vectors = self._current(listed)
+            for file, found, document, vectors in self._each(files):
                 with self._blobs.open(file.revision) as stream, (folder / ORIGINALS / file.sha256).open("wb") as copy:
                     shutil.copyfileobj(stream, copy)
                 _line(documents, _file_entry(file, document))
                 for chunk in found:
                     _line(chunks, {"file_id": file.file_id, "ordinal": chunk.ordinal, **asdict(chunk.span)})
                 write_vectors(file.file_id, vectors)
+                n_files += 1
                 n_chunks += len(found)
-        return n_chunks
+        return n_files, n_chunks
 
-    def _current(self, file: File) -> "tuple[File, list[Chunk], Document, np.ndarray]":
-        """Return a file with all that belongs to it, all of one version: the newest, if it is replaced meanwhile."""
+    def _each(self, files: Sequence[File]) -> "Iterator[tuple[File, list[Chunk], Document, np.ndarray]]":
+        """Yield each file with all that belongs to it, all of one version; what is deleted meanwhile is left out."""
+        for group in in_groups(files):
+            vectors = self._index.vectors([file.revision for file in group])
+            for file, chunks in self._retriever.each(group):
+                with contextlib.suppress(DocumentNotFound):
+                    yield self._current(file, chunks, vectors[file.revision])
+
+    def _current(
+        self, file: File, chunks: "list[Chunk]", vectors: "np.ndarray"
+    ) -> "tuple[File, list[Chunk], Document, np.ndarray]":
+        """Return a file with what belongs to it: of its newest version, if it is replaced meanwhile."""
         while True:
-            chunks = self._retriever.chunks(file)
             revision = chunks[0].revision
-            vectors = self._index.vectors(revision)
             current = self._catalog.file(file.partition, file.file_id)
             if current.revision == revision and len(vectors) == len(chunks):
                 return current, chunks, self._catalog.document(revision), vectors
             file = current
+            chunks = self._retriever.chunks(file)
+            vectors = self._index.vectors([chunks[0].revision])[chunks[0].revision]
 
 
 def _line(stream: Any, entry: dict[str, Any]) -> None:

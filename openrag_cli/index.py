@@ -273,30 +273,29 @@ class Index:
             rows: list[dict[str, Any]] = query.limit(limit).to_list()
         return rows
 
-    def chunks(self, *, ids: Sequence[str] = (), revision: str | None = None) -> list[Match]:
-        """Return rows by chunk id, or all rows of a revision in order; their score is 0."""
-        if not self.exists:
-            return []
-        table = self._open()
-        from lancedb.expr import col, lit
-
-        where = col("revision") == lit(revision) if revision else col("id").isin(list(ids))
-        with lance_errors("reading the index"):
-            rows = table.search().where(where).select(_COLUMNS).limit(_MAX_ROWS).to_list()
+    def chunks(self, *, ids: Sequence[str] = (), revisions: Sequence[str] = ()) -> list[Match]:
+        """Return rows by chunk id, or all rows of revisions; each revision's in order. Their score is 0."""
+        column, values = ("id", ids) if ids else ("revision", revisions)
+        rows = self._rows(column, values, _COLUMNS).to_pylist() if self.exists and values else []
         return [_match(row, 0.0) for row in sorted(rows, key=lambda row: row["ordinal"])]
 
-    def vectors(self, revision: str) -> "np.ndarray":
-        """Return the vectors of a revision's chunks in order, float16[n, dimension]."""
+    def vectors(self, revisions: Sequence[str]) -> "dict[str, np.ndarray]":
+        """Return the vectors of each revision's chunks in order, float16[n, dimension]."""
         import numpy as np
 
-        table = self._open()
-        from lancedb.expr import col, lit
+        rows = self._rows("revision", revisions, ["revision", "ordinal", "vector"]).sort_by("ordinal")
+        flat = rows.column("vector").combine_chunks().flatten().to_numpy(zero_copy_only=False)
+        matrix = np.asarray(flat, dtype=np.float16).reshape(-1, self._dimension)
+        owners = np.array(rows.column("revision").to_pylist())
+        return {revision: matrix[owners == revision] for revision in revisions}
+
+    def _rows(self, column: str, values: Sequence[str], columns: Sequence[str]) -> Any:
+        """Return an Arrow table of the rows where a column has one of the values."""
+        from lancedb.expr import col
 
         with lance_errors("reading the index"):
-            found = table.search().where(col("revision") == lit(revision)).select(["ordinal", "vector"])
-            rows = found.limit(_MAX_ROWS).to_arrow().sort_by("ordinal")
-        flat = rows.column("vector").combine_chunks().flatten().to_numpy(zero_copy_only=False)
-        return np.asarray(flat, dtype=np.float16).reshape(-1, self._dimension)
+            found = self._open().search().where(col(column).isin(list(values))).select(list(columns))
+            return found.limit(_MAX_ROWS).to_arrow()
 
     def revisions(self) -> dict[str, int]:
         """Return how many rows each revision has."""

@@ -1,4 +1,4 @@
-"""Importing a library without a package that it imports but that we never call: an empty stand-in takes its place."""
+"""Importing a library without a package that it imports but that we never call: a stand-in takes its place, or nothing."""
 
 import contextlib
 import importlib.abc
@@ -53,3 +53,20 @@ def without_package(root: str) -> Iterator[None]:
         sys.meta_path.remove(finder)
         for name in [name for name in sys.modules if name.split(".")[0] == root]:
             del sys.modules[name]
+
+
+class _Refuser(importlib.abc.MetaPathFinder):
+    """Finds nothing for the package `root`, as if it were not installed."""
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+
+    def find_spec(self, fullname: str, *_: Any) -> None:
+        if fullname.split(".", maxsplit=1)[0] == self.root:
+            raise ModuleNotFoundError(f"{fullname} is not imported in this process", name=fullname)
+
+
+def refuse_package(root: str) -> None:
+    """From now on, let the package `root` be one that is not installed; for a process that is all ours."""
+    if root not in sys.modules:
+        sys.meta_path.insert(0, _Refuser(root))

@@ -231,6 +231,18 @@ def test_what_reads_only_the_catalog_imports_nothing_heavy(process, arguments):
     assert not modules & set(HEAVY)
 
 
+def test_a_search_imports_no_pandas(process, handbook):
+    assert process("file", "add", handbook).code == 0
+    code = (
+        "import sys\nsys.argv = ['openrag', 'search', 'keys']\nfrom openrag_cli.__main__ import main\n"
+        "try:\n    main()\nfinally:\n    print('MODULES', *sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    modules = done.stdout.split("MODULES", 1)[1].split()
+    assert "lancedb" in modules
+    assert "pandas" not in modules
+
+
 @pytest.mark.parametrize(
     "words",
     [["partition"], ["file"], ["extract"], ["task"], ["search"], ["file", "add"], ["file", "sync"], ["serve"]],

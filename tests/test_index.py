@@ -42,7 +42,7 @@ def test_rows_come_back_as_they_were_put(tmp_path: Path) -> None:
     index = make_index(tmp_path)
     rows = make_rows("r1", ["alpha é 漢字 'quoted'", "beta\nline"], heading=("Top", "Sub"))
     index.put(rows)
-    assert [match.span for match in index.chunks(revision="r1")] == [row.chunk.span for row in rows]
+    assert [match.span for match in index.chunks(revisions=["r1"])] == [row.chunk.span for row in rows]
     assert [match.id for match in index.chunks(ids=[rows[1].chunk.id])] == [rows[1].chunk.id]
     assert index.revisions() == {"r1": 2}
 
@@ -106,7 +106,7 @@ def test_any_text_can_be_indexed_and_any_text_searched(
     index = make_index(tmp_path_factory.mktemp("odd"))
     rows = make_rows("r", texts)
     index.put(rows)
-    assert [match.span.text for match in index.chunks(revision="r")] == texts
+    assert [match.span.text for match in index.chunks(revisions=["r"])] == texts
     assert {match.id for match in index.text(query, 10, Scope())} <= {row.chunk.id for row in rows}
 
 

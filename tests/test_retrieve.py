@@ -213,7 +213,7 @@ def test_a_chunk_of_a_dead_revision_is_not_shown(littered: Engine) -> None:
         if revision not in littered.parts.catalog.revisions()
     )
     with pytest.raises(ChunkNotFound):
-        littered.extract(littered.parts.index.chunks(revision=dead)[0].id)
+        littered.extract(littered.parts.index.chunks(revisions=[dead])[0].id)
 
 
 # --- names and numbers
@@ -245,6 +245,20 @@ def test_an_extract_brings_its_neighbours_in_order(engine: Engine) -> None:
     assert ([extract.chunk], list(extract.before), list(extract.after)) == ([chunks[1]], [chunks[0]], [chunks[2]])
     everything = engine.extract(chunks[1].id, context=99)
     assert [*everything.before, everything.chunk, *everything.after] == chunks
+
+
+@pytest.mark.parametrize("group", [(512, 4096), (1, 1), (3, 5)])
+def test_a_window_of_a_partitions_chunks_is_a_slice_of_them_all(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, group: tuple[int, int]
+) -> None:
+    monkeypatch.setattr("openrag_cli.retrieve.GROUP_FILES", group[0])
+    monkeypatch.setattr("openrag_cli.retrieve.GROUP_CHUNKS", group[1])
+    everything = [(file, chunk) for file in engine.files("p0") for chunk in engine.chunks("p0", file.file_id)]
+    assert len(everything) > 8
+    for offset in range(len(everything) + 2):
+        for limit in (0, 1, 2, 7, 10_000):
+            found = engine.partition_chunks("p0", limit=limit, offset=offset)
+            assert found == everything[offset : offset + limit]
 
 
 # --- fusion
