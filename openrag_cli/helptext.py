@@ -2,7 +2,9 @@
 
 import re
 from dataclasses import dataclass
-from typing import Any
+from enum import Enum
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -37,6 +39,47 @@ def read(command: Any) -> HelpText:
     return HelpText(summary, tuple(examples), tuple(details))
 
 
+def choices_of(parameter: Any) -> list[str]:
+    """Return the words that a parameter takes, if these are all."""
+    pending = [parameter.type_descriptor.annotation]
+    while pending:
+        annotation = pending.pop()
+        if isinstance(annotation, type) and issubclass(annotation, Enum):
+            return [str(member.value) for member in annotation]
+        if get_origin(annotation) in {list, Union, UnionType}:
+            pending += get_args(annotation)
+    return []
+
+
+def metavar_of(parameter: Any) -> str:
+    """Return what stands for a parameter's value: NAME, [NAME], NAME... or [NAME]... for arguments."""
+    text = str(parameter.metavar or "|".join(choices_of(parameter)) or parameter.name.upper())
+    if parameter.param_type_name == "option":
+        return text
+    core = text.removesuffix("...").strip("[]").removesuffix("...")
+    repeated = "..." if parameter.nargs == -1 else ""
+    return f"{core if parameter.required else f'[{core}]'}{repeated}"
+
+
+def _arguments(command: Any) -> list[Any]:
+    return [parameter for parameter in command.params if parameter.param_type_name == "argument"]
+
+
+def _write_parameters(command: Any, ctx: Any, formatter: Any) -> None:
+    arguments = [(metavar_of(argument), argument.help or "") for argument in _arguments(command)]
+    if arguments:
+        with formatter.section("Arguments"):
+            formatter.write_dl(arguments)
+    options = []
+    for option in command.get_params(ctx):
+        record = option.get_help_record(ctx) if option.param_type_name == "option" else None
+        if record:
+            usage = re.sub(r" <(str|int|float|path)>$", f" {option.name.upper()}", record[0])
+            options.append((usage, record[1].replace("  [", " [")))
+    with formatter.section("Options"):
+        formatter.write_dl(options)
+
+
 def _write(command: Any, formatter: Any) -> None:
     text = read(command)
     _write_paragraph(text.summary, formatter)
@@ -61,9 +104,17 @@ def _ordered(group: Any) -> list[str]:
 class Command(TyperCommand):
     """A command whose help shows examples before anything long."""
 
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """Return what follows the command's name in the usage line."""
+        return ["[OPTIONS]", *map(metavar_of, _arguments(self))]
+
     def format_help_text(self, ctx: Any, formatter: Any) -> None:
         """Write summary, examples and details."""
         _write(self, formatter)
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write arguments and options."""
+        _write_parameters(self, ctx, formatter)
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
         """Write where the other options are."""
@@ -76,6 +127,11 @@ class Group(TyperGroup):
     def format_help_text(self, ctx: Any, formatter: Any) -> None:
         """Write summary, examples and details."""
         _write(self, formatter)
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write options and commands."""
+        _write_parameters(self, ctx, formatter)
+        self.format_commands(ctx, formatter)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write each command with the first sentence of its help, whole."""

@@ -14,14 +14,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from types import UnionType
-from typing import Any, Union, get_args, get_origin
+from typing import Any
 
 import typer.main
 
 from openrag_cli import contract, helptext, topics
 from openrag_cli.complete import TREE
 from openrag_cli.config import SETTINGS
+from openrag_cli.helptext import choices_of, metavar_of
 from openrag_cli.main import app
 from openrag_cli.shells import PATHS, SCRIPTS
 
@@ -80,24 +80,8 @@ def pages(page: Page) -> Iterator[Page]:
 # --- parameters
 
 
-def _choices(parameter: Any) -> list[str]:
-    """Return the words that a parameter takes, if these are all."""
-    pending = [parameter.type_descriptor.annotation]
-    while pending:
-        annotation = pending.pop()
-        if isinstance(annotation, type) and issubclass(annotation, Enum):
-            return [str(member.value) for member in annotation]
-        if get_origin(annotation) in {list, Union, UnionType}:
-            pending += get_args(annotation)
-    return []
-
-
 def _takes_value(option: Any) -> bool:
     return not option.is_flag and not option.count
-
-
-def _metavar(parameter: Any) -> str:
-    return str(parameter.metavar or "|".join(_choices(parameter)) or parameter.name.upper())
 
 
 def _default(option: Any) -> str | None:
@@ -139,7 +123,7 @@ def completion_tree(page: Page) -> dict[str, Any]:
 
 
 def _values(page: Page, parameter: Any) -> dict[str, Any]:
-    choices = _choices(parameter)
+    choices = choices_of(parameter)
     return {"kind": _kind(page, parameter), **({"choices": choices} if choices else {})}
 
 
@@ -203,11 +187,11 @@ def _synopsis(page: Page) -> list[str]:
     lines = [".Nm openrag"]
     lines += [f".Cm {word}" for word in page.path.split()]
     for option in page.options:
-        value = f" Ar {_macro(_metavar(option))}" if _takes_value(option) else ""
+        value = f" Ar {_macro(metavar_of(option))}" if _takes_value(option) else ""
         flag = max(option.opts, key=len).removeprefix("-")
         lines.append(f".Op Fl {_dashed(flag)}{value}")
     for argument in page.arguments:
-        lines.append(f".Ar {_macro(_metavar(argument))}")
+        lines.append(f".Ar {_macro(metavar_of(argument))}")
     if page.children:
         lines += [".Ar command", ".Op Ar arguments"]
     return lines
@@ -222,12 +206,12 @@ def _options(page: Page, title: str) -> list[str]:
         return []
     lines = [f".Sh {title}", ".Bl -tag -width Ds"]
     for argument in page.arguments:
-        lines += [f".It Ar {_macro(_metavar(argument))}", *_prose(argument.help or "")]
+        lines += [f".It Ar {_macro(metavar_of(argument))}", *_prose(argument.help or "")]
     for option in page.options:
-        value = f" Ar {_macro(_metavar(option))}" if _takes_value(option) else ""
+        value = f" Ar {_macro(metavar_of(option))}" if _takes_value(option) else ""
         flags = " , ".join(f"Fl {_dashed(flag.removeprefix('-'))}" for flag in option.opts)
         lines += [f".It {flags}{value}", *_prose(option.help or "")]
-        choices, default = _choices(option), _default(option)
+        choices, default = choices_of(option), _default(option)
         if choices:
             lines += _prose(f"One of {', '.join(choices)}.")
         if default is not None:
