@@ -6,6 +6,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -203,12 +204,32 @@ def _invoke(context: Context, arguments: Sequence[str]) -> int:
 def _bug(context: Context, exc: Exception) -> int:
     if _is_full_output(exc):
         raise exc
-    logging.getLogger(__name__).debug("a bug", exc_info=exc)
-    hint = "run it again with --debug, and please report what it prints"
+    path = _keep(context, exc)
+    hint = f"please report it, with the end of {path}" if path else "run it again with --debug, and please report it"
     context.out.error(OpenRAGError(f"a bug in openrag: {exc!r}", hint=hint))
     if context.is_debug:
         traceback.print_exception(exc)
     return ExitCode.BUG
+
+
+def _keep(context: Context, exc: Exception) -> Path | None:
+    """Append the traceback to the log file, of two times 1 MiB at most; return its path, if that worked."""
+    import platform
+    from logging.handlers import RotatingFileHandler
+
+    try:
+        path = context.settings.cache / "openrag.log"
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        handler = RotatingFileHandler(path, maxBytes=1 << 20, backupCount=1, encoding="utf-8")
+        handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+        text = f"openrag {__version__}, Python {platform.python_version()}, {platform.platform()}"
+        handler.emit(
+            logging.LogRecord(__name__, logging.ERROR, __file__, 0, text, None, (type(exc), exc, exc.__traceback__))
+        )
+        handler.close()
+    except (OSError, OpenRAGError):  # a full disk, wrong settings: the message is what is left
+        return None
+    return path
 
 
 def _is_full_output(exc: Exception) -> bool:

@@ -42,7 +42,9 @@ Schema of what a command prints, `openrag schema` lists them. An error with --js
 standard error, and standard output stays empty. Times are RFC 3339 in UTC, sizes are bytes.
 
 -0 separates paths and ids by NUL bytes, in and out. Without a terminal there is no colour, no bar and no question:
-what destroys then needs --yes. -q leaves out notes and progress."""
+what destroys then needs --yes. -q leaves out notes and progress.
+
+After a bug (exit 70) the traceback is at the end of openrag.log in the cache folder: `openrag config get cache`."""
 
 
 def _terms(entries: dict[str, str], width: int) -> str:

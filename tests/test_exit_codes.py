@@ -3,17 +3,20 @@
 import fcntl
 import json
 import os
+import re
 import resource
 import signal
 import subprocess
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 from harness import open_engine, put
 from stub_llm import stub_llm
 
+from openrag_cli import __version__
 from openrag_cli.exits import ExitCode
 
 PROGRAM = [sys.executable, "-m", "openrag_cli"]
@@ -77,6 +80,11 @@ def test_a_bug_is_70_and_says_so(run, environment, tmp_path):
     environment.setenv("PYTHONPATH", str(tmp_path / "bug"))
     done = run("partition", "list", code=ExitCode.BUG)
     assert b"a bug in openrag: ZeroDivisionError" in done.stderr
+    (path,) = re.findall(r"with the end of (.+)\n", done.stderr.decode())
+    text = Path(path).read_text()
+    assert "made on purpose" in text
+    assert f"openrag {__version__}" in text
+    assert Path(path).stat().st_mode & 0o077 == 0
 
 
 def test_a_wrong_token_is_4(run, environment, tmp_path_factory):
