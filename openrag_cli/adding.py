@@ -191,15 +191,12 @@ class Adder:
     def _kind(self, source: Source, known: File | None) -> TaskKind | None:
         if known is None:
             return TaskKind.ADD
-        if self._options.if_exists is IfExists.SKIP or _is_unchanged(source.path, known):
+        if self._options.if_exists is IfExists.SKIP or is_unchanged(source.path, known):
             self._skip(known)
             return None
         if self._may_replace(known):
             return TaskKind.REPLACE
-        raise Conflict(
-            f"File '{known.file_id}' already exists in partition {known.partition}, with other content",
-            hint="replace it with --if-exists replace",
-        )
+        raise taken(known)
 
     def _skip(self, known: File) -> None:
         self.report.unchanged += 1
@@ -304,7 +301,15 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _is_unchanged(path: Path, known: File) -> bool:
+def taken(known: File) -> Conflict:
+    """Return the error for an id that other content has."""
+    return Conflict(
+        f"File '{known.file_id}' already exists in partition {known.partition}, with other content",
+        hint="replace it with --if-exists replace",
+    )
+
+
+def is_unchanged(path: Path, known: File) -> bool:
     """Whether the file at `path` has the content that the catalog knows; it is hashed only when the sizes agree."""
     with opening(path):
         if path.stat().st_size != known.size:

@@ -66,7 +66,7 @@ REPORT = _sometimes(
     ),
     queued=COUNT, files=COUNT, gone=COUNT, dry_run=FLAG, plan=PLAN,
 )  # fmt: skip
-"""`queued` is told by `file add` and `file sync`, what follows it by `file sync` alone, `plan` of a dry run."""
+"""`queued` is told by `file add` and `file sync`, `files` and `gone` by `file sync` alone, `plan` of a dry run."""
 TURN = _object(role={"enum": ["user", "assistant"]}, content=TEXT, at=TIME, citations=_list(ANY_OBJECT))
 SESSION = _sometimes(
     _object(session=TEXT, partitions=_list(TEXT), messages=COUNT, created_at=TIME, updated_at=TIME),

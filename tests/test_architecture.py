@@ -14,7 +14,7 @@ LAYERS = {
     "readers readers_archive readers_mail readers_markup readers_pdf readers_table text_encoding sandbox sandbox_child "
     "sandbox_protocol ignore llm sessions config_file parquet",
     "service": "ingest retrieve worker adding uploads intake mend passages extractive chat doctor backup "
-    "exchange steady scan sync",
+    "rehearsal exchange steady scan sync",
     "facade": "parts engine care remote remote_shapes",
     "edge": "main __main__ complete contract manual helptext hints shells topics output answer_view render exits commands "
     "server",

@@ -171,3 +171,31 @@ def test_partitions_are_created_listed_shown_and_deleted(cli, handbook):
     assert cli("search", "keys", "-p", "Büro №1").code == 66
     cli("file", "add", handbook / "ops", "-p", "Büro №1")
     assert json.loads(cli("file", "list", "-p", "Büro №1", "--json").out)["files"][0]["file_id"] == "backups.md"
+
+
+def test_a_dry_run_says_what_adding_and_deleting_would_do_and_does_nothing(cli, tmp_path):
+    folder = tmp_path / "docs"
+    folder.mkdir()
+    for name in ("same", "changed", "new"):
+        (folder / f"{name}.md").write_text(f"# {name}\n\nThe text of {name}.\n")
+    assert cli("file", "add", folder, "--dry-run", "--json").json["plan"]["add"] == [
+        "changed.md",
+        "new.md",
+        "same.md",
+    ]
+    assert not (tmp_path / "store").exists()
+    assert cli("file", "add", folder / "same.md", folder / "changed.md").code == 0
+    before = cli("file", "list", "--json").json
+    (folder / "changed.md").write_text("# changed\n\nOther words.\n")
+    refused = cli("file", "add", folder, "--dry-run", "--json")
+    assert refused.code == 3
+    assert [entry["file_id"] for entry in refused.json["failures"]] == ["changed.md"]
+    told = cli("file", "add", folder, folder / "none.md", "--if-exists", "replace", "--dry-run", "--json")
+    assert (told.code, told.json["dry_run"], told.json["unchanged"]) == (3, True, 1)
+    assert told.json["plan"] == {"add": ["new.md"], "replace": ["changed.md"], "move": [], "delete": []}
+    deleting = cli("file", "delete", "same.md", "none.md", "--dry-run", "--json")
+    assert (deleting.code, deleting.json["plan"]["delete"]) == (3, ["same.md"])
+    assert cli("file", "list", "--json").json == before
+    assert cli("task", "list", "--json").json["tasks"][0]["state"] == "COMPLETED"
+    done = cli("file", "add", folder, "--if-exists", "replace", "--json").json
+    assert (done["added"], done["replaced"], done["unchanged"]) == (1, 1, 1)

@@ -9,11 +9,12 @@ import typer
 from openrag_cli import render
 from openrag_cli.adding import AddOptions, IfExists
 from openrag_cli.commands.context import DEFAULT_PARTITION, Context, parse_metadata, read_stdin, reading_argument
-from openrag_cli.commands.options import MetadataOption, NullOption, PartitionOption
+from openrag_cli.commands.options import DryRunOption, MetadataOption, NullOption, PartitionOption
 from openrag_cli.domain import Report, check_file_id, new_task_id
 from openrag_cli.errors import InvalidInput
 from openrag_cli.exits import ExitCode, failure_exit_code
 from openrag_cli.intake import Intake, Source, collect, read_path_list
+from openrag_cli.output import Column
 
 if TYPE_CHECKING:
     from openrag_cli.ingest import TaskDone
@@ -56,6 +57,7 @@ def add(
     files_from: FilesFromOption = None,
     null: NullOption = False,
     detach: DetachOption = False,
+    dry_run: DryRunOption = False,
 ) -> int:
     """Index files: PDF, Office, HTML, e-mail, Markdown, text and code. Folders are walked; .gitignore is obeyed.
 
@@ -81,7 +83,10 @@ def add(
         listed = _listed(files_from, is_null=null)
         given = [_from_stdin(Path(scratch), file_id) if path == "-" else Path(path) for path in paths or []]
         intake = collect([*given, *listed], globs=glob, excludes=exclude)
-        return index(context, _renamed(intake, file_id), options, is_detached=detach)
+        intake = _renamed(intake, file_id)
+        if dry_run:
+            return _rehearse(context, intake, options)
+        return index(context, intake, options, is_detached=detach)
 
 
 def index(context: Context, intake: Intake, options: AddOptions, *, is_detached: bool) -> int:
@@ -111,14 +116,38 @@ def index(context: Context, intake: Intake, options: AddOptions, *, is_detached:
     return report_exit_code(report, n_inputs=len(intake.sources) + len(intake.failures))
 
 
+def _rehearse(context: Context, intake: Intake, options: AddOptions) -> int:
+    from openrag_cli.rehearsal import rehearse
+
+    found = rehearse(intake.sources, context.known_files(options.partition), options)
+    report = found.report
+    report.failures[:0] = intake.failures
+    if context.out.is_json:
+        plan = {"add": found.adds, "replace": found.replaces, "move": [], "delete": []}
+        context.out.json(render.report(report) | {"queued": 0, "dry_run": True, "plan": plan})
+    else:
+        rows = [("add", one) for one in found.adds] + [("replace", one) for one in found.replaces]
+        context.out.table((Column("ACTION"), Column("FILE", may_shrink=True)), rows, empty="")
+        counts = f"{report.added:,} to add, {report.replaced:,} to replace, {report.unchanged:,} unchanged"
+        context.out.note(f"dry run, {render.counted(len(intake.sources), 'file')}: {counts}")
+        show_failures(context, report)
+    return report_exit_code(report, n_inputs=len(intake.sources) + len(intake.failures))
+
+
 def show_report(context: Context, report: Report, *, n_queued: int = 0) -> None:
-    """Print the summary, the first failures, and what to do about them."""
+    """Print the summary and the failures."""
     out = context.out
     done = report.added + report.replaced
     skipped = f" ({report.unchanged:,} skipped: unchanged)" if report.unchanged else ""
     queued = f", queued {n_queued:,}" if n_queued else ""
     counts = render.files_and_chunks(done, report.chunks)
     out.note(f"indexed {counts} in {duration(report.seconds)}{queued}{skipped}")
+    show_failures(context, report)
+
+
+def show_failures(context: Context, report: Report) -> None:
+    """Print the first failures, and what to do about them."""
+    out = context.out
     for failure in report.failures[:SHOWN_FAILURES]:
         out.warn(f"{out.styled('failed:', '31')} {failure.path or failure.file_id}: {failure.message}")
     n_more = len(report.failures) - SHOWN_FAILURES

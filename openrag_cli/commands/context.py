@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from openrag_cli import config
-from openrag_cli.domain import Metadata
-from openrag_cli.errors import Forbidden, InvalidInput, PathNotFound
+from openrag_cli.domain import File, Metadata
+from openrag_cli.errors import Forbidden, InvalidInput, PartitionNotFound, PathNotFound
 from openrag_cli.output import Output
 
 if TYPE_CHECKING:
@@ -78,6 +78,15 @@ class Context:
         if not isinstance(engine, Engine):
             raise InvalidInput("this command works on a store, not on a server", hint="leave --server out")
         return engine
+
+    def known_files(self, partition: str) -> dict[str, File]:
+        """Return what a partition holds, by id; nothing, when it or the store is not there (and neither is made)."""
+        if not self.settings.server and not (self.settings.store / "openrag.db").exists():
+            return {}
+        try:
+            return {file.file_id: file for file in self.engine.files(partition)}
+        except PartitionNotFound:
+            return {}
 
     def close(self) -> None:
         """Close the engine, if it was opened."""

@@ -3,6 +3,7 @@
 import shutil
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,7 @@ from openrag_cli.adding import AddOptions, IfExists
 from openrag_cli.commands import add, sync
 from openrag_cli.commands.context import DEFAULT_PARTITION, Context, parse_metadata, read_stdin
 from openrag_cli.commands.options import (
+    DryRunOption,
     LimitOption,
     LinesOption,
     MetadataOption,
@@ -180,6 +182,7 @@ def delete(
     partition: PartitionOption = DEFAULT_PARTITION,
     yes: YesOption = False,
     null: NullOption = False,
+    dry_run: DryRunOption = False,
 ) -> int:
     """Delete files.
 
@@ -191,6 +194,8 @@ def delete(
     """
     context: Context = ctx.obj
     wanted = [one for given in file_ids for one in (_ids_from_stdin(is_null=null) if given == "-" else [given])]
+    if dry_run:
+        return _rehearse_deleting(context, partition, wanted)
     noun = wanted[0] if len(wanted) == 1 else render.counted(len(wanted), "file")
     context.confirm(f"Delete {noun} from partition {partition}?", is_agreed=yes)
     began = time.monotonic()
@@ -205,6 +210,25 @@ def delete(
         context.out.note(
             f"deleted {len(deleted):,} of {render.counted(len(wanted), 'file')} from partition {partition}"
         )
+        for file_id in missing:
+            context.out.warn(f"not found: {file_id}")
+    return ExitCode.PARTIAL if missing else ExitCode.OK
+
+
+def _rehearse_deleting(context: Context, partition: str, wanted: Sequence[str]) -> int:
+    known = context.known_files(partition)
+    deletes = [one for one in dict.fromkeys(wanted) if one in known]
+    missing = [one for one in dict.fromkeys(wanted) if one not in known]
+    if context.out.is_json:
+        failures = [Failure(one, None, None, DocumentNotFound.code, "not found") for one in missing]
+        body = render.report(Report(deleted=len(deletes), failures=failures))
+        plan = {"add": [], "replace": [], "move": [], "delete": deletes}
+        context.out.json(body | {"dry_run": True, "plan": plan})
+    else:
+        context.out.table(
+            (Column("ACTION"), Column("FILE", may_shrink=True)), [("delete", one) for one in deletes], empty=""
+        )
+        context.out.note(f"dry run: {render.counted(len(deletes), 'file')} to delete")
         for file_id in missing:
             context.out.warn(f"not found: {file_id}")
     return ExitCode.PARTIAL if missing else ExitCode.OK

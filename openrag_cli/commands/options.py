@@ -20,6 +20,9 @@ YesOption = Annotated[
     bool, typer.Option("--yes", "-y", help="Do not ask. Default: ask, and refuse without a terminal.")
 ]
 LimitOption = Annotated[int, typer.Option("--limit", metavar="N", help="Rows at most; -1 is all.")]
+DryRunOption = Annotated[
+    bool, typer.Option("--dry-run", help="Print what would be done, and do nothing. Default: off.")
+]
 NullOption = Annotated[
     bool, typer.Option("--null", "-0", help="Separate paths by NUL bytes instead of newlines. Default: off.")
 ]
@@ -28,6 +31,7 @@ LinesOption = Annotated[bool, typer.Option("--jsonl", help="Print one JSON objec
 
 __all__ = [
     "DEFAULT_PARTITION",
+    "DryRunOption",
     "LimitOption",
     "LinesOption",
     "MetadataOption",

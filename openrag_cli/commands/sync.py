@@ -11,7 +11,7 @@ import typer
 from openrag_cli import render
 from openrag_cli.commands.add import SHOWN_FAILURES, duration
 from openrag_cli.commands.context import DEFAULT_PARTITION, Context
-from openrag_cli.commands.options import PartitionOption
+from openrag_cli.commands.options import DryRunOption, PartitionOption
 from openrag_cli.exits import ExitCode
 from openrag_cli.output import Column, Progress
 from openrag_cli.sync import SyncOptions, SyncOutcome
@@ -30,9 +30,6 @@ MaxDeleteOption = Annotated[
 ]
 ChecksumOption = Annotated[
     bool, typer.Option("--checksum", help="Read every file. Default: those whose size or time has changed.")
-]
-DryRunOption = Annotated[
-    bool, typer.Option("--dry-run", help="Print what would be done, and do nothing. Default: off.")
 ]
 TimeoutOption = Annotated[
     float | None,
