@@ -24,6 +24,8 @@ HEAVY = [
     "numpy",
     "rich",
     "uvicorn",
+    "asyncio",
+    "prompt_toolkit",
 ]
 
 

@@ -1,6 +1,5 @@
 """`openrag ask`: an answer whose citations can be checked."""
 
-import asyncio
 from typing import Annotated
 
 import typer
@@ -62,6 +61,8 @@ def ask(
 
         git diff | openrag ask - --no-llm --strict
     """
+    import asyncio
+
     from openrag_cli.chat import ChatRequest
     from openrag_cli.conversation import Message
     from openrag_cli.retrieve import SearchRequest

@@ -1,10 +1,9 @@
 """`openrag chat`: a conversation about your documents, kept as a session."""
 
-import asyncio
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,6 +18,9 @@ from openrag_cli.domain import ALL_PARTITIONS, Session
 from openrag_cli.errors import InvalidInput, OpenRAGError, PartitionNotFound
 from openrag_cli.exits import ExitCode, exit_code
 from openrag_cli.output import BOLD, DIM
+
+if TYPE_CHECKING:
+    import asyncio
 
 ContinueOption = Annotated[bool, typer.Option("--continue", "-c", help="Go on with the last session. Default: off.")]
 SessionOption = Annotated[
@@ -96,6 +98,8 @@ class Repl:
 
     def run(self) -> int:
         """Converse until the end of input; off a terminal the exit code is that of the last error, if any."""
+        import asyncio
+
         is_edited = sys.stdin.isatty() and self._out.is_terminal and not self._out.is_json
         lines: Lines = (
             EditedLines(self._context.settings.cache / "chat-history", self._words) if is_edited else PipedLines()
@@ -130,7 +134,7 @@ class Repl:
         for line in (f"session {self._name}{before}; partitions: {where}", f"{answers}; /help lists the commands"):
             self._out.note(self._out.styled(line, DIM))
 
-    def _take(self, runner: asyncio.Runner, line: str) -> bool:
+    def _take(self, runner: "asyncio.Runner", line: str) -> bool:
         """Answer or obey one line; return whether to go on."""
         if not line:
             return True
@@ -156,7 +160,7 @@ class Repl:
         action(rest.strip())
         return True
 
-    def _ask(self, runner: asyncio.Runner, question: str) -> None:
+    def _ask(self, runner: "asyncio.Runner", question: str) -> None:
         from openrag_cli.chat import ChatRequest
         from openrag_cli.conversation import Message
         from openrag_cli.retrieve import SearchRequest
