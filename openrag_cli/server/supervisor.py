@@ -25,6 +25,7 @@ FIRST_PAUSE_S = 0.5
 MAX_PAUSE_S = 30.0
 HEALTHY_S = 60.0
 STOP_S = 20.0
+AGAIN_S = 1.0
 
 
 @dataclass(slots=True)
@@ -90,10 +91,14 @@ class Supervisor:
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             while not self._stopped.wait(0 if not self.is_in_charge else POLL_S):
-                if self.is_in_charge:
-                    self._tend()
-                else:
-                    self._take_charge(descriptor)
+                try:
+                    if self.is_in_charge:
+                        self._tend()
+                    else:
+                        self._take_charge(descriptor)
+                except OSError as exc:  # a full disk, no more processes: it may pass, and workers must be there then
+                    logger.warning("supervising: %s; again in %g s", exc, AGAIN_S)
+                    self._stopped.wait(AGAIN_S)
         finally:
             self._end_workers()
             os.close(descriptor)
@@ -115,8 +120,7 @@ class Supervisor:
             if slot.process is None and now >= slot.not_before:
                 slot.process = subprocess.Popen(self._command, stdin=subprocess.PIPE, env=child_environment())
                 slot.began = now
-        with os_errors("writing the supervisor's notes"):
-            self._note()
+        self._note()
 
     @staticmethod
     def _bury(slot: _Slot, now: float) -> None:

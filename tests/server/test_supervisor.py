@@ -1,0 +1,29 @@
+"""The supervisor by itself, with workers that only sleep."""
+
+import sys
+import time
+
+from openrag_cli.server.supervisor import Supervisor
+
+SLEEP = [sys.executable, "-c", "import sys; sys.stdin.read()"]
+
+
+def _until(is_so, what):
+    deadline = time.monotonic() + 30
+    while not is_so():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.05)
+
+
+def test_it_goes_on_after_its_notes_could_not_be_written(tmp_path, caplog):
+    (tmp_path / "supervisor.new").mkdir()  # in the way, as a full disk would be
+    supervisor = Supervisor(tmp_path, command=SLEEP, n_workers=1)
+    supervisor.start()
+    try:
+        _until(lambda: "again in" in caplog.text, "nothing was logged")
+        assert supervisor.status()["running"] == 0
+        (tmp_path / "supervisor.new").rmdir()
+        _until(lambda: supervisor.status()["running"] == 1, "no worker is running")
+    finally:
+        supervisor.stop()
+    assert not supervisor._thread.is_alive()
