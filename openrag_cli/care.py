@@ -1,5 +1,6 @@
 """Looking after a store: is it in order, keeping a copy of it, taking parts of it out and in."""
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -9,7 +10,7 @@ from typing import IO, TYPE_CHECKING
 from openrag_cli.backup import BackupReport, back_up
 from openrag_cli.doctor import Doctor, Finding, Patient
 from openrag_cli.domain import File, TaskKind, Upload, new_task_id
-from openrag_cli.errors import PathNotFound
+from openrag_cli.errors import Conflict, OpenRAGError, PathNotFound
 from openrag_cli.exchange import Export, Exporter, ExportReport, ImportedFile, KnownDocuments, KnownVectors
 from openrag_cli.steady import opening
 from openrag_cli.worker import Worker
@@ -77,12 +78,26 @@ class Care:
     def take_in(self, folder: Path, partition: str | None = None) -> ImportReport:
         """Make a partition (default: of its old name) from an export; vectors of the same model are kept.
 
+        It is there whole, or not at all; only SIGKILL leaves a part.
+
         Raises:
             PathNotFound, InvalidInput: no export. Conflict: the partition exists. StoreDamaged: the export is damaged.
         """
         export = Export(folder)
         name = partition or export.partition
-        self._engine.create_partition(name)
+        try:
+            self._engine.create_partition(name)
+        except Conflict as exc:
+            hint = f"import it under another name with -p, or first: openrag partition delete '{name}'"
+            raise Conflict(exc.message, hint=hint) from exc
+        try:
+            return self._fill(name, export)
+        except BaseException:
+            with contextlib.suppress(OpenRAGError):  # what went wrong first is told
+                self._engine.delete_partition(name)
+            raise
+
+    def _fill(self, name: str, export: Export) -> ImportReport:
         parts = self._engine.parts
         documents = KnownDocuments()
         vectors = KnownVectors(parts.embedder)

@@ -180,6 +180,8 @@ def run(arguments: Sequence[str]) -> int:
 def _invoke(context: Context, arguments: Sequence[str]) -> int:
     try:
         outcome = app(hoist(arguments), standalone_mode=False, prog_name="openrag", obj=context)
+        if outcome == ExitCode.INTERRUPTED and not isinstance(outcome, ExitCode):  # what Typer makes of Ctrl-C
+            raise KeyboardInterrupt  # noqa: TRY301 - to the handler below
         return outcome if isinstance(outcome, int) else ExitCode.OK
     except typer.Exit as exc:
         return exc.exit_code

@@ -238,6 +238,27 @@ def test_a_changed_export_is_refused_and_nothing_taken_in(filled, process, tmp_p
     assert process("partition", "show", "copy").code == ExitCode.NOT_FOUND
 
 
+def test_an_import_that_is_cut_short_leaves_nothing(filled, process, tmp_path, monkeypatch):
+    process("export", "-p", "été 1", "-o", "out")
+    with open_engine(filled) as engine:
+        calls = []
+
+        def submit(*arguments, **options):
+            calls.append(arguments)
+            if len(calls) == 4:
+                raise KeyboardInterrupt
+            return Engine.submit(engine, *arguments, **options)
+
+        monkeypatch.setattr(engine, "submit", submit)
+        with pytest.raises(KeyboardInterrupt):
+            engine.care.take_in(tmp_path / "out", "copy")
+        assert [partition.name for partition in engine.partitions()] == ["été 1"]
+        monkeypatch.undo()
+        engine.maintain(force=True)
+        check(engine)
+        assert engine.care.take_in(tmp_path / "out", "copy").files == 8
+
+
 def test_an_export_or_import_onto_something_is_refused(filled, process, tmp_path):
     process("export", "-p", "été 1", "-o", "out")
     assert process("export", "-p", "été 1", "-o", "out").code == ExitCode.EXISTS

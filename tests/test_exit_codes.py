@@ -155,6 +155,7 @@ def test_an_interrupt_is_130(run, environment, store):
         child.send_signal(signal.SIGINT)
         _, told = child.communicate(timeout=60)
         assert child.returncode == ExitCode.INTERRUPTED, told
+        assert told.decode().endswith("interrupted\n")
         assert b"Traceback" not in told
         SEEN.add(ExitCode.INTERRUPTED)
 
