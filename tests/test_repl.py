@@ -1,6 +1,5 @@
 """`openrag ask` and `openrag chat` as a person uses them: on a real terminal, and through pipes."""
 
-import json
 import os
 import re
 import signal
@@ -183,12 +182,6 @@ def test_an_error_in_a_pipe_is_told_by_the_exit_code_and_the_rest_goes_on(filled
     assert result.code == ExitCode.USAGE
     assert "there is no command /nonsense" in result.err
     assert "90 days" in result.out
-
-
-def test_chat_has_no_json_form_and_says_what_has(filled, process):
-    result = process("chat", "--json", stdin=b"")
-    assert result.code == ExitCode.USAGE
-    assert "openrag ask --json" in json.loads(result.err)["hint"]
 
 
 # --- chat on a terminal
