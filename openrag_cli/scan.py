@@ -47,6 +47,8 @@ def scan_folder(folder: Path, *, max_bytes: int, without: Path) -> Scan:
         PathNotFound: there is no such folder.
     """
     if not folder.is_dir():
+        if folder.exists():
+            raise PathNotFound(f"{folder}: not a folder", hint="name the folder that it is in, or: openrag file add")
         raise PathNotFound(f"{folder}: no such folder", hint="check the path; if it is a mounted disk, mount it")
     scan = Scan()
     walk = Walk(folder, without=without)
