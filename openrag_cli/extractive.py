@@ -34,6 +34,9 @@ RANK_WEIGHT = 0.40
 0.75 and 0.80 of the questions, and in the top 5 chunks for 0.84 and 0.90. With 3 sentences: 0.70 and 0.70."""
 
 DIVERSITY = 0.2
+SAME = 0.99
+"""A sentence with such a cosine to one that is chosen says the same in the same words."""
+
 NEAR_BEST = 0.6
 """A sentence is added only if its score is at least this share of the best one's."""
 
@@ -105,9 +108,13 @@ def _diverse(scored: Sequence[_Scored]) -> list[Sentence]:
     chosen: list[_Scored] = []
     while left and len(chosen) < MAX_SENTENCES:
         near = [max((float(one.vector @ other.vector) for other in chosen), default=0.0) for one in left]
-        gains = [one.score - DIVERSITY * likeness for one, likeness in zip(left, near, strict=True)]
-        at = max(range(len(left)), key=lambda number: gains[number])
-        if left[at].score < floor:
+        gains = {
+            at: one.score - DIVERSITY * likeness
+            for at, (one, likeness) in enumerate(zip(left, near, strict=True))
+            if likeness < SAME
+        }
+        at = max(gains, key=gains.__getitem__, default=-1)
+        if at < 0 or left[at].score < floor:
             break
         chosen.append(left.pop(at))
     return [one.sentence for one in chosen]

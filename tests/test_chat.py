@@ -117,6 +117,17 @@ def assert_in_place(engine: Engine, passage: Passage) -> None:
 # --- without an LLM
 
 
+def test_a_sentence_that_is_in_two_files_is_quoted_once(quoting):
+    text = "# Copy\n\nRotate every API key every 90 days with `kms rotate --all`.\n"
+    put(quoting, "ops", "copy.md", text)
+    quoting.drain()
+    try:
+        _, finished, _ = answer(quoting, "How often are API keys rotated?")
+    finally:
+        quoting.delete_files("ops", ["copy.md"])
+    assert finished.text.count("Rotate every API key every 90 days") == 1
+
+
 def test_the_answer_quotes_the_sentence_that_says_it_and_cites_it(quoting):
     retrieved, finished, _ = answer(quoting, "How often are API keys rotated?")
     assert finished.text.startswith("Rotate every API key every 90 days with `kms rotate --all`. [1]")

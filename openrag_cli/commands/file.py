@@ -1,5 +1,6 @@
 """`openrag file`: what is in a partition, and changing it. Adding is in add.py."""
 
+import json
 import shutil
 import sys
 import time
@@ -142,7 +143,7 @@ def edit(
     if context.out.is_json:
         context.out.json(render.document("file", render.file(file)))
     else:
-        context.out.note(f"{file_id}: metadata is now {file.metadata}")
+        context.out.note(f"{file_id}: metadata is now {json.dumps(file.metadata, ensure_ascii=False)}")
 
 
 @app.command("replace")
