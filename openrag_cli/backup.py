@@ -47,7 +47,7 @@ class BackupReport:
     created_at: datetime
 
 
-def back_up(database: Database, catalog: Catalog, blobs: BlobStore, target: IO[bytes]) -> BackupReport:
+def back_up(database: Database, blobs: BlobStore, target: IO[bytes]) -> BackupReport:
     """Write the store as a tar file to `target`.
 
     Raises:
@@ -58,11 +58,12 @@ def back_up(database: Database, catalog: Catalog, blobs: BlobStore, target: IO[b
         with database.write_lock():
             database.copy_to(copy / CATALOG)
             _link_below(root / "lance", copy / "lance")
-            for revision in catalog.revisions():
+            with contextlib.closing(Database(copy / CATALOG)) as copied:
+                TaskQueue(copied).release_all()
+                catalog = Catalog(copied)  # not the store's: files may be deleted from that one meanwhile
+                revisions, partitions = catalog.revisions(), catalog.partitions()
+            for revision in revisions:  # no original goes without the write lock
                 _link(blobs.path(revision), copy / blobs.path(revision).relative_to(root))
-        with contextlib.closing(Database(copy / CATALOG)) as copied:
-            TaskQueue(copied).release_all()
-        partitions = catalog.partitions()
         with os_errors("writing the backup"):
             sums, size = _pack(copy, target)
             report = BackupReport(

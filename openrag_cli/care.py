@@ -61,7 +61,7 @@ class Care:
 
     def back_up(self, target: IO[bytes]) -> BackupReport:
         """Write the whole store as a tar file to `target`. Raises: StoreBusy, StoreFull, StoreError."""
-        return back_up(self._engine.parts.database, self._engine.parts.catalog, self._engine.parts.blobs, target)
+        return back_up(self._engine.parts.database, self._engine.parts.blobs, target)
 
     def export(self, partition: str, folder: Path) -> ExportReport:
         """Write a partition as JSON Lines, Parquet and originals. Raises: PartitionNotFound, Conflict, StoreError."""

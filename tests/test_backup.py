@@ -9,6 +9,7 @@ import threading
 import pytest
 from harness import check, contents, open_engine, put
 
+from openrag_cli import backup
 from openrag_cli.backup import restore
 from openrag_cli.domain import ALL_PARTITIONS, TaskState
 from openrag_cli.engine import Engine
@@ -82,6 +83,24 @@ def test_a_task_that_was_being_worked_on_is_queued_in_the_copy(filled, tmp_path)
         assert [file.file_id for file in new.files("busy")] == ["held.md"]
 
 
+def test_a_file_that_is_deleted_while_it_is_backed_up_is_there_with_its_original(filled, tmp_path, monkeypatch):
+    link_below = backup._link_below
+
+    def link_after_a_deletion(*arguments):
+        with open_engine(filled) as other:
+            other.delete_files("été 1", ["dir/note 3.md"])
+        link_below(*arguments)
+
+    monkeypatch.setattr(backup, "_link_below", link_after_a_deletion)
+    target = io.BytesIO(back_up(filled))
+    monkeypatch.undo()
+    restore(target, tmp_path / "again")
+    with open_engine(tmp_path / "again") as new:
+        check(new)
+        with new.original("été 1", "dir/note 3.md") as stream:
+            assert stream.read().decode() == text_of(3)
+
+
 def test_a_backup_goes_through_pipes(filled, process, tmp_path):
     import subprocess
     import sys
@@ -110,12 +129,12 @@ def test_a_backup_is_whole_while_others_add_replace_and_delete(filled, tmp_path)
     thread = threading.Thread(target=work)
     thread.start()
     try:
-        backups = [back_up(filled) for _ in range(4)]
+        copies = [back_up(filled) for _ in range(4)]
     finally:
         stop.set()
         thread.join()
-    for number, backup in enumerate(backups):
-        restore(io.BytesIO(backup), tmp_path / f"r{number}")
+    for number, content in enumerate(copies):
+        restore(io.BytesIO(content), tmp_path / f"r{number}")
         with open_engine(tmp_path / f"r{number}") as engine:
             engine.drain()
             check(engine)
@@ -124,18 +143,18 @@ def test_a_backup_is_whole_while_others_add_replace_and_delete(filled, tmp_path)
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.97])
 def test_a_backup_cut_short_is_refused_and_leaves_nothing(filled, tmp_path, share):
-    backup = back_up(filled)
+    content = back_up(filled)
     with pytest.raises((StoreDamaged, InvalidInput)):
-        restore(io.BytesIO(backup[: int(len(backup) * share)]), tmp_path / "again")
+        restore(io.BytesIO(content[: int(len(content) * share)]), tmp_path / "again")
     assert [path.name for path in tmp_path.iterdir() if "again" in path.name or "restore" in path.name] == []
 
 
 def test_a_changed_byte_is_found(filled, tmp_path):
-    backup = bytearray(back_up(filled))
-    at = backup.index(b"The pump number 3")
-    backup[at] ^= 1
+    content = bytearray(back_up(filled))
+    at = content.index(b"The pump number 3")
+    content[at] ^= 1
     with pytest.raises(StoreDamaged, match="not what its manifest says"):
-        restore(io.BytesIO(bytes(backup)), tmp_path / "again")
+        restore(io.BytesIO(bytes(content)), tmp_path / "again")
 
 
 @pytest.mark.parametrize("name", ["../evil", "/tmp/evil", "lance/../../evil", "other/file"])
