@@ -178,7 +178,7 @@ def _summary(outcome: SyncOutcome, *, n_queued: int, is_stopped: bool) -> str:
     if report.unchanged or not done:
         done.append(f"{report.unchanged:,} unchanged")
     text = ", ".join(done)
-    n_files = f"{outcome.n_files:,} file{'s' * (outcome.n_files != 1)}"
+    n_files = render.counted(outcome.n_files, "file")
     if outcome.is_dry_run:
         return f"dry run, {n_files}: {text}"
     return f"{'stopped' if is_stopped else 'synced'} {n_files} in {duration(report.seconds)}: {text}"
