@@ -17,16 +17,16 @@ from pathlib import Path
 
 from quality import index, read_collection
 
-from openrag_cli.adding import AddOptions, IfExists
-from openrag_cli.answer import Finished
-from openrag_cli.chat import ChatRequest
-from openrag_cli.config import load
-from openrag_cli.conversation import Message
+from openrag_cli.answering.conversation import Message
+from openrag_cli.answering.events import Finished
+from openrag_cli.answering.extractive import NOTHING
+from openrag_cli.answering.pipeline import ChatRequest
+from openrag_cli.config.settings import load
 from openrag_cli.domain import new_task_id
 from openrag_cli.engine import Engine
-from openrag_cli.extractive import NOTHING
-from openrag_cli.intake import collect
-from openrag_cli.retrieve import SearchRequest
+from openrag_cli.ingest.add_files import AddOptions, IfExists
+from openrag_cli.ingest.discovery import collect
+from openrag_cli.retrieval.retriever import SearchRequest
 
 
 def plain(text: str) -> str:

@@ -21,8 +21,8 @@ import httpx
 from quality import index, read_collection
 from serve import started
 
-from openrag_cli.chat import TOP_K
-from openrag_cli.config import load
+from openrag_cli.answering.pipeline import TOP_K
+from openrag_cli.config.settings import load
 from openrag_cli.engine import Engine
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))

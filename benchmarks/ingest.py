@@ -15,13 +15,13 @@ import tempfile
 import time
 from pathlib import Path
 
-from openrag_cli.adding import AddOptions
-from openrag_cli.chunk import Chunker
-from openrag_cli.config import load
+from openrag_cli.config.settings import load
+from openrag_cli.documents.chunking.chunker import Chunker
 from openrag_cli.domain import new_task_id
-from openrag_cli.embed import OnnxEmbedder, default_model_dir
 from openrag_cli.engine import Engine
-from openrag_cli.intake import collect
+from openrag_cli.inference.onnx_embedder import OnnxEmbedder, default_model_dir
+from openrag_cli.ingest.add_files import AddOptions
+from openrag_cli.ingest.discovery import collect
 
 RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 

@@ -13,13 +13,13 @@ import tempfile
 from collections import defaultdict
 from pathlib import Path
 
-from openrag_cli.adding import AddOptions, IfExists
-from openrag_cli.config import load
+from openrag_cli.config.settings import load
 from openrag_cli.domain import SearchMode, new_task_id
 from openrag_cli.engine import Engine
-from openrag_cli.intake import collect
-from openrag_cli.metrics import ndcg, recall, reciprocal_rank
-from openrag_cli.retrieve import SearchRequest
+from openrag_cli.evaluation.metrics import ndcg, recall, reciprocal_rank
+from openrag_cli.ingest.add_files import AddOptions, IfExists
+from openrag_cli.ingest.discovery import collect
+from openrag_cli.retrieval.retriever import SearchRequest
 
 DEPTH = 100
 

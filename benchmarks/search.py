@@ -12,11 +12,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from openrag_cli.config import load
-from openrag_cli.embed import OnnxEmbedder, default_model_dir
+from openrag_cli.config.settings import load
 from openrag_cli.engine import Engine
-from openrag_cli.index import Index, Scope
-from openrag_cli.retrieve import MIN_DEPTH, SearchRequest
+from openrag_cli.index.table import Index, Scope
+from openrag_cli.inference.onnx_embedder import OnnxEmbedder, default_model_dir
+from openrag_cli.retrieval.retriever import MIN_DEPTH, SearchRequest
 
 QUERIES = (
     "how are cells repaired",

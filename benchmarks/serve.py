@@ -22,9 +22,9 @@ from pathlib import Path
 
 import httpx
 
-from openrag_cli.config import load
+from openrag_cli.config.settings import load
 from openrag_cli.engine import Engine
-from openrag_cli.retrieve import SearchRequest
+from openrag_cli.retrieval.retriever import SearchRequest
 
 QUERIES = ("how much was paid", "date of the repair", "who signed the report", "parts that were replaced")
 CLIENTS = 10

@@ -60,7 +60,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--chunks", type=int, default=2000)
     arguments = parser.parse_args()
-    from openrag_cli.embed import default_model_dir
+    from openrag_cli.inference.onnx_embedder import default_model_dir
 
     openrag = [sys.executable, "-m", "openrag_cli"]
     with tempfile.TemporaryDirectory() as scratch:

@@ -1,4 +1,4 @@
-# bash completion for openrag; made by openrag_cli/manual.py
+# bash completion for openrag; made by scripts/build_docs.py
 
 _openrag() {
     local line value cur="${COMP_WORDS[COMP_CWORD]}"

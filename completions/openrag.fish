@@ -1,4 +1,4 @@
-# fish completion for openrag; made by openrag_cli/manual.py
+# fish completion for openrag; made by scripts/build_docs.py
 
 function __openrag_complete
     set -l words (commandline -opc)

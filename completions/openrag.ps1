@@ -1,4 +1,4 @@
-# PowerShell completion for openrag; made by openrag_cli/manual.py
+# PowerShell completion for openrag; made by scripts/build_docs.py
 
 Register-ArgumentCompleter -Native -CommandName openrag -ScriptBlock {
     param($wordToComplete, $commandAst, $cursorPosition)

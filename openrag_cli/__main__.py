@@ -15,11 +15,11 @@ def main() -> None:
 
 def _run(arguments: list[str]) -> int:
     if arguments[:1] == ["__complete"]:  # a key was pressed: no Typer
-        from openrag_cli.complete import run as complete
+        from openrag_cli.cli.completion import run as complete
 
         return complete(arguments[1:])
-    from openrag_cli.main import run
-    from openrag_cli.standin import refuse_package
+    from openrag_cli.cli.main import run
+    from openrag_cli.index.import_shim import refuse_package
 
     refuse_package("pandas")  # pyarrow imports it wherever it finds it: a quarter of a cold search
     return run(arguments)

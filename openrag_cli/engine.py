@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, Self
 
-from openrag_cli.config import Settings
+from openrag_cli.config.settings import Settings
 from openrag_cli.domain import (
     Chunk,
     Document,
@@ -32,21 +32,21 @@ from openrag_cli.errors import (
     StoreBusy,
     StoreFull,
 )
-from openrag_cli.parts import Parts
+from openrag_cli.wiring import Parts
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from openrag_cli.adding import AddOptions
-    from openrag_cli.answer import Event
-    from openrag_cli.care import Care
-    from openrag_cli.chat import ChatRequest
-    from openrag_cli.ingest import Listener
-    from openrag_cli.intake import Source
-    from openrag_cli.retrieve import Extract, SearchRequest
-    from openrag_cli.sessions import Sessions
-    from openrag_cli.sync import SyncOptions, SyncOutcome
-    from openrag_cli.worker import Janitor
+    from openrag_cli.answering.events import Event
+    from openrag_cli.answering.pipeline import ChatRequest
+    from openrag_cli.ingest.add_files import AddOptions
+    from openrag_cli.ingest.discovery import Source
+    from openrag_cli.ingest.pipeline import Listener
+    from openrag_cli.ingest.worker import Janitor
+    from openrag_cli.maintenance.service import Care
+    from openrag_cli.retrieval.retriever import Extract, SearchRequest
+    from openrag_cli.store.sessions import Sessions
+    from openrag_cli.sync.runner import SyncOptions, SyncOutcome
 
 POLL_S = 0.1
 
@@ -146,7 +146,7 @@ class Engine:
             InvalidInput: an id, the partition or the metadata. UnsupportedFormat, TooLarge: the bytes.
             Conflict: an added file exists. DocumentNotFound: a replaced file does not.
         """
-        from openrag_cli.uploads import Uploader
+        from openrag_cli.ingest.upload import Uploader
 
         uploader = Uploader(
             catalog=self.parts.catalog, queue=self.parts.queue, ledger=self.parts.ledger, blobs=self.parts.blobs
@@ -172,7 +172,7 @@ class Engine:
         Raises:
             StoreFull, StoreError and kin: what was committed stays, the rest waits in the queue.
         """
-        from openrag_cli.adding import Adder
+        from openrag_cli.ingest.add_files import Adder
 
         began = time.monotonic()
         check_partition(options.partition)
@@ -383,7 +383,7 @@ class Engine:
     @property
     def care(self) -> "Care":
         """What looks after the store: examining, backing up, indexing again, exporting."""
-        from openrag_cli.care import Care
+        from openrag_cli.maintenance.service import Care
 
         return Care(self)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from openrag_cli import main
+from openrag_cli.cli import main
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared" / "data"

@@ -18,12 +18,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Self
 
-from openrag_cli.config import load
+from openrag_cli.config.settings import load
 from openrag_cli.domain import ALL_PARTITIONS, SearchMode, TaskKind, new_task_id
 from openrag_cli.engine import Engine
 from openrag_cli.errors import Conflict, OpenRAGError
-from openrag_cli.retrieve import SearchRequest
-from openrag_cli.uploads import new_upload
+from openrag_cli.ingest.upload import new_upload
+from openrag_cli.retrieval.retriever import SearchRequest
 
 CACHE = Path(tempfile.gettempdir()) / f"openrag-tests-{os.getuid()}"
 IS_LONG = "--long" in sys.argv or bool(os.environ.get("OPENRAG_TEST_LONG"))
@@ -199,8 +199,8 @@ def _replace(engine: Engine, **operation: Any) -> str:
 
 
 def _add_folder(engine: Engine, partition: str, folder: str, if_exists: str = "replace") -> Any:
-    from openrag_cli.adding import AddOptions, IfExists
-    from openrag_cli.intake import collect
+    from openrag_cli.ingest.add_files import AddOptions, IfExists
+    from openrag_cli.ingest.discovery import collect
 
     options = AddOptions(partition, new_task_id(), if_exists=IfExists(if_exists))
     report = engine.add(collect([Path(folder)]).sources, options)

@@ -9,13 +9,13 @@ import threading
 import pytest
 from harness import check, contents, open_engine, put
 
-from openrag_cli import backup
-from openrag_cli.backup import restore
+from openrag_cli.cli.exit_codes import ExitCode
 from openrag_cli.domain import ALL_PARTITIONS, TaskState
 from openrag_cli.engine import Engine
 from openrag_cli.errors import InvalidInput, StoreDamaged
-from openrag_cli.exits import ExitCode
-from openrag_cli.retrieve import SearchRequest
+from openrag_cli.maintenance import backup
+from openrag_cli.maintenance.backup import restore
+from openrag_cli.retrieval.retriever import SearchRequest
 
 QUERIES = ("pump number 3", "how heavy is it?", "tons of steel")
 

@@ -15,8 +15,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from openrag_cli.catalog import Catalog
-from openrag_cli.database import FORMAT, Database
 from openrag_cli.domain import Document, Page, TaskKind, Upload, check_file_id, check_partition, new_task_id
 from openrag_cli.errors import (
     ConfigError,
@@ -28,7 +26,9 @@ from openrag_cli.errors import (
     StoreDamaged,
     StoreMismatch,
 )
-from openrag_cli.taskqueue import Completion, TaskQueue
+from openrag_cli.store.catalog import Catalog
+from openrag_cli.store.database import FORMAT, Database
+from openrag_cli.store.task_queue import Completion, TaskQueue
 
 
 def open_catalog(folder: Path) -> Catalog:
@@ -203,7 +203,7 @@ def test_a_store_of_a_newer_format_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_store_of_the_first_format_is_brought_up_to_date_with_its_files(tmp_path: Path) -> None:
-    scripts = importlib.resources.files("openrag_cli") / "schema"
+    scripts = importlib.resources.files("openrag_cli.store") / "schema"
     connection = sqlite3.connect(tmp_path / "openrag.db")
     connection.executescript((scripts / "001_store.sql").read_text() + "PRAGMA user_version = 1;")
     connection.execute("INSERT INTO partition (name, created_at) VALUES ('old', 0)")
@@ -278,8 +278,8 @@ def test_a_transaction_that_fails_leaves_nothing(catalog: Catalog) -> None:
 OPENING = """
 import sys, time
 from pathlib import Path
-from openrag_cli.catalog import Catalog
-from openrag_cli.database import Database
+from openrag_cli.store.catalog import Catalog
+from openrag_cli.store.database import Database
 sys.stdin.readline()
 began = time.monotonic()
 for number in range(25):
@@ -314,8 +314,8 @@ def test_many_processes_can_make_one_store_at_once(tmp_path: Path) -> None:
 FORBIDDEN = """
 import json, os, sys
 from pathlib import Path
-from openrag_cli.catalog import Catalog
-from openrag_cli.database import Database
+from openrag_cli.store.catalog import Catalog
+from openrag_cli.store.database import Database
 from openrag_cli.errors import OpenRAGError
 if os.geteuid() == 0:
     os.seteuid(65534)

@@ -11,17 +11,17 @@ from documents import make_pdf
 from harness import check, open_engine, put
 from stub_llm import StubLlm, stub_llm
 
-from openrag_cli.adding import AddOptions, IfExists
-from openrag_cli.answer import Event, Finished, Piece, Retrieved
-from openrag_cli.chat import ChatRequest
-from openrag_cli.conversation import Message
+from openrag_cli.answering.conversation import Message
+from openrag_cli.answering.events import Event, Finished, Piece, Retrieved
+from openrag_cli.answering.extractive import GREETING, NOTHING
+from openrag_cli.answering.pipeline import ChatRequest
 from openrag_cli.domain import Passage, new_task_id
 from openrag_cli.engine import Engine
 from openrag_cli.errors import InvalidInput, PartitionNotFound, UpstreamError
-from openrag_cli.extractive import GREETING, NOTHING
-from openrag_cli.intake import collect
-from openrag_cli.retrieve import SearchRequest
-from openrag_cli.uploads import new_upload
+from openrag_cli.ingest.add_files import AddOptions, IfExists
+from openrag_cli.ingest.discovery import collect
+from openrag_cli.ingest.upload import new_upload
+from openrag_cli.retrieval.retriever import SearchRequest
 
 KEYS = """# Operations
 

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
-from openrag_cli.chunk import MAX_CHARS_PER_TOKEN, Chunker
+from openrag_cli.documents.chunking.chunker import MAX_CHARS_PER_TOKEN, Chunker
 from openrag_cli.domain import Document, Page
 from openrag_cli.errors import ConfigError
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openrag_cli.citation import CitationFilter
+from openrag_cli.answering.citations import CitationFilter
 
 PIECES = st.lists(
     st.sampled_from(

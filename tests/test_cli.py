@@ -10,8 +10,10 @@ import time
 
 import pytest
 
-from openrag_cli import errors, exits, main, snippet
-from openrag_cli.exits import ExitCode
+from openrag_cli import errors
+from openrag_cli.cli import exit_codes as exits
+from openrag_cli.cli import main, snippet
+from openrag_cli.cli.exit_codes import ExitCode
 
 HEAVY = [
     "lancedb",
@@ -102,7 +104,7 @@ def test_a_newer_store_and_another_model_are_refused(cli, handbook, tmp_path):
     import shutil
     import sqlite3
 
-    from openrag_cli.embed import default_model_dir
+    from openrag_cli.inference.onnx_embedder import default_model_dir
 
     cli("file", "add", handbook)
     model = tmp_path / "model"
@@ -224,7 +226,7 @@ def test_ctrl_c_finishes_the_batch_in_hand_and_the_next_run_goes_on(process, tmp
 )
 def test_what_reads_only_the_catalog_imports_nothing_heavy(process, arguments):
     code = (
-        "import sys\nfrom openrag_cli.main import run\n"
+        "import sys\nfrom openrag_cli.cli.main import run\n"
         f"code = run({arguments!r})\nprint('MODULES', *sorted(sys.modules))\nsys.exit(code)"
     )
     assert process("partition", "create", "default").code == 0

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from openrag_cli.config import SETTINGS, Config, load, project_config_path, user_config_path
+from openrag_cli.config.settings import SETTINGS, Config, load, project_config_path, user_config_path
 from openrag_cli.errors import ConfigError
 
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from openrag_cli.config import SETTINGS, load
-from openrag_cli.config_file import set_value, unset_value
-from openrag_cli.exits import ExitCode
+from openrag_cli.cli.exit_codes import ExitCode
+from openrag_cli.config.edit import set_value, unset_value
+from openrag_cli.config.settings import SETTINGS, load
 
 SAMPLES = ["/some/where", "french", "3", "true", "json", "debug", "http://here/v1", "600", "a,b"]
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from openrag_cli.conversation import is_follow_up, is_small_talk, is_task_prompt, standalone
+from openrag_cli.answering.conversation import is_follow_up, is_small_talk, is_task_prompt, standalone
+from openrag_cli.answering.prompts import VARIABLES, Prompts
+from openrag_cli.answering.sentences import split
 from openrag_cli.errors import ConfigError
-from openrag_cli.prompt import VARIABLES, Prompts
-from openrag_cli.sentences import split
 
 
 @pytest.mark.parametrize(

@@ -19,8 +19,8 @@ from documents import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openrag_cli import formats
-from openrag_cli.convert import SUPPORTED, Limits, convert_file, media_type_of
+from openrag_cli.documents import media_types as formats
+from openrag_cli.documents.convert import SUPPORTED, Limits, convert_file, media_type_of
 from openrag_cli.domain import Document
 from openrag_cli.errors import IngestError, UnsupportedFormat
 

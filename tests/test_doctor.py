@@ -8,9 +8,9 @@ import pytest
 from harness import check, open_engine, put
 from stub_llm import stub_llm
 
+from openrag_cli.cli.exit_codes import ExitCode
 from openrag_cli.engine import Engine
-from openrag_cli.exits import ExitCode
-from openrag_cli.retrieve import SearchRequest
+from openrag_cli.retrieval.retriever import SearchRequest
 
 TEXT = "# Note {n}\n\nThe pump number {n} weighs {n} tons.\n"
 
@@ -78,7 +78,7 @@ def test_another_program_of_the_same_name_is_told(filled, examine, environment, 
 
 
 def test_a_changed_model_file_is_told(filled, examine, environment, tmp_path):
-    from openrag_cli.embed import default_model_dir
+    from openrag_cli.inference.onnx_embedder import default_model_dir
 
     model = tmp_path / "model"
     shutil.copytree(default_model_dir(), model)

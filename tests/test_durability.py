@@ -10,8 +10,8 @@ import pytest
 from harness import Driver, check, contents, find, open_engine, put, submit
 
 from openrag_cli.domain import TaskState
-from openrag_cli.embed import default_model_dir
 from openrag_cli.errors import StoreDamaged, StoreMismatch
+from openrag_cli.inference.onnx_embedder import default_model_dir
 
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
 
@@ -203,7 +203,7 @@ def test_a_store_refuses_another_model_and_changes_nothing(store: Path, other_mo
 
 
 def _any_request():
-    from openrag_cli.retrieve import SearchRequest
+    from openrag_cli.retrieval.retriever import SearchRequest
 
     return SearchRequest("tree")
 

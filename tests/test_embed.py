@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
-from openrag_cli.embed import (
+from openrag_cli.errors import ConfigError, InvalidInput, StoreDamaged
+from openrag_cli.inference.onnx_embedder import (
     GRAPH,
     MANIFEST,
     TOKENIZER,
@@ -26,7 +27,6 @@ from openrag_cli.embed import (
     verify_model,
     verify_once,
 )
-from openrag_cli.errors import ConfigError, InvalidInput, StoreDamaged
 
 GOLDEN = json.loads(Path(__file__).with_name("golden_vectors.json").read_text())
 TEXTS = [
@@ -156,7 +156,7 @@ class TestDefaultModel(EmbedderContract):
 
     def test_reading_the_manifest_imports_nothing_heavy(self):
         code = (
-            "import sys; from openrag_cli.embed import *\n"
+            "import sys; from openrag_cli.inference.onnx_embedder import *\n"
             "print(OnnxEmbedder(default_model_dir(), threads=1).identity)\n"
             "print(sorted({'numpy', 'onnxruntime', 'tokenizers'} & sys.modules.keys()))"
         )

@@ -17,7 +17,7 @@ from harness import open_engine, put
 from stub_llm import stub_llm
 
 from openrag_cli import __version__
-from openrag_cli.exits import ExitCode
+from openrag_cli.cli.exit_codes import ExitCode
 
 PROGRAM = [sys.executable, "-m", "openrag_cli"]
 SEEN: set[ExitCode] = set()
@@ -73,7 +73,7 @@ def test_a_bug_is_70_and_says_so(run, environment, tmp_path):
     """A bug is made: a broken copy of a module of ours that is found first."""
     (tmp_path / "bug").mkdir()
     (tmp_path / "bug" / "sitecustomize.py").write_text(
-        "import openrag_cli.catalog as catalog\n"
+        "import openrag_cli.store.catalog as catalog\n"
         "def broken(self):\n    raise ZeroDivisionError('made on purpose')\n"
         "catalog.Catalog.partitions = broken\n"
     )

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from openrag_cli import main
+from openrag_cli.cli import main
 
 pytestmark = pytest.mark.shared
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from openrag_cli.domain import Chunk, Span, chunk_id
 from openrag_cli.errors import StoreDamaged, StoreError
-from openrag_cli.index import Index, Row, Scope
+from openrag_cli.index.table import Index, Row, Scope
 
 DIMENSION = 8
 
@@ -210,7 +210,7 @@ def test_a_commit_also_makes_durable_what_a_killed_process_left_behind(tmp_path:
 
 def kill_while_creating(root: Path) -> None:
     program = (
-        "import sys; from pathlib import Path; from openrag_cli.index import Index\n"
+        "import sys; from pathlib import Path; from openrag_cli.index.table import Index\n"
         "Index(Path(sys.argv[1]) / 'lance', dimension=8, language='English').create()"
     )
     environment = os.environ | {"OPENRAG_FAILPOINT": "creating"}
@@ -342,7 +342,7 @@ def test_a_missing_or_broken_piece_is_damage_never_a_shorter_answer(
 IMPORT_PROGRAM = """
 import json, sys
 from pathlib import Path
-import openrag_cli.index as module
+import openrag_cli.index.table as module
 if sys.argv[2] == "untested":
     module._TESTED = ((99, 0), (99, 1))
 lancedb = module.import_lancedb()

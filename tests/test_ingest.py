@@ -8,8 +8,6 @@ from pathlib import Path
 import pytest
 from harness import check, contents, find, open_engine, put, submit
 
-from openrag_cli.adding import Adder, AddOptions, IfExists, Stored
-from openrag_cli.database import Database
 from openrag_cli.domain import File, Report, TaskKind, TaskState, new_task_id
 from openrag_cli.engine import Engine
 from openrag_cli.errors import (
@@ -21,8 +19,10 @@ from openrag_cli.errors import (
     TooLarge,
     UnsupportedFormat,
 )
-from openrag_cli.intake import Source, collect
-from openrag_cli.uploads import new_upload
+from openrag_cli.ingest.add_files import Adder, AddOptions, IfExists, Stored
+from openrag_cli.ingest.discovery import Source, collect
+from openrag_cli.ingest.upload import new_upload
+from openrag_cli.store.database import Database
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from openrag_cli.domain import check_file_id
 from openrag_cli.errors import InvalidInput
-from openrag_cli.intake import Intake, collect, read_path_list, readable
+from openrag_cli.ingest.discovery import Intake, collect, read_path_list, readable
 
 needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="needs git, the oracle of ignore rules")
 
@@ -109,7 +109,7 @@ UNREADABLE = """
 import json, os, sys
 from pathlib import Path
 import pathspec
-from openrag_cli.intake import collect
+from openrag_cli.ingest.discovery import collect
 if os.geteuid() == 0:
     os.seteuid(65534)
 found = collect([Path(sys.argv[1]), Path(sys.argv[1]) / "closed" / "x"])

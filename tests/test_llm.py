@@ -8,9 +8,9 @@ from contextlib import aclosing
 import pytest
 from stub_llm import StubLlm, stub_llm, wait_until
 
-from openrag_cli.config import load
+from openrag_cli.answering.llm import Ask, Delta, HttpChatModel, complete
+from openrag_cli.config.settings import load
 from openrag_cli.errors import UpstreamBusy, UpstreamDown, UpstreamError, UpstreamTimeout
-from openrag_cli.llm import Ask, Delta, HttpChatModel, complete
 
 ASK = Ask([{"role": "user", "content": "hello"}], "hello", parameters={"temperature": 0.5})
 

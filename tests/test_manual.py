@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import build_docs as manual
 import httpx
 import jsonschema
 import pexpect
@@ -17,11 +18,13 @@ import pytest
 import typer.main
 from harness import open_engine, put
 
-from openrag_cli import contract, main, manual, topics
-from openrag_cli.config import SETTINGS
+from openrag_cli.cli import help_topics as topics
+from openrag_cli.cli import main
+from openrag_cli.cli.completion_scripts import PATHS
+from openrag_cli.cli.exit_codes import ExitCode
+from openrag_cli.config.settings import SETTINGS
+from openrag_cli.contract import schemas as contract
 from openrag_cli.domain import TaskState
-from openrag_cli.exits import ExitCode
-from openrag_cli.shells import PATHS
 
 ROOT = Path(__file__).parent.parent
 PAGES = list(manual.pages(manual.tree()))
@@ -40,7 +43,7 @@ def needs(program: str) -> str:
 
 def test_every_file_is_what_its_sources_make():
     for name, text in manual.made().items():
-        assert (ROOT / name).read_text(encoding="utf-8") == text, f"{name}: python -m openrag_cli.manual makes it"
+        assert (ROOT / name).read_text(encoding="utf-8") == text, f"{name}: python scripts/build_docs.py makes it"
     known = set(manual.made())
     for path in (*ROOT.glob("man/*/*"), *ROOT.glob("completions/*")):
         assert str(path.relative_to(ROOT)) in known
@@ -367,7 +370,7 @@ def test_where_a_file_is_wanted_the_shell_is_asked_for_it(complete, words):
 
 def test_completion_makes_no_store_and_imports_nothing_heavy(environment, tmp_path):
     program = (
-        "import sys; from openrag_cli.complete import run; run(['--', 'partition', 'show', '']);"
+        "import sys; from openrag_cli.cli.completion import run; run(['--', 'partition', 'show', '']);"
         "print([name for name in ('typer', 'rich', 'lancedb', 'numpy', 'httpx', 'asyncio') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)

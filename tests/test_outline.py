@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from openrag_cli.documents.chunking.outline import MAX_TITLE_CHARS, sections
 from openrag_cli.domain import Document
-from openrag_cli.outline import MAX_TITLE_CHARS, sections
 
 MARKDOWN, RST, LATEX = "text/markdown", "text/x-rst", "text/x-tex"
 

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from openrag_cli import output, render
-from openrag_cli.output import GAP, LEAST_WIDTH, Column
+from openrag_cli.cli import output
+from openrag_cli.cli.output import GAP, LEAST_WIDTH, Column
+from openrag_cli.contract import to_json as render
 
 TASKS = (Column("TASK"), Column("STATE"), Column("FILE", may_shrink=True), Column("UPDATED", is_optional=True))
 ROW = ["0" * 48, "COMPLETED", "notes/a very long folder/another one/été 日本語 file.md", "2026-11-23 19:05"]

@@ -9,10 +9,10 @@ from documents import make_mail, make_odt, make_xlsx
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openrag_cli.convert import Limits, convert_file
+from openrag_cli.documents.convert import Limits, convert_file
+from openrag_cli.documents.encoding import NotText, decode_text
 from openrag_cli.domain import Document
 from openrag_cli.errors import IngestError, UnsupportedFormat
-from openrag_cli.text_encoding import NotText, decode_text
 
 LEGACY = [
     ("cp1252", "été à la plage"),

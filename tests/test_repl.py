@@ -11,7 +11,7 @@ import pytest
 from harness import open_engine, put
 from stub_llm import StubLlm, stub_llm, wait_until
 
-from openrag_cli.exits import ExitCode
+from openrag_cli.cli.exit_codes import ExitCode
 
 KEYS = (
     "# Key rotation\n\nRotate every API key every 90 days with `kms rotate --all`.\n\nAfter a leak rotate at once.\n"

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from openrag_cli.domain import Chunk, Hit, SearchMode, Span, chunk_id, new_task_id
 from openrag_cli.engine import Engine
 from openrag_cli.errors import ChunkNotFound, DocumentNotFound, InvalidInput, PartitionNotFound, StoreDamaged
-from openrag_cli.index import Match, Row
-from openrag_cli.retrieve import DENSE_WEIGHT, SearchRequest, fuse
+from openrag_cli.index.table import Match, Row
+from openrag_cli.retrieval.retriever import DENSE_WEIGHT, SearchRequest, fuse
 
 WORDS = ["ship", "harbour", "engine", "river", "mountain", "bread", "music", "physics", "garden", "winter"]
 N_FILES = 24
@@ -133,7 +133,7 @@ def test_a_hopeless_min_score_does_not_read_the_whole_index(engine: Engine, monk
         depths.append(arguments[1])
         return real(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("openrag_cli.retrieve.MIN_DEPTH", 10)
+    monkeypatch.setattr("openrag_cli.retrieval.retriever.MIN_DEPTH", 10)
     monkeypatch.setattr(engine.parts.index, "dense", observe)
     for mode in (SearchMode.DENSE, SearchMode.HYBRID):
         assert engine.search(SearchRequest("bread", top_k=5, mode=mode, min_score=1.5)) == []
@@ -251,8 +251,8 @@ def test_an_extract_brings_its_neighbours_in_order(engine: Engine) -> None:
 def test_a_window_of_a_partitions_chunks_is_a_slice_of_them_all(
     engine: Engine, monkeypatch: pytest.MonkeyPatch, group: tuple[int, int]
 ) -> None:
-    monkeypatch.setattr("openrag_cli.retrieve.GROUP_FILES", group[0])
-    monkeypatch.setattr("openrag_cli.retrieve.GROUP_CHUNKS", group[1])
+    monkeypatch.setattr("openrag_cli.retrieval.retriever.GROUP_FILES", group[0])
+    monkeypatch.setattr("openrag_cli.retrieval.retriever.GROUP_CHUNKS", group[1])
     everything = [(file, chunk) for file in engine.files("p0") for chunk in engine.chunks("p0", file.file_id)]
     assert len(everything) > 8
     for offset in range(len(everything) + 2):

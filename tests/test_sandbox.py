@@ -14,9 +14,9 @@ from documents import MAX_TOKENS, TOKENIZER, docx_paragraph, good_samples, make_
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from openrag_cli.documents.readers.base import Limits
+from openrag_cli.documents.sandbox.pool import ChildLimits, ConverterPool, Deadline
 from openrag_cli.errors import IngestError, UnsupportedFormat
-from openrag_cli.readers import Limits
-from openrag_cli.sandbox import ChildLimits, ConverterPool, Deadline
 
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc and pidfd")
 SLOW_DOCX = make_docx(docx_paragraph("x") * 400_000)
@@ -238,7 +238,7 @@ def test_closing_the_pool_stops_a_conversion_and_leaves_no_process(put: Callable
 PROGRAM = """
 import sys
 from pathlib import Path
-from openrag_cli.sandbox import ConverterPool
+from openrag_cli.documents.sandbox.pool import ConverterPool
 with ConverterPool(workers=1, tokenizer_path=Path(sys.argv[1]), max_tokens=256) as pool:
     print(pool.convert(Path(sys.argv[2]), "a.txt").document.markdown, pool._idle[0]._process.pid, flush=True)
     pool.convert(Path(sys.argv[3]), "slow.docx") if len(sys.argv) > 3 else None

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from harness import open_engine
 
-from openrag_cli.database import Database
 from openrag_cli.errors import IngestError, PathNotFound
-from openrag_cli.folders import FolderMemory
-from openrag_cli.steady import read_steadily
-from openrag_cli.sync import SyncOptions
+from openrag_cli.ingest.stable_read import read_steadily
+from openrag_cli.store.database import Database
+from openrag_cli.sync.runner import SyncOptions
+from openrag_cli.sync.state import FolderMemory
 
 COUNTS = ("added", "replaced", "moved", "deleted", "unchanged", "failed")
 

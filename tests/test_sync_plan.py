@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from openrag_cli.domain import TaskError, TaskState
 from openrag_cli.errors import InvalidInput
-from openrag_cli.sync_plan import (
+from openrag_cli.sync.plan import (
     DEFAULT_LIMIT,
     Attempt,
     Held,

@@ -11,12 +11,12 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from openrag_cli.catalog import Catalog
-from openrag_cli.database import Database
 from openrag_cli.domain import Document, Task, TaskError, TaskKind, TaskState, Upload, new_task_id
 from openrag_cli.errors import Conflict, DocumentNotFound, OpenRAGError, PartitionNotFound
-from openrag_cli.taskqueue import MAX_ATTEMPTS, Completion, TaskQueue
-from openrag_cli.tasks import TaskLedger
+from openrag_cli.store.catalog import Catalog
+from openrag_cli.store.database import Database
+from openrag_cli.store.task_queue import MAX_ATTEMPTS, Completion, TaskQueue
+from openrag_cli.store.task_records import TaskLedger
 
 ADD, REPLACE = TaskKind.ADD, TaskKind.REPLACE
 ERROR = TaskError("it is broken", "corrupt")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
-from openrag_cli.wordpiece import token_counter
+from openrag_cli.documents.chunking.token_count import token_counter
 
 TOKENIZER = json.loads((Path("openrag_cli") / "models" / "all-MiniLM-L6-v2" / "tokenizer.json").read_text())
 REAL = Tokenizer.from_str(json.dumps({**TOKENIZER, "truncation": None, "padding": None}))

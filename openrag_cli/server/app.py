@@ -14,9 +14,10 @@ from starlette.types import ASGIApp
 from openrag_cli import __version__
 from openrag_cli.engine import Engine
 from openrag_cli.errors import OpenRAGError
-from openrag_cli.server import errors, indexer, openai, partitions, search, system
-from openrag_cli.server.guard import Access, BodyLimit, Guard
-from openrag_cli.server.metrics import Metrics, Observed
+from openrag_cli.server import error_handlers as errors
+from openrag_cli.server.middleware import Access, BodyLimit, Guard
+from openrag_cli.server.prometheus import Metrics, Observed
+from openrag_cli.server.routes import indexer, openai, partitions, search, system
 from openrag_cli.server.schemas import Error
 from openrag_cli.server.supervisor import Supervisor
 

@@ -15,7 +15,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from openrag_cli.config import child_environment
+from openrag_cli.config.settings import child_environment
 from openrag_cli.errors import os_errors
 
 logger = logging.getLogger(__name__)
@@ -151,6 +151,14 @@ class Supervisor:
 
 def worker_command(store: Path, *, cache: Path, embed_model: Path | None, threads: int, log_format: str) -> list[str]:
     """Return the command of a worker process on a store."""
-    command = [sys.executable, "-m", "openrag_cli.server.worker", "--store", str(store), "--cache", str(cache)]
+    command = [
+        sys.executable,
+        "-m",
+        "openrag_cli.server.worker_process",
+        "--store",
+        str(store),
+        "--cache",
+        str(cache),
+    ]
     command += ["--threads", str(threads), "--log-format", log_format]
     return [*command, *(["--embed-model", str(embed_model)] if embed_model else [])]

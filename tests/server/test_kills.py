@@ -20,7 +20,7 @@ def _text(number: int) -> str:
 def _worker_pids(server: Server) -> list[int]:
     """Return the processes that index for this server's store."""
     listed = subprocess.run(["ps", "-ewwo", "pid,args"], capture_output=True, text=True, check=True).stdout
-    marks = ("openrag_cli.server.worker", str(server.store))
+    marks = ("openrag_cli.server.worker_process", str(server.store))
     return [int(line.split()[0]) for line in listed.splitlines() if all(mark in line for mark in marks)]
 
 

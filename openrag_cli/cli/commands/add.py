@@ -1,0 +1,236 @@
+"""`openrag file add`, and what came of indexing, for a person."""
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from openrag_cli.cli.commands.context import DEFAULT_PARTITION, Context, parse_metadata, read_stdin, reading_argument
+from openrag_cli.cli.commands.options import DryRunOption, MetadataOption, NullOption, PartitionOption
+from openrag_cli.cli.exit_codes import ExitCode, failure_exit_code
+from openrag_cli.cli.output import Column
+from openrag_cli.contract import to_json as render
+from openrag_cli.domain import Report, check_file_id, new_task_id
+from openrag_cli.errors import InvalidInput
+from openrag_cli.ingest.add_files import AddOptions, IfExists
+from openrag_cli.ingest.discovery import Intake, Source, collect, read_path_list
+
+if TYPE_CHECKING:
+    from openrag_cli.ingest.pipeline import TaskDone
+
+SHOWN_FAILURES = 20
+MAX_NAME_CHARS = 60
+
+PathsArgument = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[PATH|DIR|-]...", help="Files, folders (recursive), or - for standard input."),
+]
+IdOption = Annotated[
+    str | None, typer.Option("--id", help="Id of the one file given. Default: its name, or its path in the folder.")
+]
+IfExistsOption = Annotated[IfExists, typer.Option(help="What to do with an id that is taken by other content.")]
+GlobOption = Annotated[
+    list[str],
+    typer.Option(metavar="PATTERN", help="In folders, take only what matches, as in .gitignore. Repeatable."),
+]
+ExcludeOption = Annotated[
+    list[str], typer.Option(metavar="PATTERN", help="In folders, leave out what matches. Repeatable.")
+]
+FilesFromOption = Annotated[
+    str | None, typer.Option(metavar="FILE|-", help="Read more paths from a file, one a line. Default: none.")
+]
+DetachOption = Annotated[
+    bool, typer.Option("--detach", help="Only queue; a server or `openrag task run` indexes. Default: index now.")
+]
+
+
+def add(
+    ctx: typer.Context,
+    paths: PathsArgument = None,
+    partition: PartitionOption = DEFAULT_PARTITION,
+    file_id: IdOption = None,
+    metadata: MetadataOption = [],  # noqa: B006 - Typer reads the defaults, nobody changes them
+    if_exists: IfExistsOption = IfExists.FAIL,
+    glob: GlobOption = [],  # noqa: B006
+    exclude: ExcludeOption = [],  # noqa: B006
+    files_from: FilesFromOption = None,
+    null: NullOption = False,
+    detach: DetachOption = False,
+    dry_run: DryRunOption = False,
+) -> int:
+    """Index files: PDF, Office, HTML, e-mail, Markdown, text and code. Folders are walked; .gitignore is obeyed.
+
+    A file whose content is there already is skipped. One that fails is reported, and the rest goes on (exit 3).
+
+    Examples:
+
+        openrag file add ~/docs -p handbook
+
+        git ls-files -z | openrag file add --files-from - -0 -p code
+
+        curl -s https://example.org/a.html | openrag file add - --id a.html
+    """
+    context: Context = ctx.obj
+    options = AddOptions(
+        partition=partition,
+        batch=new_task_id(),
+        metadata=parse_metadata(metadata),
+        if_exists=if_exists,
+        max_bytes=context.settings.max_file_bytes,
+    )
+    with tempfile.TemporaryDirectory(prefix="openrag-") as scratch:
+        listed = _listed(files_from, is_null=null)
+        given = [_from_stdin(Path(scratch), file_id) if path == "-" else Path(path) for path in paths or []]
+        intake = collect([*given, *listed], globs=glob, excludes=exclude)
+        intake = _renamed(intake, file_id)
+        if dry_run:
+            return _rehearse(context, intake, options)
+        return index(context, intake, options, is_detached=detach)
+
+
+def index(context: Context, intake: Intake, options: AddOptions, *, is_detached: bool) -> int:
+    """Add what was found, with a progress bar, and report; the exit code tells failures and interruption."""
+    with context.stopping() as should_stop:
+        with context.out.progress("indexing") as progress:
+            report = context.engine.add(
+                intake.sources,
+                options,
+                detach=is_detached,
+                on_queued=progress.expect,
+                listener=lambda done: progress.advance(done.n_chunks),
+                should_stop=should_stop,
+            )
+        is_stopped = should_stop()
+    report.failures[:0] = intake.failures
+    n_queued = context.engine.count_live(options.batch)
+    if context.out.is_json:
+        context.out.json(render.report(report) | {"queued": n_queued})
+    else:
+        show_report(context, report, n_queued=n_queued)
+    if is_stopped:
+        context.out.hint(
+            f"{render.counted(n_queued, 'file')} waiting: run the same command again, or: openrag task run"
+        )
+        return ExitCode.INTERRUPTED
+    return report_exit_code(report, n_inputs=len(intake.sources) + len(intake.failures))
+
+
+def _rehearse(context: Context, intake: Intake, options: AddOptions) -> int:
+    from openrag_cli.ingest.dry_run import rehearse
+
+    found = rehearse(intake.sources, context.known_files(options.partition), options)
+    report = found.report
+    report.failures[:0] = intake.failures
+    if context.out.is_json:
+        plan = {"add": found.adds, "replace": found.replaces, "move": [], "delete": []}
+        context.out.json(render.report(report) | {"queued": 0, "dry_run": True, "plan": plan})
+    else:
+        rows = [("add", one) for one in found.adds] + [("replace", one) for one in found.replaces]
+        context.out.table((Column("ACTION"), Column("FILE", may_shrink=True)), rows, empty="")
+        counts = f"{report.added:,} to add, {report.replaced:,} to replace, {report.unchanged:,} unchanged"
+        context.out.note(f"dry run, {render.counted(len(intake.sources), 'file')}: {counts}")
+        show_failures(context, report)
+    return report_exit_code(report, n_inputs=len(intake.sources) + len(intake.failures))
+
+
+def show_report(context: Context, report: Report, *, n_queued: int = 0) -> None:
+    """Print the summary and the failures."""
+    out = context.out
+    done = report.added + report.replaced
+    skipped = f" ({report.unchanged:,} skipped: unchanged)" if report.unchanged else ""
+    queued = f", queued {n_queued:,}" if n_queued else ""
+    counts = render.files_and_chunks(done, report.chunks)
+    out.note(f"indexed {counts} in {duration(report.seconds)}{queued}{skipped}")
+    show_failures(context, report)
+
+
+def show_failures(context: Context, report: Report) -> None:
+    """Print the first failures, and what to do about them."""
+    out = context.out
+    for failure in report.failures[:SHOWN_FAILURES]:
+        out.warn(f"{out.styled('failed:', '31')} {failure.path or failure.file_id}: {failure.message}")
+    n_more = len(report.failures) - SHOWN_FAILURES
+    if n_more > 0:
+        out.warn(f"... and {n_more:,} more: openrag task list --state FAILED")
+    if len(report.failures) == 1:
+        out.hint(report.failures[0].hint)
+    elif report.failures and (task_id := next((f.task_id for f in report.failures if f.task_id), None)):
+        out.hint(f"openrag task error {task_id}")
+
+
+def report_exit_code(report: Report, *, n_inputs: int) -> int:
+    """Return 0, the code of the only input's failure, or 3 when some of several failed."""
+    if not report.failures:
+        return ExitCode.OK
+    return failure_exit_code(report.failures[0].code) if n_inputs == 1 else ExitCode.PARTIAL
+
+
+def drain(context: Context) -> int:
+    """Run every queued task, with a progress bar; the body of `openrag task run`."""
+    failures: list[TaskDone] = []
+    n_done = n_chunks = 0
+    with context.stopping() as should_stop:
+        with context.out.progress("indexing") as progress:
+
+            def listen(done: "TaskDone") -> None:
+                nonlocal n_done, n_chunks
+                progress.advance(done.n_chunks)
+                n_done += done.error is None and not done.is_lost
+                n_chunks += done.n_chunks
+                if done.error:
+                    failures.append(done)
+
+            progress.expect(context.engine.count_live())
+            context.engine.drain(listener=listen, should_stop=should_stop)
+        is_stopped = should_stop()
+    if context.out.is_json:
+        body = {"completed": n_done, "failed": len(failures), "chunks": n_chunks, "left": context.engine.count_live()}
+        context.out.json(render.document("run", body))
+    else:
+        ran = render.counted(n_done + len(failures), "task")
+        context.out.note(f"ran {ran}: {render.files_and_chunks(n_done, n_chunks)} indexed")
+        for done in failures[:SHOWN_FAILURES]:
+            context.out.warn(f"failed: {done.task.upload.file_id}: {done.error.message if done.error else ''}")
+    return ExitCode.INTERRUPTED if is_stopped else ExitCode.PARTIAL if failures else ExitCode.OK
+
+
+def _listed(files_from: str | None, *, is_null: bool) -> list[Path]:
+    if files_from is None:
+        return []
+    if files_from == "-":
+        data = read_stdin()
+    else:
+        with reading_argument(files_from):
+            data = Path(files_from).read_bytes()
+    return read_path_list(data, is_null_separated=is_null)
+
+
+def _from_stdin(scratch: Path, file_id: str | None) -> Path:
+    if not file_id:
+        raise InvalidInput(
+            "what comes from standard input needs a name", hint="give one with --id, for example --id a.html"
+        )
+    name = Path(check_file_id(file_id)).name[-MAX_NAME_CHARS:]  # its extension may tell the format
+    target = scratch / (name if name.strip(".") else "stdin")
+    target.write_bytes(read_stdin())
+    return target
+
+
+def _renamed(intake: Intake, file_id: str | None) -> Intake:
+    """Give the one file its id from --id."""
+    if file_id is not None:
+        if len(intake.sources) + len(intake.failures) != 1:
+            n_found = len(intake.sources)
+            raise InvalidInput(f"--id names one file, and {n_found:,} were found", hint="add them without --id")
+        intake.sources = [Source(source.path, file_id) for source in intake.sources]
+    elif not intake.sources and not intake.failures:
+        raise InvalidInput(
+            "there is no file to add", hint="give files or folders: openrag file add ~/docs -p handbook"
+        )
+    return intake
+
+
+def duration(seconds: float) -> str:
+    """Return a time for a person: 0.4 s, 41 s, 12 min."""
+    return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"

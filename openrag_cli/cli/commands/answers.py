@@ -1,0 +1,73 @@
+"""What `ask` and `chat` share: following an answer, and showing where it comes from."""
+
+import sys
+from collections.abc import Sequence
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any
+
+from openrag_cli.answering.events import Finished, Piece, Retrieved
+from openrag_cli.cli.answer_view import AnswerView
+from openrag_cli.cli.output import BOLD, CYAN, DIM, Output
+from openrag_cli.contract import to_json as render
+
+if TYPE_CHECKING:
+    from openrag_cli.answering.pipeline import ChatRequest
+    from openrag_cli.engine import Engine
+
+
+def new_view(out: Output) -> AnswerView:
+    """Return a view of one answer on stdout."""
+    return AnswerView(is_terminal=out.is_terminal, has_color=out.has_color(sys.stdout))
+
+
+async def follow(
+    engine: "Engine", request: "ChatRequest", view: AnswerView | None, said: list[str] | None = None
+) -> tuple[Retrieved, Finished]:
+    """Show an answer as it comes, and return its first and last event; `said` collects its text, should it be cut off."""
+    retrieved = Retrieved(None, (), 0.0)
+    finished: Finished | None = None
+    try:
+        async with aclosing(engine.answer(request)) as events:
+            async for event in events:
+                if isinstance(event, Retrieved):
+                    retrieved = event
+                elif isinstance(event, Piece):
+                    if view:
+                        view.feed(event.text)
+                    if said is not None:
+                        said.append(event.text)
+                else:
+                    finished = event
+    finally:
+        if view:
+            view.close()
+        await engine.end_chat()
+    assert finished is not None, "an answer ends with Finished"
+    return retrieved, finished
+
+
+def show_sources(out: Output, citations: Sequence[dict[str, Any]]) -> None:
+    """Print what the marks name, as many on a line as fit."""
+    if not citations:
+        return
+    out.line()
+    is_mixed = len({entry["partition"] for entry in citations}) > 1
+    line = ""
+    for entry in citations:
+        where = f"{entry['partition']}/{render.place(entry)}" if is_mixed else render.place(entry)
+        label = f"[{entry['n']}] {where}"
+        if line and len(line) + 3 + len(label) > out.width:
+            out.line(out.styled(line, CYAN))
+            line = ""
+        line += f"   {label}" if line else label
+    out.line(out.styled(line, CYAN))
+
+
+def show_passages(out: Output, passages: Sequence[dict[str, Any]]) -> None:
+    """Print passages in full."""
+    for entry in passages:
+        heading = " > ".join(entry["heading"])
+        out.line()
+        title = out.styled(f"[{entry['n']}] {render.place(entry)}", BOLD, CYAN)
+        out.line(f"{title}  {entry['score']:.2f}" + (f"  {out.styled(heading, DIM)}" if heading else ""))
+        out.line(entry["text"])

@@ -1,0 +1,91 @@
+"""`openrag backup` and `restore`: a whole store as one file, and back."""
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from openrag_cli.cli.commands.context import Context, reading_argument
+from openrag_cli.cli.output import human_size
+from openrag_cli.contract import to_json as render
+from openrag_cli.errors import InvalidInput, os_errors
+from openrag_cli.fsync import fsync
+
+FileArgument = Annotated[str, typer.Argument(metavar="FILE|-", help="The backup; - is standard output or input.")]
+
+
+def backup(ctx: typer.Context, file: FileArgument) -> None:
+    """Write the whole store to one tar file: catalog, index, originals. Others may go on writing meanwhile.
+
+    Examples:
+
+        openrag backup handbook.tar
+
+        openrag backup - | zstd > handbook.tar.zst
+    """
+    context: Context = ctx.obj
+    care = context.local.care
+    care.require_store()
+    if file == "-":
+        if sys.stdout.isatty():
+            raise InvalidInput("a backup is no text for a terminal", hint="openrag backup FILE, or pipe it on")
+        report = care.back_up(sys.stdout.buffer)
+        sys.stdout.buffer.flush()
+        context.out.note(f"backed up {render.counted(report.files, 'file')}, {human_size(report.size)}")
+        return
+    target = Path(file)
+    with os_errors(f"writing {target}"):
+        descriptor, name = tempfile.mkstemp(prefix=f".{target.name}-", dir=target.absolute().parent)
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            report = care.back_up(stream)
+            with os_errors(f"writing {target}"):
+                stream.flush()
+                os.fsync(stream.fileno())
+        with os_errors(f"writing {target}"):
+            Path(name).replace(target)
+            fsync(target.absolute().parent)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    if context.out.is_json:
+        body = {
+            "path": str(target),
+            "files": report.files,
+            "chunks": report.chunks,
+            "members": report.members,
+            "size": report.size,
+            "created_at": render.rfc3339(report.created_at),
+        }
+        context.out.json(render.document("backup", body))
+    else:
+        context.out.note(f"backed up {render.counted(report.files, 'file')}, {human_size(report.size)} to {target}")
+
+
+def restore(ctx: typer.Context, file: FileArgument) -> None:
+    """Make a store from a backup, where none is yet. A damaged backup leaves nothing behind.
+
+    Examples:
+
+        openrag restore handbook.tar --store ~/restored
+
+        zstd -dc handbook.tar.zst | openrag restore -
+    """
+    from openrag_cli.maintenance.backup import restore as make
+
+    context: Context = ctx.obj
+    store = context.settings.store
+    if file == "-":
+        n_members = make(sys.stdin.buffer, store)
+    else:
+        with reading_argument(file):
+            stream = Path(file).open("rb")  # noqa: SIM115 - closed below; what happens then is no error of the argument
+        with stream:
+            n_members = make(stream, store)
+    if context.out.is_json:
+        context.out.json(render.document("restore", {"store": str(store), "members": n_members}))
+    else:
+        context.out.note(f"restored {store}")

@@ -1,0 +1,263 @@
+"""`openrag chat`: a conversation about your documents, kept as a session."""
+
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from openrag_cli.cli.commands.answers import follow, new_view, show_passages, show_sources
+from openrag_cli.cli.commands.ask import ModelOption, NoLlmOption, TopKOption
+from openrag_cli.cli.commands.context import Context
+from openrag_cli.cli.commands.line_editor import EditedLines, Lines, PipedLines
+from openrag_cli.cli.commands.search import PartitionsOption
+from openrag_cli.cli.commands.session import to_markdown, write_text
+from openrag_cli.cli.exit_codes import ExitCode, exit_code
+from openrag_cli.cli.output import BOLD, DIM
+from openrag_cli.contract import to_json as render
+from openrag_cli.domain import ALL_PARTITIONS, Session
+from openrag_cli.errors import InvalidInput, OpenRAGError, PartitionNotFound
+
+if TYPE_CHECKING:
+    import asyncio
+
+ContinueOption = Annotated[bool, typer.Option("--continue", "-c", help="Go on with the last session. Default: off.")]
+SessionOption = Annotated[
+    str | None,
+    typer.Option("--session", metavar="NAME", help="Session to go on with, or to begin. Default: a new one."),
+]
+
+FOR_PEOPLE = {"/sources", "/open", "/help"}
+COMMANDS = {
+    "/sources": "what the last answer cites",
+    "/open": "N: passage N of the last answer, in full",
+    "/partition": "[NAME...]: search these partitions from now on; all: every one",
+    "/model": "[NAME]: ask this model of the LLM from now on",
+    "/retry": "answer the last question again",
+    "/save": "NAME: give this session a name",
+    "/export": "FILE: write the conversation as Markdown",
+    "/help": "these commands",
+    "/quit": "leave (so does Ctrl-D); the session is kept",
+}
+
+
+def chat(
+    ctx: typer.Context,
+    partition: PartitionsOption = [],  # noqa: B006 - Typer reads the defaults, nobody changes them
+    goes_on: ContinueOption = False,
+    session: SessionOption = None,
+    top_k: TopKOption = 8,
+    model: ModelOption = None,
+    no_llm: NoLlmOption = False,
+) -> int:
+    """Talk about your documents. Without a terminal each line of standard input is a question.
+
+    With --json each answer is an object on a line of its own.
+
+    Enter sends, Alt-Enter begins a new line, Ctrl-C stops an answer, Ctrl-D leaves. /help lists the commands.
+
+    Examples:
+
+        openrag chat -p handbook
+
+        openrag chat --continue
+
+        printf 'who rotates keys?\\nhow often?\\n' | openrag chat -p handbook
+    """
+    context: Context = ctx.obj
+    context.override({"llm.model": model})
+    for name in partition:
+        if name != ALL_PARTITIONS:
+            context.local.partition(name)
+    sessions = context.local.sessions
+    chosen = sessions.last() if goes_on and not session else None
+    opened = sessions.open(chosen.name if chosen else session, partition)
+    repl = Repl(context, opened, top_k=top_k, model=model, is_extractive=no_llm)
+    return repl.run()
+
+
+class Repl:
+    """One conversation: reads a line, answers or obeys it, until the end."""
+
+    def __init__(
+        self, context: Context, session: Session, *, top_k: int, model: str | None, is_extractive: bool
+    ) -> None:
+        self._context = context
+        self._out = context.out
+        self._engine = context.local
+        self._name = session.name
+        self._partitions = session.partitions or (ALL_PARTITIONS,)
+        self._n_before = session.message_count
+        self._top_k = top_k
+        self._model = model
+        self._is_extractive = is_extractive
+        self._passages: list[dict[str, Any]] = []
+        self._citations: list[dict[str, Any]] = []
+        self._code = ExitCode.OK
+
+    def run(self) -> int:
+        """Converse until the end of input; off a terminal the exit code is that of the last error, if any."""
+        import asyncio
+
+        is_edited = sys.stdin.isatty() and self._out.is_terminal and not self._out.is_json
+        lines: Lines = (
+            EditedLines(self._context.settings.cache / "chat-history", self._words) if is_edited else PipedLines()
+        )
+        if is_edited:
+            self._greet()
+        with asyncio.Runner() as runner:
+            while True:
+                try:
+                    line = lines.read()
+                    if line is None or not self._take(runner, line.strip()):
+                        break
+                except KeyboardInterrupt:
+                    if not is_edited:
+                        raise
+                    self._out.note("(Ctrl-D or /quit leaves)")
+                except OpenRAGError as exc:
+                    self._out.error(exc)
+                    self._code = exit_code(type(exc))
+        if is_edited:
+            self._out.note(f"kept as session {self._name}: openrag chat --session '{self._name}'")
+            return ExitCode.OK
+        return self._code
+
+    def _greet(self) -> None:
+        who = self._model or self._engine.llm
+        answers = (
+            f"answers by {who}" if who and not self._is_extractive else "answers are sentences of your documents"
+        )
+        where = ", ".join(self._partitions)
+        before = f", {self._n_before} messages so far" if self._n_before else ""
+        for line in (f"session {self._name}{before}; partitions: {where}", f"{answers}; /help lists the commands"):
+            self._out.note(self._out.styled(line, DIM))
+
+    def _take(self, runner: "asyncio.Runner", line: str) -> bool:
+        """Answer or obey one line; return whether to go on."""
+        if not line:
+            return True
+        if not line.startswith("/"):
+            self._ask(runner, line)
+            return True
+        word, _, rest = line.partition(" ")
+        if word in {"/quit", "/exit"}:
+            return False
+        if word == "/retry":
+            question = self._engine.sessions.drop_last(self._name)
+            if question is None:
+                raise InvalidInput("nothing has been asked yet")
+            self._ask(runner, question)
+            return True
+        action = self._actions.get(word)
+        if action is not None and self._out.is_json and word in FOR_PEOPLE:
+            raise InvalidInput(
+                f"{word} prints for people", hint="each answer with --json has its citations and sources"
+            )
+        if action is None:
+            raise InvalidInput(f"there is no command {word}", hint="/help lists the commands")
+        action(rest.strip())
+        return True
+
+    def _ask(self, runner: "asyncio.Runner", question: str) -> None:
+        from openrag_cli.answering.conversation import Message
+        from openrag_cli.answering.pipeline import ChatRequest
+        from openrag_cli.retrieval.retriever import SearchRequest
+
+        history = [Message(turn.role, turn.content) for turn in self._engine.sessions.turns(self._name)]
+        request = ChatRequest(
+            [*history, Message("user", question)],
+            search=SearchRequest("", partitions=self._partitions, top_k=self._top_k),
+            model=self._model,
+            is_extractive=self._is_extractive,
+        )
+        self._engine.sessions.append(self._name, "user", question)
+        said: list[str] = []
+        view = None if self._out.is_json else new_view(self._out)
+        try:
+            retrieved, finished = runner.run(follow(self._engine, request, view, said))
+        except KeyboardInterrupt:
+            if text := "".join(said).strip():
+                self._engine.sessions.append(self._name, "assistant", text)
+            if not self._out.is_terminal:
+                raise
+            self._out.note(self._out.styled("stopped", DIM))
+            return
+        self._passages = [render.passage(passage) for passage in retrieved.passages]
+        self._citations = [render.passage(passage) for passage in finished.citations]
+        self._engine.sessions.append(self._name, "assistant", finished.text, self._citations)
+        if self._out.is_json:
+            self._out.json_lines([render.answer(question, retrieved, finished)])
+            sys.stdout.flush()
+        else:
+            show_sources(self._out, self._citations)
+
+    # --- commands
+
+    @property
+    def _actions(self) -> dict[str, Callable[[str], None]]:
+        return {
+            "/sources": self._sources,
+            "/open": self._open,
+            "/partition": self._choose_partitions,
+            "/model": self._choose_model,
+            "/save": self._save,
+            "/export": self._export,
+            "/help": self._help,
+        }
+
+    def _help(self, _: str) -> None:
+        for name, what in COMMANDS.items():
+            self._out.line(f"{self._out.styled(f'{name:12}', BOLD)}{what}")
+
+    def _sources(self, _: str) -> None:
+        if not self._citations:
+            self._out.note("the last answer cites nothing")
+        show_passages(self._out, self._citations)
+
+    def _open(self, number: str) -> None:
+        found = [entry for entry in self._passages if str(entry["n"]) == number.strip("[]")]
+        if not found:
+            known = f"1 to {len(self._passages)}" if self._passages else "none yet"
+            raise InvalidInput(f"there is no passage {number!r}", hint=f"/open N; the last answer has {known}")
+        show_passages(self._out, found)
+
+    def _choose_partitions(self, names: str) -> None:
+        wanted = tuple(names.split()) if names else ()
+        known = {partition.name for partition in self._engine.partitions()}
+        if names in known:  # a name may hold spaces
+            wanted = (names,)
+        for name in wanted:
+            if name != ALL_PARTITIONS and name not in known:
+                raise PartitionNotFound(name)
+        if wanted:
+            self._partitions = wanted
+            self._engine.sessions.open(self._name, wanted)
+        self._out.note(f"partitions: {', '.join(self._partitions)}")
+
+    def _choose_model(self, name: str) -> None:
+        if self._engine.llm is None:
+            raise InvalidInput("no LLM is set up", hint="set OPENRAG_LLM_BASE_URL and OPENRAG_LLM_MODEL")
+        if name:
+            self._model = name
+            self._is_extractive = False
+        self._out.note(f"model: {self._model or self._engine.llm}")
+
+    def _save(self, name: str) -> None:
+        self._engine.sessions.rename(self._name, name)
+        self._name = name
+        self._out.note(f"this is session {name} now")
+
+    def _export(self, path: str) -> None:
+        if not path:
+            raise InvalidInput("/export needs the name of a file", hint="/export keys.md")
+        write_text(Path(path).expanduser(), to_markdown(self._name, self._engine.sessions.turns(self._name)) + "\n")
+        self._out.note(f"wrote {path}")
+
+    def _words(self, text: str) -> Sequence[str]:
+        """Return what may stand where the cursor is."""
+        if text.startswith("/partition "):
+            names: Iterable[str] = [partition.name for partition in self._engine.partitions()]
+            return [*names, ALL_PARTITIONS]
+        return list(COMMANDS) if text.startswith("/") and " " not in text else ()

@@ -1,0 +1,171 @@
+"""What every command is given: output, settings and the engine; and how commands stop and ask."""
+
+import contextlib
+import json
+import logging
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from openrag_cli.cli.output import Output
+from openrag_cli.config import settings as config
+from openrag_cli.domain import File, Metadata
+from openrag_cli.errors import Forbidden, InvalidInput, PartitionNotFound, PathNotFound
+
+if TYPE_CHECKING:
+    from openrag_cli.client.remote_engine import RemoteEngine
+    from openrag_cli.engine import Engine
+
+DEFAULT_PARTITION = "default"
+
+
+class Context:
+    """One run of the program. `engine` opens the store when it is first used."""
+
+    def __init__(self) -> None:
+        self.out = Output()
+        self.is_debug = False
+        self._flags: Mapping[str, Any] = {}
+
+    def configure(self, out: Output, flags: Mapping[str, Any], *, is_debug: bool) -> None:
+        """Take over the global options."""
+        self.out = out
+        self._flags = flags
+        self.is_debug = is_debug
+        logging.basicConfig(
+            level=flags.get("log_level") or logging.WARNING, format="%(levelname)s %(name)s: %(message)s"
+        )
+
+    def override(self, flags: Mapping[str, Any]) -> None:
+        """Add a command's own settings, before the first use of `settings`."""
+        self._flags = {**self._flags, **flags}
+
+    @cached_property
+    def resolved(self) -> config.Config:
+        """The settings and where they come from; a wrong one is a ConfigError here, when a command needs it."""
+        found = config.load(self._flags)
+        logging.getLogger().setLevel(found.settings.log_level)
+        return found
+
+    @property
+    def settings(self) -> config.Settings:
+        """The settings."""
+        return self.resolved.settings
+
+    @cached_property
+    def engine(self) -> "Engine | RemoteEngine":
+        """The engine on the store of the settings, or its twin on the server that they name."""
+        if self.settings.server:
+            from openrag_cli.client.remote_engine import RemoteEngine
+
+            return RemoteEngine(self.settings.server, self.settings.token)
+        from openrag_cli.engine import Engine
+
+        return Engine(self.settings)
+
+    @property
+    def local(self) -> "Engine":
+        """The engine on a store of this machine. Raises: InvalidInput, when --server names a server instead."""
+        from openrag_cli.engine import Engine
+
+        engine = self.engine
+        if not isinstance(engine, Engine):
+            raise InvalidInput("this command works on a store, not on a server", hint="leave --server out")
+        return engine
+
+    def known_files(self, partition: str) -> dict[str, File]:
+        """Return what a partition holds, by id; nothing, when it or the store is not there (and neither is made)."""
+        if not self.settings.server and not (self.settings.store / "openrag.db").exists():
+            return {}
+        try:
+            return {file.file_id: file for file in self.engine.files(partition)}
+        except PartitionNotFound:
+            return {}
+
+    def close(self) -> None:
+        """Close the engine, if it was opened."""
+        if "engine" in self.__dict__:
+            self.engine.close()
+
+    @contextlib.contextmanager
+    def stopping(self) -> Iterator[Callable[[], bool]]:
+        """Give the block a function that tells whether to stop: true after the first Ctrl-C or SIGTERM.
+
+        The second one ends the program at once.
+        """
+        asked = threading.Event()
+
+        def ask(_number: int, _frame: FrameType | None) -> None:
+            if asked.is_set():
+                raise KeyboardInterrupt
+            asked.set()
+            self.out.warn("\nstopping after the batch in hand; press Ctrl-C again to stop now")
+
+        before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield asked.is_set
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def confirm(self, question: str, *, is_agreed: bool) -> None:
+        """Ask before something is destroyed.
+
+        Raises:
+            typer.Abort: the answer was no.
+            InvalidInput: there is no terminal to ask on, and --yes was not given.
+        """
+        if is_agreed:
+            return
+        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+            raise InvalidInput(
+                f"{question} Nobody can be asked here.", hint="give --yes to go on without being asked"
+            )
+        typer.confirm(question, abort=True, err=True)
+
+
+def parse_metadata(pairs: Sequence[str]) -> Metadata:
+    """Return `key=value` pairs as metadata: a value that is JSON is taken as such, any other as text.
+
+    Raises:
+        InvalidInput: a pair without `=` or without a key.
+    """
+    metadata: Metadata = {}
+    for pair in pairs:
+        key, separator, value = pair.partition("=")
+        if not separator or not key.strip():
+            raise InvalidInput(f"metadata {pair!r} is not key=value", hint="for example -m year=2024 -m tag=finance")
+        try:
+            metadata[key.strip()] = json.loads(value)
+        except ValueError:
+            metadata[key.strip()] = value
+    return metadata
+
+
+@contextlib.contextmanager
+def reading_argument(path: str) -> Iterator[None]:
+    """Translate what the file system says about a file that an option names. Raises: PathNotFound, Forbidden."""
+    try:
+        yield
+    except (FileNotFoundError, NotADirectoryError) as exc:
+        raise PathNotFound(f"{path}: no such file", hint="check the path") from exc
+    except PermissionError as exc:
+        raise Forbidden(f"{path}: permission denied", hint="check its owner and mode") from exc
+    except (OSError, ValueError) as exc:  # ValueError: a NUL in the path
+        why = getattr(exc, "strerror", None) or str(exc)
+        raise InvalidInput(f"{path}: it cannot be read: {why.lower()}", hint="name a file, or - for stdin") from exc
+
+
+def read_stdin() -> bytes:
+    """Return all of stdin. Raises: InvalidInput, when it is a terminal that nobody has typed into."""
+    if sys.stdin.isatty():
+        raise InvalidInput(
+            "'-' reads standard input, and that is a terminal", hint="pipe something in: command | openrag …"
+        )
+    return sys.stdin.buffer.read()

@@ -1,0 +1,91 @@
+"""`openrag partition`: named sets of files."""
+
+import time
+from typing import Annotated
+
+import typer
+
+from openrag_cli.cli.commands.context import Context
+from openrag_cli.cli.commands.options import YesOption
+from openrag_cli.cli.output import Column
+from openrag_cli.contract import to_json as render
+from openrag_cli.domain import Report
+
+app = typer.Typer(help="List, create, show and delete partitions: named sets of files.", no_args_is_help=True)
+
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of the partition.")]
+
+
+@app.command("list")
+def list_partitions(ctx: typer.Context) -> None:
+    """List the partitions with their numbers of files and chunks.
+
+    Example:
+
+        openrag partition list --json | jq -r '.partitions[].partition'
+    """
+    context: Context = ctx.obj
+    partitions = context.engine.partitions()
+    if context.out.is_json:
+        context.out.json(render.listing("partitions", map(render.partition, partitions)))
+        return
+    columns = (
+        Column("PARTITION", may_shrink=True),
+        Column("FILES", True),
+        Column("CHUNKS", True),
+        Column("CREATED", is_optional=True),
+    )
+    rows = [(p.name, p.file_count, p.chunk_count, render.rfc3339(p.created_at)) for p in partitions]
+    context.out.table(columns, rows, empty="no partitions yet: openrag file add PATH -p NAME")
+
+
+@app.command("create")
+def create(ctx: typer.Context, name: NameArgument) -> None:
+    """Create an empty partition; `file add` creates the one that it needs by itself.
+
+    Example:
+
+        openrag partition create handbook
+    """
+    context: Context = ctx.obj
+    partition = context.engine.create_partition(name)
+    if context.out.is_json:
+        context.out.json(render.document("partition", render.partition(partition)))
+    else:
+        context.out.note(f"created partition {name}")
+
+
+@app.command("show")
+def show(ctx: typer.Context, name: NameArgument) -> None:
+    """Show one partition.
+
+    Example:
+
+        openrag partition show handbook
+    """
+    context: Context = ctx.obj
+    partition = context.engine.partition(name)
+    if context.out.is_json:
+        context.out.json(render.document("partition", render.partition(partition)))
+        return
+    for key, value in render.partition(partition).items():
+        context.out.line(f"{key:10}  {value}")
+
+
+@app.command("delete")
+def delete(ctx: typer.Context, name: NameArgument, yes: YesOption = False) -> None:
+    """Delete a partition with all its files.
+
+    Example:
+
+        openrag partition delete handbook --yes
+    """
+    context: Context = ctx.obj
+    partition = context.engine.partition(name)
+    context.confirm(f"Delete partition {name} with {render.counted(partition.file_count, 'file')}?", is_agreed=yes)
+    began = time.monotonic()
+    n_files = context.engine.delete_partition(name)
+    if context.out.is_json:
+        context.out.json(render.report(Report(deleted=n_files, seconds=round(time.monotonic() - began, 3))))
+    else:
+        context.out.note(f"deleted partition {name} with {render.counted(n_files, 'file')}")

@@ -1,0 +1,63 @@
+"""`openrag serve`: the HTTP API on the same store."""
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from openrag_cli.cli.commands.context import Context
+from openrag_cli.contract import to_json as render
+
+
+def serve(
+    ctx: typer.Context,
+    host: Annotated[str | None, typer.Option(help="Address to bind. Default: OPENRAG_HOST, or 127.0.0.1.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port; 0 takes any. Default: OPENRAG_PORT, or 8080.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(metavar="N", help="Indexing processes; 0 for none. Default: OPENRAG_WORKERS, or 1.")
+    ] = None,
+    root_path: Annotated[
+        str | None,
+        typer.Option(metavar="PATH", help="Path under which a proxy serves this. Default: OPENRAG_ROOT_PATH."),
+    ] = None,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Allow an address of the network without a token. Default: refuse.")
+    ] = False,
+) -> None:
+    """Serve the HTTP API: partitions, uploads, search, extracts, chat. The token is AUTH_TOKEN in the environment.
+
+    With --json the address is one object on standard output, and log lines are JSON.
+
+    Examples:
+
+        openrag serve
+
+        AUTH_TOKEN=… openrag serve --host 0.0.0.0 --port 8080
+
+        ENABLE_RAY_SERVE=true RAY_SERVE_NUM_REPLICAS=2 openrag serve
+    """
+    context: Context = ctx.obj
+    log_format = "json" if context.out.is_json else None
+    context.override(
+        {"host": host, "port": port, "workers": workers, "root_path": root_path, "log_format": log_format}
+    )
+    from openrag_cli.server import uvicorn_server as run
+
+    settings = context.settings
+    run.check_exposure(settings.ray_host if settings.ray_enabled else settings.host, settings, is_insecure=insecure)
+    if settings.ray_enabled:
+        from openrag_cli.server import ray_server as ray
+
+        ray.serve(settings, lambda url: _announce(context, url, " with Ray Serve"))
+    else:
+        run.serve(settings, lambda url: _announce(context, url))
+
+
+def _announce(context: Context, url: str, how: str = "") -> None:
+    store = context.settings.store
+    if context.out.is_json:
+        context.out.json_lines([render.document("serving", {"url": url, "store": str(store), "pid": os.getpid()})])
+        sys.stdout.flush()
+    else:
+        context.out.warn(f"openrag serves {store} on {url}{how}")

@@ -1,0 +1,135 @@
+"""`openrag session`: the conversations of `openrag chat`."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from openrag_cli.cli.commands.context import Context
+from openrag_cli.cli.commands.options import YesOption
+from openrag_cli.cli.output import BOLD, Column
+from openrag_cli.contract import to_json as render
+from openrag_cli.domain import Turn
+from openrag_cli.errors import InvalidInput
+
+app = typer.Typer(no_args_is_help=True, help="List, show, export and delete conversations.")
+
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of the session.")]
+
+
+@app.command("list")
+def list_sessions(ctx: typer.Context) -> None:
+    """List the sessions, the one used last first.
+
+    Example:
+
+        openrag session list --json | jq -r '.sessions[].session'
+    """
+    context: Context = ctx.obj
+    found = context.local.sessions.all()
+    if context.out.is_json:
+        context.out.json(render.listing("sessions", map(render.session, found)))
+        return
+    rows = [
+        (entry.name, ", ".join(entry.partitions) or "all", entry.message_count, context.out.time(entry.updated_at))
+        for entry in found
+    ]
+    columns = (
+        Column("SESSION", may_shrink=True),
+        Column("PARTITIONS"),
+        Column("MESSAGES", is_number=True),
+        Column("USED", is_optional=True),
+    )
+    context.out.table(columns, rows, empty="no sessions yet: openrag chat")
+
+
+@app.command("show")
+def show(ctx: typer.Context, name: NameArgument) -> None:
+    """Show the messages of a session.
+
+    Example:
+
+        openrag session show keys
+    """
+    context: Context = ctx.obj
+    session = context.local.sessions.get(name)
+    turns = context.local.sessions.turns(name)
+    if context.out.is_json:
+        body = {**render.session(session), "turns": [render.turn(turn) for turn in turns]}
+        context.out.json(render.document("session", body))
+        return
+    for at, turn in enumerate(turns):
+        if at:
+            context.out.line()
+        context.out.line(context.out.styled(f"{turn.role}:", BOLD) + f" {turn.content}")
+        if turn.citations:
+            context.out.line("   ".join(f"[{entry['n']}] {render.place(entry)}" for entry in turn.citations))
+
+
+@app.command("export")
+def export(
+    ctx: typer.Context,
+    name: NameArgument,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="File to write. Default: standard output.")
+    ] = None,
+) -> None:
+    """Write a session as Markdown (with --json: as JSON).
+
+    Example:
+
+        openrag session export keys -o keys.md
+    """
+    context: Context = ctx.obj
+    session = context.local.sessions.get(name)
+    turns = context.local.sessions.turns(name)
+    if context.out.is_json:
+        body = {**render.session(session), "turns": [render.turn(turn) for turn in turns]}
+        text = json.dumps(render.document("session", body), ensure_ascii=False)
+    else:
+        text = to_markdown(name, turns)
+    if output is None:
+        context.out.line(text)
+    else:
+        write_text(output, f"{text}\n")
+        context.out.note(f"wrote {output}")
+
+
+@app.command("delete")
+def delete(ctx: typer.Context, name: NameArgument, yes: YesOption = False) -> None:
+    """Delete a session and its messages.
+
+    Example:
+
+        openrag session delete keys --yes
+    """
+    context: Context = ctx.obj
+    session = context.local.sessions.get(name)
+    context.confirm(f"Delete session {name} with {render.counted(session.message_count, 'message')}?", is_agreed=yes)
+    context.local.sessions.delete(name)
+    if context.out.is_json:
+        context.out.json(render.document("session", render.session(session)))
+    else:
+        context.out.note(f"deleted session {name}")
+
+
+def to_markdown(name: str, turns: list[Turn]) -> str:
+    """Return a conversation as a Markdown document."""
+    parts = [f"# {name}"]
+    for turn in turns:
+        if turn.role == "user":
+            parts.append("\n".join(f"> {line}" for line in turn.content.splitlines()))
+            continue
+        parts.append(turn.content)
+        if turn.citations:
+            parts.append("\n".join(f"- [{entry['n']}] {render.place(entry)}" for entry in turn.citations))
+    return "\n\n".join(parts)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file that the user named. Raises: InvalidInput, when that cannot be done."""
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as exc:
+        raise InvalidInput(f"{path} cannot be written: {exc.strerror}", hint="name another file") from exc

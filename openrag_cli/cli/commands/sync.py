@@ -1,0 +1,184 @@
+"""`openrag file sync`: a partition that follows a folder."""
+
+import contextlib
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from openrag_cli.cli.commands.add import SHOWN_FAILURES, duration
+from openrag_cli.cli.commands.context import DEFAULT_PARTITION, Context
+from openrag_cli.cli.commands.options import DryRunOption, PartitionOption
+from openrag_cli.cli.exit_codes import ExitCode
+from openrag_cli.cli.output import Column, Progress
+from openrag_cli.contract import to_json as render
+from openrag_cli.sync.plan import parse_limit
+from openrag_cli.sync.runner import SyncOptions, SyncOutcome
+
+FolderArgument = Annotated[str, typer.Argument(metavar="DIR", help="Folder that the partition is to follow.")]
+DeleteOption = Annotated[
+    bool, typer.Option("--delete", help="Delete what came from the folder and is gone from it. Default: keep it.")
+]
+MaxDeleteOption = Annotated[
+    str,
+    typer.Option(
+        metavar="N|P%",
+        help="Change nothing if more than N files, or P percent of those that came from the folder, are to be deleted.",
+    ),
+]
+ChecksumOption = Annotated[
+    bool, typer.Option("--checksum", help="Read every file. Default: those whose size or time has changed.")
+]
+TimeoutOption = Annotated[
+    float | None,
+    typer.Option(metavar="S", min=0.0, help="Seconds after which to stop; the next run goes on. Default: no limit."),
+]
+LockTimeoutOption = Annotated[
+    float, typer.Option(metavar="S", min=0.0, help="Seconds to wait while another sync of the folder runs.")
+]
+QuarantineOption = Annotated[
+    int,
+    typer.Option(
+        metavar="N",
+        min=0,
+        help="Failures in a row after which a file is left alone even when it changes, until task retry; 0 is never.",
+    ),
+]
+
+
+def sync(
+    ctx: typer.Context,
+    folder: FolderArgument,
+    partition: PartitionOption = DEFAULT_PARTITION,
+    delete: DeleteOption = False,
+    max_delete: MaxDeleteOption = "20%",
+    checksum: ChecksumOption = False,
+    dry_run: DryRunOption = False,
+    timeout: TimeoutOption = None,
+    lock_timeout: LockTimeoutOption = 0.0,
+    quarantine_after: QuarantineOption = 3,
+) -> int:
+    """Make a partition follow a folder: add, replace, move, and with --delete remove files. Made for cron.
+
+    Only what has changed is read, and what was only moved or renamed is not indexed again. Files that came into the
+    partition another way are never touched. A file that failed is tried again when it changes.
+
+    Exit codes: 0 the partition has what the folder has; 3 some files failed, now or before, or --max-delete was
+    exceeded; 75 another sync of the folder is running; 124 the time was up.
+
+    Examples:
+
+        openrag file sync ~/notes -p notes
+
+        openrag file sync ~/notes -p notes --delete --dry-run
+
+        */15 * * * * openrag -q file sync ~/notes -p notes --delete
+    """
+    context: Context = ctx.obj
+    deadline = None if timeout is None else time.monotonic() + timeout
+    options = SyncOptions(
+        folder=Path(folder),
+        partition=partition,
+        is_deleting=delete,
+        max_delete=parse_limit(max_delete),
+        is_thorough=checksum,
+        is_dry_run=dry_run,
+        lock_timeout_s=lock_timeout if timeout is None else min(lock_timeout, timeout),
+        quarantine_after=quarantine_after,
+    )
+    with context.stopping() as is_interrupted:
+        outcome, is_late = _run(context, options, is_interrupted, deadline)
+        if is_interrupted():
+            _show(context, outcome, options, is_stopped=True)
+            return ExitCode.INTERRUPTED
+    _show(context, outcome, options, is_stopped=is_late)
+    if outcome.refusal:
+        context.out.error(outcome.refusal)
+        return ExitCode.PARTIAL
+    if is_late:
+        return ExitCode.TIMEOUT
+    return ExitCode.PARTIAL if outcome.report.failures else ExitCode.OK
+
+
+def _run(
+    context: Context, options: SyncOptions, is_interrupted: Callable[[], bool], deadline: float | None
+) -> tuple[SyncOutcome, bool]:
+    """Return the outcome, and whether the deadline cut it short."""
+    is_late = False
+
+    def should_stop() -> bool:
+        nonlocal is_late
+        is_late = is_late or (deadline is not None and time.monotonic() >= deadline)
+        return is_late or is_interrupted()
+
+    with contextlib.ExitStack() as shown:
+        bars: list[Progress] = []
+
+        def show_bar(n_files: int) -> None:
+            if n_files:
+                bars.append(shown.enter_context(context.out.progress("indexing")))
+                bars[0].expect(n_files)
+
+        outcome = context.engine.sync(
+            options,
+            on_queued=show_bar,
+            listener=lambda done: bars[0].advance(done.n_chunks),
+            should_stop=should_stop,
+        )
+    return outcome, is_late
+
+
+def _show(context: Context, outcome: SyncOutcome, options: SyncOptions, *, is_stopped: bool) -> None:
+    out, plan = context.out, outcome.plan
+    n_queued = 0 if outcome.is_dry_run else context.engine.count_live(options.batch)
+    if out.is_json:
+        out.json(render.sync(outcome) | {"queued": n_queued})
+        return
+    if outcome.is_dry_run:
+        _show_plan(context, outcome)
+    out.note(_summary(outcome, n_queued=n_queued, is_stopped=is_stopped))
+    new = outcome.report.failures[: len(outcome.report.failures) - len(plan.failed)]
+    for failure in new[:SHOWN_FAILURES]:
+        out.warn(f"{out.styled('failed:', '31')} {failure.path or failure.file_id}: {failure.message}")
+    if len(new) > SHOWN_FAILURES:
+        out.warn(f"... and {len(new) - SHOWN_FAILURES:,} more: openrag task list --state FAILED")
+    if new:
+        out.hint(new[0].hint)
+
+
+def _show_plan(context: Context, outcome: SyncOutcome) -> None:
+    plan = outcome.plan
+    rows = [("add", file_id, "") for file_id in plan.adds]
+    rows += [("replace", file_id, "") for file_id in plan.replaces]
+    rows += [("move", move.target, move.source) for move in plan.moves]
+    rows += [("delete", file_id, "") for file_id in plan.deletes]
+    columns = (Column("ACTION"), Column("FILE", may_shrink=True), Column("FROM", may_shrink=True))
+    if rows:
+        context.out.table(
+            columns if plan.moves else columns[:2], [row[: 2 + bool(plan.moves)] for row in rows], empty=""
+        )
+
+
+def _summary(outcome: SyncOutcome, *, n_queued: int, is_stopped: bool) -> str:
+    """Return the one line that tells all."""
+    report, plan = outcome.report, outcome.plan
+    counts = {
+        "added": report.added,
+        "replaced": report.replaced,
+        "moved": report.moved,
+        "deleted": report.deleted,
+        "failed": len(report.failures) - len(plan.failed),
+        "failed earlier": len(plan.failed),
+        "gone but kept": len(plan.gone),
+        "left for the next run": n_queued,
+    }
+    done = [f"{n:,} {what}" for what, n in counts.items() if n]
+    if report.unchanged or not done:
+        done.append(f"{report.unchanged:,} unchanged")
+    text = ", ".join(done)
+    n_files = render.counted(outcome.n_files, "file")
+    if outcome.is_dry_run:
+        return f"dry run, {n_files}: {text}"
+    return f"{'stopped' if is_stopped else 'synced'} {n_files} in {duration(report.seconds)}: {text}"

@@ -1,0 +1,256 @@
+"""`openrag task`: what is being indexed, what failed and why."""
+
+import re
+import sys
+import time
+from typing import Annotated
+
+import typer
+
+from openrag_cli.cli.commands import add
+from openrag_cli.cli.commands.context import Context
+from openrag_cli.cli.commands.options import LimitOption, LinesOption
+from openrag_cli.cli.exit_codes import ExitCode
+from openrag_cli.cli.output import Column
+from openrag_cli.contract import to_json as render
+from openrag_cli.domain import TaskState
+from openrag_cli.errors import InvalidInput, NotFound, OpenRAGError
+
+app = typer.Typer(help="See, wait for, retry, cancel and run indexing tasks.", no_args_is_help=True)
+
+TaskArgument = Annotated[str, typer.Argument(metavar="ID", help="Id of the task: see openrag task list.")]
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+@app.command("list")
+def list_tasks(
+    ctx: typer.Context,
+    state: Annotated[
+        list[TaskState],
+        typer.Option(
+            case_sensitive=False,
+            metavar="STATE",
+            help=f"Only tasks in this state: {', '.join(TaskState)}. Repeatable. Default: all.",
+        ),
+    ] = [],  # noqa: B006 - Typer reads the default, nobody changes it
+    limit: LimitOption = 50,
+    jsonl: LinesOption = False,
+) -> None:
+    """List tasks, newest first.
+
+    Examples:
+
+        openrag task list --state FAILED
+
+        openrag task list --json --limit -1 | jq '.tasks | length'
+    """
+    context: Context = ctx.obj
+    tasks = context.engine.tasks(state, limit=limit)
+    if jsonl:
+        context.out.json_lines(render.document("task", render.task(task)) for task in tasks)
+        return
+    if context.out.is_json:
+        context.out.json(render.listing("tasks", map(render.task, tasks)))
+        return
+    columns = (Column("TASK"), Column("STATE"), Column("FILE", may_shrink=True), Column("UPDATED", is_optional=True))
+    rows = [
+        (task.id, task.state, f"{task.upload.partition}/{task.upload.file_id}", context.out.time(task.updated_at))
+        for task in tasks
+    ]
+    context.out.table(columns, rows, empty="no tasks")
+
+
+@app.command("show")
+def show(ctx: typer.Context, task_id: TaskArgument) -> None:
+    """Show one task.
+
+    Example:
+
+        openrag task show 019…
+    """
+    context: Context = ctx.obj
+    body = render.task(context.engine.task(task_id))
+    if context.out.is_json:
+        context.out.json(render.document("task", body))
+        return
+    for key, value in body.items():
+        context.out.line(f"{key:10}  {value['message'] if key == 'error' and value else value}")
+
+
+@app.command("log")
+def log(
+    ctx: typer.Context,
+    task_id: TaskArgument,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on until the task has finished. Default: off.")
+    ] = False,
+) -> None:
+    """Print a task's log, oldest line first.
+
+    Example:
+
+        openrag task log 019… -f
+    """
+    context: Context = ctx.obj
+    lines = context.engine.task_log(task_id)
+    if context.out.is_json:
+        context.out.json(render.document("tasklog", {"task_id": task_id, "lines": list(map(render.log_line, lines))}))
+        return
+    n_shown = 0
+    while True:
+        is_final = context.engine.task(task_id).state.is_final
+        for line in lines[n_shown:]:
+            context.out.line(f"{render.rfc3339(line.at)} {line.level} {line.message}")
+        sys.stdout.flush()  # into a pipe too: somebody follows
+        n_shown = len(lines)
+        if is_final or not follow:
+            return
+        time.sleep(0.5)
+        lines = context.engine.task_log(task_id)
+
+
+@app.command("error")
+def error(
+    ctx: typer.Context,
+    task_id: TaskArgument,
+    full: Annotated[bool, typer.Option("--traceback", help="Add the lines for an engineer. Default: off.")] = False,
+) -> None:
+    """Say why a task failed, and what to do.
+
+    Example:
+
+        openrag task error 019…
+    """
+    context: Context = ctx.obj
+    task = context.engine.task(task_id)
+    if task.error is None:
+        raise NotFound(
+            f"No error found for task '{task_id}'.", hint=f"it is {task.state}: openrag task log {task_id}"
+        )
+    if context.out.is_json:
+        body = {"task_id": task_id, **(render.task(task)["error"] or {}), "traceback": list(task.error.traceback)}
+        context.out.json(render.document("taskerror", body))
+        return
+    context.out.line(f"{task.upload.file_id}: {task.error.message}")
+    if full or context.is_debug:
+        context.out.line("".join(task.error.traceback).rstrip())
+    context.out.hint(task.error.hint)
+
+
+@app.command("wait")
+def wait(
+    ctx: typer.Context,
+    task_ids: Annotated[list[str], typer.Argument(metavar="ID...", help="Ids of tasks.")],
+    timeout: Annotated[
+        float | None, typer.Option(metavar="S", help="Seconds to wait at most. Default: for ever.")
+    ] = None,
+) -> int:
+    """Wait until tasks have finished; exit 3 when one has failed, 124 when the time is up.
+
+    Example:
+
+        openrag task wait 019… --timeout 60
+    """
+    context: Context = ctx.obj
+    tasks = context.engine.wait_tasks(task_ids, timeout_s=timeout)
+    if context.out.is_json:
+        context.out.json(render.listing("tasks", map(render.task, tasks)))
+    else:
+        for task in tasks:
+            context.out.line(f"{task.id}\t{task.state}")
+    return ExitCode.OK if all(task.state is TaskState.COMPLETED for task in tasks) else ExitCode.PARTIAL
+
+
+@app.command("retry")
+def retry(
+    ctx: typer.Context,
+    task_ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Ids of tasks.")] = None,
+    failed: Annotated[
+        bool, typer.Option("--failed", help="Retry every failed task that can be. Default: off.")
+    ] = False,
+) -> int:
+    """Queue failed or cancelled tasks again; then `openrag task run` or a server runs them.
+
+    Example:
+
+        openrag task retry --failed && openrag task run
+    """
+    context: Context = ctx.obj
+    if not task_ids and not failed:
+        raise InvalidInput("no task was named", hint="give ids, or --failed")
+    retried = [context.engine.retry_task(task_id) for task_id in task_ids or []]
+    refused = 0
+    for task in context.engine.tasks([TaskState.FAILED]) if failed else []:
+        try:
+            retried.append(context.engine.retry_task(task.id))
+        except OpenRAGError as exc:
+            refused += 1
+            context.out.note(f"left alone: {task.upload.file_id}: {exc.message}")
+    if context.out.is_json:
+        context.out.json(render.listing("tasks", map(render.task, retried)))
+    else:
+        context.out.note(f"queued {render.counted(len(retried), 'task')} again")
+    return ExitCode.PARTIAL if refused else ExitCode.OK
+
+
+@app.command("cancel")
+def cancel(
+    ctx: typer.Context, task_ids: Annotated[list[str], typer.Argument(metavar="ID...", help="Ids of tasks.")]
+) -> None:
+    """Cancel tasks that have not finished; a file's old version stays.
+
+    Example:
+
+        openrag task cancel 019…
+    """
+    context: Context = ctx.obj
+    tasks = [context.engine.cancel_task(task_id) for task_id in task_ids]
+    if context.out.is_json:
+        context.out.json(render.listing("tasks", map(render.task, tasks)))
+    else:
+        context.out.note(f"cancelled {render.counted(len(tasks), 'task')}")
+
+
+@app.command("run")
+def run(ctx: typer.Context) -> int:
+    """Run every queued task here and now.
+
+    Example:
+
+        openrag file add ~/docs --detach && openrag task run
+    """
+    return add.drain(ctx.obj)
+
+
+@app.command("prune")
+def prune(
+    ctx: typer.Context,
+    older_than: Annotated[str, typer.Option(metavar="AGE", help="Least age: a number with s, m, h or d.")] = "7d",
+    state: Annotated[
+        list[TaskState],
+        typer.Option(
+            case_sensitive=False,
+            metavar="STATE",
+            help="Only tasks in this final state: COMPLETED, FAILED or CANCELLED. Repeatable. Default: any.",
+        ),
+    ] = [],  # noqa: B006
+) -> None:
+    """Forget finished tasks, their logs, and the originals kept to retry those that failed.
+
+    Example:
+
+        openrag task prune --older-than 30d --state COMPLETED
+    """
+    context: Context = ctx.obj
+    n_pruned = context.engine.prune_tasks(older_than_s=_seconds(older_than), states=state)
+    if context.out.is_json:
+        context.out.json(render.document("pruned", {"tasks": n_pruned}))
+    else:
+        context.out.note(f"forgot {render.counted(n_pruned, 'task')}")
+
+
+def _seconds(age: str) -> float:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", age.strip())
+    if match is None:
+        raise InvalidInput(f"the age {age!r} is not a number with s, m, h or d", hint="for example --older-than 7d")
+    return float(match[1]) * _UNITS[match[2]]

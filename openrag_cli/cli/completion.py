@@ -1,0 +1,143 @@
+"""`openrag __complete`: what may stand where the cursor is. It imports no Typer: a key was pressed, somebody waits.
+
+The commands and their options are in `tree.json`, which scripts/build_docs.py makes from the command tree; partitions,
+files, tasks and sessions come from the catalog alone, which is never made here.
+"""
+
+import json
+import shlex
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from openrag_cli.errors import OpenRAGError
+
+WANTS_FILES = 3
+"""The exit code that asks the shell for file names."""
+
+MAX_CANDIDATES = 200
+TREE = Path(__file__).with_name("tree.json")
+
+Node = dict[str, Any]
+Candidate = tuple[str, str]
+
+
+def run(arguments: list[str]) -> int:
+    """Print the candidates for `-- WORD...` (the last is being written) or `--line TEXT`; return the exit code."""
+    words = _words_of(arguments[1]) if arguments[:1] == ["--line"] and len(arguments) > 1 else arguments[1:] or [""]
+    try:
+        found = candidates(words)
+    except OpenRAGError:  # a damaged store is no reason to disturb somebody who types
+        return 0
+    if found is None:
+        return WANTS_FILES
+    for value, what in found:
+        if "\n" not in value and "\t" not in value:
+            sys.stdout.write(f"{value}\t{what}\n")
+    return 0
+
+
+def _words_of(line: str) -> list[str]:
+    """Return the words of a line after the program's name, the last being written; an open quote is closed."""
+    for end in ("", '"', "'"):
+        try:
+            words = shlex.split(line + end)
+        except ValueError:
+            continue
+        is_between = not end and (line[-1:].isspace() and line[-2:-1] != "\\")
+        return [*words[1:], ""] if is_between else words[1:] or [""]
+    return [""]
+
+
+def candidates(words: list[str]) -> list[Candidate] | None:
+    """Return what the last of `words` may become; None where a file of this machine is wanted."""
+    tree = json.loads(TREE.read_text(encoding="utf-8"))
+    *before, current = words
+    node, place, given = _walk(tree, before)
+    options = {**tree["options"], **node.get("options", {})}
+    if given["pending"]:
+        return _values(options[given["pending"]], current, given)
+    if current.startswith("-"):
+        name, equals, start = current.partition("=")
+        if equals and name in options:
+            found = _values(options[name], start, given)
+            return None if found is None else [(f"{name}={value}", what) for value, what in found]
+        shown = [(name, option["help"]) for name, option in options.items() if name.startswith(current)]
+        return [
+            entry for entry in shown if current.startswith("--") or entry[0].startswith("--") or len(entry[0]) == 2
+        ]
+    if "commands" in node:
+        return [(name, child["help"]) for name, child in node["commands"].items() if name.startswith(current)]
+    arguments = node.get("arguments", [])
+    if not arguments:
+        return []
+    kind = arguments[min(place, len(arguments) - 1)]
+    return _values(kind, current, given)
+
+
+def _walk(tree: Node, words: Iterable[str]) -> tuple[Node, int, Node]:
+    """Return the command reached, how many of its arguments are there, and what options were given."""
+    node, place = tree, 0
+    given: Node = {"pending": None}
+    for word in words:
+        options = {**tree["options"], **node.get("options", {})}
+        if given["pending"]:
+            given[options[given["pending"]]["name"]] = word
+            given["pending"] = None
+        elif word.startswith("-") and len(word) > 1:
+            name, equals, value = word.partition("=")
+            if name in options and options[name]["takes_value"]:
+                if equals:
+                    given[options[name]["name"]] = value
+                else:
+                    given["pending"] = name
+        elif word in node.get("commands", {}):
+            node, place = node["commands"][word], 0
+        else:
+            place += 1
+    return node, place, given
+
+
+def _values(entry: Node, start: str, given: Node) -> list[Candidate] | None:
+    kind = entry["kind"]
+    if kind == "path":
+        return None
+    if "choices" in entry:
+        return [(choice, "") for choice in entry["choices"] if choice.casefold().startswith(start.casefold())]
+    found = _from_store(kind, start, given)
+    return [one for one in found if one[0].startswith(start)][:MAX_CANDIDATES]
+
+
+def _from_store(kind: str, start: str, given: Node) -> Iterator[Candidate]:
+    from openrag_cli.config.settings import SETTINGS, load
+
+    if kind == "setting":
+        yield from ((setting.key, setting.help) for setting in SETTINGS)
+        return
+    if kind not in {"partition", "file", "task", "session"}:
+        return
+    store = load({"store": given.get("store")}).settings.store
+    if not (store / "openrag.db").exists():
+        return
+    from openrag_cli.store.catalog import Catalog
+    from openrag_cli.store.database import Database
+
+    database = Database(store / "openrag.db")
+    if kind == "partition":
+        yield from (
+            (entry.name, f"{entry.file_count:,} file{'s' * (entry.file_count != 1)}")
+            for entry in Catalog(database).partitions()
+        )
+    elif kind == "file":
+        partition = given.get("partition") or "all"
+        yield from ((name, partition) for name in Catalog(database).file_ids(partition, start, MAX_CANDIDATES))
+    elif kind == "task":
+        from openrag_cli.store.task_records import TaskLedger
+
+        tasks = TaskLedger(database).tasks(limit=MAX_CANDIDATES)
+        yield from ((task.id, f"{task.state} {task.upload.file_id}") for task in tasks)
+    else:
+        from openrag_cli.store.sessions import Sessions
+
+        yield from ((entry.name, f"{entry.message_count} messages") for entry in Sessions(database).all())

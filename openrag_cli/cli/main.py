@@ -1,0 +1,264 @@
+"""The Typer application, the options that every command has, and the one place where errors become exit codes."""
+
+import errno
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from typer.exceptions import TyperException
+
+from openrag_cli import __version__
+from openrag_cli.cli import help_formatter as helptext
+from openrag_cli.cli.commands import (
+    ask,
+    backup,
+    chat,
+    config,
+    doctor,
+    extract,
+    file,
+    partition,
+    search,
+    serve,
+    session,
+    task,
+)
+from openrag_cli.cli.commands import (
+    help as reference,
+)
+from openrag_cli.cli.commands import (
+    status as overview,
+)
+from openrag_cli.cli.commands import (
+    transfer as exchange,
+)
+from openrag_cli.cli.commands.context import Context
+from openrag_cli.cli.exit_codes import ExitCode, exit_code
+from openrag_cli.cli.output import Output, When, close_quietly
+from openrag_cli.cli.suggestions import usage_hint
+from openrag_cli.config.settings import color_is_refused
+from openrag_cli.errors import OpenRAGError, StoreError, WrongUsage
+
+app = typer.Typer(
+    name="openrag",
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    suggest_commands=False,  # hints.py does
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+for _name, _group in (
+    ("partition", partition.app),
+    ("file", file.app),
+    ("extract", extract.app),
+    ("session", session.app),
+    ("task", task.app),
+    ("config", config.app),
+):
+    app.add_typer(_group, name=_name)
+app.command("search")(search.search)
+app.command("ask")(ask.ask)
+app.command("chat")(chat.chat)
+app.command("doctor")(doctor.doctor)
+app.command("backup")(backup.backup)
+app.command("restore")(backup.restore)
+app.command("export")(exchange.export)
+app.command("import")(exchange.take_in)
+app.command("schema")(reference.schema)
+app.command("completion")(reference.completion)
+app.command("help")(reference.show_help)
+app.command("serve")(serve.serve)
+helptext.use(app)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"openrag {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def options(
+    ctx: typer.Context,
+    store: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR", help="Folder of the store. Default: OPENRAG_STORE, or openrag in the user's data folder."
+        ),
+    ] = None,
+    server: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Work on a server instead of a store; its token is OPENRAG_TOKEN. Default: OPENRAG_SERVER.",
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with a stable schema. Default: off.")] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print data and errors only, no notes, no progress. Default: off.")
+    ] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log each step to stderr. Default: off.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Log everything, with tracebacks. Default: off.")] = False,
+    color: Annotated[When, typer.Option(help="When to colour; wins over NO_COLOR.")] = When.AUTO,
+    embed_model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR",
+            help="Folder of an ONNX model with a manifest. Default: OPENRAG_EMBED_MODEL, or the model inside.",
+        ),
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option(metavar="N", help="Threads for embedding. Default: OPENRAG_THREADS, or all cores.")
+    ] = None,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_show_version)
+    ] = False,
+) -> None:
+    """Index your documents, search them, and get answers you can check. Offline.
+
+    Examples:
+
+        openrag file add ~/docs -p handbook
+
+        openrag search "rotate api keys"
+
+        openrag ask "how often do we rotate keys?"
+    """
+    del version
+    out = Output(is_json=as_json, is_quiet=quiet, color=color, no_color=color_is_refused())
+    flags = {"store": store, "server": server, "embed_model": embed_model, "threads": threads}
+    level = "DEBUG" if debug else "INFO" if verbose else None
+    ctx.obj.configure(out, {**flags, "log_level": level}, is_debug=debug)
+    if ctx.invoked_subcommand is None:
+        if out.is_terminal or out.is_json:
+            overview.show(ctx.obj)
+        else:
+            out.line(ctx.get_help())
+
+
+FLAGS = {"--json", "--quiet", "-q", "--verbose", "-v", "--debug"}
+WITH_VALUE = {"--store", "--server", "--color", "--embed-model", "--threads"}
+
+
+def hoist(arguments: Sequence[str]) -> list[str]:
+    """Return the arguments with the global options first, wherever they stood before a `--`."""
+    front: list[str] = []
+    rest: list[str] = []
+    pending = list(arguments)
+    while pending:
+        word = pending.pop(0)
+        if word == "--":
+            rest += [word, *pending]
+            break
+        if word in FLAGS or (word.partition("=")[0] in WITH_VALUE and "=" in word):
+            front.append(word)
+        elif word in WITH_VALUE and pending:
+            front += [word, pending.pop(0)]
+        else:
+            rest.append(word)
+    return front + rest
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit code; nothing but the code and the two streams leaves this function."""
+    os.umask(0o077)  # LanceDB creates its files readable by all
+    context = Context()
+    try:
+        try:
+            code = _invoke(context, arguments)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            close_quietly()
+            code = ExitCode.CLOSED_PIPE
+        except OSError as exc:  # the only one let through: see _is_full_output
+            close_quietly()
+            context.out.error(StoreError(f"the output cannot be written: {exc.strerror}", hint="free some space"))
+            code = ExitCode.IO
+    finally:
+        context.close()
+    return int(code)
+
+
+def _invoke(context: Context, arguments: Sequence[str]) -> int:
+    try:
+        outcome = app(hoist(arguments), standalone_mode=False, prog_name="openrag", obj=context)
+        if outcome == ExitCode.INTERRUPTED and not isinstance(outcome, ExitCode):  # what Typer makes of Ctrl-C
+            raise KeyboardInterrupt  # noqa: TRY301 - to the handler below
+        return outcome if isinstance(outcome, int) else ExitCode.OK
+    except typer.Exit as exc:
+        return exc.exit_code
+    except TyperException as exc:
+        return _usage_error(context, exc, arguments)
+    except OpenRAGError as exc:
+        context.out.error(exc)
+        if context.is_debug:
+            traceback.print_exc()
+        return exit_code(type(exc))
+    except (KeyboardInterrupt, typer.Abort):
+        context.out.warn("interrupted")
+        return ExitCode.INTERRUPTED
+    except SystemExit as exc:  # Typer ends the process itself when a pipe has closed
+        if isinstance(exc.__context__, BrokenPipeError):
+            raise exc.__context__ from None
+        raise
+    except Exception as exc:  # noqa: BLE001 - the last resort: a bug must not look like a mistake of the user
+        return _bug(context, exc)
+
+
+def _bug(context: Context, exc: Exception) -> int:
+    if _is_full_output(exc):
+        raise exc
+    path = _keep(context, exc)
+    hint = f"please report it, with the end of {path}" if path else "run it again with --debug, and please report it"
+    context.out.error(OpenRAGError(f"a bug in openrag: {exc!r}", hint=hint))
+    if context.is_debug:
+        traceback.print_exception(exc)
+    return ExitCode.BUG
+
+
+def _keep(context: Context, exc: Exception) -> Path | None:
+    """Append the traceback to the log file, of two times 1 MiB at most; return its path, if that worked."""
+    import platform
+    from logging.handlers import RotatingFileHandler
+
+    try:
+        path = context.settings.cache / "openrag.log"
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        handler = RotatingFileHandler(path, maxBytes=1 << 20, backupCount=1, encoding="utf-8")
+        handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+        text = f"openrag {__version__}, Python {platform.python_version()}, {platform.platform()}"
+        handler.emit(
+            logging.LogRecord(__name__, logging.ERROR, __file__, 0, text, None, (type(exc), exc, exc.__traceback__))
+        )
+        handler.close()
+    except (OSError, OpenRAGError):  # a full disk, wrong settings: the message is what is left
+        return None
+    return path
+
+
+def _is_full_output(exc: Exception) -> bool:
+    """Whether stdout cannot be written: nothing else writes without a file's name or a translation to StoreError."""
+    full = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
+    return isinstance(exc, OSError) and exc.errno in full and exc.filename is None
+
+
+def _wants_json(arguments: Sequence[str]) -> bool:
+    front = hoist(arguments)
+    return "--json" in (front[: front.index("--")] if "--" in front else front)
+
+
+def _usage_error(context: Context, exc: TyperException, arguments: Sequence[str]) -> int:
+    context.out.is_json |= _wants_json(arguments)  # the options may not have been read yet
+    message = exc.format_message().replace("\n", " ").replace("Value error, ", "").partition(" (Possible options")[0]
+    if type(exc).__name__ == "NoArgsIsHelpError":  # typer does not export it
+        if not context.out.is_json:
+            context.out.warn(exc.format_message())
+            return ExitCode.USAGE
+        message = f"{getattr(getattr(exc, 'ctx', None), 'command_path', 'openrag')} needs a command"
+    context.out.error(WrongUsage(message, hint=usage_hint(exc, message, [*FLAGS, *WITH_VALUE])))
+    return ExitCode.USAGE

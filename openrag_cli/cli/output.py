@@ -1,0 +1,257 @@
+"""What a person or a pipe sees: data on stdout, everything else on stderr. The only module that imports rich."""
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, TextIO
+
+from openrag_cli.contract import to_json as render
+from openrag_cli.errors import OpenRAGError
+
+BOLD, DIM, RED, GREEN, YELLOW, CYAN = "1", "2", "31", "32", "33", "36"
+PLAIN_WIDTH = 100
+GAP = 2  # columns between those of a table
+LEAST_WIDTH = 16  # to which a column may shrink
+
+
+class When(StrEnum):
+    """When to colour."""
+
+    AUTO = "auto"
+    ALWAYS = "always"
+    NEVER = "never"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a table: its title, whether it is a number, and what gives way on a narrow screen.
+
+    Cells of a column that may shrink are cut in the middle; an optional column is left out first.
+    """
+
+    title: str
+    is_number: bool = False
+    may_shrink: bool = False
+    is_optional: bool = False
+
+
+class Output:
+    """The two streams, and how this command was asked to use them."""
+
+    def __init__(
+        self, *, is_json: bool = False, is_quiet: bool = False, color: When = When.AUTO, no_color: bool = False
+    ) -> None:
+        self.is_json = is_json
+        self.is_quiet = is_quiet
+        self._color = color
+        self._no_color = no_color
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether a person sees stdout."""
+        return sys.stdout.isatty()
+
+    @property
+    def width(self) -> int:
+        """Columns of the terminal; 100 without one."""
+        return shutil.get_terminal_size((PLAIN_WIDTH, 24)).columns if self.is_terminal else PLAIN_WIDTH
+
+    def styled(self, text: str, *styles: str, stream: TextIO | None = None) -> str:
+        """Return `text` with ANSI styles, if colour is wanted on the stream (default: stdout)."""
+        return f"\x1b[{';'.join(styles)}m{text}\x1b[0m" if self.has_color(stream or sys.stdout) else text
+
+    def has_color(self, stream: TextIO) -> bool:
+        """Whether to colour: --color, then NO_COLOR, then whether it is a terminal."""
+        if self._color is not When.AUTO:
+            return self._color is When.ALWAYS
+        return stream.isatty() and not self._no_color
+
+    def time(self, moment: datetime) -> str:
+        """Return a time: local and to the minute for a person, RFC 3339 in UTC for a pipe."""
+        return f"{moment.astimezone():%Y-%m-%d %H:%M}" if self.is_terminal else render.rfc3339(moment)
+
+    # --- stdout
+
+    def json(self, value: render.Json) -> None:
+        """Print one JSON object: indented for a person, on one line for a pipe."""
+        print(json.dumps(value, ensure_ascii=False, indent=2 if self.is_terminal else None))
+
+    def json_lines(self, values: Iterable[render.Json]) -> None:
+        """Print JSON objects, one a line."""
+        for value in values:
+            print(json.dumps(value, ensure_ascii=False))
+
+    def line(self, text: str = "") -> None:
+        """Print a line of data."""
+        print(text)
+
+    def table(self, columns: Sequence[Column], rows: Sequence[Sequence[Any]], *, empty: str) -> None:
+        """Print rows: a table on a terminal, tab-separated values without a head otherwise; `empty` is a note."""
+        if not rows:
+            self.note(empty)
+        elif self.is_terminal:
+            self._rich_table(columns, rows)
+        else:
+            for row in rows:
+                print("\t".join(str(cell).replace("\t", " ").replace("\n", " ") for cell in row))
+
+    def _rich_table(self, columns: Sequence[Column], rows: Sequence[Sequence[Any]]) -> None:
+        from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
+
+        cells = [[str(cell).replace("\n", " ") for cell in row] for row in rows]
+        shown = _fitting(columns, cells, self.width)
+        table = Table(
+            box=None,
+            pad_edge=False,
+            padding=(0, GAP, 0, 0),
+            header_style="bold" if self.has_color(sys.stdout) else "",
+        )
+        for at in shown:
+            table.add_column(columns[at].title, justify="right" if columns[at].is_number else "left", no_wrap=True)
+        for row in cells:
+            table.add_row(*(Text(_cut(row[at], shown[at])) for at in shown))
+        # Without `soft_wrap`, rich would cut what _fitting could not make room for.
+        Console(no_color=not self.has_color(sys.stdout), highlight=False, markup=False).print(table, soft_wrap=True)
+
+    # --- stderr
+
+    def note(self, text: str) -> None:
+        """Print a message for a person, unless --quiet."""
+        if not self.is_quiet:
+            self.warn(text)
+
+    def warn(self, text: str) -> None:
+        """Print a message that --quiet does not silence; on a terminal, lines break between words."""
+        if sys.stderr.isatty():
+            width = shutil.get_terminal_size((PLAIN_WIDTH, 24)).columns
+            text = "\n".join(_wrapped(line, width) for line in text.split("\n"))
+        print(text, file=sys.stderr)
+
+    def hint(self, text: str | None) -> None:
+        """Print what to do next."""
+        if text:
+            self.warn(f"{self.styled('hint:', CYAN, stream=sys.stderr)} {text}")
+
+    def error(self, exc: OpenRAGError) -> None:
+        """Print an error: JSON with --json, else what happened and the hint."""
+        if self.is_json:
+            print(json.dumps(render.error(exc), ensure_ascii=False), file=sys.stderr)
+            return
+        self.warn(f"{self.styled('error:', BOLD, RED, stream=sys.stderr)} {exc.message}")
+        self.hint(exc.hint)
+
+    @contextlib.contextmanager
+    def progress(self, what: str) -> Iterator["Progress"]:
+        """Show a bar on a terminal while the block runs; nothing elsewhere, with --quiet, or with --json."""
+        if self.is_quiet or self.is_json or not sys.stderr.isatty():
+            yield Progress(lambda **_: None)
+            return
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress as Bar
+
+        console = Console(stderr=True, no_color=not self.has_color(sys.stderr))
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=None),
+            MofNCompleteColumn(),
+            TextColumn("files, {task.fields[chunks]:,} chunks, {task.fields[rate]:.0f} chunks/s"),
+            TimeRemainingColumn(),
+        )
+        with Bar(*columns, console=console, transient=True, expand=True) as bar:
+            task = bar.add_task(what, total=None, chunks=0, rate=0.0)
+            yield Progress(lambda **changes: bar.update(task, **changes))
+
+
+class Progress:
+    """Counts what is done; `update` draws it."""
+
+    def __init__(self, update: Callable[..., None]) -> None:
+        import time
+
+        self._update = update
+        self._clock = time.monotonic
+        self._began = self._clock()
+        self._n_files = 0
+        self._n_chunks = 0
+
+    def expect(self, n_files: int) -> None:
+        """Set the number of files to come."""
+        self._began = self._clock()
+        self._update(total=n_files)
+
+    def advance(self, n_chunks: int) -> None:
+        """Count one more file, of `n_chunks` chunks."""
+        self._n_files += 1
+        self._n_chunks += n_chunks
+        rate = self._n_chunks / max(self._clock() - self._began, 0.001)
+        self._update(completed=self._n_files, chunks=self._n_chunks, rate=rate)
+
+
+def _fitting(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int) -> dict[int, int]:
+    """Return the width of each column that is shown, by its place."""
+    from rich.cells import cell_len
+
+    shown = {
+        at: max(cell_len(column.title), *(cell_len(row[at]) for row in rows)) for at, column in enumerate(columns)
+    }
+    for at in reversed(range(len(columns))):
+        least = sum(min(size, LEAST_WIDTH) if columns[at].may_shrink else size for at, size in shown.items())
+        if columns[at].is_optional and least + GAP * (len(shown) - 1) > width:
+            del shown[at]
+    shrinking = [at for at in shown if columns[at].may_shrink]
+    room = width - GAP * (len(shown) - 1) - sum(size for at, size in shown.items() if at not in shrinking)
+    while shrinking and sum(shown[at] for at in shrinking) > room:
+        widest = max(shrinking, key=shown.__getitem__)
+        if shown[widest] <= LEAST_WIDTH:
+            break
+        shown[widest] -= 1
+    return shown
+
+
+def _cut(text: str, width: int) -> str:
+    """Return a text with its middle left out where it is wider than `width` columns."""
+    from rich.cells import cell_len, set_cell_size
+
+    if cell_len(text) <= width:
+        return text
+    n_tail = (width - 1) * 2 // 3  # the end of a path says more than its beginning
+    return f"{set_cell_size(text, width - 1 - n_tail)}…{set_cell_size(text[::-1], n_tail)[::-1]}"
+
+
+def _wrapped(line: str, width: int) -> str:
+    """Return a line broken between words; its first word may be styled."""
+    import textwrap
+
+    word = line.partition(" ")[0]
+    plain = re.sub(r"\x1b\[[\d;]*m", "", word)
+    text = plain + line[len(word) :]
+    if len(text) <= width:
+        return line
+    return word + textwrap.fill(text, width, break_long_words=False, break_on_hyphens=False)[len(plain) :]
+
+
+def close_quietly() -> None:
+    """After a closed pipe: point stdout nowhere, so that the interpreter's last flush does not complain."""
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(devnull, sys.stdout.fileno())
+
+
+def human_size(n_bytes: int) -> str:
+    """Return a size for a person, in powers of 1024: 512 B, 1.5 KiB, 3.0 MiB."""
+    size = float(n_bytes)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if size < 1024:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1024
+    return f"{size:.1f} TiB"

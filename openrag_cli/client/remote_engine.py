@@ -1,0 +1,375 @@
+"""The engine's twin on a server: the same methods, over the HTTP API.
+
+What an edge can do with an `Engine` it can do with this; what only the server's own machine can do (running and
+pruning its queue) is an error that says so.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from functools import cached_property
+from io import BytesIO
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, BinaryIO, Self
+
+from openrag_cli import errors
+from openrag_cli.client.from_json import (
+    body_of,
+    error_of,
+    path_of,
+    sha256_of,
+    to_chunk,
+    to_file,
+    to_partition,
+    to_task,
+)
+from openrag_cli.domain import (
+    FINAL_STATES,
+    Document,
+    Failure,
+    File,
+    Hit,
+    LogLine,
+    Metadata,
+    Page,
+    Partition,
+    Report,
+    Task,
+    TaskKind,
+    TaskState,
+)
+from openrag_cli.retrieval.retriever import Extract, SearchRequest
+
+if TYPE_CHECKING:
+    import httpx
+
+    from openrag_cli.ingest.add_files import AddOptions
+    from openrag_cli.ingest.discovery import Source
+    from openrag_cli.ingest.pipeline import Listener
+    from openrag_cli.sync.runner import SyncOptions, SyncOutcome
+
+Json = dict[str, Any]
+CONNECT_S = 10.0
+READ_S = 120.0
+POLL_S = 0.2
+BLOCK_BYTES = 1 << 20
+
+
+def _never() -> bool:
+    return False
+
+
+class RemoteEngine:
+    """A store behind the HTTP API at `url`. Safe across threads."""
+
+    def __init__(self, url: str, token: str | None) -> None:
+        self._url = url.rstrip("/")
+        self._token = token
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        if "_client" in self.__dict__:
+            self._client.close()
+
+    @cached_property
+    def _client(self) -> "httpx.Client":
+        import httpx
+
+        headers = [(b"Authorization", f"Bearer {self._token}".encode())] if self._token else []
+        try:
+            return httpx.Client(base_url=self._url, headers=headers, timeout=httpx.Timeout(READ_S, connect=CONNECT_S))
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol) as exc:
+            raise errors.ConfigError(
+                f"{self._url} is not a server's URL: {exc}", hint="--server http://host:8080"
+            ) from exc
+
+    def _send(self, method: str, path: str, **arguments: Any) -> "httpx.Response":
+        import httpx
+
+        try:
+            response = self._client.request(method, path, **arguments)
+        except httpx.TimeoutException as exc:
+            raise errors.UpstreamTimeout(f"the server {self._url} did not answer in time", hint="try again") from exc
+        except httpx.UnsupportedProtocol as exc:
+            raise errors.ConfigError(f"{self._url} is not a server's URL", hint="--server http://host:8080") from exc
+        except httpx.TransportError as exc:
+            raise errors.UpstreamError(
+                f"the server {self._url} cannot be reached: {exc}", hint="is it running?"
+            ) from exc
+        if response.status_code >= 400:
+            raise error_of(response)
+        return response
+
+    def _get(self, path: str, **parameters: Any) -> Json:
+        return body_of(self._send("GET", path, params=parameters))
+
+    # --- partitions
+
+    def partitions(self) -> list[Partition]:
+        """See `Engine.partitions`; times are to the second."""
+        return [to_partition(entry) for entry in self._get("/partition")["partitions"]]
+
+    def create_partition(self, name: str) -> Partition:
+        """See `Engine.create_partition`."""
+        return to_partition(body_of(self._send("POST", path_of("partition", name))))
+
+    def partition(self, name: str) -> Partition:
+        """See `Engine.partition`."""
+        found = next((partition for partition in self.partitions() if partition.name == name), None)
+        if found is None:
+            raise errors.PartitionNotFound(name)
+        return found
+
+    def delete_partition(self, name: str) -> int:
+        """See `Engine.delete_partition`."""
+        n_files = self.partition(name).file_count
+        self._send("DELETE", path_of("partition", name))
+        return n_files
+
+    # --- files
+
+    def files(self, partition: str, *, limit: int = -1, offset: int = 0) -> list[File]:
+        """See `Engine.files`; `all` is not known to a server."""
+        entries: list[Json] = []
+        while limit < 0 or len(entries) < limit:
+            wanted = 1000 if limit < 0 else min(1000, limit - len(entries))
+            page = self._get(path_of("partition", partition), limit=wanted, offset=offset + len(entries))["files"]
+            entries += page
+            if len(page) < wanted:
+                break
+        return [to_file(entry) for entry in entries]
+
+    def file(self, partition: str, file_id: str) -> File:
+        """See `Engine.file`."""
+        return to_file(self._get(path_of("partition", partition, "file", file_id))["metadata"])
+
+    def document(self, partition: str, file_id: str) -> Document:
+        """See `Engine.document`."""
+        body = self._get(path_of("partition", partition, "text", file_id))
+        pages = tuple(Page(page["number"], page["start"], page["end"]) for page in body["pages"])
+        return Document(markdown=body["text"], pages=pages)
+
+    def original(self, partition: str, file_id: str) -> BinaryIO:
+        """See `Engine.original`; the bytes are held in memory."""
+        return BytesIO(self._send("GET", path_of("partition", partition, "content", file_id)).content)
+
+    def edit_file(self, partition: str, file_id: str, changes: Metadata, *, remove: Sequence[str] = ()) -> File:
+        """See `Engine.edit_file`."""
+        form: Json = {"metadata": json.dumps(changes), "remove": list(remove)}
+        self._send("PATCH", path_of("indexer", "partition", partition, "file", file_id), data=form)
+        return self.file(partition, file_id)
+
+    def delete_files(self, partition: str, file_ids: Sequence[str]) -> tuple[list[str], list[str]]:
+        """See `Engine.delete_files`; each file is one request."""
+        deleted: list[str] = []
+        missing: list[str] = []
+        for file_id in dict.fromkeys(file_ids):
+            try:
+                self._send("DELETE", path_of("indexer", "partition", partition, "file", file_id))
+                deleted.append(file_id)
+            except errors.NotFound:
+                missing.append(file_id)
+        return deleted, missing
+
+    # --- adding
+
+    def add(
+        self,
+        sources: Iterable["Source"],
+        options: "AddOptions",
+        *,
+        detach: bool = False,
+        on_queued: Callable[[int], None] = lambda _: None,
+        listener: "Listener" = lambda _: None,
+        should_stop: Callable[[], bool] = _never,
+    ) -> Report:
+        """See `Engine.add`: files are sent one by one; then, unless `detach`, the server's workers are waited for."""
+        began = time.monotonic()
+        report = Report()
+        known = self._known(options.partition)
+        pending: dict[str, Source] = {}
+        for source in sources:
+            if should_stop():
+                break
+            try:
+                task_id = self._upload(source, options, known.get(source.file_id), report)
+            except (errors.InvalidInput, errors.Conflict, errors.NotFound, errors.IngestError) as exc:
+                code = exc.reason if isinstance(exc, errors.IngestError) else exc.code
+                report.failures.append(Failure(source.file_id, str(source.path), None, code, exc.message, exc.hint))
+            else:
+                pending |= {task_id: source} if task_id else {}
+        on_queued(len(pending))
+        if not detach:
+            self._await(pending, report, listener, should_stop)
+            self._count_chunks(options.partition, pending, report)
+        report.seconds = round(time.monotonic() - began, 3)
+        return report
+
+    def _known(self, partition: str) -> dict[str, File]:
+        try:
+            return {file.file_id: file for file in self.files(partition)}
+        except errors.NotFound:
+            return {}
+
+    def _upload(self, source: "Source", options: "AddOptions", known: File | None, report: Report) -> str | None:
+        """Send one file; return its task, or None when there was nothing to do."""
+        from openrag_cli.ingest.add_files import IfExists
+        from openrag_cli.ingest.stable_read import opening
+
+        path = path_of("indexer", "partition", options.partition, "file", source.file_id)
+        with opening(source.path), source.path.open("rb") as stream:
+            if known and (options.if_exists is IfExists.SKIP or sha256_of(stream) == known.sha256):
+                report.unchanged += 1
+                return None
+            stream.seek(0)
+            method = "PUT" if known and options.if_exists is IfExists.REPLACE else "POST"
+            answer = self._send(
+                method,
+                path,
+                files={"file": (source.filename, stream)},
+                data={"metadata": json.dumps(options.metadata)},
+            )
+        return str(body_of(answer)["task_status_url"]).rsplit("/", 1)[1]
+
+    def _await(
+        self, pending: Mapping[str, "Source"], report: Report, listener: "Listener", should_stop: Callable[[], bool]
+    ) -> None:
+        from openrag_cli.ingest.pipeline import TaskDone
+
+        for task_id, source in pending.items():
+            while not should_stop():
+                task = self.task(task_id)
+                if task.state in FINAL_STATES:
+                    break
+                time.sleep(POLL_S)
+            else:
+                return
+            if task.state is TaskState.COMPLETED:
+                report.added += task.kind is TaskKind.ADD
+                report.replaced += task.kind is TaskKind.REPLACE
+            elif task.error:
+                error = task.error
+                report.failures.append(
+                    Failure(source.file_id, str(source.path), task_id, error.code, error.message, error.hint)
+                )
+            listener(TaskDone(task, error=task.error))
+
+    def _count_chunks(self, partition: str, pending: Mapping[str, "Source"], report: Report) -> None:
+        if pending:
+            report.chunks = sum(
+                file.chunk_count for file in self._known(partition).values() if file.revision in pending
+            )
+
+    # --- tasks
+
+    def tasks(self, states: Iterable[TaskState] = (), *, limit: int = -1) -> list[Task]:
+        """See `Engine.tasks`; at most 10,000 of each state."""
+        wanted: list[str | None] = [str(state) for state in states] or [None]
+        n_most = limit if 0 <= limit <= 10_000 else 10_000
+        found = [
+            to_task(entry | {"task_state": entry["state"]})
+            for state in wanted
+            for entry in self._get(
+                "/queue/tasks", limit=max(1, n_most), **({"task_status": str(state)} if state else {})
+            )["tasks"]
+        ]
+        found.sort(key=lambda task: task.id, reverse=True)
+        return found[:limit] if limit >= 0 else found
+
+    def task(self, task_id: str) -> Task:
+        """See `Engine.task`."""
+        return to_task(self._get(path_of("indexer", "task", task_id)))
+
+    def task_counts(self) -> dict[TaskState, int]:
+        """See `Engine.task_counts`."""
+        counts = self._get("/queue/info")["tasks"]
+        finished = {state: counts[f"total_{state.lower()}"] for state in FINAL_STATES}
+        return {state: finished.get(state, counts["active_statuses"].get(str(state), 0)) for state in TaskState}
+
+    def count_live(self, batch: str | None = None) -> int:
+        """See `Engine.count_live`; a server does not know the batches of its clients, so one has none left."""
+        return 0 if batch else sum(n for state, n in self.task_counts().items() if not state.is_final)
+
+    def task_log(self, task_id: str, *, last: int = -1) -> list[LogLine]:
+        """See `Engine.task_log`."""
+        lines = self._get(path_of("indexer", "task", task_id, "logs"), max_lines=last if last > 0 else 100_000)[
+            "logs"
+        ]
+        parts = [line.split(" - ", 2) for line in lines]
+        return [LogLine(datetime.fromisoformat(at), level, message) for at, level, message in parts]
+
+    def cancel_task(self, task_id: str) -> Task:
+        """See `Engine.cancel_task`."""
+        self._send("DELETE", path_of("indexer", "task", task_id))
+        return self.task(task_id)
+
+    def retry_task(self, task_id: str) -> Task:
+        """See `Engine.retry_task`."""
+        self._send("POST", path_of("indexer", "task", task_id, "retry"))
+        return self.task(task_id)
+
+    def wait_tasks(self, task_ids: Sequence[str], *, timeout_s: float | None = None) -> list[Task]:
+        """See `Engine.wait_tasks`."""
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        while True:
+            tasks = [self.task(task_id) for task_id in task_ids]
+            n_left = sum(not task.state.is_final for task in tasks)
+            if not n_left:
+                return tasks
+            if deadline is not None and time.monotonic() >= deadline:
+                raise errors.DeadlineReached(
+                    f"{n_left} of {len(tasks)} tasks have not finished after {timeout_s:g} s"
+                )
+            time.sleep(POLL_S)
+
+    def drain(self, **_: Any) -> None:
+        """Refuse: a server's workers run its queue."""
+        raise errors.InvalidInput("the server's own workers run its queue", hint="openrag task list --server URL")
+
+    def sync(self, options: "SyncOptions", **_: Any) -> "SyncOutcome":
+        """Refuse: what a folder was like is remembered in the store."""
+        raise errors.InvalidInput(
+            f"{options.folder} can be synced into a store only, not through a server",
+            hint="run it on the server's machine, without --server, or use: openrag file add --if-exists replace",
+        )
+
+    def prune_tasks(self, **_: Any) -> int:
+        """Refuse: only the server's own machine may forget its tasks."""
+        raise errors.InvalidInput("tasks are pruned on the server's machine", hint="run it there, without --server")
+
+    # --- searching
+
+    def search(self, request: SearchRequest) -> list[Hit]:
+        """See `Engine.search`."""
+        request.check()
+        parameters: Json = {
+            "text": request.text,
+            "partitions": list(request.partitions),
+            "files": list(request.file_ids),
+            "top_k": request.top_k,
+            "mode": str(request.mode),
+            "filter": request.filter,
+        }
+        optional = {"min_score": request.min_score, "per_file": request.per_file}
+        parameters |= {name: value for name, value in optional.items() if value is not None}
+        documents = self._get("/search", **parameters)["documents"]
+        return [
+            Hit(to_chunk(entry), to_file(entry["metadata"]), entry["metadata"]["score"], entry["metadata"]["scores"])
+            for entry in documents
+        ]
+
+    def extract(self, chunk_id: str, *, context: int = 0) -> Extract:
+        """See `Engine.extract`."""
+        body = self._get(path_of("extract", chunk_id), context=context)
+        chunk = to_chunk({"content": body["page_content"], "metadata": body["metadata"]})
+        before, after = (tuple(map(to_chunk, body[side])) for side in ("before", "after"))
+        return Extract(chunk, to_file(body["metadata"]), before, after)

@@ -1,0 +1,88 @@
+"""Changing a configuration file: one value, with everything else as it was, comments included."""
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from openrag_cli.config.settings import Setting, setting_of
+from openrag_cli.errors import ConfigError, os_errors
+from openrag_cli.fsync import fsync
+
+
+def set_value(path: Path, key: str, text: str) -> Any:
+    """Set `key` in the file at `path`, made if there is none, and return the value as it is read back.
+
+    The file is replaced as a whole, so a crash leaves the old one or the new one; it is readable by its owner only.
+
+    Raises:
+        ConfigError: no such key, a value that it cannot have, or a file that is not TOML. Forbidden, StoreError: by cause.
+    """
+    setting = setting_of(key)
+    value = _checked(setting, text)
+    document = _document(path)
+    *tables, name = key.split(".")
+    place: Any = document
+    for table in tables:
+        place = place.setdefault(table, {})
+    place[name] = _plain(value, text)
+    _write(path, document.as_string())
+    return value
+
+
+def unset_value(path: Path, key: str) -> bool:
+    """Remove `key` from the file at `path`; return whether it was there. Raises: as `set_value`."""
+    setting_of(key)
+    document = _document(path)
+    *tables, name = key.split(".")
+    place: Any = document
+    for table in tables:
+        place = place.get(table, {})
+    if name not in place:
+        return False
+    del place[name]
+    _write(path, document.as_string())
+    return True
+
+
+def _checked(setting: Setting, text: str) -> Any:
+    try:
+        return setting.parse(text)
+    except ValueError as exc:
+        raise ConfigError(f"{setting.key} {exc}, not {text!r}", hint=setting.help) from None
+
+
+def _plain(value: Any, text: str) -> Any:
+    """Return what TOML is to hold: numbers, truth values and lists as such, a path as it was given."""
+    if isinstance(value, tuple):
+        return list(value)
+    return value if isinstance(value, bool | int | float) else text
+
+
+def _document(path: Path) -> Any:
+    import tomlkit
+    from tomlkit.exceptions import TOMLKitError
+
+    with os_errors(f"reading {path}"):
+        text = path.read_text(encoding="utf-8", errors="surrogateescape") if path.exists() else ""
+    try:
+        return tomlkit.parse(text)
+    except TOMLKitError as exc:
+        raise ConfigError(f"{path} is not valid TOML: {exc}", hint=f"edit {path}") from exc
+
+
+def _write(path: Path, text: str) -> None:
+    with os_errors(f"writing {path}"):
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        target = path.resolve()  # a link to the file stays a link
+        descriptor, name = tempfile.mkstemp(prefix=".openrag-", dir=target.parent)
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape") as stream:
+                stream.write(text)
+                stream.flush()
+                os.fsync(stream.fileno())
+            Path(name).replace(target)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+        fsync(target.parent)

@@ -1,0 +1,299 @@
+"""Settings: what can be set, from where, and which source won.
+
+Precedence: flag, then environment, then `./openrag.toml`, then the user's `config.toml`, then the default. This is
+the only module that reads the environment.
+"""
+
+import contextlib
+import difflib
+import os
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from openrag_cli.config import values
+from openrag_cli.errors import ConfigError
+
+APP = "openrag"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One thing that can be set: `key` is its name in a file, with a dot for a table; `env` lists variables."""
+
+    key: str
+    env: tuple[str, ...]
+    parse: Callable[[Any], Any]
+    default: Any
+    help: str
+    is_secret: bool = False
+
+    @property
+    def attribute(self) -> str:
+        """Its name in `Settings`."""
+        return self.key.replace(".", "_")
+
+
+def _default_threads() -> int:
+    affinity = getattr(os, "sched_getaffinity", None)  # absent on macOS
+    return max(1, len(affinity(0)) if affinity else os.cpu_count() or 1)
+
+
+def _user_dir(kind: str) -> Path:
+    from platformdirs import PlatformDirs
+
+    dirs = PlatformDirs(APP, appauthor=False)
+    return Path({"data": dirs.user_data_dir, "config": dirs.user_config_dir, "cache": dirs.user_cache_dir}[kind])
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting("store", ("OPENRAG_STORE",), values.path, lambda: _user_dir("data"), "folder of the store"),
+    Setting("cache", ("OPENRAG_CACHE",), values.path, lambda: _user_dir("cache"), "folder of what can be made again"),
+    Setting("server", ("OPENRAG_SERVER",), values.optional_text, None, "URL of a server to work on instead of a store"),
+    Setting("token", ("OPENRAG_TOKEN",), values.optional_text, None, "token sent to the server", is_secret=True),
+    Setting("embed_model", ("OPENRAG_EMBED_MODEL",), values.optional_path, None,
+            "folder of an ONNX embedding model with a manifest; default: the one inside the package"),
+    Setting("language", ("OPENRAG_LANGUAGE",), values.language, "English",
+            "language whose words a new store stems in its full-text index"),
+    Setting("threads", ("OPENRAG_THREADS",), values.integer(1, 1024), _default_threads,
+            "threads for embedding; default: the cores this process may use"),
+    Setting("llm.base_url", ("OPENRAG_LLM_BASE_URL", "OPENAI_BASE_URL"), values.optional_url, None,
+            "URL of an OpenAI-compatible LLM, up to /v1; default: OpenAI's, if llm.model is set; else answers are extractive"),
+    Setting("llm.model", ("OPENRAG_LLM_MODEL", "OPENAI_MODEL"), values.optional_text, None,
+            "model to ask of the LLM; default: the first that it lists"),
+    Setting("llm.api_key", ("OPENRAG_LLM_API_KEY", "OPENAI_API_KEY"), values.optional_text, None,
+            "key sent to the LLM", is_secret=True),
+    Setting("llm.connect_timeout_s", ("OPENRAG_LLM_CONNECT_TIMEOUT_S",), values.number(0.1, 600), 10.0,
+            "seconds to wait for a connection to the LLM"),
+    Setting("llm.read_timeout_s", ("OPENRAG_LLM_READ_TIMEOUT_S",), values.number(0.1, 3600), 120.0,
+            "seconds that the LLM may be silent"),
+    Setting("llm.retries", ("OPENRAG_LLM_RETRIES",), values.integer(0, 10), 2,
+            "times that a request to the LLM is sent again when nothing of an answer came"),
+    Setting("llm.context_tokens", ("OPENRAG_LLM_CONTEXT_TOKENS",), values.integer(512, 10_000_000), 8192,
+            "window of the LLM, in tokens: what it reads and writes together"),
+    Setting("llm.max_tokens", ("OPENRAG_LLM_MAX_TOKENS",), values.integer(1, 1_000_000), 1024,
+            "longest answer asked of the LLM, in tokens"),
+    Setting("llm.can_see", ("OPENRAG_LLM_CAN_SEE",), values.flag, "false", "whether the LLM takes images"),
+    Setting("prompts", ("OPENRAG_PROMPTS",), values.optional_path, None,
+            "folder with prompts that replace those of the package, by file name"),
+    Setting("max_file_bytes", ("OPENRAG_MAX_FILE_BYTES",), values.integer(1, 1 << 40), 1 << 30,
+            "largest file accepted, in bytes"),
+    Setting("host", ("OPENRAG_HOST",), values.text, "127.0.0.1", "address that the server binds"),
+    Setting("port", ("OPENRAG_PORT",), values.integer(0, 65535), 8080, "port of the server; 0 takes any that is free"),
+    Setting("workers", ("OPENRAG_WORKERS",), values.integer(0, 64), 1, "indexing processes of the server"),
+    Setting("root_path", ("OPENRAG_ROOT_PATH",), values.optional_path_text, "", "path under which a proxy serves the server"),
+    Setting("auth_token", ("OPENRAG_AUTH_TOKEN", "AUTH_TOKEN"), values.optional_text, None,
+            "token that every request to the server needs", is_secret=True),
+    Setting("allowed_hosts", ("OPENRAG_ALLOWED_HOSTS",), values.words, (),
+            "names in the Host header that the server answers to, besides loopback; default: any, when not on loopback"),
+    Setting("cors_origins", ("OPENRAG_CORS_ORIGINS",), values.words, (), "origins whose scripts may call the server"),
+    Setting("head_timeout_s", ("OPENRAG_HEAD_TIMEOUT_S",), values.number(0.1, 3600), 15.0,
+            "seconds that the head of a request may take"),
+    Setting("body_timeout_s", ("OPENRAG_BODY_TIMEOUT_S",), values.number(0.1, 3600), 30.0,
+            "seconds that the body of a request may stall"),
+    Setting("log_format", ("OPENRAG_LOG_FORMAT",), values.choice("text", "json"), "text", "form of the server's log lines"),
+    Setting("ray.enabled", ("ENABLE_RAY_SERVE",), values.flag, "false", "serve through Ray Serve instead of uvicorn"),
+    Setting("ray.replicas", ("RAY_SERVE_NUM_REPLICAS",), values.integer(1, 1024), 1, "replicas of the server on Ray"),
+    Setting("ray.host", ("RAY_SERVE_HOST",), values.text, "0.0.0.0", "address that Ray Serve binds"),  # noqa: S104
+    Setting("ray.port", ("RAY_SERVE_PORT",), values.integer(1, 65535), 8080, "port of Ray Serve"),
+    Setting("ray.address", ("RAY_ADDRESS",), values.optional_text, None, "Ray cluster; default: a local one is started"),
+    Setting("log_level", ("OPENRAG_LOG_LEVEL",), values.level, "WARNING", "least level of log records shown on stderr"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The value of every setting; the attributes are the keys of `SETTINGS` with `.` as `_`."""
+
+    store: Path
+    cache: Path
+    server: str | None
+    token: str | None
+    embed_model: Path | None
+    language: str
+    threads: int
+    llm_base_url: str | None
+    llm_model: str | None
+    llm_api_key: str | None
+    llm_connect_timeout_s: float
+    llm_read_timeout_s: float
+    llm_retries: int
+    llm_context_tokens: int
+    llm_max_tokens: int
+    llm_can_see: bool
+    prompts: Path | None
+    max_file_bytes: int
+    host: str
+    port: int
+    workers: int
+    root_path: str
+    auth_token: str | None
+    allowed_hosts: tuple[str, ...]
+    cors_origins: tuple[str, ...]
+    head_timeout_s: float
+    body_timeout_s: float
+    log_format: str
+    ray_enabled: bool
+    ray_replicas: int
+    ray_host: str
+    ray_port: int
+    ray_address: str | None
+    log_level: str
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Settings and, for each key, where its value came from."""
+
+    settings: Settings
+    origins: Mapping[str, str]
+
+
+def user_config_path(environ: Mapping[str, str] | None = None) -> Path:
+    """Return the path of the user's configuration file, whether or not it exists."""
+    explicit = (os.environ if environ is None else environ).get("OPENRAG_CONFIG")
+    return Path(explicit) if explicit else _user_dir("config") / "config.toml"
+
+
+def project_config_path() -> Path:
+    """Return the path of the configuration file of the current folder, whether or not it exists."""
+    return Path("openrag.toml")
+
+
+def load(flags: Mapping[str, Any] | None = None, environ: Mapping[str, str] | None = None) -> Config:
+    """Resolve every setting; `flags` maps keys to values given on the command line (None: not given).
+
+    Raises:
+        ConfigError: an unknown key, a value out of range, or a file that is not TOML.
+    """
+    environ = os.environ if environ is None else environ
+    sources: list[tuple[str, dict[str, Any]]] = [
+        ("flag", {key: value for key, value in (flags or {}).items() if value is not None}),
+        ("environment", {}),
+    ]
+    sources += [(str(path), _read_file(path)) for path in (project_config_path(), user_config_path(environ))]
+    found: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    for setting in SETTINGS:
+        found[setting.attribute], origins[setting.key] = _resolve(setting, sources, environ)
+    return Config(settings=Settings(**found), origins=origins)
+
+
+def setting_of(key: str) -> Setting:
+    """Return the setting of that name. Raises: ConfigError, naming the nearest one."""
+    for setting in SETTINGS:
+        if setting.key == key:
+            return setting
+    raise _unknown(f"there is no setting '{key}'", key)
+
+
+def _unknown(message: str, key: str) -> ConfigError:
+    known = [setting.key for setting in SETTINGS]
+    near = difflib.get_close_matches(key, known, n=1)
+    return ConfigError(
+        message, hint=f"did you mean '{near[0]}'?" if near else f"the settings are {', '.join(sorted(known))}"
+    )
+
+
+def problems(environ: Mapping[str, str] | None = None) -> list[ConfigError]:
+    """Return everything that is wrong in the two files and the environment."""
+    environ = os.environ if environ is None else environ
+    found: list[ConfigError] = []
+    for path in (project_config_path(), user_config_path(environ)):
+        given: dict[str, Any] = {}
+        with _collected(found):
+            given = _read_file(path)
+        for key, value in given.items():
+            with _collected(found):
+                _parsed(setting_of(key), value, str(path))
+    for setting in SETTINGS:
+        for name in setting.env:
+            if environ.get(name):
+                with _collected(found):
+                    _parsed(setting, environ[name], f"the environment variable {name}")
+    return found
+
+
+@contextlib.contextmanager
+def _collected(found: list[ConfigError]) -> Iterator[None]:
+    try:
+        yield
+    except ConfigError as exc:
+        found.append(exc)
+
+
+def _resolve(
+    setting: Setting, sources: list[tuple[str, dict[str, Any]]], environ: Mapping[str, str]
+) -> tuple[Any, str]:
+    for origin, source in sources:
+        if origin == "environment":
+            for name in setting.env:
+                if environ.get(name):
+                    return _parsed(setting, environ[name], f"the environment variable {name}"), f"environment {name}"
+        elif setting.key in source:
+            where = f"--{setting.key.replace('_', '-')}" if origin == "flag" else origin
+            return _parsed(setting, source[setting.key], where), origin
+    default = setting.default() if callable(setting.default) else setting.default
+    return setting.parse(default) if isinstance(default, str) else default, "default"
+
+
+def _parsed(setting: Setting, value: Any, where: str) -> Any:
+    try:
+        return setting.parse(value)
+    except ValueError as exc:
+        shown = "its value" if setting.is_secret else repr(value)
+        raise ConfigError(f"{where}: {setting.key} {exc}, not {shown}", hint=setting.help) from None
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+        raise ConfigError(f"{path} is not valid TOML: {exc}", hint=f"edit {path}") from exc
+    except OSError as exc:
+        raise ConfigError(f"{path} cannot be read: {exc.strerror}") from exc
+    flat = _flatten(data)
+    known = {setting.key for setting in SETTINGS}
+    for key in flat:
+        if key not in known:
+            raise _unknown(f"{path}: there is no setting '{key}'", key)
+    return flat
+
+
+def _flatten(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in table.items():
+        if isinstance(value, dict):
+            flat |= _flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def executables(name: str) -> list[Path]:
+    """Return every program of that name on PATH, in order, each once."""
+    folders = [Path(folder) for folder in os.environ.get("PATH", "").split(os.pathsep) if folder]
+    found = [folder / name for folder in dict.fromkeys(folders)]
+    return [path for path in found if path.is_file() and os.access(path, os.X_OK)]
+
+
+def child_environment() -> dict[str, str]:
+    """Return the environment for a process of our own: everything that this process was given."""
+    return dict(os.environ)
+
+
+def color_is_refused() -> bool:
+    """Whether NO_COLOR (no-color.org) asks for none, or the terminal can show none."""
+    return bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
+
+
+def failpoint_name() -> str | None:
+    """Return the point of the ingest protocol at which a crash test wants this process to die, if any."""
+    return os.environ.get("OPENRAG_FAILPOINT")
+
+
+assert {setting.attribute for setting in SETTINGS} == {entry.name for entry in fields(Settings)}

@@ -1,0 +1,255 @@
+"""Domain objects as JSON: the contract of `--json`. Shapes may grow, never change."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from openrag_cli.answering.events import Finished, Retrieved
+from openrag_cli.domain import Chunk, File, Hit, LogLine, Partition, Passage, Report, Session, Task, Turn
+from openrag_cli.errors import OpenRAGError
+from openrag_cli.retrieval.retriever import Extract, SearchRequest
+
+if TYPE_CHECKING:
+    from openrag_cli.sync.runner import SyncOutcome
+
+Json = dict[str, Any]
+
+
+def rfc3339(moment: datetime) -> str:
+    """Return a UTC time to the millisecond, such as 2026-01-31T09:30:00.000Z."""
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def counted(n: int, noun: str) -> str:
+    """Return a number with its noun: 1 file, 5,300 files."""
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+
+
+def files_and_chunks(n_files: int, n_chunks: int) -> str:
+    """Return both numbers with their nouns."""
+    return f"{counted(n_files, 'file')}, {counted(n_chunks, 'chunk')}"
+
+
+def document(name: str, body: Json) -> Json:
+    """Return `body` with its schema, `openrag.<name>/1`, first."""
+    return {"schema": f"openrag.{name}/1", **body}
+
+
+def listing(name: str, entries: Iterable[Json]) -> Json:
+    """Return a list under its own name."""
+    return document(name, {name: list(entries)})
+
+
+def partition(value: Partition) -> Json:
+    """Return a partition."""
+    return {
+        "partition": value.name,
+        "files": value.file_count,
+        "chunks": value.chunk_count,
+        "created_at": rfc3339(value.created_at),
+    }
+
+
+def file(value: File) -> Json:
+    """Return a file."""
+    return {
+        "partition": value.partition,
+        "file_id": value.file_id,
+        "filename": value.filename,
+        "media_type": value.media_type,
+        "size": value.size,
+        "sha256": value.sha256,
+        "chunk_count": value.chunk_count,
+        "revision": value.revision,
+        "metadata": value.metadata,
+        "created_at": rfc3339(value.created_at),
+        "updated_at": rfc3339(value.updated_at),
+    }
+
+
+def task(value: Task) -> Json:
+    """Return a task; `error` is null or an object."""
+    error = value.error
+    return {
+        "task_id": value.id,
+        "kind": value.kind,
+        "state": value.state,
+        "partition": value.upload.partition,
+        "file_id": value.upload.file_id,
+        "filename": value.upload.filename,
+        "attempts": value.attempts,
+        "error": {"code": error.code, "message": error.message, "hint": error.hint, "stage": error.stage}
+        if error
+        else None,
+        "created_at": rfc3339(value.created_at),
+        "updated_at": rfc3339(value.updated_at),
+    }
+
+
+def log_line(value: LogLine) -> Json:
+    """Return a line of a task's log."""
+    return {"at": rfc3339(value.at), "level": value.level, "message": value.message}
+
+
+def chunk(value: Chunk, owner: File) -> Json:
+    """Return a chunk of a file."""
+    span = value.span
+    return {
+        "partition": owner.partition,
+        "file_id": owner.file_id,
+        "chunk_id": value.id,
+        "ordinal": value.ordinal,
+        "page": span.page,
+        "line_start": span.line_start,
+        "line_end": span.line_end,
+        "start": span.start,
+        "end": span.end,
+        "heading": list(span.heading),
+        "text": span.text,
+        "filename": owner.filename,
+        "metadata": owner.metadata,
+    }
+
+
+def hit(value: Hit, rank: int) -> Json:
+    """Return a hit; `rank` counts from 1."""
+    return {
+        "rank": rank,
+        "score": round(value.score, 6),
+        "scores": {name: round(score, 6) for name, score in value.scores.items()},
+        **chunk(value.chunk, value.file),
+    }
+
+
+def search(request: SearchRequest, hits: Sequence[Hit]) -> Json:
+    """Return a search and its hits."""
+    return document(
+        "search",
+        {
+            "query": request.text,
+            "mode": request.mode,
+            "partitions": list(request.partitions),
+            "hits": [hit(value, rank) for rank, value in enumerate(hits, 1)],
+        },
+    )
+
+
+def extract(value: Extract) -> Json:
+    """Return a chunk with its neighbours."""
+    return document(
+        "chunk",
+        {
+            **chunk(value.chunk, value.file),
+            "before": [chunk(other, value.file) for other in value.before],
+            "after": [chunk(other, value.file) for other in value.after],
+        },
+    )
+
+
+def report(value: Report) -> Json:
+    """Return what a command did to many files."""
+    counts = {name: getattr(value, name) for name in ("added", "replaced", "unchanged", "moved", "deleted", "failed")}
+    return document(
+        "report",
+        {
+            **counts,
+            "chunks": value.chunks,
+            "seconds": value.seconds,
+            "failures": [asdict(failure) for failure in value.failures],
+        },
+    )
+
+
+def passage(value: Passage) -> Json:
+    """Return a passage of an answer; `n` is the number of its marks."""
+    return {
+        "n": value.number,
+        "partition": value.file.partition,
+        "file_id": value.file.file_id,
+        "filename": value.file.filename,
+        "chunk_id": value.chunk_id,
+        "page": value.page,
+        "line_start": value.line_start,
+        "line_end": value.line_end,
+        "start": value.start,
+        "end": value.end,
+        "heading": list(value.heading),
+        "score": round(value.score, 6),
+        "text": value.text,
+    }
+
+
+def place(entry: Mapping[str, Any]) -> str:
+    """Return where a passage as JSON is: `file p.N` where pages are known, else `file:first-last`."""
+    if entry["page"]:
+        return f"{entry['file_id']} p.{entry['page']}"
+    first, last = entry["line_start"], entry["line_end"]
+    return f"{entry['file_id']}:{first}" + (f"-{last}" if last != first else "")
+
+
+def answer(question: str, retrieved: Retrieved, finished: Finished) -> Json:
+    """Return an answer with what it cites and all that its model was shown."""
+    cited = {value.number for value in finished.citations}
+    return document(
+        "answer",
+        {
+            "question": question,
+            "query": retrieved.query,
+            "answer": finished.text,
+            "model": finished.model,
+            "finish_reason": finished.finish_reason,
+            "citations": [passage(value) for value in finished.citations],
+            "sources": [{**passage(value), "cited": value.number in cited} for value in retrieved.passages],
+            "unknown_marks": list(finished.unknown),
+            "usage": {
+                "prompt_tokens": finished.usage.prompt_tokens,
+                "completion_tokens": finished.usage.completion_tokens,
+            },
+            "timings": {
+                "retrieval_s": retrieved.seconds,
+                "first_s": finished.first_s,
+                "total_s": finished.seconds,
+            },
+        },
+    )
+
+
+def session(value: Session) -> Json:
+    """Return a session without its messages."""
+    return {
+        "session": value.name,
+        "partitions": list(value.partitions),
+        "messages": value.message_count,
+        "created_at": rfc3339(value.created_at),
+        "updated_at": rfc3339(value.updated_at),
+    }
+
+
+def turn(value: Turn) -> Json:
+    """Return a message of a session."""
+    return {
+        "role": value.role,
+        "content": value.content,
+        "at": rfc3339(value.at),
+        "citations": list(value.citations),
+    }
+
+
+def sync(value: "SyncOutcome") -> Json:
+    """Return what a sync did; of a dry run what it would do, file by file."""
+    plan = value.plan
+    body = report(value.report) | {"files": value.n_files, "gone": len(plan.gone), "dry_run": value.is_dry_run}
+    if value.is_dry_run:
+        body["plan"] = {
+            "add": plan.adds,
+            "replace": plan.replaces,
+            "move": [{"from": move.source, "to": move.target} for move in plan.moves],
+            "delete": list(plan.deletes),
+        }
+    return body
+
+
+def error(value: OpenRAGError) -> Json:
+    """Return an error."""
+    return document("error", {"code": value.code, "message": value.message, "hint": value.hint})

@@ -1,0 +1,105 @@
+"""A file to a `Document`: decide what it is, check its size, call its reader.
+
+`convert_file` may be called in any process, but for files that others wrote use `sandbox.ConverterPool`, which puts
+it into a child that can be killed.
+"""
+
+import mmap
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from openrag_cli.documents import media_types as formats
+from openrag_cli.documents.media_types import HEAD_BYTES, SUPPORTED, media_type_of
+from openrag_cli.documents.readers.archive import read_odt
+from openrag_cli.documents.readers.base import Limits, Source, read_json, read_notebook, read_text
+from openrag_cli.documents.readers.mail import read_mail
+from openrag_cli.documents.readers.markup import read_docx, read_epub, read_feed, read_html, read_msg, read_pptx
+from openrag_cli.documents.readers.pdf import read_pdf
+from openrag_cli.documents.readers.spreadsheet import read_xls, read_xlsx
+from openrag_cli.domain import Document
+from openrag_cli.errors import IngestError
+
+__all__ = ["SUPPORTED", "Limits", "convert_file", "media_type_of"]
+
+Reader = Callable[[Source], Document]
+
+
+def convert_file(
+    path: Path, filename: str, *, limits: Limits | None = None, report_pages: Callable[[int], None] | None = None
+) -> Document:
+    """Return the text of the file at `path`, which its owner calls `filename`.
+
+    Text, CSV, JSON and code keep their lines; a PDF has pages, and so do slides; the rest becomes Markdown.
+    `report_pages` is told the number of pages when it is known.
+
+    Raises:
+        UnsupportedFormat: no reader for this kind of file.
+        IngestError: the file is empty, damaged, encrypted, over a limit, or holds no text; `reason` says which.
+    """
+    limits = limits or Limits()
+    _check_size(path, limits)
+    media_type = _media_type(path, filename)
+    source = Source(path, filename, media_type, limits, report_pages or _ignore_pages)
+    document = _cleaned(_READERS.get(media_type, read_text)(source))
+    if not document.markdown.strip():
+        raise IngestError("no text was found in it", reason="no_text")
+    return document
+
+
+def _ignore_pages(n_pages: int) -> None:
+    del n_pages
+
+
+def _check_size(path: Path, limits: Limits) -> None:
+    size = path.stat().st_size
+    if size == 0:
+        raise IngestError("the file is empty", reason="empty")
+    if size > limits.max_bytes:
+        raise IngestError(
+            f"the file has {size:,} bytes; at most {limits.max_bytes:,} are read",
+            reason="too_large",
+            hint="split it and add the parts",
+        )
+
+
+def _media_type(path: Path, filename: str) -> str:
+    """Return the media type; a zip or OLE file is searched whole, because its parts are listed at its end."""
+    with path.open("rb") as file:
+        head = file.read(HEAD_BYTES)
+        if not (formats.is_zip(head) or formats.is_ole(head)):
+            return media_type_of(filename, head)
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as whole:
+            return media_type_of(filename, whole[:])
+
+
+_READERS: dict[str, Reader] = {
+    formats.PDF: read_pdf,
+    formats.DOCX: read_docx,
+    formats.PPTX: read_pptx,
+    formats.XLSX: read_xlsx,
+    formats.XLS: read_xls,
+    formats.ODT: read_odt,
+    formats.EPUB: read_epub,
+    formats.MSG: read_msg,
+    formats.EML: read_mail,
+    formats.HTML: read_html,
+    formats.RSS: read_feed,
+    formats.IPYNB: read_notebook,
+    formats.JSON: read_json,
+    formats.JSONL: read_json,
+}  # every other type is text, kept as it is
+
+
+_BAD_CHARS = dict.fromkeys(range(0xD800, 0xE000), "\ufffd") | {0: " "}
+
+
+def _cleaned(document: Document) -> Document:
+    """Return the document without NULs and lone surrogates, which neither SQLite nor UTF-8 can hold."""
+    try:
+        document.markdown.encode()
+    except UnicodeEncodeError:
+        return replace(document, markdown=document.markdown.translate(_BAD_CHARS))
+    if "\x00" in document.markdown:
+        return replace(document, markdown=document.markdown.replace("\x00", " "))
+    return document

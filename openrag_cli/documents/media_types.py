@@ -1,0 +1,266 @@
+"""Which kind of document a file is: by its first bytes, and by its extension where bytes cannot tell.
+
+Pure: nothing here opens a file. The extension decides only between kinds of text; a magic number always wins.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+from types import MappingProxyType
+
+from openrag_cli.documents.encoding import NotText, decode_text
+from openrag_cli.errors import UnsupportedFormat
+
+HEAD_BYTES = 64 * 1024
+"""How many first bytes `media_type_of` wants."""
+
+_OOXML = "application/vnd.openxmlformats-officedocument."
+PDF = "application/pdf"
+DOCX = _OOXML + "wordprocessingml.document"
+PPTX = _OOXML + "presentationml.presentation"
+XLSX = _OOXML + "spreadsheetml.sheet"
+ODT = "application/vnd.oasis.opendocument.text"
+EPUB = "application/epub+zip"
+XLS = "application/vnd.ms-excel"
+MSG = "application/vnd.ms-outlook"
+EML = "message/rfc822"
+HTML = "text/html"
+RSS = "application/rss+xml"
+IPYNB = "application/x-ipynb+json"
+JSON = "application/json"
+JSONL = "application/jsonl"
+MARKDOWN = "text/markdown"
+PLAIN = "text/plain"
+XML = "application/xml"
+
+_DOCUMENTS = {
+    "pdf": PDF, "docx": DOCX, "pptx": PPTX, "xlsx": XLSX, "xlsm": XLSX, "odt": ODT, "epub": EPUB, "xls": XLS,
+    "msg": MSG, "eml": EML, "html": HTML, "htm": HTML, "xhtml": HTML, "rss": RSS, "atom": RSS, "xml": XML,
+    "ipynb": IPYNB, "json": JSON, "jsonl": JSONL, "ndjson": JSONL, "csv": "text/csv",
+    "tsv": "text/tab-separated-values", "md": MARKDOWN, "markdown": MARKDOWN, "mdx": MARKDOWN, "mkd": MARKDOWN,
+    "txt": PLAIN, "text": PLAIN, "log": PLAIN, "rst": "text/x-rst", "tex": "text/x-tex", "adoc": "text/asciidoc",
+    "asciidoc": "text/asciidoc", "org": "text/org", "srt": PLAIN, "vtt": "text/vtt", "diff": "text/x-diff",
+    "patch": "text/x-diff", "bib": "text/x-bibtex",
+}  # fmt: skip
+_CODE = {
+    "py": "python", "pyi": "python", "js": "javascript", "mjs": "javascript", "cjs": "javascript",
+    "jsx": "javascript", "ts": "typescript", "tsx": "typescript", "java": "java", "kt": "kotlin", "kts": "kotlin",
+    "scala": "scala", "groovy": "groovy", "gradle": "groovy", "c": "c", "h": "c", "cpp": "c++", "cc": "c++",
+    "cxx": "c++", "hpp": "c++", "hh": "c++", "cs": "csharp", "fs": "fsharp", "vb": "vb", "go": "go", "rs": "rust",
+    "swift": "swift", "m": "objc", "rb": "ruby", "php": "php", "pl": "perl", "pm": "perl", "lua": "lua", "r": "r",
+    "jl": "julia", "hs": "haskell", "ml": "ocaml", "ex": "elixir", "exs": "elixir", "erl": "erlang",
+    "clj": "clojure", "lisp": "lisp", "el": "lisp", "dart": "dart", "zig": "zig", "nim": "nim", "f90": "fortran",
+    "for": "fortran", "asm": "asm", "s": "asm", "sh": "shellscript", "bash": "shellscript", "zsh": "shellscript",
+    "fish": "shellscript", "ps1": "powershell", "bat": "bat", "sql": "sql", "graphql": "graphql",
+    "proto": "protobuf", "thrift": "thrift", "css": "css", "scss": "scss", "less": "less", "vue": "vue",
+    "svelte": "svelte", "yaml": "yaml", "yml": "yaml", "toml": "toml", "ini": "ini", "cfg": "ini", "conf": "ini",
+    "properties": "properties", "env": "ini", "tf": "terraform", "cmake": "cmake", "mk": "makefile",
+    "dockerfile": "dockerfile", "svg": "svg",
+}  # fmt: skip
+
+SUPPORTED: Mapping[str, str] = MappingProxyType(
+    dict(sorted((_DOCUMENTS | {extension: f"text/x-{name}" for extension, name in _CODE.items()}).items()))
+)
+"""File extension (lower case, no dot) -> media type. Text under any other extension is read as text/plain."""
+
+_OCR = "run OCR first, for example with ocrmypdf, and add the PDF that it makes"
+_UNPACK = "unpack it and add the files inside"
+_TRANSCRIBE = "transcribe it first and add the text"
+_RESAVE = "open it in an office program and save it as {}, then add that"
+
+# (first bytes, what it is, what to do)
+_FOREIGN: tuple[tuple[bytes, str, str | None], ...] = (
+    (b"\xff\xd8\xff", "a JPEG image", _OCR),
+    (b"\x89PNG\r\n", "a PNG image", _OCR),
+    (b"GIF8", "a GIF image", _OCR),
+    (b"II*\x00", "a TIFF image", _OCR),
+    (b"MM\x00*", "a TIFF image", _OCR),
+    (b"BM", "a bitmap image", _OCR),
+    (b"\x00\x00\x01\x00", "an icon", None),
+    (b"ID3", "an audio file", _TRANSCRIBE),
+    (b"\xff\xfb", "an audio file", _TRANSCRIBE),
+    (b"OggS", "an audio file", _TRANSCRIBE),
+    (b"fLaC", "an audio file", _TRANSCRIBE),
+    (b"\x1aE\xdf\xa3", "a video file", _TRANSCRIBE),
+    (b"PK\x05\x06", "an empty zip archive", None),
+    (b"\x1f\x8b\x08", "a gzip archive", _UNPACK),
+    (b"BZh", "a bzip2 archive", _UNPACK),
+    (b"\xfd7zXZ", "an xz archive", _UNPACK),
+    (b"7z\xbc\xaf", "a 7z archive", _UNPACK),
+    (b"Rar!", "a rar archive", _UNPACK),
+    (b"(\xb5/\xfd", "a zstd archive", _UNPACK),
+    (b"\x7fELF", "a program", None),
+    (b"MZ", "a program", None),
+    (b"\xcf\xfa\xed\xfe", "a program", None),
+    (b"\xca\xfe\xba\xbe", "a program", None),
+    (b"\x00asm", "a program", None),
+    (b"SQLite format 3\x00", "an SQLite database", "export the tables you want as CSV and add those"),
+    (b"PAR1", "a Parquet table", "export it as CSV and add that"),
+    (b"{\\rtf", "a rich text (RTF) document", _RESAVE.format("DOCX")),
+    (b"%!PS", "a PostScript file", "convert it to PDF, for example with ps2pdf, and add that"),
+    (b"AT&TFORM", "a DjVu document", "convert it to PDF and add that"),
+)
+
+# Names of streams in an OLE compound file, as the file spells them.
+_OLE_STREAMS = (
+    ("EncryptedPackage", "encrypted"),
+    ("__properties_version1.0", MSG),
+    ("WordDocument", "application/msword"),
+    ("PowerPoint Document", "application/vnd.ms-powerpoint"),
+    ("Workbook", XLS),
+    ("Book", XLS),
+)
+_ZIP_PARTS = (
+    (re.compile(rb"word/document\d*\.xml"), DOCX),
+    (re.compile(rb"ppt/presentation\.xml"), PPTX),
+    (re.compile(rb"xl/workbook\.(?:xml|bin)"), XLSX),
+)
+_PROLOG_ENDS = {"<?": "?>", "<!--": "-->"}
+_MAX_PROLOG_PARTS = 50
+_HTML_ROOT = re.compile(r"<(?:!doctype\s+html|html|head)\b", re.IGNORECASE)
+_FEED_ROOT = re.compile(r"<(?:rss|feed|rdf:RDF)[\s>]")
+_MAIL_START = re.compile(
+    r"From |(?:Return-Path|Received|From|MIME-Version|Delivered-To|Message-ID): ?\S", re.IGNORECASE
+)
+
+
+def extension_of(filename: str) -> str:
+    """Return the extension of `filename` in lower case without its dot, or an empty string."""
+    return PurePosixPath(filename.replace("\\", "/")).suffix[1:].lower()
+
+
+def is_zip(head: bytes) -> bool:
+    """Whether the file is a zip archive, as DOCX, PPTX, XLSX, EPUB and ODT are."""
+    return head.startswith(b"PK\x03\x04")
+
+
+def is_ole(head: bytes) -> bool:
+    """Whether the file is an OLE compound file, as XLS, MSG and encrypted office documents are."""
+    return head.startswith(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")
+
+
+def media_type_of(filename: str, head: bytes) -> str:
+    """Return the media type of a file from its name and its first bytes (HEAD_BYTES of them, or all).
+
+    Content wins over the name: a PDF named `.txt` is a PDF. For a zip archive or an OLE file pass the whole file, or
+    its list of parts, where they are not within the first bytes.
+
+    Raises:
+        UnsupportedFormat: a kind of file that has no reader, such as an image, an archive or unknown binary bytes.
+    """
+    extension = extension_of(filename)
+    declared = SUPPORTED.get(extension)
+    if not head:
+        return declared or PLAIN
+    if b"%PDF-" in head[:1024]:
+        return PDF
+    if is_zip(head):
+        return _zip_type(filename, head)
+    if is_ole(head):
+        return _ole_type(filename, head)
+    _refuse_foreign(head)
+    return _text_type(filename, head)
+
+
+def _refuse_foreign(head: bytes) -> None:
+    for magic, kind, hint in _FOREIGN:
+        if head.startswith(magic) and not (len(magic) < 4 and _is_text(head)):
+            raise UnsupportedFormat(f"this is {kind}, which openrag does not read", hint=hint)
+    if head[:4] == b"RIFF":
+        kind, hint = ("a WebP image", _OCR) if head[8:12] == b"WEBP" else ("a sound or video file", _TRANSCRIBE)
+        raise UnsupportedFormat(f"this is {kind}, which openrag does not read", hint=hint)
+    if head[4:8] == b"ftyp":
+        is_image = head[8:12] in {b"heic", b"heix", b"avif", b"mif1"}
+        kind, hint = ("an HEIC or AVIF image", _OCR) if is_image else ("a sound or video file", _TRANSCRIBE)
+        raise UnsupportedFormat(f"this is {kind}, which openrag does not read", hint=hint)
+
+
+def _is_text(head: bytes) -> bool:
+    try:
+        decode_text(head, complete=False)
+    except NotText:
+        return False
+    return True
+
+
+def _zip_type(filename: str, head: bytes) -> str:
+    kind = head[30:110]
+    if kind.startswith(b"mimetypeapplication/epub+zip"):
+        return EPUB
+    if kind.startswith(b"mimetypeapplication/vnd.oasis.opendocument."):
+        if kind.startswith(b"mimetypeapplication/vnd.oasis.opendocument.text"):
+            return ODT
+        raise UnsupportedFormat(
+            "this is an OpenDocument file other than text, which openrag does not read",
+            hint=_RESAVE.format("XLSX or PPTX"),
+        )
+    for pattern, media_type in _ZIP_PARTS:
+        if pattern.search(head):
+            return media_type
+    if b"META-INF/container.xml" in head and b"application/oebps" in head:
+        return EPUB
+    declared = SUPPORTED.get(extension_of(filename))
+    if declared in {DOCX, PPTX, XLSX, EPUB, ODT}:
+        return declared
+    raise UnsupportedFormat("this is a zip archive, which openrag does not read", hint=_UNPACK)
+
+
+def _ole_type(filename: str, head: bytes) -> str:
+    for name, media_type in _OLE_STREAMS:
+        if name.encode("utf-16-le") + b"\x00\x00" not in head:
+            continue
+        if media_type == "encrypted":
+            return SUPPORTED.get(extension_of(filename), DOCX)
+        if media_type in {MSG, XLS}:
+            return media_type
+        new = "DOCX" if "msword" in media_type else "PPTX"
+        raise UnsupportedFormat(
+            "this is in the old binary Word or PowerPoint format, which openrag does not read",
+            hint=_RESAVE.format(new),
+        )
+    declared = SUPPORTED.get(extension_of(filename))
+    if declared in {XLS, MSG}:
+        return declared
+    raise UnsupportedFormat("this is an OLE file of a kind that openrag does not read")
+
+
+def _text_type(filename: str, head: bytes) -> str:
+    extension = extension_of(filename)
+    declared = SUPPORTED.get(extension)
+    try:
+        text = decode_text(head[:HEAD_BYTES], complete=False)[0].lstrip()
+    except NotText as exc:
+        named = f"this is not {_article(extension)} file, nor text" if declared else "this is not text"
+        raise UnsupportedFormat(
+            f"{named} in any encoding that openrag knows: {exc}",
+            hint="check that the file is whole; openrag supports PDF, office documents, HTML, mail and text",
+        ) from exc
+    is_vague = declared is None or declared in {PLAIN, XML, HTML, RSS} or not _is_text_type(declared)
+    root = _after_prolog(text)
+    if is_vague and _FEED_ROOT.match(root):
+        return RSS
+    if is_vague and _HTML_ROOT.match(root):
+        return HTML
+    if declared is None and _MAIL_START.match(text):
+        return EML
+    if declared is None or not _is_text_type(declared):
+        return XML if text.startswith("<?xml") else PLAIN
+    return XML if declared == RSS else declared
+
+
+def _after_prolog(text: str) -> str:
+    """Return what follows the XML declaration, processing instructions and comments: the doctype or root element."""
+    for _ in range(_MAX_PROLOG_PARTS):
+        end = next((end for start, end in _PROLOG_ENDS.items() if text.startswith(start)), None)
+        if end is None or end not in text:
+            break
+        text = text.partition(end)[2].lstrip()
+    return text
+
+
+def _is_text_type(media_type: str) -> bool:
+    return media_type not in {PDF, DOCX, PPTX, XLSX, XLS, ODT, EPUB, MSG}
+
+
+def _article(extension: str) -> str:
+    return f"{'an' if extension[0] in 'aeiorxlmn' else 'a'} {extension.upper()}"

@@ -1,0 +1,154 @@
+"""Our own small readers: plain text, Markdown, source code, CSV, JSON, notebooks.
+
+They keep the text as it is, so that a line number in a search result is a line number in the user's file.
+"""
+
+import json
+import os
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from openrag_cli.documents.encoding import NotText, decode_text
+from openrag_cli.documents.media_types import IPYNB, MARKDOWN
+from openrag_cli.domain import Document
+from openrag_cli.errors import IngestError, OpenRAGError, UnsupportedFormat
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one document may cost. Over `max_bytes` or `max_unpacked_bytes` it is refused; over the others it is cut.
+
+    A cut document keeps its beginning and carries a warning that says what was left out.
+    """
+
+    max_bytes: int = 256 * 1024 * 1024  # of the file
+    max_unpacked_bytes: int = 512 * 1024 * 1024  # of the parts of an office document, which are zip archives
+    max_markup_bytes: int = 32 * 1024 * 1024  # of HTML and XML, which a parser turns into a tree 50 times as large
+    max_chars: int = 10_000_000  # of text
+    max_pages: int = 10_000
+    max_rows: int = 200_000  # of a workbook, all sheets together
+    max_cells: int = 5_000_000  # of a workbook, empty ones up to the last of each row too
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A document about to be read: where its bytes are, what it is called, and what it may cost.
+
+    `report_pages` is told the number of pages as soon as it is known: time is allowed by the page.
+    """
+
+    path: Path
+    filename: str
+    media_type: str
+    limits: Limits
+    report_pages: Callable[[int], None]
+
+
+@contextmanager
+def parser_errors(kind: str) -> Iterator[None]:
+    """Translate whatever a parser raises on damaged bytes: the border that keeps third-party errors out.
+
+    Raises:
+        IngestError: reason `corrupt`, or `encrypted` where the parser says so. Errors of ours and MemoryError pass.
+    """
+    try:
+        yield
+    except (OpenRAGError, MemoryError):
+        raise
+    except RecursionError as exc:
+        raise IngestError(f"the {kind} is nested too deeply to be read", reason="corrupt") from exc
+    except Exception as exc:
+        if "encrypt" in str(exc).lower() or "password" in str(exc).lower():
+            raise IngestError(
+                f"the {kind} needs a password", reason="encrypted", hint="save a copy without a password and add that"
+            ) from exc  # on damaged bytes parsers raise anything
+        raise IngestError(
+            f"the {kind} is damaged and cannot be read ({type(exc).__name__})",
+            reason="corrupt",
+            hint="open it in the program that made it, save it again, and add that",
+        ) from exc
+
+
+def read_bytes(source: Source, *, limit: int) -> tuple[bytes, bool]:
+    """Return (the first `limit` bytes, whether that is all of the file)."""
+    with source.path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size  # read(n) reserves n bytes, whatever the file holds
+        content = file.read(min(limit, size) + 1)
+    return content[:limit], len(content) <= limit
+
+
+def read_decoded(source: Source) -> tuple[str, tuple[str, ...]]:
+    """Return (text, warnings): decoded, with `\\n` line ends, cut at `max_chars`.
+
+    Raises:
+        UnsupportedFormat: the bytes are not text.
+    """
+    limit = source.limits.max_chars
+    content, is_all = read_bytes(source, limit=4 * limit + 4)
+    try:
+        text, _ = decode_text(content, complete=is_all)
+    except NotText as exc:
+        raise UnsupportedFormat(f"this is not text: {exc}") from exc
+    return cut(text, limit)
+
+
+def cut(text: str, limit: int) -> tuple[str, tuple[str, ...]]:
+    """Return (text of at most `limit` characters, warnings)."""
+    if len(text) <= limit:
+        return text, ()
+    return text[:limit], (f"only the first {limit:,} characters are indexed; the rest of the text is left out",)
+
+
+def read_text(source: Source) -> Document:
+    """Read plain text, source code, CSV, TSV, reStructuredText, LaTeX, XML: verbatim."""
+    text, warnings = read_decoded(source)
+    return Document(text, media_type=source.media_type, has_headings=source.media_type == MARKDOWN, warnings=warnings)
+
+
+_ESCAPE = re.compile(r"(?<!\\)((?:\\\\)*)((?:\\u[0-9a-fA-F]{4})+)")
+
+
+def read_json(source: Source) -> Document:
+    r"""Read JSON or JSON Lines verbatim, but for `\u00e9` escapes of letters, which become the letters.
+
+    Lines stay where they are; many writers escape everything above ASCII, and no one searches for `\u00e9`.
+    """
+    text, warnings = read_decoded(source)
+    text = _ESCAPE.sub(lambda match: match[1] + _unescaped(match[2]), text)
+    return Document(text, media_type=source.media_type, warnings=warnings)
+
+
+def _unescaped(escapes: str) -> str:
+    letters = json.loads(f'"{escapes}"')
+    return "".join(char if char.isprintable() and char > "\xa0" else json.dumps(char)[1:-1] for char in letters)
+
+
+def read_notebook(source: Source) -> Document:
+    """Read a Jupyter notebook: Markdown cells as they are, code and its text output in fences."""
+    text, warnings = read_decoded(source)
+    with parser_errors("notebook"):
+        notebook = json.loads(text)
+        language = str(notebook.get("metadata", {}).get("kernelspec", {}).get("language", "python"))
+        cells = [_cell_markdown(cell, language) for cell in notebook["cells"]]
+    markdown, cuts = cut("\n\n".join(cell for cell in cells if cell), source.limits.max_chars)
+    return Document(markdown, media_type=IPYNB, has_headings=True, warnings=warnings + cuts)
+
+
+def _cell_markdown(cell: dict[str, Any], language: str) -> str:
+    body = _joined(cell.get("source", ""))
+    if cell.get("cell_type") == "markdown":
+        return body
+    parts = [f"```{language}\n{body}\n```"] if body.strip() else []
+    for output in cell.get("outputs", []):
+        shown = _joined(output.get("text") or output.get("data", {}).get("text/plain", ""))
+        if shown.strip():
+            parts.append(f"```\n{shown.rstrip()}\n```")
+    return "\n\n".join(parts)
+
+
+def _joined(lines: Any) -> str:
+    return lines if isinstance(lines, str) else "".join(str(line) for line in lines)

@@ -1,0 +1,158 @@
+"""Formats that markitdown turns into Markdown: DOCX, PPTX, HTML, EPUB, MSG, RSS and Atom.
+
+Its converters are called one by one: `MarkItDown()` itself loads an ONNX model to guess types, and `convert` fetches
+URLs. What it is given is ours: decoded to UTF-8 by our rules, archives checked against the limits.
+"""
+
+import io
+import re
+import warnings
+from typing import Any
+
+from openrag_cli.documents.encoding import NotText, decode_text
+from openrag_cli.documents.media_types import DOCX, EPUB, HTML, MSG, PPTX, RSS, XML
+from openrag_cli.documents.readers.archive import checked_archive
+from openrag_cli.documents.readers.base import Source, cut, parser_errors, read_bytes, read_text
+from openrag_cli.documents.readers.pdf import join_pages
+from openrag_cli.domain import Document
+from openrag_cli.errors import IngestError, UnsupportedFormat
+
+MAX_COLSPAN = 20
+"""markdownify writes a cell for each column that a cell spans: an 88 KB page became 4 MB of pipes."""
+
+MARKUP_BYTES_PER_PAGE = 30_000
+"""What counts as a page of HTML or XML for the time that it may take: an honest file of 12 MB takes 27 s."""
+
+_COLSPAN = re.compile(r"(<t[dh]\b[^<>]{0,400}?\bcolspan\s*=\s*[\"']?\s*)(\d{2,})", re.IGNORECASE)
+_DATA_IMAGE = re.compile(r"!\[([^\]\n]*)\]\(data:[^)\s]*(?:\s+\"[^\"\n]*\")?\)")
+# Escapes would make `snake\\_case` of a name that users search for.
+_VERBATIM = {"escape_underscores": False, "escape_asterisks": False}
+_TRAILING_SPACE = re.compile(r"[ \t]+\n")
+_BLANK_LINES = re.compile(r"\n{3,}")
+_XML_DECLARATION = re.compile(r"\A\s*<\?xml[^>]*\?>")
+_SLIDE = re.compile(r"^<!-- Slide number: (\d+) -->\n?", re.MULTILINE)
+
+
+def read_docx(source: Source) -> Document:
+    """Read a Word document as Markdown; images become their alternative text."""
+    checked_archive(source, "DOCX")
+    return _document(source, _converted("DocxConverter", _stream(source), "DOCX"), DOCX)
+
+
+def read_pptx(source: Source) -> Document:
+    """Read a presentation; each slide is a page, with its notes."""
+    checked_archive(source, "PPTX")
+    markdown = _converted("PptxConverter", _stream(source), "PPTX")
+    slides = [_tidied(slide).strip() for slide in _slides(markdown)]
+    if not any(slides):
+        raise IngestError(
+            f"no text on its {len(slides)} slides: they seem to be pictures",
+            reason="no_text",
+            hint="export it as PDF, run OCR, for example with ocrmypdf, and add that",
+        )
+    text, pages = join_pages(slides)
+    if len(text) > source.limits.max_chars:
+        raise IngestError(
+            f"its slides hold {len(text):,} characters; at most {source.limits.max_chars:,} are read",
+            reason="too_large",
+            hint="split it and add the parts",
+        )
+    return Document(text, pages=pages, media_type=PPTX, has_headings=True)
+
+
+def _slides(markdown: str) -> list[str]:
+    """Split at markitdown's slide comments; one that is out of turn was written by the author and stays text."""
+    slides: list[str] = []
+    start = 0
+    for match in _SLIDE.finditer(markdown):
+        if int(match[1]) != len(slides) + 1:
+            continue
+        if slides:
+            slides[-1] = markdown[start : match.start()]
+        start = match.end()
+        slides.append(markdown[start:])
+    return slides or [markdown]
+
+
+def read_epub(source: Source) -> Document:
+    """Read a book: its title and authors, then the chapters in reading order."""
+    checked_archive(source, "EPUB")
+    return _document(source, _converted("EpubConverter", _stream(source), "EPUB"), EPUB)
+
+
+def read_msg(source: Source) -> Document:
+    """Read an Outlook message: sender, recipients, subject, body."""
+    return _document(source, _converted("OutlookMsgConverter", _stream(source), "Outlook message"), MSG)
+
+
+def read_html(source: Source) -> Document:
+    """Read a web page, scripts and styles left out; its title becomes the first heading unless the text has it."""
+    return _document(source, html_to_markdown(_markup(source, "web page")), HTML)
+
+
+def html_to_markdown(html: str) -> str:
+    """Return the text of an HTML page or fragment as Markdown.
+
+    Raises:
+        IngestError: the parser gave up on it.
+    """
+    html = _COLSPAN.sub(lambda match: match[1] + str(min(int(match[2][:6]), MAX_COLSPAN)), html)
+    stream = io.BytesIO(html.encode("utf-8", "replace"))
+    result = _result("HtmlConverter", stream, "web page", charset="utf-8")
+    title = " ".join(str(result.title or "").split())
+    markdown = str(result.markdown)
+    return f"# {title}\n\n{markdown}" if title and title not in markdown else markdown
+
+
+def read_feed(source: Source) -> Document:
+    """Read an RSS or Atom feed: each entry under a heading. XML that is no feed after all is kept as it is."""
+    xml = _XML_DECLARATION.sub("", _markup(source, "feed"))
+    stream = io.BytesIO(xml.encode("utf-8", "replace"))
+    try:
+        return _document(source, _converted("RssConverter", stream, "feed"), RSS)
+    except IngestError:
+        document = read_text(source)
+        warning = "it is not a well-formed feed: its XML is indexed as it is"
+        return Document(document.markdown, media_type=XML, warnings=(*document.warnings, warning))
+
+
+def _stream(source: Source) -> io.BytesIO:
+    return io.BytesIO(read_bytes(source, limit=source.limits.max_bytes)[0])
+
+
+def _markup(source: Source, kind: str) -> str:
+    content, is_all = read_bytes(source, limit=source.limits.max_markup_bytes)
+    if not is_all:
+        raise IngestError(
+            f"the {kind} is larger than {source.limits.max_markup_bytes:,} bytes, the most that is read of one",
+            reason="too_large",
+            hint="split it and add the parts",
+        )
+    source.report_pages(len(content) // MARKUP_BYTES_PER_PAGE)
+    try:
+        return decode_text(content)[0]
+    except NotText as exc:
+        raise UnsupportedFormat(f"this is not text: {exc}") from exc
+
+
+def _converted(converter: str, stream: io.BytesIO, kind: str) -> str:
+    return str(_result(converter, stream, kind).markdown)
+
+
+def _result(converter: str, stream: io.BytesIO, kind: str, *, charset: str | None = None) -> Any:
+    with parser_errors(kind), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from markitdown import StreamInfo, converters
+
+        return getattr(converters, converter)().convert(stream, StreamInfo(charset=charset), **_VERBATIM)
+
+
+def _tidied(markdown: str) -> str:
+    """Drop what parsers add and no one searches: images as data, spaces at line ends, more than one blank line."""
+    text = _DATA_IMAGE.sub(r"\1", markdown.replace("\r\n", "\n").replace("\r", "\n"))
+    return _BLANK_LINES.sub("\n\n", _TRAILING_SPACE.sub("\n", text))
+
+
+def _document(source: Source, markdown: str, media_type: str) -> Document:
+    text, warnings_ = cut(_tidied(markdown).strip(), source.limits.max_chars)
+    return Document(text, media_type=media_type, has_headings=True, warnings=warnings_)

@@ -1,0 +1,318 @@
+"""Adding local files: what is new is stored and queued in groups, what is known and unchanged is left alone.
+
+A group is on the disk, bytes and tasks, before the next begins (I8).
+"""
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from itertools import islice
+from pathlib import Path
+from typing import BinaryIO
+
+from openrag_cli.documents.media_types import HEAD_BYTES, media_type_of
+from openrag_cli.domain import (
+    Failure,
+    File,
+    Metadata,
+    Report,
+    Task,
+    TaskError,
+    TaskKind,
+    TaskState,
+    Upload,
+    check_file_id,
+    new_task_id,
+)
+from openrag_cli.errors import Conflict, IngestError, InvalidInput, OpenRAGError, PathNotFound, UnsupportedFormat
+from openrag_cli.failpoints import failpoint
+from openrag_cli.ingest.discovery import Source, failure, readable
+from openrag_cli.ingest.stable_read import opening, read_steadily, sha256_of
+from openrag_cli.store.blobs import BlobStore, Spooled
+from openrag_cli.store.catalog import Catalog
+from openrag_cli.store.task_queue import TaskQueue
+from openrag_cli.store.task_records import TaskLedger
+
+GROUP_FILES = 200
+GROUP_BYTES = 64 << 20
+
+
+class IfExists(StrEnum):
+    """What to do with a file whose id is taken and whose content differs."""
+
+    FAIL = "fail"
+    SKIP = "skip"
+    REPLACE = "replace"
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A file as it was read: what is to be queued, its size, and when it was last changed, in ns since 1970.
+
+    A kind of file that no reader knows is not read whole: its upload has no hash, and `refusal` says why.
+    """
+
+    source: Source
+    upload: Upload
+    size: int
+    mtime_ns: int
+    refusal: UnsupportedFormat | None = None
+
+
+def _anything(_: File) -> bool:
+    return True
+
+
+def _nothing(_: Sequence[Stored]) -> None:
+    return
+
+
+@dataclass(frozen=True, slots=True)
+class AddOptions:
+    """How files are added; `batch` names this command's tasks.
+
+    A file that exists is replaced only if `may_replace` it; with `keeps_metadata` the new version has what the old one
+    had. `on_stored` is told of each group of files before it is queued.
+    """
+
+    partition: str
+    batch: str
+    metadata: Metadata = field(default_factory=dict)
+    if_exists: IfExists = IfExists.FAIL
+    max_bytes: int = 1 << 30
+    may_replace: Callable[[File], bool] = _anything
+    keeps_metadata: bool = False
+    on_stored: Callable[[Sequence[Stored]], None] = _nothing
+
+
+class _Group:
+    """Files of one group that are in the store but not yet in the queue."""
+
+    def __init__(self) -> None:
+        self.pending: dict[TaskKind, list[Stored]] = {TaskKind.ADD: [], TaskKind.REPLACE: []}
+        self.refused: list[Stored] = []
+
+    @property
+    def stored(self) -> list[Stored]:
+        """Those whose bytes are kept."""
+        return [one for entries in self.pending.values() for one in entries]
+
+    @property
+    def revisions(self) -> list[str]:
+        """What their bytes are stored under."""
+        return [one.upload.revision for one in self.stored]
+
+
+class Adder:
+    """Stores and queues the files of one command, and counts what it did with them."""
+
+    def __init__(
+        self, *, catalog: Catalog, queue: TaskQueue, ledger: TaskLedger, blobs: BlobStore, options: AddOptions
+    ) -> None:
+        self._catalog = catalog
+        self._queue = queue
+        self._ledger = ledger
+        self._blobs = blobs
+        self._options = options
+        self.report = Report()
+        self.n_queued = 0
+        self.paths: dict[str, Path] = {}
+
+    def submit(self, sources: Iterable[Source], should_stop: Callable[[], bool]) -> None:
+        """Store and queue `sources` group by group; `paths` then maps each task's file id to where it came from."""
+        for group in _groups(sources):
+            if should_stop():
+                return
+            self._submit_group(group)
+
+    def settle(self) -> Report:
+        """Fill in what became of the tasks, whoever ran them, and return the report."""
+        report = self.report
+        reported = {failure.task_id for failure in report.failures}
+        completed = []
+        for task in reversed(self._ledger.tasks(batch=self._options.batch)):
+            if task.state is TaskState.COMPLETED:
+                completed.append(task.id)
+                report.added += task.kind is TaskKind.ADD
+                report.replaced += task.kind is TaskKind.REPLACE
+            elif task.state.is_final and task.error and task.id not in reported:
+                path = self.paths.get(task.upload.file_id)
+                shown = readable(str(path)) if path else None
+                error = task.error
+                report.failures.append(
+                    Failure(task.upload.file_id, shown, task.id, error.code, error.message, error.hint)
+                )
+        report.chunks = sum(file.chunk_count for file in self._catalog.visible(completed).values())
+        return report
+
+    def fail(self, source: Source, exc: OpenRAGError, task_id: str | None = None) -> None:
+        """Count `source` as failed."""
+        self.report.failures.append(failure(source, exc, task_id))
+
+    def _submit_group(self, sources: Sequence[Source]) -> None:
+        known = self._catalog.known_files(self._options.partition, [source.file_id for source in sources])
+        group = _Group()
+        with self._all_or_none(group):
+            for source in sources:
+                self._store(source, known.get(source.file_id), group)
+            failpoint("spooled")
+            self._blobs.commit(group.revisions)
+        if group.stored or group.refused:
+            self._options.on_stored([*group.stored, *group.refused])
+        failpoint("stored")
+        for one in group.refused:
+            self._refuse(one)
+        for kind, entries in group.pending.items():
+            self._queue_uploads(kind, entries)
+        failpoint("queued")
+
+    @contextlib.contextmanager
+    def _all_or_none(self, group: _Group) -> Iterator[None]:
+        """Keep no bytes of a group that could not be stored whole: the disk may be full."""
+        try:
+            yield
+        except OpenRAGError:
+            self._blobs.discard(group.revisions)
+            raise
+
+    def _store(self, source: Source, known: File | None, group: _Group) -> None:
+        try:
+            check_file_id(source.file_id)
+            kind = self._kind(source, known)
+            if kind is None:
+                return
+            stored = self._stored(source, known)
+        except (InvalidInput, Conflict, PathNotFound, IngestError) as exc:
+            self.fail(source, exc)
+        else:
+            (group.refused if stored.refusal else group.pending[kind]).append(stored)
+
+    def _kind(self, source: Source, known: File | None) -> TaskKind | None:
+        if known is None:
+            return TaskKind.ADD
+        if self._options.if_exists is IfExists.SKIP or is_unchanged(source.path, known):
+            self._skip(known)
+            return None
+        if self._may_replace(known):
+            return TaskKind.REPLACE
+        raise taken(known)
+
+    def _skip(self, known: File) -> None:
+        self.report.unchanged += 1
+        changes = self._options.metadata
+        if self._options.if_exists is IfExists.REPLACE and known.metadata | changes != known.metadata:
+            self._catalog.edit_metadata(known.partition, known.file_id, changes)
+
+    def _stored(self, source: Source, known: File | None) -> Stored:
+        (spooled, media_type, refusal), stat = read_steadily(
+            source.path,
+            lambda stream: self._spool(source, stream),
+            discard=lambda read: self._blobs.discard([read[0].revision]),
+        )
+        kept = known.metadata if known and self._options.keeps_metadata else {}
+        upload = Upload(
+            partition=self._options.partition,
+            file_id=source.file_id,
+            revision=spooled.revision,
+            filename=source.filename,
+            media_type=media_type,
+            size=spooled.size,
+            sha256=spooled.sha256,
+            metadata=kept | self._options.metadata,
+        )
+        return Stored(source, upload, stat.st_size, stat.st_mtime_ns, refusal)
+
+    def _spool(self, source: Source, stream: BinaryIO) -> tuple[Spooled, str, UnsupportedFormat | None]:
+        revision = new_task_id()
+        try:
+            media_type = media_type_of(source.filename, stream.read(HEAD_BYTES))
+        except UnsupportedFormat as exc:
+            return Spooled(revision, size=0, sha256="", head=b""), "", exc
+        stream.seek(0)
+        return self._blobs.spool(revision, stream, max_bytes=self._options.max_bytes), media_type, None
+
+    def _refuse(self, stored: Stored) -> None:
+        exc = stored.refusal
+        assert exc is not None
+        error = TaskError(exc.message, exc.code, exc.hint)
+        task = self._queue.refuse(stored.upload, error, batch=self._options.batch)
+        self.fail(stored.source, exc, task.id)
+
+    def _queue_uploads(self, kind: TaskKind, entries: Sequence[Stored]) -> None:
+        if not entries:
+            return
+        outcomes = self._queue.submit([one.upload for one in entries], kind=kind, batch=self._options.batch)
+        for one, outcome in zip(entries, outcomes, strict=True):
+            if isinstance(outcome, Task):
+                self._count_queued(one.source)
+            else:
+                self._settle_refused(one.source, one.upload, outcome)
+
+    def _count_queued(self, source: Source) -> None:
+        self.n_queued += 1
+        self.paths[source.file_id] = source.path
+
+    def _settle_refused(self, source: Source, upload: Upload, refusal: OpenRAGError) -> None:
+        """Another command added, or is adding, this file: its task is taken over, or replaced, or this one fails."""
+        known = self._catalog.known_files(upload.partition, [upload.file_id]).get(upload.file_id)
+        live = self._ledger.live_task(upload.partition, upload.file_id)
+        if live is not None and live.upload.sha256 == upload.sha256:
+            self._ledger.adopt([live.id], self._options.batch)
+            self._blobs.discard([upload.revision])
+            self._count_queued(source)
+        elif live is None and known is not None and known.sha256 == upload.sha256:
+            self._blobs.discard([upload.revision])
+            self._skip(known)
+        elif self._may_replace(known) and self._replaces(upload):
+            self._count_queued(source)
+        else:
+            self._blobs.discard([upload.revision])
+            self.fail(source, refusal)
+
+    def _may_replace(self, known: File | None) -> bool:
+        options = self._options
+        return options.if_exists is IfExists.REPLACE and (known is None or options.may_replace(known))
+
+    def _replaces(self, upload: Upload) -> bool:
+        outcomes = self._queue.submit([upload], kind=TaskKind.REPLACE, batch=self._options.batch)
+        return isinstance(outcomes[0], Task)
+
+
+def _groups(sources: Iterable[Source]) -> Iterator[list[Source]]:
+    iterator = iter(sources)
+    while group := list(islice(iterator, GROUP_FILES)):
+        part: list[Source] = []
+        n_bytes = 0
+        for source in group:
+            part.append(source)
+            n_bytes += _size(source.path)
+            if n_bytes >= GROUP_BYTES:
+                yield part
+                part, n_bytes = [], 0
+        if part:
+            yield part
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def taken(known: File) -> Conflict:
+    """Return the error for an id that other content has."""
+    return Conflict(
+        f"File '{known.file_id}' already exists in partition {known.partition}, with other content",
+        hint="replace it with --if-exists replace",
+    )
+
+
+def is_unchanged(path: Path, known: File) -> bool:
+    """Whether the file at `path` has the content that the catalog knows; it is hashed only when the sizes agree."""
+    with opening(path):
+        if path.stat().st_size != known.size:
+            return False
+        with path.open("rb") as stream:
+            return sha256_of(stream) == known.sha256

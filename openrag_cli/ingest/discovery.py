@@ -1,0 +1,176 @@
+"""Which files of this machine a command means: folders walked, ignore rules obeyed, ids made from paths."""
+
+import errno
+import os
+import stat
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from openrag_cli.domain import Failure
+from openrag_cli.errors import IngestError, OpenRAGError
+from openrag_cli.ingest.gitignore import Rule, compile_patterns, is_ignored, parse_rules
+
+IGNORE_FILES = (".gitignore", ".openragignore")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A local file to index: `file_id` is its path relative to the folder given, or its name."""
+
+    path: Path
+    file_id: str
+
+    @property
+    def filename(self) -> str:
+        """Its last part, without bytes that no text can hold."""
+        return readable(self.path.name)
+
+
+@dataclass(slots=True)
+class Intake:
+    """What paths led to: files in order, and the paths that led nowhere."""
+
+    sources: list[Source] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+
+
+def collect(paths: Iterable[Path], *, globs: Sequence[str] = (), excludes: Sequence[str] = ()) -> Intake:
+    """Find the files that `paths` name: files as they are, folders recursively, in the order of their names.
+
+    In folders, hidden entries, what `.gitignore` and `.openragignore` exclude, and anything but regular files is left
+    out; links are followed to files inside the folder only. `globs` and `excludes` are patterns in the manner of
+    .gitignore, relative to each folder.
+    """
+    found = Intake()
+    for path in paths:
+        try:
+            mode = path.stat().st_mode
+        except (FileNotFoundError, ValueError):  # ValueError: a NUL in the path
+            found.failures.append(_unreadable(path, "no such file or folder", "path_not_found"))
+        except OSError as exc:
+            found.failures.append(_failure_of(path, exc))
+        else:
+            if stat.S_ISDIR(mode):
+                walk = Walk(path, globs=globs, excludes=excludes)
+                found.sources += walk.files()
+                found.failures += walk.failures
+            elif stat.S_ISREG(mode):
+                found.sources.append(Source(path, readable(path.name)))
+            else:
+                found.failures.append(_unreadable(path, "neither a file nor a folder", "unreadable"))
+    return found
+
+
+def readable(name: str) -> str:
+    """Return a name as text that can be stored: bytes that are not UTF-8 and control characters become `%XX`."""
+    if name.isascii() and name.isprintable():
+        return name
+    text = os.fsencode(name).decode("utf-8", "surrogateescape")
+    return "".join(_escaped(char) for char in text)
+
+
+def _escaped(char: str) -> str:
+    code = ord(char)
+    if 0xDC80 <= code <= 0xDCFF:  # a byte that surrogateescape kept
+        return f"%{code - 0xDC00:02X}"
+    return f"%{code:02X}" if code < 0x20 or 0x7F <= code < 0xA0 else char
+
+
+def failure(source: Source, exc: OpenRAGError, task_id: str | None = None) -> Failure:
+    """Return the failure of one file, for a report."""
+    code = exc.reason if isinstance(exc, IngestError) else exc.code
+    return Failure(source.file_id, readable(str(source.path)), task_id, code, exc.message, exc.hint)
+
+
+def _unreadable(path: Path, why: str, code: str) -> Failure:
+    name = readable(str(path))
+    return Failure(file_id=name, path=name, task_id=None, code=code, message=why, hint="check the path and its mode")
+
+
+def _failure_of(path: Path, exc: OSError) -> Failure:
+    code = "forbidden" if isinstance(exc, PermissionError) else "unreadable"
+    return _unreadable(path, (exc.strerror or "cannot be read").lower(), code)
+
+
+class Walk:
+    """One folder, walked once; `failures` holds what could not be read. `without` is a folder that is left out."""
+
+    def __init__(
+        self, root: Path, *, globs: Sequence[str] = (), excludes: Sequence[str] = (), without: Path | None = None
+    ) -> None:
+        self._root = root
+        self._real_root = root.resolve()
+        self._wanted = compile_patterns(globs) if globs else None
+        self._excluded = compile_patterns(excludes) if excludes else None
+        self._without = without.resolve() if without else None
+        self.failures: list[Failure] = []
+
+    def files(self) -> Iterator[Source]:
+        """Yield the folder's files in the order of their names."""
+        return (source for source, _ in self.entries())
+
+    def entries(self) -> Iterator[tuple[Source, os.stat_result]]:
+        """Yield the folder's files in the order of their names, each with its stat."""
+        yield from self._walk(self._root, "", [])
+
+    def _walk(
+        self, folder: Path, prefix: str, rules: list[tuple[str, list[Rule]]]
+    ) -> Iterator[tuple[Source, os.stat_result]]:
+        try:
+            with os.scandir(folder) as entries:
+                ordered = sorted(entries, key=lambda entry: entry.name)
+        except OSError as exc:
+            self.failures.append(_failure_of(folder, exc))
+            return
+        names = {entry.name for entry in ordered}
+        here = [*rules, *((prefix, self._read_rules(folder / name)) for name in IGNORE_FILES if name in names)]
+        for entry in ordered:
+            if entry.name.startswith("."):
+                continue
+            relative = prefix + entry.name
+            is_folder = entry.is_dir(follow_symlinks=False)
+            if is_ignored(relative + "/" * is_folder, here) or self._is_excluded(relative, is_folder=is_folder):
+                continue
+            if is_folder:
+                if self._without is None or self._real_root / relative != self._without:
+                    yield from self._walk(Path(entry.path), f"{relative}/", here)
+            elif self._is_wanted(relative) and (found := self._regular(entry)):
+                yield Source(Path(entry.path), readable(relative)), found
+
+    def _read_rules(self, path: Path) -> list[Rule]:
+        """Read a file of ignore rules as git does: a line that is no pattern, or a file that is none, says nothing."""
+        if not path.is_file():
+            return []
+        try:
+            text = path.read_bytes().removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape")
+        except OSError as exc:
+            self.failures.append(_failure_of(path, exc))
+            return []
+        return parse_rules(text)
+
+    def _is_excluded(self, relative: str, *, is_folder: bool) -> bool:
+        return self._excluded is not None and bool(self._excluded.match_file(relative + "/" * is_folder))
+
+    def _is_wanted(self, relative: str) -> bool:
+        return self._wanted is None or bool(self._wanted.match_file(relative))
+
+    def _regular(self, entry: "os.DirEntry[str]") -> os.stat_result | None:
+        """Return the stat of a regular file, or of one that a link inside the folder names; None for the rest."""
+        try:
+            if entry.is_symlink() and not Path(entry.path).resolve().is_relative_to(self._real_root):
+                return None
+            found = entry.stat()
+        except (FileNotFoundError, RuntimeError):  # a link to nothing or to itself (RuntimeError), or gone since
+            return None
+        except OSError as exc:
+            if exc.errno != errno.ELOOP:
+                self.failures.append(_failure_of(Path(entry.path), exc))
+            return None
+        return found if stat.S_ISREG(found.st_mode) else None
+
+
+def read_path_list(data: bytes, *, is_null_separated: bool) -> list[Path]:
+    """Return the paths of a list: one a line, or separated by NUL bytes; empty entries are skipped."""
+    parts = data.split(b"\0") if is_null_separated else data.splitlines()
+    return [Path(os.fsdecode(part)) for part in parts if part.strip()]

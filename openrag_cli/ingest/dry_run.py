@@ -1,0 +1,42 @@
+"""What adding files would do, found out without doing it."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from openrag_cli.domain import File, Report, check_file_id
+from openrag_cli.errors import Conflict, IngestError, InvalidInput, PathNotFound
+from openrag_cli.ingest.add_files import AddOptions, IfExists, is_unchanged, taken
+from openrag_cli.ingest.discovery import Source, failure
+from openrag_cli.ingest.stable_read import opening
+
+
+@dataclass(slots=True)
+class Rehearsal:
+    """The ids that would be added and replaced; the report counts them as if they had been."""
+
+    adds: list[str] = field(default_factory=list)
+    replaces: list[str] = field(default_factory=list)
+    report: Report = field(default_factory=Report)
+
+
+def rehearse(sources: Iterable[Source], known: Mapping[str, File], options: AddOptions) -> Rehearsal:
+    """Return what adding `sources` to a partition that holds `known`, by id, would begin; nothing is converted."""
+    found = Rehearsal()
+    for source in sources:
+        try:
+            check_file_id(source.file_id)
+            held = known.get(source.file_id)
+            with opening(source.path), source.path.open("rb"):
+                pass
+            if held is None:
+                found.adds.append(source.file_id)
+            elif options.if_exists is IfExists.SKIP or is_unchanged(source.path, held):
+                found.report.unchanged += 1
+            elif options.if_exists is IfExists.REPLACE:
+                found.replaces.append(source.file_id)
+            else:
+                raise taken(held)
+        except (InvalidInput, Conflict, PathNotFound, IngestError) as exc:
+            found.report.failures.append(failure(source, exc))
+    found.report.added, found.report.replaced = len(found.adds), len(found.replaces)
+    return found

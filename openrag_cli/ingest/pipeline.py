@@ -1,0 +1,261 @@
+"""A batch of tasks: convert and chunk, embed, one index commit, one catalog transaction (I2, I3).
+
+Conversion runs in child processes while this process embeds. Files that are ready are gathered into one commit,
+bounded by their number, their chunks and time. A failure is its own task's.
+"""
+
+import logging
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from openrag_cli.documents.chunking.chunker import Chunker
+from openrag_cli.documents.sandbox.pool import Converted
+from openrag_cli.domain import Chunk, Task, TaskError, TaskState, chunk_id
+from openrag_cli.errors import IngestError, OpenRAGError
+from openrag_cli.failpoints import failpoint
+from openrag_cli.index.table import Index, Row
+from openrag_cli.store.blobs import BlobStore
+from openrag_cli.store.catalog import Catalog
+from openrag_cli.store.database import Database
+from openrag_cli.store.task_queue import Completion, TaskQueue
+
+if TYPE_CHECKING:
+    import numpy as np
+
+logger = logging.getLogger(__name__)
+
+MAX_BATCH_FILES = 256
+MAX_BATCH_CHUNKS = 512
+MAX_BATCH_S = 5.0
+"""A commit is made when any of the three is reached, so that a crash loses little and search sees files soon."""
+
+CLAIM_FILES = 32
+"""Tasks claimed at once, and committed at once when one of them has already died with a worker: whatever a worker
+holds when it is killed is under suspicion, and what is suspected twice must run alone, which is slow."""
+
+EMBED_WINDOW = 256
+"""Chunks embedded at once: enough for batches of like length, few enough to stop in between."""
+
+
+class Converter(Protocol):
+    """Turns stored originals into documents and their chunks. Safe across threads."""
+
+    def convert(self, path: Path, filename: str) -> Converted:
+        """Return the document of a file. Raises: IngestError, StoreError."""
+
+    def close(self) -> None:
+        """Give up what is under way."""
+
+
+class PassageEmbedder(Protocol):
+    """What is needed here of an `Embedder`."""
+
+    @property
+    def tokenizer_path(self) -> Path:
+        """See `Embedder`."""
+
+    @property
+    def max_tokens(self) -> int:
+        """See `Embedder`."""
+
+    def embed_passages(self, texts: Sequence[str]) -> "np.ndarray":
+        """See `Embedder`."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskDone:
+    """One task reached its end: its chunks, its error, or (`is_lost`) it was cancelled or taken over."""
+
+    task: Task
+    n_chunks: int = 0
+    error: TaskError | None = None
+    is_lost: bool = False
+
+
+Listener = Callable[[TaskDone], None]
+
+
+@dataclass(slots=True)
+class _Ready:
+    """Converted files that wait for their commit."""
+
+    entries: list[tuple[Task, Converted]] = field(default_factory=list)
+    n_chunks: int = 0
+    max_files: int = MAX_BATCH_FILES
+    since: float = field(default_factory=time.monotonic)
+
+    def add(self, task: Task, converted: Converted) -> None:
+        self.entries.append((task, converted))
+        if task.attempts > 1:
+            self.max_files = CLAIM_FILES
+        self.n_chunks += len(converted.spans)
+
+    @property
+    def is_due(self) -> bool:
+        """Whether the batch has reached one of its bounds."""
+        return bool(self.entries) and (
+            len(self.entries) >= self.max_files
+            or self.n_chunks >= MAX_BATCH_CHUNKS
+            or time.monotonic() - self.since >= MAX_BATCH_S
+        )
+
+
+class Ingester:
+    """Runs claimed tasks to their end against one store."""
+
+    def __init__(  # noqa: PLR0913 - the adapters it joins
+        self,
+        *,
+        database: Database,
+        catalog: Catalog,
+        queue: TaskQueue,
+        index: Index,
+        blobs: BlobStore,
+        embedder: PassageEmbedder,
+        pool: Converter,
+        n_converters: int,
+    ) -> None:
+        self._database = database
+        self._catalog = catalog
+        self._queue = queue
+        self._index = index
+        self._blobs = blobs
+        self._embedder = embedder
+        self._pool = pool
+        self._n_converters = n_converters
+        self._chunker = Chunker(embedder.tokenizer_path, embedder.max_tokens)
+
+    def run(self, claim: Callable[[int], list[Task]], listener: Listener, should_stop: Callable[[], bool]) -> None:
+        """Claim and run tasks until none is left to claim, or `should_stop`; then the batch in hand is finished.
+
+        `claim(n)` returns up to n tasks owned by this worker, and none when there are none.
+        """
+        waiting: deque[Task] = deque()
+        running: dict[Future[Converted], Task] = {}
+        ready = _Ready()
+        is_drained = False
+        with ThreadPoolExecutor(self._n_converters, thread_name_prefix="convert") as threads:
+            while not should_stop():
+                if not waiting and not is_drained:
+                    waiting.extend(claim(CLAIM_FILES))
+                    is_drained = not waiting
+                    failpoint("claimed")
+                while waiting and len(running) < 2 * self._n_converters:
+                    task = waiting.popleft()
+                    running[threads.submit(self._convert, task)] = task
+                if not running:
+                    break
+                done, _ = wait(running, timeout=1.0, return_when=FIRST_COMPLETED)
+                for future in done:
+                    self._collect(running.pop(future), future, ready, listener)
+                if ready.is_due:
+                    ready, full = _Ready(), ready
+                    self._commit(full, listener, should_stop)
+            for future in running:
+                future.cancel()
+            if should_stop():
+                self._pool.close()
+        self._commit(ready, listener, should_stop)
+
+    def _convert(self, task: Task) -> Converted:
+        self._blobs.verify(task.id, task.upload.sha256)  # a lost original is not a corrupt document
+        converted = self._pool.convert(self._blobs.path(task.id), task.upload.filename)
+        if not converted.spans:
+            raise IngestError("the document holds no text", reason="empty", hint="there is nothing to index")
+        return converted
+
+    def _collect(self, task: Task, future: "Future[Converted]", ready: _Ready, listener: Listener) -> None:
+        try:
+            converted = future.result()
+        except OpenRAGError as exc:
+            self._fail(task, exc, TaskState.SERIALIZING, listener)
+        except Exception as exc:
+            logger.exception("task %s failed", task.id)
+            self._fail(task, exc, TaskState.SERIALIZING, listener)
+        else:
+            ready.add(task, converted)
+            failpoint("converted")
+
+    def _fail(self, task: Task, exc: Exception, stage: TaskState, listener: Listener) -> None:
+        if isinstance(exc, OpenRAGError):
+            code = exc.reason if isinstance(exc, IngestError) else exc.code
+            error = TaskError(exc.message, code, exc.hint, stage, tuple(traceback.format_exception(exc)))
+        else:
+            lines = tuple(traceback.format_exception(exc))
+            error = TaskError(f"a bug in openrag: {exc!r}", "bug", "please report it", stage, lines)
+        is_owned = self._queue.fail(task, error)
+        listener(TaskDone(task, error=error) if is_owned else TaskDone(task, is_lost=True))
+
+    def _commit(self, ready: _Ready, listener: Listener, should_stop: Callable[[], bool]) -> None:
+        if not ready.entries:
+            return
+        owned = {task.id for task in self._queue.advance([task for task, _ in ready.entries], TaskState.INSERTING)}
+        entries = [(task, converted) for task, converted in ready.entries if task.id in owned]
+        rows = self._embed(entries, should_stop)
+        if rows is None:
+            return
+        failpoint("embedded")
+        finished = self._write(entries, rows)
+        counts = {task.id: len(converted.spans) for task, converted in entries}
+        for task, _ in ready.entries:
+            is_done = task.id in finished
+            listener(TaskDone(task, n_chunks=counts[task.id]) if is_done else TaskDone(task, is_lost=True))
+
+    def _embed(self, entries: Sequence[tuple[Task, Converted]], should_stop: Callable[[], bool]) -> list[Row] | None:
+        """Return the rows of the batch; None when a stop was asked for and the batch is too large to finish soon."""
+        chunks = [chunk for task, converted in entries for chunk in _chunks(task, converted)]
+        passages = [self._chunker.passage(chunk.span.heading, chunk.span.text) for chunk in chunks]
+        numbers = self._catalog.partition_numbers({chunk.partition for chunk in chunks})
+        rows: list[Row] = []
+        # One order of length for the whole batch: a window then holds texts of like length.
+        order = sorted(range(len(chunks)), key=lambda i: len(passages[i]))
+        for begin in range(0, len(order), EMBED_WINDOW):
+            if should_stop() and len(order) > 4 * MAX_BATCH_CHUNKS:
+                return None
+            window = order[begin : begin + EMBED_WINDOW]
+            vectors = self._embedder.embed_passages([passages[i] for i in window])
+            rows += [
+                Row(chunks[i], numbers[chunks[i].partition], passages[i], vector)
+                for i, vector in zip(window, vectors, strict=True)
+                if chunks[i].partition in numbers
+            ]
+        return rows
+
+    def _write(self, entries: Sequence[tuple[Task, Converted]], rows: Sequence[Row]) -> set[str]:
+        with self._database.write_lock():
+            # Fencing (I6): between this check and the commit only this process can write to the index.
+            kept = {task.id for task in self._queue.advance([task for task, _ in entries], TaskState.INSERTING)}
+            retired = set(self._catalog.tombstones())
+            again = [task.id for task, _ in entries if task.id in kept and (task.attempts > 1 or task.id in retired)]
+            self._index.drop(again)  # what an earlier attempt may have left
+            failpoint("committing")
+            self._index.put([row for row in rows if row.chunk.revision in kept])
+            failpoint("committed")
+            completions = [
+                Completion(task, converted.document, len(converted.spans))
+                for task, converted in entries
+                if task.id in kept
+            ]
+            finished = self._queue.complete(completions)
+            failpoint("completed")
+        return {task.id for task in finished}
+
+
+def _chunks(task: Task, converted: Converted) -> list[Chunk]:
+    upload = task.upload
+    return [
+        Chunk(
+            id=chunk_id(upload.partition, upload.file_id, task.id, ordinal),
+            partition=upload.partition,
+            revision=task.id,
+            ordinal=ordinal,
+            span=span,
+        )
+        for ordinal, span in enumerate(converted.spans)
+    ]

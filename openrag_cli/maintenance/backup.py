@@ -1,0 +1,228 @@
+"""A whole store as one tar file, and back. Others may write to the store meanwhile.
+
+Under the write lock nobody changes the index, and every file that the catalog shows has its chunks there (I3): the
+catalog is copied then, and the index's immutable files and the originals get a second name (a hard link). The lock is
+let go before the first byte of the archive is written. Tasks that a worker held are queued in the copy. The archive's
+last member, `manifest.json`, holds the sha256 of all others: an archive without it is not whole.
+"""
+
+import contextlib
+import hashlib
+import io
+import json
+import os
+import shutil
+import tarfile
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+from typing import IO, Any
+
+from openrag_cli.errors import Conflict, InvalidInput, StoreDamaged, StoreMismatch, os_errors
+from openrag_cli.fsync import files_below, fsync_below
+from openrag_cli.store.blobs import BlobStore
+from openrag_cli.store.catalog import Catalog
+from openrag_cli.store.database import FORMAT, Database
+from openrag_cli.store.task_queue import TaskQueue
+
+MANIFEST = "manifest.json"
+SCHEMA = "openrag.backup/1"
+CATALOG = "openrag.db"
+PARTS = (CATALOG, "lance", "blobs")
+BLOCK_BYTES = 1 << 20
+MAX_MANIFEST_BYTES = 1 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class BackupReport:
+    """What is in a backup; `size` is that of all members together, in bytes."""
+
+    files: int
+    chunks: int
+    members: int
+    size: int
+    created_at: datetime
+
+
+def back_up(database: Database, blobs: BlobStore, target: IO[bytes]) -> BackupReport:
+    """Write the store as a tar file to `target`.
+
+    Raises:
+        StoreBusy: the write lock was not had. StoreFull, StoreError: `target` or the store.
+    """
+    root = database.path.parent
+    with _scratch(root) as copy:
+        with database.write_lock():
+            database.copy_to(copy / CATALOG)
+            _link_below(root / "lance", copy / "lance")
+            with contextlib.closing(Database(copy / CATALOG)) as copied:
+                TaskQueue(copied).release_all()
+                catalog = Catalog(copied)  # not the store's: files may be deleted from that one meanwhile
+                revisions, partitions = catalog.revisions(), catalog.partitions()
+            for revision in revisions:  # no original goes without the write lock
+                _link(blobs.path(revision), copy / blobs.path(revision).relative_to(root))
+        with os_errors("writing the backup"):
+            sums, size = _pack(copy, target)
+            report = BackupReport(
+                files=sum(partition.file_count for partition in partitions),
+                chunks=sum(partition.chunk_count for partition in partitions),
+                members=len(sums),
+                size=size,
+                created_at=datetime.now(UTC),
+            )
+    return report
+
+
+@contextlib.contextmanager
+def _scratch(root: Path) -> Iterator[Path]:
+    """Give the block a folder of the store; what a killed backup left behind a day ago is removed."""
+    with os_errors("making the backup"):
+        for old in root.glob(".backup-*"):
+            if time.time() - old.stat().st_mtime > 86_400:
+                shutil.rmtree(old, ignore_errors=True)
+        folder = Path(tempfile.mkdtemp(prefix=".backup-", dir=root))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _link_below(source: Path, target: Path) -> None:
+    for path in map(Path, files_below(source)):
+        _link(path, target / path.relative_to(source))
+
+
+def _link(source: Path, target: Path) -> None:
+    with os_errors("making the backup"):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            os.link(source, target)
+        except FileNotFoundError:  # an original that is lost: doctor tells; or a version that was cleaned up
+            return
+        except OSError:  # a file system without hard links
+            shutil.copyfile(source, target)
+
+
+def _pack(folder: Path, target: IO[bytes]) -> tuple[dict[str, str], int]:
+    sums: dict[str, str] = {}
+    size = 0
+    with tarfile.open(fileobj=target, mode="w|", format=tarfile.PAX_FORMAT) as archive:
+        for path in sorted(map(Path, files_below(folder))):
+            name = path.relative_to(folder).as_posix()
+            with path.open("rb") as stream:
+                member = tarfile.TarInfo(name)
+                member.size = os.fstat(stream.fileno()).st_size
+                member.mode = 0o600
+                reader = _Summed(stream)
+                archive.addfile(member, reader)
+            sums[name] = reader.digest.hexdigest()
+            size += member.size
+        body = {"schema": SCHEMA, "format": FORMAT, "created_at": datetime.now(UTC).isoformat(), "sha256": sums}
+        content = json.dumps(body).encode()
+        member = tarfile.TarInfo(MANIFEST)
+        member.size = len(content)
+        member.mode = 0o600
+        archive.addfile(member, io.BytesIO(content))
+    return sums, size
+
+
+class _Summed(io.RawIOBase):
+    """Reads a stream and sums what is read."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self.digest = hashlib.sha256()
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        block = self._stream.read(size)
+        self.digest.update(block)
+        return block
+
+
+def restore(source: IO[bytes], store: Path) -> int:
+    """Make the store at `store` from a backup; return how many members it had. It appears whole, or not at all.
+
+    Raises:
+        Conflict: there is a store, or something else. InvalidInput: no backup, or a member that no backup has.
+        StoreDamaged: it is cut short or changed. StoreMismatch: it is of a newer format. StoreFull, StoreError: by cause.
+    """
+    if store.exists() and (not store.is_dir() or any(store.iterdir())):
+        raise Conflict(f"{store} exists and is not empty", hint="name another folder with --store, or move it away")
+    with os_errors(f"restoring {store}"):
+        store.parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=".openrag-restore-", dir=store.parent))
+    try:
+        sums, manifest = _unpack(source, folder)
+        _verify(sums, manifest)
+        with os_errors(f"restoring {store}"):
+            fsync_below(folder, files_below(folder))
+            if store.is_dir():
+                store.rmdir()
+            folder.rename(store)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return len(sums)
+
+
+def _unpack(source: IO[bytes], folder: Path) -> tuple[dict[str, str], dict[str, Any] | None]:
+    sums: dict[str, str] = {}
+    manifest = None
+    try:
+        with tarfile.open(fileobj=source, mode="r|") as archive:
+            for member in archive:
+                stream = archive.extractfile(member) if member.isreg() else None
+                if stream is None:
+                    raise InvalidInput(f"this is not a backup: it holds {member.name!r}, which is no plain file")
+                if member.name == MANIFEST:
+                    manifest = json.loads(stream.read(MAX_MANIFEST_BYTES))
+                else:
+                    sums[member.name] = _write(stream, folder / _checked(member.name))
+    except (tarfile.TarError, EOFError) as exc:
+        if sums:
+            raise StoreDamaged("the backup is cut short or damaged", hint="use another one") from exc
+        raise InvalidInput(f"this is not a backup of openrag: {exc}", hint="openrag backup FILE makes one") from exc
+    except ValueError as exc:
+        raise StoreDamaged("the backup's manifest is damaged", hint="use another one") from exc
+    return sums, manifest
+
+
+def _checked(name: str) -> PurePosixPath:
+    """Return a member's name if a backup has such a one: no path leads out of the folder."""
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts or not path.parts or path.parts[0] not in PARTS:
+        raise InvalidInput(f"this is not a backup: it holds {name!r}", hint="openrag backup FILE makes one")
+    return path
+
+
+def _write(stream: IO[bytes], target: Path) -> str:
+    digest = hashlib.sha256()
+    with os_errors("restoring"):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with target.open("xb") as copy:
+            while block := stream.read(BLOCK_BYTES):
+                digest.update(block)
+                copy.write(block)
+    return digest.hexdigest()
+
+
+def _verify(sums: dict[str, str], manifest: dict[str, Any] | None) -> None:
+    if manifest is None:
+        if CATALOG not in sums:
+            raise InvalidInput("this is not a backup of openrag", hint="openrag backup FILE makes one")
+        raise StoreDamaged("the backup is cut short: its manifest is missing", hint="use another one")
+    if manifest.get("schema") != SCHEMA or manifest.get("format", 0) > FORMAT:
+        raise StoreMismatch(
+            f"the backup has format {manifest.get('format')}; this openrag reads up to {FORMAT}",
+            hint="upgrade with: pip install --upgrade openrag-cli",
+        )
+    if sums != manifest.get("sha256"):
+        known = manifest.get("sha256") or {}
+        name = next(name for name in sorted({*sums, *known}) if sums.get(name) != known.get(name))
+        raise StoreDamaged(f"the backup is damaged: {name} is not what its manifest says", hint="use another one")

@@ -1,0 +1,286 @@
+"""Looking a store and its surroundings over: what is in order, what is not, and what mends it."""
+
+import asyncio
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from functools import cached_property
+from pathlib import Path
+
+from openrag_cli.answering.llm import HttpChatModel
+from openrag_cli.config import settings as config
+from openrag_cli.domain import ALL_PARTITIONS, LIVE_STATES, File
+from openrag_cli.errors import OpenRAGError, StoreDamaged
+from openrag_cli.fsync import files_below
+from openrag_cli.index.table import Index
+from openrag_cli.inference.onnx_embedder import default_model_dir, load_manifest, verify_model
+from openrag_cli.ingest.worker import MAX_FRAGMENTS, Janitor, is_dead
+from openrag_cli.store.blobs import BlobStore
+from openrag_cli.store.catalog import Catalog
+from openrag_cli.store.database import Database
+from openrag_cli.store.task_queue import TaskQueue
+from openrag_cli.store.task_records import TaskLedger
+
+LOW_DISK_BYTES = 1 << 30
+NO_DISK_BYTES = 100 << 20
+LLM_S = 5.0
+GIB = 1 << 30
+
+
+class Status(StrEnum):
+    """How a check ended."""
+
+    OK = "ok"
+    WARNING = "warning"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a check found, in one sentence. `fix` is what a person does; `mend` does it, and says so, where it can."""
+
+    name: str
+    status: Status
+    text: str
+    fix: str | None = None
+    mend: Callable[[], str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Patient:
+    """What is looked over. `open_index` opens the index as it is; `reindex` reads files again from their originals."""
+
+    settings: config.Settings
+    database: Database
+    catalog: Catalog
+    queue: TaskQueue
+    ledger: TaskLedger
+    blobs: BlobStore
+    open_index: Callable[[], Index]
+    reindex: Callable[[Sequence[File]], None]
+
+
+class Doctor:
+    """Runs the checks, each on its own: one that cannot be made is a finding too."""
+
+    def __init__(self, patient: Patient) -> None:
+        self._patient = patient
+
+    def examine(self) -> list[Finding]:
+        """Return what every check found, in order."""
+        found: list[Finding] = []
+        for name, check in self._checks:
+            try:
+                found += check(name)
+            except OpenRAGError as exc:
+                found.append(Finding(name, Status.FAILED, exc.message, exc.hint))
+        return found
+
+    @property
+    def _checks(self) -> list[tuple[str, Callable[[str], Iterator[Finding]]]]:
+        around = [("settings", examine_settings), ("command", _command), ("model", self._model), ("llm", self._llm)]
+        if not (self._patient.settings.store / "openrag.db").exists():
+            return [*around, ("disk", self._disk), ("store", self._no_store)]
+        return [
+            *around,
+            ("disk", self._disk),
+            ("store", self._store),
+            ("tasks", self._tasks),
+            ("originals", self._originals),
+            ("index", self._index),
+        ]
+
+    # --- around the store
+
+    def _model(self, name: str) -> Iterator[Finding]:
+        folder = self._patient.settings.embed_model or default_model_dir()
+        manifest = load_manifest(folder)
+        verify_model(folder, manifest)
+        known = (
+            self._patient.catalog.meta("model") if (self._patient.settings.store / "openrag.db").exists() else None
+        )
+        if known not in {None, manifest.identity}:
+            text = f"the store was made with {known}, not {manifest.identity}"
+            yield Finding(name, Status.FAILED, text, "give its model with --embed-model")
+        else:
+            yield Finding(name, Status.OK, f"{manifest.name}, every file as its manifest says")
+
+    def _llm(self, name: str) -> Iterator[Finding]:
+        settings = self._patient.settings
+        if not (settings.llm_base_url or settings.llm_model):
+            yield Finding(name, Status.OK, "none is set: answers are sentences of the documents")
+            return
+        quick = replace(settings, llm_connect_timeout_s=LLM_S, llm_read_timeout_s=LLM_S, llm_retries=0)
+        models = asyncio.run(_models(HttpChatModel(quick)))
+        if settings.llm_model and models and settings.llm_model not in models:
+            text = f"{settings.llm_base_url} lists no model {settings.llm_model}"
+            yield Finding(name, Status.WARNING, text, f"openrag config set llm.model {models[0]}")
+        else:
+            yield Finding(name, Status.OK, f"{settings.llm_model or models[0]} can be reached")
+
+    def _disk(self, name: str) -> Iterator[Finding]:
+        place = self._patient.settings.store
+        while not place.exists():
+            place = place.parent
+        free = shutil.disk_usage(place).free
+        status = Status.FAILED if free < NO_DISK_BYTES else Status.WARNING if free < LOW_DISK_BYTES else Status.OK
+        fix = None if status is Status.OK else "free some space, or move the store"
+        yield Finding(name, status, f"{free / GIB:.1f} GiB free for the store", fix)
+
+    def _no_store(self, name: str) -> Iterator[Finding]:
+        yield Finding(name, Status.OK, f"{self._patient.settings.store} is not made yet: openrag file add makes it")
+
+    # --- the store
+
+    def _store(self, name: str) -> Iterator[Finding]:
+        problem = self._patient.database.problem()
+        if problem:
+            yield Finding(name, Status.FAILED, f"the catalog is damaged: {problem}", "restore it from a backup")
+            return
+        partitions = self._patient.catalog.partitions()
+        n_files, n_chunks = sum(p.file_count for p in partitions), sum(p.chunk_count for p in partitions)
+        counts = f"{n_files:,} files, {n_chunks:,} chunks, {len(partitions)} partition{'s' * (len(partitions) != 1)}"
+        yield Finding(name, Status.OK, f"format {self._patient.database.format()}, {counts}")
+
+    def _tasks(self, name: str) -> Iterator[Finding]:
+        counts = self._patient.ledger.counts()
+        dead = self._patient.queue.held_by(is_dead)
+        if dead:
+            text = f"{dead} tasks are held by workers that are dead"
+            yield Finding(name, Status.WARNING, text, "openrag task run", self._release)
+        n_live = sum(n for state, n in counts.items() if state in LIVE_STATES)
+        n_failed = sum(n for state, n in counts.items() if state == "FAILED")
+        if not dead:
+            text = f"{n_live} waiting or running, {n_failed} failed"
+            yield Finding(name, Status.OK, text, "openrag task list --state failed" if n_failed else None)
+
+    def _release(self) -> str:
+        self._patient.queue.expire(is_dead)
+        return "their leases are ended; openrag task run goes on with them"
+
+    def _originals(self, name: str) -> Iterator[Finding]:
+        patient = self._patient
+        bad = []
+        for file in patient.catalog.files(ALL_PARTITIONS):
+            try:
+                patient.blobs.verify(file.revision, file.sha256)
+            except StoreDamaged:
+                bad.append(file)
+        if bad:
+            text = f"{_named(bad)}: the stored original is missing or damaged"
+            yield Finding(name, Status.FAILED, text, "openrag file replace ID PATH, or restore a backup")
+        else:
+            yield Finding(name, Status.OK, "every stored original is what was added")
+
+    @cached_property
+    def _opened(self) -> Index:
+        return self._patient.open_index()
+
+    def _index(self, name: str) -> Iterator[Finding]:
+        index = self._opened
+        if self._patient.catalog.has_files() and not index.exists:
+            text = "the index is lost (the folder lance)"
+            yield Finding(name, Status.FAILED, text, "openrag doctor --fix makes it again", self._rebuild)
+            return
+        if index.exists and index.has_bad_head:
+            text = "the newest version of the index is damaged"
+            fix = "openrag doctor --fix goes back to the one before it"
+            yield Finding(name, Status.FAILED, text, fix, self._set_aside)
+            return
+        yield from self._contents(name, index)
+
+    def _contents(self, name: str, index: Index) -> Iterator[Finding]:
+        indexed = index.revisions()
+        files = self._patient.catalog.files(ALL_PARTITIONS)
+        short = [file for file in files if indexed.get(file.revision, 0) != file.chunk_count]
+        if short:
+            text = f"{_named(short)}: chunks are missing in the index"
+            fix = "openrag doctor --fix reads them again"
+            yield Finding(name, Status.FAILED, text, fix, lambda: self._reindex(short))
+        needed = self._patient.catalog.revisions()
+        orphans = [revision for revision in indexed if revision not in needed]
+        if orphans:
+            text = f"rows of {len(orphans)} files that are gone are still in the index; searches leave them out"
+            yield Finding(name, Status.WARNING, text, "openrag doctor --fix", lambda: self._drop(orphans))
+        n_fragments, n_unindexed, n_rows = index.backlog()
+        size = sum(Path(path).stat().st_size for path in files_below(self._patient.settings.store / "lance"))
+        text = f"{n_rows:,} rows ({n_unindexed:,} not indexed yet) in {n_fragments} fragments, {size / (1 << 20):,.1f} MiB"
+        if n_fragments > 2 * MAX_FRAGMENTS:
+            yield Finding(name, Status.WARNING, text, "openrag doctor --fix compacts it", self._optimize)
+        elif not short and not orphans:
+            yield Finding(name, Status.OK, text)
+
+    # --- mending
+
+    def _rebuild(self) -> str:
+        with self._patient.database.write_lock():
+            self._opened.create()
+        return self._reindex(self._patient.catalog.files(ALL_PARTITIONS))
+
+    def _reindex(self, files: Sequence[File]) -> str:
+        self._patient.reindex(files)
+        return f"{_named(files)}: indexed again from the stored originals"
+
+    def _set_aside(self) -> str:
+        with self._patient.database.write_lock():
+            n_bad = len(self._opened.set_aside_bad_head())
+        del self._opened
+        return f"{n_bad} damaged versions were set aside"
+
+    def _drop(self, revisions: Sequence[str]) -> str:
+        with self._patient.database.write_lock():
+            needed = self._patient.catalog.revisions()
+            self._opened.drop([revision for revision in revisions if revision not in needed])
+        self._janitor.sweep()
+        return "the rows are deleted"
+
+    def _optimize(self) -> str:
+        self._janitor.optimize(force=True)
+        return "the index is compacted"
+
+    @property
+    def _janitor(self) -> Janitor:
+        patient = self._patient
+        return Janitor(patient.database, patient.catalog, self._opened, patient.blobs)
+
+
+def examine_settings(name: str = "settings") -> Iterator[Finding]:
+    """Yield what is wrong with the configuration: with it no store can be opened, and nothing else examined."""
+    problems = config.problems()
+    for problem in problems:
+        yield Finding(name, Status.FAILED, problem.message, problem.hint)
+    if not problems:
+        yield Finding(name, Status.OK, "files and environment are in order")
+
+
+def _command(name: str) -> Iterator[Finding]:
+    """Another project's script has the same name: tell when it is found first, or at all."""
+    found = config.executables("openrag")
+    foreign = [path for path in found if not _is_ours(path)]
+    if foreign:
+        is_first = found[0] == foreign[0]
+        text = f"{foreign[0]} is another program of the same name" + (", and found first" if is_first else "")
+        fix = "put this one's folder first in PATH, or call python -m openrag_cli"
+        yield Finding(name, Status.WARNING, text, fix)
+    else:
+        yield Finding(name, Status.OK, f"{found[0]}" if found else "openrag is not on PATH; python -m openrag_cli is")
+
+
+def _is_ours(path: Path) -> bool:
+    try:
+        return b"openrag_cli" in path.read_bytes()[:65536]
+    except OSError:
+        return True  # nobody can run it either
+
+
+async def _models(llm: HttpChatModel) -> list[str]:
+    try:
+        return await llm.models()
+    finally:
+        await llm.aclose()
+
+
+def _named(files: Sequence[File]) -> str:
+    first = f"{files[0].partition}/{files[0].file_id}"
+    return f"{first} and {len(files) - 1:,} more" if len(files) > 1 else first

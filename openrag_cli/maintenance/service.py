@@ -1,0 +1,146 @@
+"""Looking after a store: is it in order, keeping a copy of it, taking parts of it out and in."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from openrag_cli.domain import File, TaskKind, Upload, new_task_id
+from openrag_cli.errors import Conflict, OpenRAGError, PathNotFound
+from openrag_cli.ingest.stable_read import opening
+from openrag_cli.ingest.worker import Worker
+from openrag_cli.maintenance.backup import BackupReport, back_up
+from openrag_cli.maintenance.doctor import Doctor, Finding, Patient
+from openrag_cli.maintenance.transfer import (
+    Export,
+    Exporter,
+    ExportReport,
+    ImportedFile,
+    KnownDocuments,
+    KnownVectors,
+)
+
+if TYPE_CHECKING:
+    from openrag_cli.engine import Engine
+
+
+GROUP_FILES = 500
+"""Files imported at once: their texts are held in memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImportReport:
+    """How much was taken in, and how many vectors had to be made."""
+
+    partition: str
+    files: int
+    chunks: int
+    embedded: int
+
+
+class Care:
+    """What is done to a whole store, on its own machine."""
+
+    def __init__(self, engine: "Engine") -> None:
+        self._engine = engine
+
+    def examine(self) -> list[Finding]:
+        """Return what is in order with the store and around it, and what is not; see doctor.py."""
+        parts = self._engine.parts
+        patient = Patient(
+            settings=self._engine.settings,
+            database=parts.database,
+            catalog=parts.catalog,
+            queue=parts.queue,
+            ledger=parts.ledger,
+            blobs=parts.blobs,
+            open_index=parts.open_index,
+            reindex=self.reindex,
+        )
+        return Doctor(patient).examine()
+
+    def require_store(self) -> None:
+        """Refuse to go on where there is no store, so that none is made. Raises: PathNotFound."""
+        if not (self._engine.settings.store / "openrag.db").exists():
+            raise PathNotFound(f"there is no store at {self._engine.settings.store}", hint="name one with --store")
+
+    def back_up(self, target: IO[bytes]) -> BackupReport:
+        """Write the whole store as a tar file to `target`. Raises: StoreBusy, StoreFull, StoreError."""
+        return back_up(self._engine.parts.database, self._engine.parts.blobs, target)
+
+    def export(self, partition: str, folder: Path) -> ExportReport:
+        """Write a partition as JSON Lines, Parquet and originals. Raises: PartitionNotFound, Conflict, StoreError."""
+        parts = self._engine.parts
+        exporter = Exporter(
+            catalog=parts.catalog,
+            retriever=parts.retriever,
+            index=parts.index,
+            blobs=parts.blobs,
+            embedder=parts.embedder,
+        )
+        return exporter.export(partition, folder)
+
+    def take_in(self, folder: Path, partition: str | None = None) -> ImportReport:
+        """Make a partition (default: of its old name) from an export; vectors of the same model are kept.
+
+        It is there whole, or not at all; only SIGKILL leaves a part.
+
+        Raises:
+            PathNotFound, InvalidInput: no export. Conflict: the partition exists. StoreDamaged: the export is damaged.
+        """
+        export = Export(folder)
+        name = partition or export.partition
+        try:
+            self._engine.create_partition(name)
+        except Conflict as exc:
+            hint = f"import it under another name with -p, or first: openrag partition delete '{name}'"
+            raise Conflict(exc.message, hint=hint) from exc
+        try:
+            return self._fill(name, export)
+        except BaseException:
+            with contextlib.suppress(OpenRAGError):  # what went wrong first is told
+                self._engine.delete_partition(name)
+            raise
+
+    def _fill(self, name: str, export: Export) -> ImportReport:
+        parts = self._engine.parts
+        documents = KnownDocuments()
+        vectors = KnownVectors(parts.embedder)
+        known = export.vectors() if export.model == parts.embedder.identity else {}
+        n_files = n_chunks = 0
+        for group in _groups(export.files()):
+            batch = new_task_id()
+            for file in group:
+                upload = Upload(name, file.file_id, new_task_id(), file.filename, "", 0, "", file.metadata)
+                documents.add(upload.revision, file.converted)
+                vectors.add(file.converted.spans, known.get(file.file_id))
+                with opening(file.original), file.original.open("rb") as stream:
+                    self._engine.submit(upload, stream, batch=batch)
+                n_files, n_chunks = n_files + 1, n_chunks + len(file.converted.spans)
+            worker = Worker(parts.queue, parts.ingester(vectors, documents, 1), batch=batch)
+            worker.drain(lambda _: None, lambda: False, self._engine.maintain)
+            documents.clear()
+        self._engine.maintain()
+        return ImportReport(name, n_files, n_chunks, vectors.n_made)
+
+    def reindex(self, files: Sequence[File]) -> None:
+        """Convert, embed and index files again from their stored originals; ids and metadata stay.
+
+        Raises:
+            StoreDamaged: an original is missing or damaged.
+        """
+        batch = new_task_id()
+        for file in files:
+            upload = Upload(
+                file.partition, file.file_id, new_task_id(), file.filename, file.media_type, 0, "", file.metadata
+            )
+            with self._engine.original(file.partition, file.file_id) as stream:
+                self._engine.submit(upload, stream, kind=TaskKind.REPLACE, batch=batch)
+        self._engine.drain(batch=batch)
+
+
+def _groups(files: Iterator[ImportedFile]) -> Iterator[list[ImportedFile]]:
+    while group := list(islice(files, GROUP_FILES)):
+        yield group

@@ -1,0 +1,103 @@
+"""Errors as HTTP answers: one table from error classes to statuses, and the shapes that clients read."""
+
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.routing import Match
+
+from openrag_cli import errors
+from openrag_cli.documents.media_types import SUPPORTED
+
+TABLE: dict[type[errors.OpenRAGError], int] = {
+    errors.OpenRAGError: 500,
+    errors.InvalidInput: 400,
+    errors.UnsupportedFormat: 415,
+    errors.TooLarge: 413,
+    errors.NotFound: 404,
+    errors.Conflict: 409,
+    errors.IngestError: 422,
+    errors.ConfigError: 500,
+    errors.StoreError: 500,
+    errors.StoreFull: 507,
+    errors.StoreBusy: 423,
+    errors.UpstreamError: 502,
+    errors.UpstreamDown: 503,
+    errors.UpstreamBusy: 429,
+    errors.UpstreamTimeout: 504,
+    errors.NotAuthenticated: 401,
+    errors.Forbidden: 403,
+    errors.DeadlineReached: 408,
+    errors.LeaseLost: 409,
+}
+"""An error that is not here has the status of its nearest ancestor."""
+
+_CODES = {404: "not_found", 405: "method_not_allowed", 400: "invalid_request", 413: "too_large"}
+_OPENAI_TYPES = {
+    401: "authentication_error",
+    403: "permission_error",
+    404: "invalid_request_error",
+    429: "rate_limit_error",
+}
+
+
+def status_of(error: type[errors.OpenRAGError]) -> int:
+    """Return the HTTP status of an error class."""
+    return next(TABLE[kind] for kind in error.__mro__ if kind in TABLE)
+
+
+def body(path: str, status: int, message: str, code: str) -> dict[str, Any]:
+    """Return an error as JSON: OpenAI's shape under `/v1`, ours elsewhere."""
+    if path.startswith("/v1/") or path == "/v1":
+        kind = _OPENAI_TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
+        return {"error": {"message": message, "type": kind, "param": None, "code": code}}
+    return {"detail": message, "code": code}
+
+
+def answer(path: str, status: int, message: str, code: str, headers: dict[str, str] | None = None) -> JSONResponse:
+    """Return an error as a response."""
+    return JSONResponse(body(path, status, message, code), status, headers=headers)
+
+
+def extensions() -> list[str]:
+    """Return the extensions of what can be indexed, each with its dot."""
+    return sorted(f".{name.lstrip('.')}" for name in SUPPORTED)
+
+
+def _allowed(request: Request) -> str:
+    """Return the methods of every route on this path; the framework names those of the first alone."""
+    methods: set[str] = set()
+    for route in request.app.routes:
+        if route.matches(request.scope)[0] is not Match.NONE:
+            methods |= getattr(route, "methods", None) or set()
+    return ", ".join(sorted(methods))
+
+
+def install(app: FastAPI) -> None:
+    """Let the application answer every error in our shapes."""
+
+    @app.exception_handler(errors.OpenRAGError)
+    def _ours(request: Request, exc: errors.OpenRAGError) -> JSONResponse:
+        status = status_of(type(exc))
+        headers = {"Retry-After": "1"} if status in {423, 429, 503} else None
+        message = f"{exc.message}; supported are {', '.join(extensions())}" if status == 415 else exc.message
+        return answer(request.url.path, status, message, exc.code, headers)
+
+    @app.exception_handler(HTTPException)
+    def _http(request: Request, exc: HTTPException) -> JSONResponse:
+        code = _CODES.get(exc.status_code, "error")
+        headers = dict(exc.headers or {}) | ({"Allow": _allowed(request)} if exc.status_code == 405 else {})
+        return answer(request.url.path, exc.status_code, str(exc.detail), code, headers)
+
+    @app.exception_handler(RequestValidationError)
+    def _validation(request: Request, exc: RequestValidationError) -> JSONResponse:
+        problems = [f"{'.'.join(str(part) for part in error['loc'][1:])}: {error['msg']}" for error in exc.errors()]
+        is_openai = request.url.path.startswith("/v1/")  # whose clients know 400 for what a caller got wrong
+        status = 400 if is_openai else 422
+        return answer(request.url.path, status, "; ".join(problems) or "invalid request", "invalid_request")
+
+    @app.exception_handler(Exception)
+    def _bug(request: Request, _: Exception) -> JSONResponse:
+        return answer(request.url.path, 500, "a bug in openrag; see the server's log", "bug")

@@ -1,0 +1,205 @@
+"""What stands before every route: request ids and the log, the host, the token, and limits on bodies. Plain ASGI."""
+
+import asyncio
+import contextlib
+import contextvars
+import hmac
+import logging
+import re
+import secrets
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from openrag_cli.server.error_handlers import answer
+
+logger = logging.getLogger("openrag_cli.access")
+
+OPEN_PATHS = frozenset({"/livez", "/readyz"})
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+request_id: contextvars.ContextVar[str] = contextvars.ContextVar("request_id", default="-")
+
+
+def header(scope: Scope, name: bytes) -> bytes | None:
+    """Return the first header of that lower-case name."""
+    return next((value for key, value in scope["headers"] if key == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who may talk to the server; no token means everybody, no hosts means any Host header."""
+
+    token: str | None = None
+    hosts: Sequence[str] = ()
+
+    def refusal(self, scope: Scope) -> tuple[int, str, str] | None:
+        """Return (status, message, code) when the request is not allowed."""
+        if self.hosts and _host(scope) not in self.hosts:
+            return 400, "the Host header names another server", "wrong_host"
+        if self.token is None or scope["path"] in OPEN_PATHS or scope["method"] == "OPTIONS":
+            return None
+        scheme, _, given = (header(scope, b"authorization") or b"").partition(b" ")
+        # As bytes: compare_digest refuses text that is not ASCII.
+        if scheme.lower() == b"bearer" and hmac.compare_digest(given.strip(), self.token.encode()):
+            return None
+        return 401, "the token is missing or wrong", "not_authenticated"
+
+
+def _host(scope: Scope) -> str:
+    text = (header(scope, b"host") or b"").decode("latin-1").lower()
+    return text.rsplit(":", 1)[0] if not text.endswith("]") else text
+
+
+class Guard:
+    """Gives each request an id, logs one line for it, and lets it pass if it may."""
+
+    def __init__(self, app: ASGIApp, *, access: Access, tags_answers: bool = True) -> None:
+        self._app = app
+        self._tags_answers = tags_answers
+        self._access = access
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        # One spelling of each path: a trailing slash means nothing.
+        root = scope.get("root_path", "")
+        trimmed = scope["path"].rstrip("/")
+        scope["path"] = trimmed if len(trimmed) > len(root) else scope["path"]
+        given = (header(scope, b"x-request-id") or b"").decode("latin-1")
+        identity = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+        request_id.set(identity)
+        began = time.perf_counter()
+        status = 0
+
+        async def tagged(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                if self._tags_answers:
+                    message["headers"] = [*message.get("headers", []), (b"x-request-id", identity.encode())]
+            await send(message)
+
+        try:
+            refusal = self._access.refusal(scope)
+            if refusal:
+                code, text, name = refusal
+                headers = {"WWW-Authenticate": "Bearer"} if code == 401 else None
+                await answer(scope["path"], code, text, name, headers)(scope, receive, tagged)
+            else:
+                await self._app(scope, receive, tagged)
+        finally:
+            self._log(scope, status, time.perf_counter() - began, identity)
+
+    def _log(self, scope: Scope, status: int, seconds: float, identity: str) -> None:
+        if not logger.isEnabledFor(logging.INFO):
+            return
+        client = (scope.get("client") or ("-",))[0]
+        fields: dict[str, Any] = {
+            "client": client,
+            "method": scope["method"],
+            "path": (scope.get("raw_path") or scope["path"].encode()).decode("latin-1"),
+            "status": status,
+            "ms": round(seconds * 1000, 1),
+            "request_id": identity,
+        }
+        logger.info("%s", " ".join(str(value) for value in fields.values()), extra={"fields": fields})
+
+
+LINGER_S = 2.0
+LINGER_BYTES = 16 << 20
+
+
+class _TooLarge(Exception):
+    pass
+
+
+class _TooSlow(Exception):
+    pass
+
+
+class BodyLimit:
+    """Refuses a body that is larger than `max_bytes` with 413, and one that stalls for `stall_s` seconds with 408.
+
+    What is over the limit is never read: the connection is closed instead. The limit holds for files; a request's
+    other parts are allowed `SLACK_BYTES` more.
+    """
+
+    SLACK_BYTES = 1 << 20
+
+    def __init__(self, app: ASGIApp, *, max_bytes: int, stall_s: float) -> None:
+        self._app = app
+        self._max_bytes = max_bytes + self.SLACK_BYTES
+        self._stall_s = stall_s
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        length = header(scope, b"content-length")
+        if length is not None and length.isdigit() and int(length) > self._max_bytes:
+            await self._refuse(scope, receive, send, _TooLarge())
+            return
+        await self._limited(scope, receive, send)
+
+    async def _limited(self, scope: Scope, receive: Receive, send: Send) -> None:
+        n_bytes = 0
+        is_read = is_started = False
+        trouble: Exception | None = None
+
+        async def counted() -> Message:
+            nonlocal n_bytes, trouble, is_read
+            if is_read:  # what comes now is only the client's leaving
+                return await receive()
+            try:
+                message = await asyncio.wait_for(receive(), self._stall_s)
+            except TimeoutError:
+                trouble = _TooSlow()
+                raise trouble from None
+            n_bytes += len(message.get("body", b""))
+            if n_bytes > self._max_bytes:
+                trouble = _TooLarge()
+                raise trouble
+            is_read = not message.get("more_body", False)
+            return message
+
+        async def watched(message: Message) -> None:
+            nonlocal is_started
+            if trouble is None or is_started:  # else the framework's own answer to our exception: ours follows
+                is_started = True
+                await send(message)
+
+        try:
+            await self._app(scope, counted, watched)
+        except (_TooLarge, _TooSlow) as exc:
+            trouble = exc
+        if trouble is not None and not is_started:
+            await self._refuse(scope, receive, send, trouble)
+
+    async def _refuse(self, scope: Scope, receive: Receive, send: Send, trouble: Exception) -> None:
+        headers = {"Connection": "close"}
+        if isinstance(trouble, _TooSlow):
+            response = answer(scope["path"], 408, "the body came too slowly", "too_slow", headers)
+        else:
+            limit = self._max_bytes - self.SLACK_BYTES
+            response = answer(scope["path"], 413, f"the file is larger than {limit:,} bytes", "too_large", headers)
+        await send({"type": "http.response.start", "status": response.status_code, "headers": response.raw_headers})
+        await send({"type": "http.response.body", "body": bytes(response.body), "more_body": True})
+        await self._linger(receive)
+        await send({"type": "http.response.body", "body": b""})
+
+    async def _linger(self, receive: Receive) -> None:
+        """Read on a little after a refusal: a connection closed over unread bytes takes the answer with it."""
+        n_bytes = 0
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LINGER_S):
+                while n_bytes < LINGER_BYTES:
+                    message = await receive()
+                    n_bytes += len(message.get("body", b""))
+                    if message["type"] == "http.disconnect" or not message.get("more_body", False):
+                        return

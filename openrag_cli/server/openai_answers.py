@@ -1,0 +1,205 @@
+"""OpenAI's requests as ours, and the events of an answer in OpenAI's shapes, whole or as a stream."""
+
+import time
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+from openrag_cli.answering.conversation import Message
+from openrag_cli.answering.events import Event, Finished, Piece, Retrieved
+from openrag_cli.domain import Passage
+from openrag_cli.errors import InvalidInput, OpenRAGError
+from openrag_cli.server import openai_schemas as shapes
+from openrag_cli.server.error_handlers import body as error_body
+from openrag_cli.server.error_handlers import status_of
+from openrag_cli.server.sse import DONE, event
+
+LinkOf = Callable[[str], str]
+Json = dict[str, Any]
+
+
+def to_messages(messages: Sequence[shapes.RequestMessage], *, can_see: bool) -> list[Message]:
+    """Return the messages of a conversation; the texts of parts are joined, images stay beside them.
+
+    Raises:
+        InvalidInput: no message, an image for a model that cannot see, or a part of another kind.
+    """
+    if not messages:
+        raise InvalidInput("messages: there is none")
+    return [_to_message(message, can_see=can_see) for message in messages]
+
+
+def _to_message(message: shapes.RequestMessage, *, can_see: bool) -> Message:
+    extra: Json = dict(message.model_extra or {})
+    if not isinstance(message.content, list):
+        return Message(message.role, message.content or "", extra)
+    texts: list[str] = []
+    for part in message.content:
+        kind = part.get("type")
+        if kind in {"text", "input_text", "refusal"}:
+            texts.append(str(part.get("text") or part.get("refusal") or ""))
+        elif kind != "image_url" or not can_see:
+            what = "an image, and this model cannot see" if kind == "image_url" else f"a part of type {kind!r}"
+            raise InvalidInput(f"messages: the content has {what}")
+        else:
+            extra["content"] = message.content
+    return Message(message.role, "\n".join(texts), extra)
+
+
+@dataclass(slots=True)
+class Answering:
+    """One answer on its way to an OpenAI client; `is_chat` tells the newer shape from the older."""
+
+    model: str
+    link_of: LinkOf
+    is_chat: bool = True
+    tells_usage: bool = False
+    id: str = field(init=False)
+    created: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.id = f"{'chatcmpl' if self.is_chat else 'cmpl'}-{uuid4().hex}"
+        self.created = int(time.time())
+
+    async def whole(self, events: AsyncGenerator[Event, None]) -> shapes.ChatCompletion | shapes.TextCompletion:
+        """Return the whole answer."""
+        retrieved = Retrieved(None, (), 0.0)
+        finished: Finished | None = None
+        calls: dict[Any, Json] = {}
+        async with aclosing(events):
+            async for found in events:
+                if isinstance(found, Retrieved):
+                    retrieved = found
+                elif isinstance(found, Finished):
+                    finished = found
+                else:
+                    _merge_calls(calls, found.tool_calls)
+        assert finished is not None, "an answer ends with Finished"
+        extra = self._extra(retrieved, finished)
+        common: Json = {"id": self.id, "created": self.created, "model": self.model, "usage": _usage(finished)}
+        if not self.is_chat:
+            choice = shapes.TextChoice(text=finished.text, finish_reason=finished.finish_reason)
+            return shapes.TextCompletion(choices=[choice], extra=extra, **common)
+        message = shapes.AnswerMessage(
+            content=finished.text if finished.text or not calls else None,
+            annotations=self._annotations(retrieved, finished),
+            tool_calls=list(calls.values()) or None,
+        )
+        choices = [shapes.ChatChoice(message=message, finish_reason=finished.finish_reason)]
+        return shapes.ChatCompletion(choices=choices, extra=extra, **common)
+
+    async def stream(self, events: AsyncGenerator[Event, None]) -> AsyncGenerator[bytes, None]:
+        """Yield server-sent events; the first comes when the first piece of the answer does.
+
+        An error before that is raised; one after it is an event of its own.
+        """
+        retrieved = Retrieved(None, (), 0.0)
+        has_begun = False
+        async with aclosing(events):
+            try:
+                async for found in events:
+                    if isinstance(found, Retrieved):
+                        retrieved = found
+                        continue
+                    if not has_begun and self.is_chat:
+                        yield self._chunk({"role": "assistant", "content": ""})
+                    has_begun = True
+                    for chunk in self._chunks(retrieved, found):
+                        yield chunk
+            except OpenRAGError as exc:
+                if not has_begun:
+                    raise
+                yield event(error_body("/v1/", status_of(type(exc)), exc.message, exc.code))
+            yield DONE
+
+    def _chunks(self, retrieved: Retrieved, found: Piece | Finished) -> list[bytes]:
+        if isinstance(found, Piece):
+            delta: Json = {"content": found.text} if found.text else {}
+            if found.tool_calls:
+                delta["tool_calls"] = list(found.tool_calls)
+            return [self._chunk(delta)]
+        chunks: list[bytes] = []
+        annotations = [entry.model_dump() for entry in self._annotations(retrieved, found)]
+        if annotations and self.is_chat:
+            chunks.append(self._chunk({"annotations": annotations}))
+        extra = self._extra(retrieved, found).model_dump()
+        chunks.append(self._chunk({}, finish_reason=found.finish_reason, extra=extra))
+        if self.tells_usage:
+            chunks.append(event({**self._frame(), "choices": [], "usage": _usage(found).model_dump()}))
+        return chunks
+
+    def _frame(self) -> Json:
+        kind = "chat.completion.chunk" if self.is_chat else "text_completion"
+        return {"id": self.id, "object": kind, "created": self.created, "model": self.model}
+
+    def _chunk(self, delta: Json, *, finish_reason: str | None = None, extra: Json | None = None) -> bytes:
+        choice: Json = {"index": 0, "finish_reason": finish_reason, "logprobs": None}
+        choice |= {"delta": delta} if self.is_chat else {"text": delta.get("content", "")}
+        return event({**self._frame(), "choices": [choice], **({"extra": extra} if extra else {})})
+
+    def _annotations(self, retrieved: Retrieved, finished: Finished) -> list[shapes.Annotation]:
+        found = []
+        for mark in finished.marks:
+            passage = retrieved.passages[mark.number - 1]
+            found.append(
+                shapes.Annotation(
+                    url_citation=shapes.UrlCitation(
+                        start_index=mark.start,
+                        end_index=mark.end,
+                        title=_title(passage),
+                        url=self.link_of(passage.chunk_id),
+                    )
+                )
+            )
+        return found
+
+    def _extra(self, retrieved: Retrieved, finished: Finished) -> shapes.Extra:
+        cited = {passage.number: passage for passage in finished.citations}
+        return shapes.Extra(
+            sources=[
+                self._source(cited.get(passage.number, passage), is_cited=passage.number in cited)
+                for passage in retrieved.passages
+            ]
+        )
+
+    def _source(self, passage: Passage, *, is_cited: bool) -> shapes.Source:
+        return shapes.Source(
+            n=passage.number,
+            partition=passage.file.partition,
+            file_id=passage.file.file_id,
+            filename=passage.file.filename,
+            page=passage.page,
+            line_start=passage.line_start,
+            line_end=passage.line_end,
+            chunk_url=self.link_of(passage.chunk_id),
+            score=passage.score,
+            cited=is_cited,
+            content=passage.text,
+        )
+
+
+def _title(passage: Passage) -> str:
+    where = f"p.{passage.page}" if passage.page else f"l.{passage.line_start}"
+    return f"{passage.file.filename} {where}"
+
+
+def _usage(finished: Finished) -> shapes.UsageBody:
+    usage = finished.usage
+    return shapes.UsageBody(
+        prompt_tokens=usage.prompt_tokens,
+        completion_tokens=usage.completion_tokens,
+        total_tokens=usage.prompt_tokens + usage.completion_tokens,
+    )
+
+
+def _merge_calls(calls: dict[Any, Json], pieces: Sequence[Json]) -> None:
+    """Put the pieces of tool calls together: those of one index are one call, whose arguments are joined."""
+    for piece in pieces:
+        new: Json = {"id": None, "type": "function", "function": {"name": "", "arguments": ""}}
+        known = calls.setdefault(piece.get("index", len(calls)), new)
+        known["id"] = piece.get("id") or known["id"]
+        function = piece.get("function") or {}
+        known["function"]["name"] += function.get("name") or ""
+        known["function"]["arguments"] += function.get("arguments") or ""

@@ -1,0 +1,4 @@
+"""The routes, one module for each resource.
+
+May import: what `server` may. Begin with `search.py`.
+"""

@@ -1,0 +1,159 @@
+"""The OpenAI-compatible endpoints: every partition is a model."""
+
+import asyncio
+import base64
+import time
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Request, Response
+from fastapi.responses import StreamingResponse
+
+from openrag_cli.answering.conversation import Message
+from openrag_cli.answering.pipeline import TOP_K, ChatRequest
+from openrag_cli.domain import ALL_PARTITIONS
+from openrag_cli.errors import InvalidInput, NotFound, PartitionNotFound
+from openrag_cli.retrieval.retriever import SearchRequest
+from openrag_cli.server import openai_schemas as shapes
+from openrag_cli.server.openai_answers import Answering, to_messages
+from openrag_cli.server.sse import PING_S, Ahead, ClientLeft, unless_gone, with_pings
+from openrag_cli.server.urls import engine_of, extract_link
+
+PREFIX = "openrag-"
+ALL_MODELS = (f"{PREFIX}{ALL_PARTITIONS}", "partition-all")
+MAX_INPUTS = 2048
+CLIENT_LEFT = 499  # nginx's name for it; nobody reads it
+
+_ERRORS: dict[int | str, dict[str, Any]] = {
+    status: {"model": shapes.OpenAIError, "description": text}
+    for status, text in (
+        (400, "The request is wrong"),
+        (401, "The token is missing or wrong"),
+        (408, "The body came too slowly"),
+        (413, "The body is too large"),
+        (422, "The request is wrong"),
+        (429, "The LLM limits our rate"),
+        (502, "The LLM failed"),
+        (503, "The LLM cannot be reached"),
+        (504, "The LLM took too long"),
+    )
+}
+_NO_MODEL: dict[int | str, dict[str, Any]] = {404: {"model": shapes.OpenAIError, "description": "No such model"}}
+_STREAM: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}}
+
+router = APIRouter(prefix="/v1", tags=["openai"], responses=_ERRORS)
+
+
+class ModelNotFound(NotFound):
+    """No partition of the model's name."""
+
+    code = "model_not_found"
+
+
+@router.get("/models")
+def models(request: Request) -> shapes.Models:
+    """List the partitions as models; `openrag-all` searches every one."""
+    partitions = engine_of(request).partitions()
+    made = {f"{PREFIX}{entry.name}": int(entry.created_at.timestamp()) for entry in partitions}
+    first = min(made.values(), default=int(time.time()))
+    known = made | dict.fromkeys(ALL_MODELS, first)
+    return shapes.Models(data=[shapes.Model(id=name, created=created) for name, created in known.items()])
+
+
+@router.get("/models/{model_id:path}", responses=_NO_MODEL)
+def model(request: Request, model_id: Annotated[str, Path(description="Id of the model")]) -> shapes.Model:
+    """Return one model."""
+    for entry in models(request).data:
+        if entry.id == model_id:
+            return entry
+    raise ModelNotFound(f"The model '{model_id}' does not exist")
+
+
+@router.post("/chat/completions", responses=_NO_MODEL | _STREAM, response_model=shapes.ChatCompletion)
+async def chat_completions(request: Request, body: shapes.ChatBody) -> Any:
+    """Answer a conversation from the documents of a partition, with citations."""
+    can_see = engine_of(request).settings.llm_can_see
+    messages = to_messages(body.messages, can_see=can_see)
+    return await _answer(request, body, messages, Answering(body.model, _links(request)))
+
+
+@router.post("/completions", responses=_NO_MODEL | _STREAM, response_model=shapes.TextCompletion)
+async def completions(request: Request, body: shapes.CompletionBody) -> Any:
+    """Answer one prompt, in the older shape."""
+    prompts = [body.prompt] if isinstance(body.prompt, str) else body.prompt
+    if len(prompts) != 1 or not isinstance(prompts[0], str):
+        raise InvalidInput("prompt: one text is read, not several and no tokens")
+    messages = [Message("user", prompts[0])]
+    return await _answer(request, body, messages, Answering(body.model, _links(request), is_chat=False))
+
+
+@router.post("/embeddings")
+async def embeddings(request: Request, body: shapes.EmbeddingBody) -> shapes.Embeddings:
+    """Embed texts with the model of the store, whatever model is asked for; the answer names it."""
+    texts = [body.input] if isinstance(body.input, str) else body.input
+    if not texts or len(texts) > MAX_INPUTS:
+        raise InvalidInput(f"input: between 1 and {MAX_INPUTS:,} texts are read")
+    if not all(isinstance(text, str) for text in texts):
+        raise InvalidInput("input: texts are read, not arrays of tokens: they depend on the model's own vocabulary")
+    if not all(texts):
+        raise InvalidInput("input: a text is empty")
+    engine = engine_of(request)
+    vectors, n_tokens = await asyncio.to_thread(engine.embed, texts)
+    if body.dimensions not in {None, vectors.shape[1]}:
+        raise InvalidInput(f"dimensions: this model has {vectors.shape[1]}, and no other number")
+    is_packed = body.encoding_format == "base64"
+    return shapes.Embeddings(
+        data=[
+            shapes.Embedding(
+                index=at,
+                embedding=base64.b64encode(row.astype("<f4").tobytes()).decode() if is_packed else row.tolist(),
+            )
+            for at, row in enumerate(vectors)
+        ],
+        model=engine.embedding_model,
+        usage=shapes.EmbeddingUsage(prompt_tokens=n_tokens, total_tokens=n_tokens),
+    )
+
+
+def _links(request: Request) -> Any:
+    return lambda chunk_id: extract_link(request, chunk_id)
+
+
+def partition_of(model_id: str) -> str:
+    """Return the partition that a model's id names, `all` for every one. Raises: ModelNotFound."""
+    if model_id in ALL_MODELS:
+        return ALL_PARTITIONS
+    if not model_id.startswith(PREFIX):
+        raise ModelNotFound(f"The model '{model_id}' does not exist")
+    return model_id.removeprefix(PREFIX)
+
+
+async def _answer(
+    request: Request, body: shapes.ChatBody | shapes.CompletionBody, messages: list[Message], answering: Answering
+) -> Any:
+    if body.n not in {None, 1}:
+        raise InvalidInput("n: one answer is made, not more")
+    engine = engine_of(request)
+    partition = partition_of(body.model)
+    if partition != ALL_PARTITIONS:
+        try:
+            await asyncio.to_thread(engine.partition, partition)
+        except PartitionNotFound as exc:
+            raise ModelNotFound(f"The model '{body.model}' does not exist") from exc
+    search = SearchRequest("", partitions=(partition,), top_k=TOP_K)
+    chat = ChatRequest(messages, search=search, parameters=body.parameters())
+    _ = chat.question  # before anything is sent: a conversation without a question is a mistake of the caller
+    answering.tells_usage = bool(body.stream_options and body.stream_options.include_usage)
+    events = engine.answer(chat)
+    try:
+        if not body.stream:
+            return await unless_gone(request, answering.whole(events))
+        ahead = Ahead(answering.stream(events))
+        try:
+            await unless_gone(request, ahead.peek(PING_S))
+        except BaseException:
+            await ahead.aclose()
+            raise
+    except ClientLeft:
+        return Response(status_code=CLIENT_LEFT)
+    headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+    return StreamingResponse(with_pings(ahead), media_type="text/event-stream", headers=headers)

@@ -1,0 +1,125 @@
+"""Partitions, their files, chunks and originals."""
+
+from typing import Annotated
+from urllib.parse import quote
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import StreamingResponse
+
+from openrag_cli.errors import PartitionNotFound
+from openrag_cli.server import schemas
+from openrag_cli.server.routes.indexer import FileIdPath, PartitionPath, errors
+from openrag_cli.server.urls import chunk_metadata, engine_of, extract_link, file_metadata, link
+
+router = APIRouter(prefix="/partition", tags=["partitions"])
+
+LimitQuery = Annotated[int, Query(ge=1, le=100_000, description="Entries at most")]
+OffsetQuery = Annotated[int, Query(ge=0, le=1 << 40, description="Entries to skip")]
+BLOCK_BYTES = 1 << 18
+
+
+@router.get("")
+def list_partitions(request: Request) -> schemas.Partitions:
+    """Return every partition, by name."""
+    return schemas.Partitions(
+        partitions=[
+            schemas.PartitionEntry(
+                partition=p.name, created_at=int(p.created_at.timestamp()), files=p.file_count, chunks=p.chunk_count
+            )
+            for p in engine_of(request).partitions()
+        ]
+    )
+
+
+@router.get("/check-file/{partition}/file/{file_id:path}", responses=errors(s404="No such file"))
+def check_file(request: Request, partition: PartitionPath, file_id: FileIdPath) -> str:
+    """Tell that a file exists."""
+    engine_of(request).file(partition, file_id)
+    return f"File '{file_id}' exists in partition '{partition}'."
+
+
+@router.get("/{partition}/file/{file_id:path}", responses=errors(s404="No such file"))
+def show_file(request: Request, partition: PartitionPath, file_id: FileIdPath) -> schemas.FileDetails:
+    """Return a file, with links to its chunks."""
+    engine = engine_of(request)
+    file = engine.file(partition, file_id)
+    links = [schemas.Link(link=extract_link(request, chunk.id)) for chunk in engine.chunks(partition, file_id)]
+    return schemas.FileDetails(metadata=file_metadata(file), documents=links)
+
+
+@router.get(
+    "/{partition}/content/{file_id:path}",
+    response_class=Response,
+    responses={
+        200: {"content": {"*/*": {"schema": {"type": "string", "format": "binary"}}}},
+        **errors(s404="No such file"),
+    },
+)
+def content(request: Request, partition: PartitionPath, file_id: FileIdPath) -> StreamingResponse:
+    """Return the stored original, as an attachment."""
+    engine = engine_of(request)
+    file = engine.file(partition, file_id)
+    stream = engine.original(partition, file_id)
+    headers = {
+        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(file.filename, safe='')}",
+        "X-Content-Type-Options": "nosniff",
+    }
+    blocks = iter(lambda: stream.read(BLOCK_BYTES), b"")
+    return StreamingResponse(blocks, media_type=file.media_type or "application/octet-stream", headers=headers)
+
+
+@router.get("/{partition}/text/{file_id:path}", responses=errors(s404="No such file"))
+def text(request: Request, partition: PartitionPath, file_id: FileIdPath) -> schemas.Text:
+    """Return the text of a file as it was indexed."""
+    document = engine_of(request).document(partition, file_id)
+    pages = [{"number": page.number, "start": page.start, "end": page.end} for page in document.pages]
+    return schemas.Text(text=document.markdown, pages=pages)
+
+
+@router.get("/{partition}/chunks", responses=errors(s404="No such partition"))
+def list_chunks(
+    request: Request, partition: PartitionPath, limit: LimitQuery = 100, offset: OffsetQuery = 0
+) -> schemas.Chunks:
+    """Return the chunks of a partition, file by file."""
+    return schemas.Chunks(
+        chunks=[
+            schemas.Passage(
+                link=extract_link(request, chunk.id), content=chunk.span.text, metadata=chunk_metadata(chunk, file)
+            )
+            for file, chunk in engine_of(request).partition_chunks(partition, limit=limit, offset=offset)
+        ]
+    )
+
+
+@router.get("/{partition}", responses=errors(s404="No such partition"))
+def list_files(
+    request: Request, partition: PartitionPath, limit: LimitQuery = 100_000, offset: OffsetQuery = 0
+) -> schemas.Files:
+    """Return the files of a partition, by id."""
+    engine = engine_of(request)
+    engine.partition(partition)
+    return schemas.Files(
+        files=[
+            schemas.FileEntry(
+                **{**file_metadata(file), "link": link(request, "partition", partition, "file", file.file_id)}
+            )
+            for file in engine.files(partition, limit=limit, offset=offset)
+        ]
+    )
+
+
+@router.post("/{partition}", status_code=201, responses=errors(s400="The name is invalid", s409="It exists"))
+def create_partition(request: Request, partition: PartitionPath) -> schemas.PartitionEntry:
+    """Create an empty partition."""
+    made = engine_of(request).create_partition(partition)
+    return schemas.PartitionEntry(partition=made.name, created_at=int(made.created_at.timestamp()), files=0, chunks=0)
+
+
+@router.delete("/{partition}", status_code=204, responses=errors(s404="No such partition"))
+def delete_partition(request: Request, partition: PartitionPath) -> Response:
+    """Delete a partition with all its files."""
+    try:
+        engine_of(request).delete_partition(partition)
+    except PartitionNotFound as exc:
+        raise PartitionNotFound(partition) from exc
+    return Response(status_code=204)

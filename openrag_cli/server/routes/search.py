@@ -1,0 +1,123 @@
+"""Searching everything, a partition or a file; and chunks by id."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Query, Request
+
+from openrag_cli.domain import ALL_PARTITIONS, Chunk, Hit, SearchMode
+from openrag_cli.errors import DocumentNotFound, InvalidInput, PartitionNotFound
+from openrag_cli.retrieval.retriever import MAX_TOP_K, SearchRequest
+from openrag_cli.server import schemas
+from openrag_cli.server.routes.indexer import FileIdPath, PartitionPath, errors
+from openrag_cli.server.urls import chunk_metadata, engine_of, extract_link
+
+router = APIRouter(tags=["search"])
+
+MAX_TEXT_CHARS = 10_000
+"""A query travels in the URL, which the server reads up to `run.MAX_HEAD_BYTES`."""
+
+
+class Question:
+    """The parameters that the three searches share."""
+
+    def __init__(
+        self,
+        text: Annotated[str, Query(min_length=1, max_length=MAX_TEXT_CHARS, description="What to look for")],
+        top_k: Annotated[int, Query(ge=1, le=MAX_TOP_K, description="Hits at most")] = 5,
+        mode: Annotated[SearchMode, Query(description="Rank by meaning, by words, or both")] = SearchMode.HYBRID,
+        filter: Annotated[str, Query(description="A condition on metadata; empty: none")] = "",  # noqa: A002
+        min_score: Annotated[float | None, Query(description="Leave out hits that score less")] = None,
+        per_file: Annotated[int | None, Query(ge=1, description="Hits of one file at most")] = None,
+        context: Annotated[int, Query(ge=0, le=10, description="Chunks of the file to add on either side")] = 0,
+    ) -> None:
+        self.text = text
+        self.top_k = top_k
+        self.mode = mode
+        self.filter = filter
+        self.min_score = min_score
+        self.per_file = per_file
+        self.context = context
+
+    def request(self, partitions: Sequence[str], file_ids: Sequence[str] = ()) -> SearchRequest:
+        """Return the request for the engine."""
+        return SearchRequest(
+            text=self.text,
+            partitions=tuple(partitions),
+            file_ids=tuple(file_ids),
+            top_k=self.top_k,
+            mode=self.mode,
+            filter=self.filter,
+            min_score=self.min_score,
+            per_file=self.per_file,
+        )
+
+
+QuestionQuery = Annotated[Question, Depends()]
+
+
+def _passage(request: Request, hit: Hit, n_context: int) -> schemas.Passage:
+    metadata = chunk_metadata(hit.chunk, hit.file) | {"score": hit.score, "scores": hit.scores}
+    text = hit.chunk.span.text
+    if n_context:
+        found = engine_of(request).extract(hit.chunk.id, context=n_context)
+        text = "\n\n".join(chunk.span.text for chunk in (*found.before, found.chunk, *found.after))
+    return schemas.Passage(link=extract_link(request, hit.chunk.id), content=text, metadata=metadata)
+
+
+def _search(
+    request: Request, question: Question, partitions: Sequence[str], file_ids: Sequence[str] = ()
+) -> schemas.Documents:
+    hits = engine_of(request).search(question.request(partitions, file_ids))
+    return schemas.Documents(documents=[_passage(request, hit, question.context) for hit in hits])
+
+
+@router.get("/search", responses=errors(s400="A partition is unknown, or the filter is wrong"))
+def search(
+    request: Request,
+    question: QuestionQuery,
+    partitions: Annotated[list[str], Query(description="Partitions to search; repeat for several")] = [
+        ALL_PARTITIONS
+    ],
+    files: Annotated[list[str], Query(description="Ids of files to search in; repeat for several")] = [],
+) -> schemas.Documents:
+    """Search some or all partitions."""
+    try:
+        return _search(request, question, partitions, files)
+    except (PartitionNotFound, DocumentNotFound) as exc:
+        raise InvalidInput(exc.message) from exc
+
+
+@router.get("/search/partition/{partition}/file/{file_id:path}", responses=errors(s400="Bad filter", s404="Unknown"))
+def search_file(
+    request: Request, question: QuestionQuery, partition: PartitionPath, file_id: FileIdPath
+) -> schemas.Documents:
+    """Search one file."""
+    return _search(request, question, [partition], [file_id])
+
+
+@router.get("/search/partition/{partition}", responses=errors(s400="Bad filter", s404="No such partition"))
+def search_partition(request: Request, question: QuestionQuery, partition: PartitionPath) -> schemas.Documents:
+    """Search one partition."""
+    return _search(request, question, [partition])
+
+
+@router.get("/extract/{extract_id}", responses=errors(s404="No such extract"))
+def extract(
+    request: Request,
+    extract_id: Annotated[str, Path(description="Id of the chunk")],
+    context: Annotated[int, Query(ge=0, le=1000, description="Chunks of the file to add on either side")] = 0,
+) -> schemas.ExtractBody:
+    """Return one chunk, with its neighbours if wanted."""
+    found = engine_of(request).extract(extract_id, context=context)
+
+    def passage(chunk: Chunk) -> schemas.Passage:
+        metadata = chunk_metadata(chunk, found.file)
+        return schemas.Passage(link=extract_link(request, chunk.id), content=chunk.span.text, metadata=metadata)
+
+    return schemas.ExtractBody(
+        page_content=found.chunk.span.text,
+        metadata=chunk_metadata(found.chunk, found.file),
+        before=[passage(chunk) for chunk in found.before],
+        after=[passage(chunk) for chunk in found.after],
+    )

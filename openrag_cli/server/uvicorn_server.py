@@ -1,0 +1,159 @@
+"""Serving with uvicorn: sockets, deadlines, the start-up line and the graceful end."""
+
+import asyncio
+import ipaddress
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from openrag_cli.config.settings import Settings
+from openrag_cli.engine import Engine
+from openrag_cli.errors import ConfigError, StoreBusy
+from openrag_cli.server import log_format as logs
+from openrag_cli.server.app import Options, create_app
+from openrag_cli.server.middleware import Access
+from openrag_cli.server.supervisor import Supervisor, worker_command
+
+MAX_HEAD_BYTES = 256 * 1024
+STOP_S = 30
+_LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
+
+
+class DeadlineProtocol(H11Protocol):
+    """HTTP/1.1 with a deadline for the head of a request, which uvicorn 0.54 lacks: a slow one is cut off."""
+
+    head_timeout_s = 15.0
+    _deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        """Start the clock of the first request."""
+        super().connection_made(transport)
+        self._wind(transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Stop the clock when a head is complete; start it when one has begun."""
+        super().data_received(data)
+        is_waiting_for_head = self.cycle is None or self.cycle.response_complete
+        if not is_waiting_for_head:
+            self._unwind()
+        elif self._deadline is None and not self.transport.is_closing():
+            self._wind(self.transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the clock."""
+        self._unwind()
+        super().connection_lost(exc)
+
+    def _wind(self, transport: Any) -> None:
+        self._deadline = self.loop.call_later(self.head_timeout_s, transport.abort)
+
+    def _unwind(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach a server bound to `host`."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def check_exposure(host: str, settings: Settings, *, is_insecure: bool) -> None:
+    """Refuse to open an unguarded store to the network.
+
+    Raises:
+        ConfigError: the host is not loopback, there is no token, and `--insecure` was not given.
+    """
+    if not is_loopback(host) and not settings.auth_token and not is_insecure:
+        raise ConfigError(
+            f"binding to {host} would let everybody on the network read and change the store",
+            hint="set AUTH_TOKEN, or bind to 127.0.0.1; --insecure if another program guards the port",
+        )
+
+
+def options_of(settings: Settings) -> Options:
+    """Return how the application is to be served."""
+    hosts = _LOOPBACK_NAMES if is_loopback(settings.host) else ()
+    extra = () if is_loopback(settings.host) and not settings.allowed_hosts else settings.allowed_hosts
+    return Options(
+        access=Access(token=settings.auth_token, hosts=(*hosts, *(name.lower() for name in extra))),
+        root_path=settings.root_path.rstrip("/"),
+        cors_origins=settings.cors_origins,
+        stall_s=settings.body_timeout_s,
+    )
+
+
+def make_supervisor(settings: Settings) -> Supervisor:
+    """Return the supervisor of a store's workers."""
+    command = worker_command(
+        settings.store,
+        cache=settings.cache,
+        embed_model=settings.embed_model,
+        threads=settings.threads,
+        log_format=settings.log_format,
+    )
+    return Supervisor(settings.store, command=command, n_workers=settings.workers)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a listening socket.
+
+    Raises:
+        StoreBusy: the port is taken. ConfigError: the address is not one of this machine.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host.strip("[]"), port))
+    except OSError as exc:
+        listener.close()
+        if exc.errno is not None and "in use" in str(exc):
+            raise StoreBusy(
+                f"port {port} of {host} is taken", hint="choose another with --port, or 0 for any"
+            ) from exc
+        raise ConfigError(f"cannot listen on {host} port {port}: {exc.strerror or exc}", hint="check --host") from exc
+    listener.listen(2048)
+    return listener
+
+
+def serve(settings: Settings, announce: Callable[[str], None]) -> None:
+    """Announce the URL and serve until SIGTERM or Ctrl-C.
+
+    Then accept no more, finish what is under way, and let workers give back theirs.
+    """
+    logs.configure(settings.log_format)
+    engine = Engine(settings)
+    engine.check_chat()
+    listener = listen(settings.host, settings.port)
+    app = create_app(engine, options_of(settings), make_supervisor(settings))
+    config = uvicorn.Config(
+        app,
+        http=type("Protocol", (DeadlineProtocol,), {"head_timeout_s": settings.head_timeout_s}),
+        h11_max_incomplete_event_size=MAX_HEAD_BYTES,
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        log_level="warning",
+        timeout_graceful_shutdown=STOP_S,
+        server_header=False,
+        limit_concurrency=1000,
+    )
+    port = listener.getsockname()[1]
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    announce(f"http://{host}:{port}{settings.root_path}")
+    for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises them again when it has ended: the end is clean
+        signal.signal(number, lambda *_: None)
+    server = uvicorn.Server(config)
+    server.run(sockets=[listener])
+    if not server.started:
+        sys.exit(1)

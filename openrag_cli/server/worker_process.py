@@ -1,0 +1,43 @@
+"""A worker process: runs tasks as they come until it is told to stop, or its supervisor is gone."""
+
+import argparse
+import logging
+import os
+import signal
+import sys
+import threading
+
+from openrag_cli.config import settings as config
+from openrag_cli.engine import Engine
+from openrag_cli.errors import OpenRAGError
+from openrag_cli.server import log_format as logs
+
+
+def main() -> None:
+    """Work until SIGTERM or the end of standard input; what is held then goes back to the queue."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    for name in ("store", "cache", "threads", "embed-model", "log-format"):
+        parser.add_argument(f"--{name}")
+    flags = {key: value for key, value in vars(parser.parse_args()).items() if value is not None}
+    logs.configure(flags.get("log_format", "text"))
+    os.umask(0o077)
+    stopped = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stopped.set())
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's to handle
+
+    def watch() -> None:
+        while os.read(0, 1):  # returns nothing when the supervisor has closed its end, or died
+            pass
+        stopped.set()
+
+    threading.Thread(target=watch, name="watch", daemon=True).start()
+    try:
+        with Engine(config.load(flags).settings) as engine:
+            engine.work(should_stop=stopped.is_set)
+    except OpenRAGError as exc:
+        logging.getLogger(__name__).error("%s", exc.message)  # noqa: TRY400 - a sentence says it; the rest is in the task
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,152 @@
+"""The stored originals: one file of bytes per revision, reached through here alone.
+
+A blob is complete or absent: bytes go to `spool/`, are fsynced, then renamed to `blobs/<last two>/<revision>`.
+"""
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from openrag_cli.errors import IngestError, StoreDamaged, TooLarge, os_errors
+from openrag_cli.fsync import fsync
+
+BLOCK_BYTES = 1 << 20
+HEAD_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Spooled:
+    """Bytes written but not yet durable: their revision, size, sha256 (hex) and first 64 KiB."""
+
+    revision: str
+    size: int
+    sha256: str
+    head: bytes
+
+
+class BlobStore:
+    """Originals under `root`, keyed by revision (48 hex characters, checked by the caller)."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def path(self, revision: str) -> Path:
+        """Return where the blob of `revision` is or would be; the random end spreads blobs over 256 folders."""
+        return self._root / "blobs" / revision[-2:] / revision
+
+    def _spool_path(self, revision: str) -> Path:
+        return self._root / "spool" / revision
+
+    def spool(self, revision: str, source: BinaryIO, *, max_bytes: int) -> Spooled:
+        """Copy `source` into the spool, block by block; call `commit` to make it durable.
+
+        Raises:
+            TooLarge: more than `max_bytes` bytes. IngestError: `source` cannot be read. StoreFull, Forbidden,
+                StoreError: by cause. Nothing is kept.
+        """
+        digest = hashlib.sha256()
+        size, head = 0, b""
+        with os_errors("storing the file"), self._fresh(revision) as target:
+            while block := _read_block(source):
+                size += len(block)
+                if size > max_bytes:
+                    raise TooLarge(
+                        f"the file is larger than {max_bytes:,} bytes",
+                        hint="raise max_file_bytes in the configuration",
+                    )
+                head = head or block[:HEAD_BYTES]
+                digest.update(block)
+                target.write(block)
+        return Spooled(revision=revision, size=size, sha256=digest.hexdigest(), head=head)
+
+    @contextlib.contextmanager
+    def _fresh(self, revision: str) -> Iterator[BinaryIO]:
+        path = self._spool_path(revision)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            with open(path, "xb", opener=_private) as target:
+                yield target
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+
+    def commit(self, revisions: Iterable[str]) -> None:
+        """Make spooled bytes durable under their revisions; returns when they would survive a power cut."""
+        stored = []
+        with os_errors("storing the file"):
+            for revision in revisions:
+                target = self.path(revision)
+                target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                fsync(self._spool_path(revision))
+                self._spool_path(revision).rename(target)
+                stored.append(target)
+            folders = {folder for path in stored for folder in (path.parent, path.parent.parent, self._root)}
+            for folder in folders:
+                fsync(folder)
+
+    def discard(self, revisions: Iterable[str]) -> None:
+        """Delete blobs, spooled or stored; missing ones are no error."""
+        with os_errors("deleting stored files"):
+            for revision in revisions:
+                self._spool_path(revision).unlink(missing_ok=True)
+                self.path(revision).unlink(missing_ok=True)
+
+    def open(self, revision: str) -> BinaryIO:
+        """Open a stored original for reading; an open one stays readable when it is deleted.
+
+        Raises:
+            StoreDamaged: the blob is missing.
+        """
+        path = self.path(revision)
+        if not path.is_file():
+            raise StoreDamaged(
+                f"the stored original of revision {revision} is missing",
+                hint="add the file again: openrag file replace",
+            )
+        with os_errors("reading a stored file"):
+            return path.open("rb")
+
+    def verify(self, revision: str, sha256: str) -> None:
+        """Compare a stored original with what was stored.
+
+        Raises:
+            StoreDamaged: the blob is missing, or its bytes have changed.
+        """
+        digest = hashlib.sha256()
+        with self.open(revision) as stream, os_errors("reading a stored file"):
+            while block := stream.read(BLOCK_BYTES):
+                digest.update(block)
+        if digest.hexdigest() != sha256:
+            raise StoreDamaged(
+                f"the stored original of revision {revision} has changed since it was stored (sha256)",
+                hint="add the file again: openrag file replace",
+            )
+
+    def has(self, revision: str) -> bool:
+        """Whether the original of `revision` is stored."""
+        return self.path(revision).is_file()
+
+    def stored(self) -> Iterator[tuple[str, float]]:
+        """Yield (revision, modification time in seconds since 1970) of every blob and spooled file."""
+        with os_errors("listing stored files"):
+            for folder in (self._root / "spool", *sorted((self._root / "blobs").glob("??"))):
+                if folder.is_dir():
+                    with os.scandir(folder) as entries:
+                        for entry in entries:
+                            with contextlib.suppress(FileNotFoundError):
+                                yield entry.name, entry.stat().st_mtime
+
+
+def _read_block(source: BinaryIO) -> bytes:
+    try:
+        return source.read(BLOCK_BYTES)
+    except OSError as exc:  # the caller's file, not the store
+        raise IngestError(f"it cannot be read: {exc.strerror}", reason="unreadable") from exc
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_CLOEXEC, 0o600)

@@ -1,0 +1,371 @@
+"""The catalog: partitions, files and documents. What is here is true; the index follows (I1, I3).
+
+SQL lives here, in taskqueue.py (tasks) and in schema/. Metadata changes are one row: no vector is touched.
+"""
+
+import json
+import sqlite3
+import zlib
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from openrag_cli.domain import ALL_PARTITIONS, Document, File, Metadata, Page, Partition
+from openrag_cli.errors import Conflict, DocumentNotFound, PartitionNotFound, StoreDamaged, StoreMismatch
+from openrag_cli.store.database import Database, at, now_ms
+from openrag_cli.sync.plan import Move
+
+_FILE = """
+SELECT file.*, partition.name AS partition FROM file JOIN partition ON partition.id = file.partition_id
+"""
+
+
+def to_file(row: sqlite3.Row) -> File:
+    """Return the `File` of a row of `file` joined with its partition's name."""
+    return File(
+        partition=row["partition"],
+        file_id=row["file_id"],
+        revision=row["revision"],
+        filename=row["filename"],
+        media_type=row["media_type"],
+        size=row["size"],
+        sha256=row["sha256"],
+        metadata=json.loads(row["metadata"]),
+        chunk_count=row["chunk_count"],
+        created_at=at(row["created_at"]),
+        updated_at=at(row["updated_at"]),
+    )
+
+
+class Catalog:
+    """What the store holds. Every method is one transaction or one read."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    # --- the store itself
+
+    def meta(self, key: str) -> str | None:
+        """Return a fact about the store, such as the identity of its embedding model; None when not set."""
+        rows = self._db.rows("SELECT value FROM meta WHERE key = ?", (key,))
+        return str(rows[0]["value"]) if rows else None
+
+    def remember(self, key: str, value: str) -> str:
+        """Set a fact that was never set, and return the one that stands."""
+        with self._db.transaction() as connection:
+            connection.execute("INSERT INTO meta VALUES (?, ?) ON CONFLICT DO NOTHING", (key, value))
+            return str(connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()[0])
+
+    def check_model(self, identity: str) -> None:
+        """Bind the store to its embedding model on first use; refuse another one afterwards.
+
+        Raises:
+            StoreMismatch: the store was made with another model.
+        """
+        known = self.meta("model") or self.remember("model", identity)
+        if known != identity:
+            raise StoreMismatch(
+                f"the store was made with the embedding model {known}, not {identity}",
+                hint="give its model with --embed-model, or use another store with --store",
+            )
+
+    # --- partitions
+
+    def create_partition(self, name: str) -> Partition:
+        """Create an empty partition.
+
+        Raises:
+            Conflict: it exists.
+        """
+        with self._db.transaction() as connection:
+            if connection.execute("SELECT 1 FROM partition WHERE name = ?", (name,)).fetchone():
+                raise Conflict(f"Partition '{name}' already exists", hint=f"openrag partition show '{name}'")
+            connection.execute("INSERT INTO partition (name, created_at) VALUES (?, ?)", (name, now_ms()))
+        return self.partition(name)
+
+    def partitions(self) -> list[Partition]:
+        """Return every partition with its counts, by name."""
+        return self._partitions("", ())
+
+    def partition(self, name: str) -> Partition:
+        """Return one partition with its counts.
+
+        Raises:
+            PartitionNotFound: there is none of that name.
+        """
+        found = self._partitions("WHERE p.name = ?", (name,))
+        if not found:
+            raise PartitionNotFound(name)
+        return found[0]
+
+    def _partitions(self, where: str, arguments: Sequence[Any]) -> list[Partition]:
+        rows = self._db.rows(
+            "SELECT p.name, p.created_at, count(f.file_id) AS files, coalesce(sum(f.chunk_count), 0) AS chunks "
+            f"FROM partition p LEFT JOIN file f ON f.partition_id = p.id {where} GROUP BY p.id ORDER BY p.name",
+            arguments,
+        )
+        return [Partition(row["name"], at(row["created_at"]), row["files"], row["chunks"]) for row in rows]
+
+    def partition_ids(self, names: Iterable[str]) -> list[int] | None:
+        """Return the index's numbers of the named partitions; None when `all` is among them.
+
+        Raises:
+            PartitionNotFound: one does not exist.
+        """
+        wanted = list(dict.fromkeys(names))
+        if ALL_PARTITIONS in wanted:
+            return None
+        known = self.partition_numbers(wanted)
+        for name in wanted:
+            if name not in known:
+                raise PartitionNotFound(name)
+        return [known[name] for name in wanted]
+
+    def partition_numbers(self, names: Iterable[str]) -> dict[str, int]:
+        """Return the index's number of each of the named partitions that exists."""
+        wanted = set(names)
+        rows = self._db.rows("SELECT id, name FROM partition")
+        return {row["name"]: int(row["id"]) for row in rows if row["name"] in wanted}
+
+    def delete_partition(self, name: str) -> int:
+        """Delete a partition with its files, cancel its live tasks, and return how many files it had.
+
+        Raises:
+            PartitionNotFound: there is none of that name.
+        """
+        with self._db.transaction() as connection:
+            row = connection.execute("SELECT id FROM partition WHERE name = ?", (name,)).fetchone()
+            if row is None:
+                raise PartitionNotFound(name)
+            ids = [
+                r["file_id"] for r in connection.execute("SELECT file_id FROM file WHERE partition_id = ?", (row[0],))
+            ]
+            for file_id in ids:
+                _delete_file(connection, row["id"], file_id)
+            cancel_live(connection, "partition_id = :partition_id", {"partition_id": row["id"]}, "its partition")
+            connection.execute("DELETE FROM partition WHERE id = ?", (row["id"],))
+        return len(ids)
+
+    # --- files
+
+    def files(self, partition: str, *, limit: int = -1, offset: int = 0) -> list[File]:
+        """Return the files of a partition by id; a negative limit means all.
+
+        Raises:
+            PartitionNotFound: there is none of that name.
+        """
+        ids = self.partition_ids([partition])
+        where, arguments = ("", []) if ids is None else ("WHERE partition_id = ?", ids)
+        rows = self._db.rows(
+            f"{_FILE} {where} ORDER BY partition.name, file_id LIMIT ? OFFSET ?", (*arguments, limit, offset)
+        )
+        return [to_file(row) for row in rows]
+
+    def file(self, partition: str, file_id: str) -> File:
+        """Return one file.
+
+        Raises:
+            DocumentNotFound: the partition has no such file, or there is no such partition.
+        """
+        rows = self._db.rows(f"{_FILE} WHERE partition.name = ? AND file_id = ?", (partition, file_id))
+        if not rows:
+            raise DocumentNotFound(file_id, partition)
+        return to_file(rows[0])
+
+    def has_files(self) -> bool:
+        """Whether the store holds any file."""
+        return bool(self._db.rows("SELECT 1 FROM file LIMIT 1"))
+
+    def known_files(self, partition: str, file_ids: Sequence[str]) -> dict[str, File]:
+        """Return those of the files that exist, by id."""
+        rows = self._db.rows(
+            f"{_FILE} WHERE partition.name = ? AND file_id IN (SELECT value FROM json_each(?))",
+            (partition, json.dumps(list(file_ids))),
+        )
+        return {row["file_id"]: to_file(row) for row in rows}
+
+    def visible(self, revisions: Iterable[str]) -> dict[str, File]:
+        """Return the files whose current revision is among `revisions`, by revision: the join of I1."""
+        rows = self._db.rows(
+            f"{_FILE} WHERE revision IN (SELECT value FROM json_each(?))", (json.dumps(list(revisions)),)
+        )
+        return {row["revision"]: to_file(row) for row in rows}
+
+    def revisions_of(self, file_id: str, partition_ids: Sequence[int] | None) -> list[str]:
+        """Return the current revisions of the files with that id, in the numbered partitions or (None) in all."""
+        rows = self._db.rows("SELECT partition_id, revision FROM file WHERE file_id = ?", (file_id,))
+        return [row["revision"] for row in rows if partition_ids is None or row["partition_id"] in partition_ids]
+
+    def file_ids(self, partition: str, start: str, limit: int) -> list[str]:
+        """Return up to `limit` ids of a partition's files that begin with `start`, in order. Raises: PartitionNotFound."""
+        ids = self.partition_ids([partition])
+        where, arguments = ("", []) if ids is None else ("AND partition_id = ?", ids)
+        rows = self._db.rows(
+            f"SELECT DISTINCT file_id FROM file WHERE substr(file_id, 1, ?) = ? {where} ORDER BY file_id LIMIT ?",
+            (len(start), start, *arguments, limit),
+        )
+        return [row["file_id"] for row in rows]
+
+    def edit_metadata(self, partition: str, file_id: str, changes: Metadata, *, remove: Sequence[str] = ()) -> File:
+        """Merge `changes` into a file's metadata and drop the keys in `remove`; nothing is indexed again.
+
+        Raises:
+            DocumentNotFound: there is no such file.
+        """
+        with self._db.transaction() as connection:
+            row = connection.execute(
+                f"{_FILE} WHERE partition.name = ? AND file_id = ?", (partition, file_id)
+            ).fetchone()
+            if row is None:
+                raise DocumentNotFound(file_id, partition)
+            merged = json.loads(row["metadata"]) | changes
+            kept = {key: value for key, value in merged.items() if key not in remove}
+            connection.execute(
+                "UPDATE file SET metadata = ?, updated_at = ? WHERE partition_id = ? AND file_id = ?",
+                (json.dumps(kept), now_ms(), row["partition_id"], file_id),
+            )
+        return self.file(partition, file_id)
+
+    def delete_files(self, partition: str, file_ids: Sequence[str]) -> tuple[list[str], list[str]]:
+        """Delete files and cancel their live tasks; return (ids deleted, ids that did not exist).
+
+        Raises:
+            PartitionNotFound: there is none of that name.
+        """
+        deleted: list[str] = []
+        missing: list[str] = []
+        with self._db.transaction() as connection:
+            row = connection.execute("SELECT id FROM partition WHERE name = ?", (partition,)).fetchone()
+            if row is None:
+                raise PartitionNotFound(partition)
+            for file_id in dict.fromkeys(file_ids):
+                had = _delete_file(connection, row["id"], file_id)
+                where = "partition_id = :partition_id AND file_id = :file_id"
+                cancelled = cancel_live(
+                    connection, where, {"partition_id": row["id"], "file_id": file_id}, "its file"
+                )
+                (deleted if had or cancelled else missing).append(file_id)
+        return deleted, missing
+
+    def rename_files(self, partition: str, moves: Sequence[Move]) -> list[Move]:
+        """Give files new ids in one transaction; nothing is indexed again, and chunk ids stay. Return those done.
+
+        Ids may be swapped and passed on. What stood at a new id is retired if it is what the move says it replaces.
+        All are left as they are, and none returned, when a file or an id is not as a move says, or is being worked on.
+        """
+        with self._db.transaction() as connection:
+            found = connection.execute("SELECT id FROM partition WHERE name = ?", (partition,)).fetchone()
+            if found is None or not _may_move(connection, found["id"], moves):
+                return []
+            for move in moves:  # aside first: one may move to where another is; no id begins with a slash
+                connection.execute(
+                    "UPDATE file SET file_id = ? WHERE revision = ?", (f"/{move.revision}", move.revision)
+                )
+            for move in moves:
+                _delete_file(connection, found["id"], move.target)
+                connection.execute(
+                    "UPDATE file SET file_id = ?, filename = ?, updated_at = ? WHERE revision = ?",
+                    (move.target, move.target.rpartition("/")[2], now_ms(), move.revision),
+                )
+        return list(moves)
+
+    # --- documents
+
+    def document(self, revision: str) -> Document:
+        """Return the converted text of a visible revision.
+
+        Raises:
+            StoreDamaged: the catalog has no text for it.
+        """
+        rows = self._db.rows("SELECT markdown, pages FROM document WHERE revision = ?", (revision,))
+        if not rows:
+            raise StoreDamaged(f"the text of revision {revision} is missing", hint="replace the file to restore it")
+        try:
+            markdown = zlib.decompress(rows[0]["markdown"]).decode()
+        except (zlib.error, UnicodeDecodeError) as exc:
+            raise StoreDamaged(f"the text of revision {revision} is damaged", hint="replace the file") from exc
+        return Document(markdown=markdown, pages=tuple(Page(*page) for page in json.loads(rows[0]["pages"])))
+
+    # --- tombstones
+
+    def tombstones(self) -> list[str]:
+        """Return the revisions whose chunks the index should no longer hold."""
+        return [row["revision"] for row in self._db.rows("SELECT revision FROM tombstone")]
+
+    def bury(self, revisions: Iterable[str]) -> list[str]:
+        """Forget tombstones whose chunks are gone; return the revisions whose originals may go as well.
+
+        The original of a task that can be retried stays.
+        """
+        wanted = json.dumps(list(revisions))
+        with self._db.transaction() as connection:
+            connection.execute("DELETE FROM tombstone WHERE revision IN (SELECT value FROM json_each(?))", (wanted,))
+            rows = connection.execute(
+                "SELECT value FROM json_each(?) WHERE value NOT IN (SELECT revision FROM file) AND value NOT IN "
+                "(SELECT id FROM task WHERE state <> 'COMPLETED')",
+                (wanted,),
+            ).fetchall()
+        return [row["value"] for row in rows]
+
+    def revisions(self) -> set[str]:
+        """Return every revision that the store needs: of visible files and of tasks that are not completed."""
+        rows = self._db.rows("SELECT revision FROM file UNION SELECT id FROM task WHERE state <> 'COMPLETED'")
+        return {row["revision"] for row in rows}
+
+
+def _may_move(connection: sqlite3.Connection, partition_id: int, moves: Sequence[Move]) -> bool:
+    moving = {move.revision for move in moves}
+    for move in moves:
+        rows = connection.execute(
+            "SELECT file_id, revision FROM file WHERE partition_id = ? AND file_id IN (?, ?)",
+            (partition_id, move.source, move.target),
+        )
+        held = {row["file_id"]: row["revision"] for row in rows}
+        occupant = held.get(move.target)
+        if held.get(move.source) != move.revision or not (occupant is None or occupant in {move.replaced, *moving}):
+            return False
+        if connection.execute(
+            "SELECT 1 FROM task WHERE partition_id = ? AND file_id IN (?, ?) "
+            "AND state NOT IN ('COMPLETED', 'FAILED', 'CANCELLED')",
+            (partition_id, move.source, move.target),
+        ).fetchone():
+            return False
+    return True
+
+
+def _delete_file(connection: sqlite3.Connection, partition_id: int, file_id: str) -> bool:
+    row = connection.execute(
+        "DELETE FROM file WHERE partition_id = ? AND file_id = ? RETURNING revision", (partition_id, file_id)
+    ).fetchone()
+    if row is None:
+        return False
+    retire(connection, row["revision"])
+    return True
+
+
+def retire(connection: sqlite3.Connection, revision: str) -> None:
+    """Within a transaction, mark a revision's chunks for deletion and drop its document."""
+    connection.execute("INSERT OR IGNORE INTO tombstone VALUES (?, ?)", (revision, now_ms()))
+    connection.execute("DELETE FROM document WHERE revision = ?", (revision,))
+
+
+def save_document(connection: sqlite3.Connection, revision: str, document: Document) -> None:
+    """Within a transaction, store the text of a revision."""
+    pages = json.dumps([[page.number, page.start, page.end] for page in document.pages])
+    packed = zlib.compress(document.markdown.encode("utf-8", "replace"), level=3)
+    connection.execute("INSERT OR REPLACE INTO document VALUES (?, ?, ?)", (revision, packed, pages))
+
+
+def cancel_live(connection: sqlite3.Connection, where: str, arguments: dict[str, Any], what: str) -> int:
+    """Within a transaction, cancel the live tasks that match `where`; return how many.
+
+    Their revisions are retired: a worker may be about to commit chunks, or has just done so.
+    """
+    error = json.dumps({"message": f"cancelled: {what} was deleted", "code": "cancelled"})
+    rows = connection.execute(
+        "UPDATE task SET state = 'CANCELLED', worker = NULL, lease_until = NULL, error = :error, updated_at = :now "
+        f"WHERE state NOT IN ('COMPLETED', 'FAILED', 'CANCELLED') AND {where} RETURNING id",
+        {**arguments, "error": error, "now": now_ms()},
+    ).fetchall()
+    for row in rows:
+        retire(connection, row["id"])
+    return len(rows)

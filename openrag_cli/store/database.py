@@ -1,0 +1,285 @@
+"""The SQLite file behind the catalog and the queue: connections, transactions, format, and the write lock.
+
+Nothing else imports sqlite3. One connection per thread; WAL; every commit is on the disk before it returns (I8).
+"""
+
+import contextlib
+import fcntl
+import importlib.resources
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from openrag_cli.errors import (
+    ConfigError,
+    Forbidden,
+    InvalidInput,
+    StoreBusy,
+    StoreDamaged,
+    StoreError,
+    StoreFull,
+    StoreMismatch,
+    os_errors,
+)
+from openrag_cli.fsync import fsync
+
+FORMAT = 3
+"""The store format that this version writes (`PRAGMA user_version`): the number of the last file in `schema/`."""
+
+BUSY_TIMEOUT_S = 30.0
+
+
+def now_ms() -> int:
+    """Return the time as integer milliseconds since 1970 UTC, as the catalog stores it."""
+    return time.time_ns() // 1_000_000
+
+
+def at(milliseconds: int) -> datetime:
+    """Return a stored time as an aware UTC datetime."""
+    return datetime.fromtimestamp(milliseconds / 1000, tz=UTC)
+
+
+@contextlib.contextmanager
+def _sqlite_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (
+        UnicodeEncodeError
+    ) as exc:  # half of a surrogate pair, as bytes of the command line that are not UTF-8 become
+        raise InvalidInput(f"the text {exc.object!r} is not valid Unicode", hint="give the text as UTF-8") from exc
+    except OverflowError as exc:
+        raise InvalidInput(f"a number is too large: {exc}", hint="give a smaller one") from exc
+    except sqlite3.Error as exc:
+        name = getattr(exc, "sqlite_errorname", "") or ""
+        if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+            raise StoreBusy(f"the store {path.parent} is busy", hint="try again in a moment") from exc
+        if name.startswith("SQLITE_FULL") or name in {"SQLITE_IOERR_WRITE", "SQLITE_IOERR_SHMSIZE"}:
+            raise StoreFull(
+                f"no space left for the store {path.parent}", hint="free some space, then run the command again"
+            ) from exc
+        if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+            raise StoreDamaged(f"the catalog {path} is damaged: {exc}", hint="restore it from a backup") from exc
+        if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
+            raise Forbidden(
+                f"the catalog {path} cannot be opened for writing", hint="check its owner and mode"
+            ) from exc
+        if isinstance(exc, sqlite3.IntegrityError | sqlite3.ProgrammingError | sqlite3.InterfaceError):
+            raise
+        raise StoreError(f"the catalog {path}: {exc}") from exc
+
+
+class Database:
+    """One SQLite file, safe across threads and processes."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._local = threading.local()
+        self._all: list[sqlite3.Connection] = []
+        self._guard = threading.Lock()
+
+    def _connection(self) -> sqlite3.Connection:
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._local.connection = self._open()
+            with self._guard:
+                self._all.append(connection)
+        return connection
+
+    def _open(self) -> sqlite3.Connection:
+        folder = self.path.parent
+        with os_errors(f"opening the store {folder}"):
+            _make_folder(folder)
+            others = [path for path in folder.iterdir() if not path.name.startswith(self.path.name)]
+            # Looked for after the others: a process that makes the store now makes the catalog before them.
+            if others and not self.path.exists():
+                raise _not_a_store(folder)
+        with _sqlite_errors(self.path):
+            connection = sqlite3.connect(
+                self.path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
+            )
+            connection.row_factory = sqlite3.Row
+            connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute("PRAGMA synchronous = FULL")
+            self._check_format(connection)
+        return connection
+
+    def _check_format(self, connection: sqlite3.Connection) -> None:
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version > FORMAT:
+            raise StoreMismatch(
+                f"the store {self.path.parent} has format {version}; this openrag reads up to {FORMAT}",
+                hint="upgrade with: pip install --upgrade openrag-cli",
+            )
+        if version == FORMAT:
+            return
+        with os_errors(f"opening the store {self.path.parent}"):
+            self.path.chmod(0o600)
+        if _switch_to_wal(connection) != "wal":
+            raise StoreError(
+                f"the file system of {self.path.parent} cannot hold a store: SQLite's WAL does not work there",
+                hint="put the store on a local disk with --store",
+            )
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            if version == 0:
+                _check_is_new(self.path.parent)
+            for script in _migrations(version):
+                for statement in script.split(";\n"):
+                    connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {FORMAT}")
+            connection.execute("COMMIT")
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Run a block as one `BEGIN IMMEDIATE` transaction: all of it on the disk, or nothing.
+
+        Raises:
+            StoreBusy: another process held the file for 30 s. StoreFull, StoreDamaged, StoreError: by cause.
+        """
+        connection = self._connection()
+        with _sqlite_errors(self.path):
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[sqlite3.Connection]:
+        """Run a block of reads on one consistent state, blocking nobody."""
+        connection = self._connection()
+        with _sqlite_errors(self.path):
+            connection.execute("BEGIN")
+            try:
+                yield connection
+            finally:
+                connection.execute("ROLLBACK")
+
+    def rows(self, sql: str, arguments: Sequence[Any] | dict[str, Any] = ()) -> list[sqlite3.Row]:
+        """Return all rows of one read."""
+        connection = self._connection()
+        with _sqlite_errors(self.path):
+            return connection.execute(sql, arguments).fetchall()
+
+    @contextlib.contextmanager
+    def write_lock(self, timeout_s: float = 600.0) -> Iterator[None]:
+        """Hold the store's one write lock, which every index write needs (I4). Freed by the kernel on SIGKILL.
+
+        Raises:
+            StoreBusy: not had within `timeout_s` seconds.
+        """
+        busy = StoreBusy(f"another process has been writing to the store for {timeout_s:g} s", hint="try again later")
+        with self.file_lock("lock", timeout_s, busy):
+            yield
+
+    @contextlib.contextmanager
+    def file_lock(self, name: str, timeout_s: float, busy: StoreBusy) -> Iterator[None]:
+        """Hold the lock of that name among the store's files; raise `busy` when it is not had in `timeout_s` seconds."""
+        self._connection()  # makes or refuses the folder
+        path = self.path.parent / name
+        with os_errors("locking the store"):
+            path.parent.mkdir(exist_ok=True, mode=0o700)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            _lock(descriptor, timeout_s, busy)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def copy_to(self, target: Path) -> None:
+        """Copy the whole file to `target` as of one moment, while others write."""
+        with _sqlite_errors(target):
+            copy = sqlite3.connect(target)
+            try:
+                self._connection().backup(copy)
+            finally:
+                copy.close()
+
+    def format(self) -> int:
+        """Return the format of the store."""
+        return int(self.rows("PRAGMA user_version")[0][0])
+
+    def problem(self) -> str | None:
+        """Return what is wrong with the file's structure, in SQLite's words; None when nothing is."""
+        found = str(self.rows("PRAGMA quick_check(1)")[0][0])
+        return None if found == "ok" else found
+
+    def close(self) -> None:
+        """Close every thread's connection."""
+        with self._guard:
+            connections, self._all = self._all, []
+        for connection in connections:
+            connection.close()
+        self._local = threading.local()
+
+
+def _migrations(version: int) -> list[str]:
+    """Return the scripts that bring a store from `version` to `FORMAT`, in order."""
+    folder = importlib.resources.files("openrag_cli.store") / "schema"
+    scripts = {int(entry.name[:3]): entry for entry in folder.iterdir() if entry.name.endswith(".sql")}
+    return [scripts[number].read_text(encoding="utf-8") for number in range(version + 1, FORMAT + 1)]
+
+
+def _switch_to_wal(connection: sqlite3.Connection) -> str:
+    """Return the journal mode after asking for WAL.
+
+    SQLite refuses at once, without its busy timeout, while another process reads or makes the same new file.
+    """
+    deadline = time.monotonic() + BUSY_TIMEOUT_S
+    while True:
+        try:
+            return str(connection.execute("PRAGMA journal_mode = WAL").fetchone()[0])
+        except sqlite3.OperationalError as exc:
+            if exc.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
+                raise
+        time.sleep(0.005)
+
+
+def _not_a_store(folder: Path) -> StoreError | ConfigError:
+    if (folder / "lance").exists():
+        return _lost_catalog(folder)
+    return ConfigError(
+        f"{folder} holds other files: it is not a store", hint="name a new or empty folder with --store"
+    )
+
+
+def _check_is_new(folder: Path) -> None:
+    if any((folder / name).exists() for name in ("lance", "blobs")):
+        raise _lost_catalog(folder)
+
+
+def _lost_catalog(folder: Path) -> StoreDamaged:
+    return StoreDamaged(f"the store {folder} has lost its catalog openrag.db", hint="restore it from a backup")
+
+
+def _make_folder(folder: Path) -> None:
+    if not folder.is_dir():
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        fsync(folder.parent)
+
+
+def _lock(descriptor: int, timeout_s: float, busy: StoreBusy) -> None:
+    deadline = time.monotonic() + timeout_s
+    pause_s = 0.001
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                raise busy from None
+            time.sleep(pause_s)
+            pause_s = min(pause_s * 2, 0.05)
+        else:
+            return

@@ -1,0 +1,142 @@
+"""Chat sessions in the catalog: a message is on the disk before the next one is answered."""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from openrag_cli.domain import Session, Turn
+from openrag_cli.errors import Conflict, InvalidInput, SessionNotFound
+from openrag_cli.store.database import Database, at, now_ms
+
+MAX_NAME_CHARS = 128
+
+_SESSION = """
+SELECT session.*, (SELECT count(*) FROM message WHERE session_id = session.id) AS messages FROM session
+"""
+
+
+def check_session_name(name: str) -> str:
+    """Return `name` if it may name a session. Raises: InvalidInput."""
+    if not name.strip() or name != name.strip() or len(name) > MAX_NAME_CHARS or not name.isprintable():
+        raise InvalidInput(
+            f"the session name {name[:80]!r} is empty, too long or has spaces or controls at its ends",
+            hint="choose a name such as 'keys'",
+        )
+    return name
+
+
+class Sessions:
+    """The sessions of one store. Every method is one transaction or one read."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def all(self) -> list[Session]:
+        """Return every session, the one used last first."""
+        return [_session(row) for row in self._db.rows(f"{_SESSION} ORDER BY updated_at DESC, id DESC")]
+
+    def get(self, name: str) -> Session:
+        """Return one session. Raises: SessionNotFound."""
+        rows = self._db.rows(f"{_SESSION} WHERE name = ?", (name,))
+        if not rows:
+            raise SessionNotFound(name)
+        return _session(rows[0])
+
+    def last(self) -> Session:
+        """Return the session used last. Raises: SessionNotFound, when there is none."""
+        found = self.all()
+        if not found:
+            raise SessionNotFound(None)
+        return found[0]
+
+    def open(self, name: str | None, partitions: Sequence[str]) -> Session:
+        """Return the session of that name, made now if there is none; a name is made up when none is given.
+
+        `partitions` are set where some are given.
+
+        Raises:
+            InvalidInput: the name.
+        """
+        name = check_session_name(name) if name else _fresh_name(session.name for session in self.all())
+        now = now_ms()
+        with self._db.transaction() as connection:
+            connection.execute(
+                "INSERT INTO session (name, partitions, created_at, updated_at) VALUES (?, ?, ?, ?) "
+                "ON CONFLICT (name) DO NOTHING",
+                (name, json.dumps(list(partitions)), now, now),
+            )
+            if partitions:
+                connection.execute(
+                    "UPDATE session SET partitions = ? WHERE name = ?", (json.dumps(list(partitions)), name)
+                )
+        return self.get(name)
+
+    def turns(self, name: str) -> list[Turn]:
+        """Return the messages of a session in order. Raises: SessionNotFound."""
+        self.get(name)
+        rows = self._db.rows(
+            "SELECT message.* FROM message JOIN session ON session.id = session_id WHERE name = ? ORDER BY seq",
+            (name,),
+        )
+        return [Turn(row["role"], row["content"], at(row["at"]), tuple(json.loads(row["citations"]))) for row in rows]
+
+    def append(self, name: str, role: str, content: str, citations: Sequence[dict[str, Any]] = ()) -> None:
+        """Add a message of role `user` or `assistant`. Raises: SessionNotFound."""
+        with self._db.transaction() as connection:
+            row = connection.execute(
+                "UPDATE session SET updated_at = ? WHERE name = ? RETURNING id", (now_ms(), name)
+            ).fetchone()
+            if row is None:
+                raise SessionNotFound(name)
+            connection.execute(
+                "INSERT INTO message (session_id, role, content, citations, at) VALUES (?, ?, ?, ?, ?)",
+                (row["id"], role, content, json.dumps(list(citations)), now_ms()),
+            )
+
+    def drop_last(self, name: str) -> str | None:
+        """Take back the last question with its answer, if any, and return the question; None when there is none."""
+        with self._db.transaction() as connection:
+            row = connection.execute(
+                "SELECT seq, session_id, content FROM message JOIN session ON session.id = session_id "
+                "WHERE name = ? AND role = 'user' ORDER BY seq DESC LIMIT 1",
+                (name,),
+            ).fetchone()
+            if row is None:
+                return None
+            connection.execute(
+                "DELETE FROM message WHERE session_id = ? AND seq >= ?", (row["session_id"], row["seq"])
+            )
+            return str(row["content"])
+
+    def rename(self, name: str, new_name: str) -> None:
+        """Give a session another name. Raises: SessionNotFound, InvalidInput; Conflict: the new name is taken."""
+        check_session_name(new_name)
+        with self._db.transaction() as connection:
+            if connection.execute("SELECT 1 FROM session WHERE name = ?", (new_name,)).fetchone():
+                raise Conflict(f"Session '{new_name}' already exists", hint="choose another name")
+            if connection.execute("UPDATE session SET name = ? WHERE name = ?", (new_name, name)).rowcount == 0:
+                raise SessionNotFound(name)
+
+    def delete(self, name: str) -> None:
+        """Delete a session with its messages. Raises: SessionNotFound."""
+        with self._db.transaction() as connection:
+            if connection.execute("DELETE FROM session WHERE name = ?", (name,)).rowcount == 0:
+                raise SessionNotFound(name)
+
+
+def _session(row: sqlite3.Row) -> Session:
+    return Session(
+        name=row["name"],
+        partitions=tuple(json.loads(row["partitions"])),
+        message_count=row["messages"],
+        created_at=at(row["created_at"]),
+        updated_at=at(row["updated_at"]),
+    )
+
+
+def _fresh_name(taken: Iterable[str]) -> str:
+    stamp = datetime.now(UTC).strftime("%Y-%m-%d-%H%M%S")
+    known = set(taken)
+    return next(name for name in (stamp, *(f"{stamp}-{n}" for n in range(2, 10_000))) if name not in known)

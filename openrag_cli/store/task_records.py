@@ -1,0 +1,130 @@
+"""Tasks as people see and change them: listing, logs, cancelling, retrying, pruning."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict
+
+from openrag_cli.domain import FINAL_STATES, LogLine, Task, TaskError, TaskKind, TaskState
+from openrag_cli.errors import Conflict, TaskNotFound
+from openrag_cli.store.catalog import cancel_live
+from openrag_cli.store.database import Database, at, now_ms
+from openrag_cli.store.task_queue import FINAL, find_any, find_partition_id, to_task, write_log
+
+
+class TaskLedger:
+    """Every task that was not pruned."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def task(self, task_id: str) -> Task:
+        """Return one task.
+
+        Raises:
+            TaskNotFound: there is none of that id.
+        """
+        rows = self._db.rows("SELECT * FROM task WHERE id = ?", (task_id,))
+        if not rows:
+            raise TaskNotFound(task_id)
+        return to_task(rows[0])
+
+    def tasks(self, states: Iterable[TaskState] = (), *, limit: int = -1, batch: str | None = None) -> list[Task]:
+        """Return tasks, newest first; no states means all, a negative limit all of them."""
+        wanted = [str(state) for state in states] or [str(state) for state in TaskState]
+        rows = self._db.rows(
+            "SELECT * FROM task WHERE state IN (SELECT value FROM json_each(?)) AND (? IS NULL OR batch = ?) "
+            "ORDER BY seq DESC LIMIT ?",
+            (json.dumps(wanted), batch, batch, limit),
+        )
+        return [to_task(row) for row in rows]
+
+    def adopt(self, task_ids: Iterable[str], batch: str) -> None:
+        """Make live tasks part of another batch, as when a command is run again after it was killed."""
+        with self._db.transaction() as connection:
+            connection.execute(
+                f"UPDATE task SET batch = ? WHERE state NOT IN {FINAL} AND id IN (SELECT value FROM json_each(?))",
+                (batch, json.dumps(list(task_ids))),
+            )
+
+    def live_task(self, partition: str, file_id: str) -> Task | None:
+        """Return the newest unfinished task of a file, if any."""
+        rows = self._db.rows(
+            f"SELECT * FROM task WHERE partition = ? AND file_id = ? AND state NOT IN {FINAL} "
+            "ORDER BY seq DESC LIMIT 1",
+            (partition, file_id),
+        )
+        return to_task(rows[0]) if rows else None
+
+    def counts(self, *, batch: str | None = None) -> dict[TaskState, int]:
+        """Return how many tasks are in each state."""
+        rows = self._db.rows(
+            "SELECT state, count(*) AS n FROM task WHERE ? IS NULL OR batch = ? GROUP BY state", (batch, batch)
+        )
+        found = {row["state"]: int(row["n"]) for row in rows}
+        return {state: found.get(state, 0) for state in TaskState}
+
+    def log(self, task_id: str, *, last: int = -1) -> list[LogLine]:
+        """Return the last lines of a task's log, oldest first; a negative number means all.
+
+        Raises:
+            TaskNotFound: there is none of that id.
+        """
+        self.task(task_id)
+        rows = self._db.rows(
+            "SELECT at, level, message FROM task_log WHERE task_id = ? ORDER BY seq DESC LIMIT ?", (task_id, last)
+        )
+        return [LogLine(at(row["at"]), row["level"], row["message"]) for row in reversed(rows)]
+
+    def cancel(self, task_id: str) -> Task:
+        """Cancel a live task; a worker that holds it drops its work.
+
+        Raises:
+            TaskNotFound: there is none of that id. Conflict: it has finished.
+        """
+        with self._db.transaction() as connection:
+            n_cancelled = cancel_live(connection, "id = :id", {"id": task_id}, "")
+            if n_cancelled:
+                error = json.dumps(asdict(TaskError(message="cancelled on request", code="cancelled")))
+                connection.execute("UPDATE task SET error = ? WHERE id = ?", (error, task_id))
+                write_log(connection, task_id, "INFO", "cancelled on request")
+        task = self.task(task_id)
+        if not n_cancelled:
+            raise Conflict(f"Task '{task_id}' has finished: {task.state}", hint=f"openrag task show {task_id}")
+        return task
+
+    def retry(self, task_id: str) -> Task:
+        """Queue a failed or cancelled task again, with all its attempts.
+
+        Raises:
+            TaskNotFound: there is none of that id. Conflict: it is live or completed, or its file has since been
+                added, or is being added, by another task.
+        """
+        with self._db.transaction() as connection:
+            row = connection.execute("SELECT * FROM task WHERE id = ?", (task_id,)).fetchone()
+            if row is None:
+                raise TaskNotFound(task_id)
+            if TaskState(row["state"]) not in {TaskState.FAILED, TaskState.CANCELLED}:
+                raise Conflict(f"Task '{task_id}' is {row['state']}: only FAILED and CANCELLED tasks can be retried")
+            partition_id = find_partition_id(connection, row["partition"], create=True)
+            key = {"partition_id": partition_id, "file_id": row["file_id"]}
+            if find_any(connection, f"task WHERE state NOT IN {FINAL}", key) or (
+                row["kind"] == TaskKind.ADD and find_any(connection, "file WHERE true", key)
+            ):
+                raise Conflict(f"File '{row['file_id']}' has been added since, or is being added")
+            connection.execute(
+                "UPDATE task SET state = 'QUEUED', attempts = 0, error = NULL, worker = NULL, lease_until = NULL, "
+                "partition_id = ?, updated_at = ? WHERE id = ?",
+                (partition_id, now_ms(), task_id),
+            )
+            write_log(connection, task_id, "INFO", "queued again")
+        return self.task(task_id)
+
+    def prune(self, *, older_than_s: float, states: Iterable[TaskState] = FINAL_STATES) -> list[str]:
+        """Delete finished tasks last changed more than `older_than_s` seconds ago; return their ids."""
+        wanted = json.dumps([str(state) for state in states if state.is_final])
+        with self._db.transaction() as connection:
+            rows = connection.execute(
+                "DELETE FROM task WHERE state IN (SELECT value FROM json_each(?)) AND updated_at <= ? RETURNING id",
+                (wanted, now_ms() - round(older_than_s * 1000)),
+            ).fetchall()
+        return [row["id"] for row in rows]

@@ -1,0 +1,290 @@
+"""Making a partition hold what a folder has: adds, replacements, moves and, when asked for, deletions.
+
+Each step leaves a state from which the next sync goes on: what a folder is remembered to have brought is written before
+the tasks that bring it are queued, and after what is done at once. Looking and planning write nothing.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from openrag_cli.domain import Failure, File, Report, new_task_id
+from openrag_cli.errors import Conflict, PathNotFound, TaskNotFound, TooManyDeletions
+from openrag_cli.failpoints import failpoint
+from openrag_cli.ingest.add_files import Adder, AddOptions, IfExists, Stored
+from openrag_cli.ingest.discovery import failure, readable
+from openrag_cli.store.blobs import BlobStore
+from openrag_cli.store.catalog import Catalog
+from openrag_cli.store.task_queue import TaskQueue
+from openrag_cli.store.task_records import TaskLedger
+from openrag_cli.sync.plan import DEFAULT_LIMIT, DeleteLimit, Past, Plan, Remembered, Rules, make_plan, settled
+from openrag_cli.sync.scan import Scan, read_contents, scan_folder
+from openrag_cli.sync.state import FolderMemory
+
+
+@dataclass(frozen=True, slots=True)
+class SyncOptions:
+    """How a folder is synced. `is_thorough` reads every file, also those that look as they did.
+
+    `quarantine_after` is the number of failures in a row after which a file is left alone; 0 is never.
+    """
+
+    folder: Path
+    partition: str
+    is_deleting: bool = False
+    max_delete: DeleteLimit = DEFAULT_LIMIT
+    is_thorough: bool = False
+    is_dry_run: bool = False
+    lock_timeout_s: float = 0.0
+    quarantine_after: int = 3
+    batch: str = field(default_factory=new_task_id)
+
+
+@dataclass(frozen=True, slots=True)
+class SyncOutcome:
+    """What a sync did, or with `is_dry_run` would do; `refusal` is why a dry run would not.
+
+    `report.failures` ends with the failures of earlier runs, `plan.failed` of them: those files were not tried.
+    """
+
+    report: Report
+    plan: Plan
+    n_files: int
+    is_dry_run: bool = False
+    refusal: TooManyDeletions | None = None
+
+
+class Syncer:
+    """One run of one sync: `look`, then `apply`, then let the tasks of `batch` run, then `finish`."""
+
+    def __init__(  # noqa: PLR0913 - the adapters it joins
+        self,
+        *,
+        catalog: Catalog,
+        queue: TaskQueue,
+        ledger: TaskLedger,
+        blobs: BlobStore,
+        memory: FolderMemory,
+        options: SyncOptions,
+        max_bytes: int,
+    ) -> None:
+        self._catalog = catalog
+        self._queue = queue
+        self._ledger = ledger
+        self._memory = memory
+        self._options = options
+        self._max_bytes = max_bytes
+        self._scan = Scan()
+        self._past = Past()
+        self._rows: dict[str, Remembered] = {}
+        self._report = Report()
+        self._is_touched = False
+        self.plan = Plan()
+        self.n_queued = 0
+        self.needs_tidying = False
+        add = AddOptions(
+            partition=options.partition,
+            batch=options.batch,
+            if_exists=IfExists.REPLACE,
+            max_bytes=max_bytes,
+            may_replace=self._is_as_planned,
+            keeps_metadata=True,
+            on_stored=self._note_stored,
+        )
+        self._adder = Adder(catalog=catalog, queue=queue, ledger=ledger, blobs=blobs, options=add)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other syncs of the folder out; a dry run may look at any time. Raises: StoreBusy."""
+        with nullcontext() if self._options.is_dry_run else self._memory.lock(self._options.lock_timeout_s):
+            yield
+
+    @property
+    def is_resuming(self) -> bool:
+        """Whether the last sync of the folder did not come to its end: the index may be in any order."""
+        return not self._past.is_settled
+
+    # --- looking
+
+    def look(self, store: Path, should_stop: Callable[[], bool]) -> Plan:
+        """Return what there is to do; nothing is written but the end of tasks whose worker died.
+
+        Raises:
+            PathNotFound: there is no such folder. TooManyDeletions: see `check_deletions`; not in a dry run.
+        """
+        options = self._options
+        self._scan = scan_folder(options.folder, max_bytes=self._max_bytes, without=store)
+        before = self._recall()
+        self._past = past = settled(before)
+        self._rows = dict(past.rows)
+        self.needs_tidying = not past.is_settled
+        read_contents(self._scan, past, is_thorough=options.is_thorough, should_stop=should_stop)
+        rules = Rules(
+            is_deleting=options.is_deleting,
+            is_complete=self._scan.is_complete,
+            quarantine_after=options.quarantine_after,
+        )
+        self.plan = make_plan(self._scan.seen, self._scan.skipped, past, rules)
+        news = {file_id: row for file_id, row in past.rows.items() if row is not before.rows[file_id]}
+        for file_id in self.plan.forget:
+            news.pop(file_id, None)
+        self.plan.remember = news | self.plan.remember
+        if not options.is_dry_run:
+            self.check_deletions()
+        return self.plan
+
+    def _recall(self) -> Past:
+        past = self._memory.recall()
+        if self._options.is_dry_run or all(attempt.state.is_final for attempt in past.attempts.values()):
+            return past
+        from openrag_cli.ingest.worker import is_dead
+
+        self._queue.expire(is_dead)
+        self._queue.fail_exhausted()
+        return self._memory.recall()
+
+    def check_deletions(self) -> None:
+        """Refuse to delete more than the limit allows, or everything because the folder is empty.
+
+        Raises:
+            TooManyDeletions: with the option that allows it.
+        """
+        options, plan = self._options, self.plan
+        n_deletes, n_owned = len(plan.deletes), plan.n_owned
+        if not n_deletes:
+            return
+        if not self._scan.seen and not self._scan.skipped:
+            raise TooManyDeletions(
+                f"the folder {options.folder} is empty, and partition '{options.partition}' has {n_owned:,} files "
+                "from it: nothing was changed",
+                hint=f"is it mounted? If they are to go: openrag partition delete '{options.partition}'",
+            )
+        if not options.max_delete.allows(n_deletes, n_owned):
+            raise TooManyDeletions(
+                f"{n_deletes:,} of the {n_owned:,} files from {options.folder} would be deleted "
+                f"({n_deletes / n_owned:.0%}), more than --max-delete {options.max_delete}: nothing was changed",
+                hint=f"if they are to go, run it again with --max-delete {n_deletes}; --dry-run lists them",
+            )
+
+    # --- changing
+
+    def apply(self, should_stop: Callable[[], bool]) -> None:
+        """Do what can be done at once, and queue the rest; when told to stop, only remember what was seen."""
+        plan = self.plan
+        if plan.is_changing and not should_stop():
+            self._save({}, is_settled=False)
+            for task_id in plan.cancel:
+                with suppress(Conflict, TaskNotFound):  # it has ended meanwhile
+                    self._ledger.cancel(task_id)
+            self._move()
+            self._delete()
+        if plan.remember or plan.forget:
+            self._save(plan.remember, plan.forget)
+        if should_stop():
+            return
+        wanted = set(plan.adds) | set(plan.replaces)
+        sources = [source for file_id, source in self._scan.sources.items() if file_id in wanted]
+        self._adder.submit(sources, should_stop)
+        if plan.resume:
+            self._ledger.adopt(plan.resume, self._options.batch)
+        self.n_queued = self._adder.n_queued + len(plan.resume)
+
+    def _move(self) -> None:
+        plan = self.plan
+        done = self._catalog.rename_files(self._options.partition, plan.moves) if plan.moves else []
+        failpoint("renamed")
+        self._report.moved = len(done)
+        self.needs_tidying |= any(move.replaced for move in done)
+        if plan.moves and not done:  # somebody works on one of them: the next sync sees what came of it
+            busy = Conflict("another command is working on it", hint="sync again later")
+            for move in plan.moves:
+                self._scan.failures.append(failure(self._scan.sources[move.target], busy))
+                plan.remember.pop(move.target, None)
+            plan.forget = [file_id for file_id in plan.forget if file_id not in {m.source for m in plan.moves}]
+            plan.adds = [file_id for file_id in plan.adds if file_id not in self._past.rows]
+
+    def _delete(self) -> None:
+        plan = self.plan
+        unchanged = self._catalog.visible(plan.deletes.values()).values()
+        if not unchanged:
+            return
+        deleted, _ = self._catalog.delete_files(self._options.partition, [file.file_id for file in unchanged])
+        self._report.deleted = len(deleted)
+        self.needs_tidying = True
+        plan.forget += deleted
+
+    def _save(
+        self, rows: dict[str, Remembered], forget: Sequence[str] = (), *, is_settled: bool | None = None
+    ) -> None:
+        self._is_touched = True
+        self._memory.save(rows, forget, is_settled=is_settled)
+        self._rows |= rows
+        for file_id in set(forget) - rows.keys():
+            self._rows.pop(file_id, None)
+
+    def _is_as_planned(self, file: File) -> bool:
+        held = self._past.held.get(file.file_id)
+        return held is not None and held.revision == file.revision
+
+    def _note_stored(self, group: Sequence[Stored]) -> None:
+        rows = {}
+        for one in group:
+            row = self._rows.get(one.source.file_id)
+            rows[one.source.file_id] = Remembered(
+                size=one.size,
+                mtime_ns=one.mtime_ns,
+                sha256=one.upload.sha256,
+                revision=row.revision if row else None,
+                task_id=one.upload.revision,
+                n_failed=row.n_failed if row else 0,
+            )
+        self._save(rows, is_settled=False)
+
+    # --- reporting
+
+    def finish(self, *, is_stopped: bool) -> SyncOutcome:
+        """Remember what became of the tasks, and return what was done."""
+        report = self._adder.settle()
+        report.moved, report.deleted = self._report.moved, self._report.deleted
+        if self._is_touched or not self._past.is_settled:
+            before = self._memory.recall()
+            news = {file_id: row for file_id, row in settled(before).rows.items() if row is not before.rows[file_id]}
+            failpoint("settling")
+            self._memory.save(news, is_settled=not is_stopped)
+        return self._outcome(report)
+
+    def foretell(self) -> SyncOutcome:
+        """Return what would be done."""
+        plan = self.plan
+        report = Report(
+            added=len(plan.adds), replaced=len(plan.replaces), moved=len(plan.moves), deleted=len(plan.deletes)
+        )
+        try:
+            self.check_deletions()
+        except TooManyDeletions as exc:
+            return replace(self._outcome(report), is_dry_run=True, refusal=exc)
+        return replace(self._outcome(report), is_dry_run=True)
+
+    def _outcome(self, report: Report) -> SyncOutcome:
+        report.unchanged += self.plan.n_unchanged
+        new = [one for one in report.failures if one.code != PathNotFound.code]  # gone since: no failure
+        report.failures = [*self._scan.failures, *map(self._conflict, self.plan.conflicts), *new, *self._earlier()]
+        return SyncOutcome(report, self.plan, n_files=len(self._scan.sources))
+
+    def _conflict(self, file_id: str) -> Failure:
+        options = self._options
+        taken = Conflict(
+            f"partition '{options.partition}' has other content under this id, which did not come from this folder",
+            hint=f"let the folder win: openrag file add '{readable(str(options.folder))}' -p '{options.partition}' "
+            "--if-exists replace",
+        )
+        return failure(self._scan.sources[file_id], taken)
+
+    def _earlier(self) -> Iterator[Failure]:
+        for file_id, task_id in self.plan.failed.items():
+            attempt = self._past.attempts[task_id]
+            error = attempt.error
+            path = readable(str(self._scan.sources[file_id].path))
+            if error:
+                yield Failure(file_id, path, task_id, error.code, error.message, error.hint)

@@ -1,0 +1,98 @@
+"""What a folder has, for a sync: its files by id, with the hashes that planning needs, and what could not be read."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from openrag_cli.domain import Failure, check_file_id
+from openrag_cli.errors import Conflict, IngestError, InvalidInput, OpenRAGError, PathNotFound, TooLarge
+from openrag_cli.ingest.discovery import Source, Walk, failure
+from openrag_cli.ingest.stable_read import read_steadily, sha256_of
+from openrag_cli.sync.plan import Past, Seen, ids_to_hash
+
+_MAX_STORED = (1 << 63) - 1
+
+
+@dataclass(slots=True)
+class Scan:
+    """A folder, looked at once. `skipped` are files that are there and cannot be read now.
+
+    `is_complete` is false when a part of the folder could not be seen: then nothing that is missing is known to be gone.
+    """
+
+    sources: dict[str, Source] = field(default_factory=dict)
+    seen: dict[str, Seen] = field(default_factory=dict)
+    skipped: set[str] = field(default_factory=set)
+    failures: list[Failure] = field(default_factory=list)
+    is_complete: bool = True
+
+    def skip(self, file_id: str, why: OpenRAGError | None = None) -> None:
+        """Leave a file alone in this run; `why` makes it a failure."""
+        self.seen.pop(file_id, None)
+        self.skipped.add(file_id)
+        if why:
+            self.failures.append(failure(self.sources[file_id], why))
+
+
+def mtime_of(stat: os.stat_result) -> int:
+    """Return the time of the last change in ns since 1970, as the catalog can store it (until 2262)."""
+    return min(stat.st_mtime_ns, _MAX_STORED)
+
+
+def scan_folder(folder: Path, *, max_bytes: int, without: Path) -> Scan:
+    """Look at a folder with the rules of `file add`, except for the folder `without` in it.
+
+    Raises:
+        PathNotFound: there is no such folder.
+    """
+    if not folder.is_dir():
+        if folder.exists():
+            raise PathNotFound(f"{folder}: not a folder", hint="name the folder that it is in, or: openrag file add")
+        raise PathNotFound(f"{folder}: no such folder", hint="check the path; if it is a mounted disk, mount it")
+    scan = Scan()
+    walk = Walk(folder, without=without)
+    for source, stat in walk.entries():
+        try:
+            check_file_id(source.file_id)
+        except InvalidInput as exc:
+            scan.failures.append(failure(source, exc))
+            continue
+        if source.file_id in scan.sources:
+            twin = Conflict("another file of the folder has the same id", hint="give one of the two another name")
+            scan.failures.append(failure(source, twin))
+            continue
+        scan.sources[source.file_id] = source
+        if stat.st_size > max_bytes:
+            hint = "raise max_file_bytes in the configuration"
+            scan.skip(source.file_id, TooLarge(f"the file is larger than {max_bytes:,} bytes", hint=hint))
+        else:
+            scan.seen[source.file_id] = Seen(stat.st_size, mtime_of(stat))
+    scan.failures += walk.failures
+    scan.is_complete = not walk.failures
+    return scan
+
+
+def read_contents(scan: Scan, past: Past, *, is_thorough: bool, should_stop: Callable[[], bool]) -> None:
+    """Fill in the hashes: those remembered of files that look as they did, and of others by reading them.
+
+    When told to stop, it leaves the files that are not yet read alone.
+    """
+    wanted = ids_to_hash(scan.seen, past, is_thorough=is_thorough)
+    for file_id, seen in scan.seen.items():
+        row = past.rows.get(file_id)
+        if row is not None and row.has_stat_of(seen):
+            scan.seen[file_id] = Seen(seen.size, seen.mtime_ns, row.sha256)
+    for file_id in wanted:
+        if should_stop():
+            scan.is_complete = False
+            scan.skip(file_id)
+            continue
+        try:
+            digest, stat = read_steadily(scan.sources[file_id].path, sha256_of)
+        except PathNotFound:  # gone since: the next sync sees whether it stays away
+            scan.skip(file_id)
+        except IngestError as exc:
+            scan.skip(file_id, exc)
+        else:
+            scan.seen[file_id] = Seen(stat.st_size, mtime_of(stat), digest)

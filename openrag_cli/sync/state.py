@@ -1,0 +1,130 @@
+"""What syncs remember of folders, in the catalog's file; and the lock that lets one sync work on a folder at a time."""
+
+import hashlib
+import json
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from openrag_cli.domain import TaskState
+from openrag_cli.errors import StoreBusy
+from openrag_cli.store.database import Database
+from openrag_cli.store.task_queue import find_partition_id, to_error
+from openrag_cli.sync.plan import Attempt, Held, Past, Remembered
+
+_COLUMNS = "size, mtime_ns, sha256, revision, task_id, n_failed, failed_at"
+
+
+class FolderMemory:
+    """The memory of one folder, whatever path leads to it, as it is synced into one partition."""
+
+    def __init__(self, database: Database, partition: str, path: Path) -> None:
+        self._db = database
+        self._partition = partition
+        self._path = os.fsencode(os.path.realpath(path))
+
+    @contextmanager
+    def lock(self, timeout_s: float) -> Iterator[None]:
+        """Hold the folder's lock, freed by the kernel when the process dies.
+
+        Raises:
+            StoreBusy: another sync of the folder into the partition runs after `timeout_s` seconds.
+        """
+        key = hashlib.sha256(b"\0".join([self._partition.encode(), self._path])).hexdigest()[:32]
+        busy = StoreBusy(
+            f"another sync of this folder into partition '{self._partition}' is running",
+            hint="wait for it with --lock-timeout SECONDS",
+        )
+        with self._db.file_lock(f"locks/{key}", timeout_s, busy):
+            yield
+
+    def recall(self) -> Past:
+        """Return what is remembered of the folder, with what the partition holds; nothing is written."""
+        if not self._db.path.exists():
+            return Past()
+        with self._db.snapshot() as connection:
+            partition_id = find_partition_id(connection, self._partition, create=False)
+            held = connection.execute(
+                "SELECT file_id, revision, size, sha256 FROM file WHERE partition_id = ?", (partition_id,)
+            )
+            held_files = {row[0]: Held(*tuple(row)[1:]) for row in held}
+            others = connection.execute(
+                "SELECT id, path FROM folder WHERE partition_id = ? AND path <> ?", (partition_id, self._path)
+            ).fetchall()
+            elsewhere = _ids_of(connection, [row["id"] for row in others if os.path.isdir(row["path"])])  # noqa: PTH112 - bytes
+            folder = connection.execute(
+                "SELECT id, is_settled FROM folder WHERE partition_id = ? AND path = ?", (partition_id, self._path)
+            ).fetchone()
+            if folder is None:
+                return Past(held=held_files, elsewhere=elsewhere)
+            rows = connection.execute(
+                f"SELECT file_id, {_COLUMNS} FROM folder_file WHERE folder_id = ?", (folder["id"],)
+            )
+            return Past(
+                rows={row[0]: Remembered(*tuple(row)[1:]) for row in rows},
+                held=held_files,
+                attempts=_attempts_of(connection, folder["id"]),
+                elsewhere=elsewhere,
+                is_settled=bool(folder["is_settled"]),
+            )
+
+    def save(
+        self, rows: Mapping[str, Remembered], forget: Iterable[str] = (), *, is_settled: bool | None = None
+    ) -> None:
+        """Write rows and drop others in one transaction; partition and folder are made known when they are new.
+
+        `is_settled` says whether a sync is in the middle of changes; None leaves that as it is. A version that one
+        folder brings or adopts no longer belongs to another.
+        """
+        with self._db.transaction() as connection:
+            partition_id = find_partition_id(connection, self._partition, create=True)
+            connection.execute(
+                "INSERT INTO folder (partition_id, path, is_settled) VALUES (?, ?, 1) ON CONFLICT DO NOTHING",
+                (partition_id, self._path),
+            )
+            if is_settled is not None:
+                connection.execute(
+                    "UPDATE folder SET is_settled = ? WHERE partition_id = ? AND path = ?",
+                    (is_settled, partition_id, self._path),
+                )
+            folders = dict(
+                connection.execute("SELECT path, id FROM folder WHERE partition_id = ?", (partition_id,)).fetchall()
+            )
+            folder_id = folders.pop(self._path)
+            connection.executemany(
+                "DELETE FROM folder_file WHERE folder_id = ? AND file_id = ?", [(folder_id, one) for one in forget]
+            )
+            connection.executemany(
+                f"INSERT OR REPLACE INTO folder_file (folder_id, file_id, {_COLUMNS}) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                [(folder_id, file_id, *_values(row)) for file_id, row in rows.items()],
+            )
+            owned = [(file_id, row.revision) for file_id, row in rows.items() if row.revision]
+            for other in folders.values():
+                connection.executemany(
+                    "UPDATE folder_file SET revision = NULL WHERE folder_id = ? AND file_id = ? AND revision = ?",
+                    [(other, *one) for one in owned],
+                )
+
+
+def _values(row: Remembered) -> tuple[object, ...]:
+    return row.size, row.mtime_ns, row.sha256, row.revision, row.task_id, row.n_failed, row.failed_at
+
+
+def _ids_of(connection: sqlite3.Connection, folder_ids: Iterable[int]) -> frozenset[str]:
+    rows = connection.execute(
+        "SELECT file_id FROM folder_file WHERE revision IS NOT NULL AND folder_id IN (SELECT value FROM json_each(?))",
+        (json.dumps(list(folder_ids)),),
+    )
+    return frozenset(row["file_id"] for row in rows)
+
+
+def _attempts_of(connection: sqlite3.Connection, folder_id: int) -> dict[str, Attempt]:
+    rows = connection.execute(
+        "SELECT t.id, t.state, t.updated_at, t.error FROM folder_file f JOIN task t ON t.id = f.task_id "
+        "WHERE f.folder_id = ? AND f.task_id IS NOT NULL",
+        (folder_id,),
+    )
+    return {row["id"]: Attempt(TaskState(row["state"]), row["updated_at"], to_error(row["error"])) for row in rows}
