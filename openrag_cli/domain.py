@@ -231,6 +231,16 @@ class Upload:
 
 
 @dataclass(frozen=True, slots=True)
+class Move:
+    """A file to be renamed; `replaced` is the revision that its new id has now, if any."""
+
+    source: str
+    target: str
+    revision: str
+    replaced: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Task:
     """One piece of slow work on one file."""
 

@@ -32,7 +32,7 @@ from openrag_cli.errors import (
     StoreBusy,
     StoreFull,
 )
-from openrag_cli.wiring import Parts
+from openrag_cli.wiring import Components
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from openrag_cli.ingest.discovery import Source
     from openrag_cli.ingest.pipeline import Listener
     from openrag_cli.ingest.worker import Janitor
-    from openrag_cli.maintenance.service import Care
+    from openrag_cli.maintenance.service import Maintenance
     from openrag_cli.retrieval.retriever import Extract, SearchRequest
     from openrag_cli.store.sessions import Sessions
     from openrag_cli.sync.runner import SyncOptions, SyncOutcome
@@ -60,7 +60,7 @@ class Engine:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.parts = Parts(settings)
+        self.parts = Components(settings)
 
     def __enter__(self) -> Self:
         return self
@@ -188,7 +188,7 @@ class Engine:
         on_queued(adder.n_queued)
         if adder.n_queued and not detach and not should_stop():
             self.drain(batch=options.batch, listener=listener, should_stop=should_stop)
-        report = adder.settle()
+        report = adder.finish()
         report.seconds = round(time.monotonic() - began, 3)
         return report
 
@@ -210,9 +210,9 @@ class Engine:
         check_partition(options.partition)
         syncer = self.parts.syncer(options)
         with syncer.locked():
-            plan = syncer.look(self.settings.store, should_stop)
+            plan = syncer.scan(self.settings.store, should_stop)
             if options.is_dry_run:
-                return syncer.foretell()
+                return syncer.preview()
             if plan.adds or plan.replaces or plan.deletes:
                 _ = self.parts.embedder  # refuses a store of another model before anything is changed
             syncer.apply(should_stop)
@@ -381,11 +381,11 @@ class Engine:
         return self.settings.llm_model or self.settings.llm_base_url
 
     @property
-    def care(self) -> "Care":
+    def maintenance(self) -> "Maintenance":
         """What looks after the store: examining, backing up, indexing again, exporting."""
-        from openrag_cli.maintenance.service import Care
+        from openrag_cli.maintenance.service import Maintenance
 
-        return Care(self)
+        return Maintenance(self)
 
     @property
     def sessions(self) -> "Sessions":

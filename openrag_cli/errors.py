@@ -22,7 +22,6 @@
     │   └── UpstreamTimeout     ... or it did not answer in time
     ├── NotAuthenticated, Forbidden
     ├── DeadlineReached         `--timeout` ran out
-    └── LeaseLost               another worker owns this task now
 
 Each has a stable `code`. Exit codes and HTTP statuses belong to the edges, which keep one table each.
 """
@@ -240,12 +239,6 @@ class DeadlineReached(OpenRAGError):
     """`--timeout` ran out; what was done so far is kept."""
 
     code = "deadline_reached"
-
-
-class LeaseLost(OpenRAGError):
-    """Another worker has taken this task over, or it was cancelled; the work is dropped."""
-
-    code = "lease_lost"
 
 
 @contextlib.contextmanager

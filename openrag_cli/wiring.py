@@ -11,7 +11,7 @@ from openrag_cli.store.catalog import Catalog
 from openrag_cli.store.database import Database
 from openrag_cli.store.sessions import Sessions
 from openrag_cli.store.task_queue import TaskQueue
-from openrag_cli.store.task_records import TaskLedger
+from openrag_cli.store.task_records import TaskRecords
 
 if TYPE_CHECKING:
     from openrag_cli.answering.pipeline import Chat
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 MAX_CONVERTERS = 4
 
 
-class Parts:
+class Components:
     """What an engine is made of. Safe across threads, as its members are."""
 
     def __init__(self, settings: Settings) -> None:
@@ -52,9 +52,9 @@ class Parts:
         return TaskQueue(self.database)
 
     @cached_property
-    def ledger(self) -> TaskLedger:
+    def ledger(self) -> TaskRecords:
         """What became of tasks."""
-        return TaskLedger(self.database)
+        return TaskRecords(self.database)
 
     @cached_property
     def sessions(self) -> Sessions:
@@ -89,7 +89,7 @@ class Parts:
         """Return the index as it is, damaged or not. Raises: StoreMismatch."""
         from openrag_cli.index.table import Index
 
-        language = self.catalog.meta("language") or self.catalog.remember("language", self.settings.language)
+        language = self.catalog.meta("language") or self.catalog.set_once("language", self.settings.language)
         return Index(self.settings.store / "lance", dimension=self.embedder.dimension, language=language)
 
     @cached_property
@@ -102,14 +102,14 @@ class Parts:
     def syncer(self, options: "SyncOptions") -> "Syncer":
         """What syncs one folder, once."""
         from openrag_cli.sync.runner import Syncer
-        from openrag_cli.sync.state import FolderMemory
+        from openrag_cli.sync.state import SyncState
 
         return Syncer(
             catalog=self.catalog,
             queue=self.queue,
             ledger=self.ledger,
             blobs=self.blobs,
-            memory=FolderMemory(self.database, options.partition, options.folder),
+            memory=SyncState(self.database, options.partition, options.folder),
             options=options,
             max_bytes=self.settings.max_file_bytes,
         )

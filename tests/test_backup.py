@@ -48,7 +48,7 @@ def filled(tmp_path, environment):
 def back_up(store) -> bytes:
     target = io.BytesIO()
     with open_engine(store) as engine:
-        engine.care.back_up(target)
+        engine.maintenance.back_up(target)
     return target.getvalue()
 
 
@@ -72,7 +72,7 @@ def test_a_task_that_was_being_worked_on_is_queued_in_the_copy(filled, tmp_path)
         put(engine, "busy", "held.md", text_of(1))
         assert engine.parts.queue.claim("a worker", limit=1)
         target = io.BytesIO()
-        engine.care.back_up(target)
+        engine.maintenance.back_up(target)
         assert [task.state for task in engine.tasks([TaskState.SERIALIZING])] == [TaskState.SERIALIZING]
     restore(io.BytesIO(target.getvalue()), tmp_path / "again")
     with open_engine(tmp_path / "again") as new:
@@ -270,12 +270,12 @@ def test_an_import_that_is_cut_short_leaves_nothing(filled, process, tmp_path, m
 
         monkeypatch.setattr(engine, "submit", submit)
         with pytest.raises(KeyboardInterrupt):
-            engine.care.take_in(tmp_path / "out", "copy")
+            engine.maintenance.import_partition(tmp_path / "out", "copy")
         assert [partition.name for partition in engine.partitions()] == ["été 1"]
         monkeypatch.undo()
         engine.maintain(force=True)
         check(engine)
-        assert engine.care.take_in(tmp_path / "out", "copy").files == 8
+        assert engine.maintenance.import_partition(tmp_path / "out", "copy").files == 8
 
 
 def test_an_export_or_import_onto_something_is_refused(filled, process, tmp_path):

@@ -131,7 +131,7 @@ def test_any_legal_name_and_any_text_round_trip(
     document = Document(markdown, (Page(1, 0, len(markdown)),))
     revisions = {file_id: add_file(catalog, partition, file_id, document) for file_id in file_ids}
     assert {file.file_id: file.revision for file in catalog.files(partition)} == revisions
-    assert catalog.known_files(partition, [*file_ids, "' OR 1=1"]).keys() == revisions.keys()
+    assert catalog.files_by_id(partition, [*file_ids, "' OR 1=1"]).keys() == revisions.keys()
     found = catalog.document(revisions[file_ids[0]])
     assert found.pages == document.pages
     assert found.markdown == markdown.encode("utf-8", "replace").decode()
@@ -142,9 +142,9 @@ def test_any_legal_name_and_any_text_round_trip(
 
 def test_visible_knows_current_revisions_only(catalog: Catalog) -> None:
     revision = add_file(catalog, "p", "a")
-    assert catalog.visible([revision, "f" * 48, "'"]).keys() == {revision}
+    assert catalog.files_by_revision([revision, "f" * 48, "'"]).keys() == {revision}
     catalog.delete_files("p", ["a"])
-    assert catalog.visible([revision]) == {}
+    assert catalog.files_by_revision([revision]) == {}
 
 
 def test_a_lost_or_damaged_text_is_reported(catalog: Catalog) -> None:

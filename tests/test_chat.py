@@ -12,7 +12,7 @@ from harness import check, open_engine, put
 from stub_llm import StubLlm, stub_llm
 
 from openrag_cli.answering.conversation import Message
-from openrag_cli.answering.events import Event, Finished, Piece, Retrieved
+from openrag_cli.answering.events import Event, Finished, Retrieved, TextDelta
 from openrag_cli.answering.extractive import GREETING, NOTHING
 from openrag_cli.answering.pipeline import ChatRequest
 from openrag_cli.domain import Passage, new_task_id
@@ -98,7 +98,7 @@ def answer(engine: Engine, *said: str | Message, **options) -> tuple[Retrieved, 
     events = asyncio.run(collect())
     assert isinstance(events[0], Retrieved)
     assert isinstance(events[-1], Finished)
-    assert "".join(event.text for event in events if isinstance(event, Piece)) == events[-1].text
+    assert "".join(event.text for event in events if isinstance(event, TextDelta)) == events[-1].text
     return events[0], events[-1], events
 
 

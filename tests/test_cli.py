@@ -58,7 +58,13 @@ def test_global_options_work_before_and_after_the_command(cli, handbook, tmp_pat
 
 
 def test_options_after_a_double_dash_are_text():
-    assert main.hoist(["search", "--json", "--", "--store", "x"]) == ["--json", "search", "--", "--store", "x"]
+    assert main.move_global_options_first(["search", "--json", "--", "--store", "x"]) == [
+        "--json",
+        "search",
+        "--",
+        "--store",
+        "x",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from openrag_cli.errors import (
     TooLarge,
     UnsupportedFormat,
 )
-from openrag_cli.ingest.add_files import Adder, AddOptions, IfExists, Stored
+from openrag_cli.ingest.add_files import Adder, AddOptions, IfExists, QueuedUpload
 from openrag_cli.ingest.discovery import Source, collect
 from openrag_cli.ingest.upload import new_upload
 from openrag_cli.store.database import Database
@@ -171,7 +171,7 @@ def test_a_file_that_another_command_added_meanwhile_is_unchanged_or_a_conflict(
     class Overtaken(Adder):
         """Another command adds both files after this one has looked which are known."""
 
-        def _stored(self, source: Source, known: File | None) -> Stored:
+        def _stored(self, source: Source, known: File | None) -> QueuedUpload:
             if source.file_id == "other":
                 put(engine, "p", "same", "same text")
                 put(engine, "p", "other", "two text")
@@ -186,7 +186,7 @@ def test_a_file_that_another_command_added_meanwhile_is_unchanged_or_a_conflict(
         options=AddOptions("p", new_task_id()),
     )
     adder.submit(collect([folder]).sources, lambda: False)
-    report = adder.settle()
+    report = adder.finish()
     assert counts(report) == (0, 0, 1, 1)
     assert report.failures[0].file_id == "other"
     assert len(list(engine.parts.blobs.stored())) == 2

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from openrag_cli.domain import check_file_id
 from openrag_cli.errors import InvalidInput
-from openrag_cli.ingest.discovery import Intake, collect, read_path_list, readable
+from openrag_cli.ingest.discovery import FileList, collect, read_path_list, readable
 
 needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="needs git, the oracle of ignore rules")
 
@@ -27,7 +27,7 @@ def make_tree(root: Path, files: dict[str, str | bytes]) -> Path:
     return root
 
 
-def ids(found: Intake) -> list[str]:
+def ids(found: FileList) -> list[str]:
     return [source.file_id for source in found.sources]
 
 

@@ -8,11 +8,11 @@ from contextlib import aclosing
 import pytest
 from stub_llm import StubLlm, stub_llm, wait_until
 
-from openrag_cli.answering.llm import Ask, Delta, HttpChatModel, complete
+from openrag_cli.answering.llm import Delta, HttpChatModel, ModelRequest, complete
 from openrag_cli.config.settings import load
 from openrag_cli.errors import UpstreamBusy, UpstreamDown, UpstreamError, UpstreamTimeout
 
-ASK = Ask([{"role": "user", "content": "hello"}], "hello", parameters={"temperature": 0.5})
+ASK = ModelRequest([{"role": "user", "content": "hello"}], "hello", parameters={"temperature": 0.5})
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def model(url: str, name: str | None, **settings) -> HttpChatModel:
     return HttpChatModel(load(flags, {"OPENRAG_CONFIG": os.devnull}).settings)
 
 
-def run(llm: HttpChatModel, ask: Ask = ASK) -> list[Delta]:
+def run(llm: HttpChatModel, ask: ModelRequest = ASK) -> list[Delta]:
     async def collect() -> list[Delta]:
         try:
             return [delta async for delta in llm.stream(ask)]

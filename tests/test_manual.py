@@ -101,9 +101,9 @@ def test_every_command_has_examples_that_the_program_can_read(page):
     root = typer.main.get_command(main.app)
     for example in page.examples:
         calls = list(_calls(example))
-        assert any(" ".join(main.hoist(words)).find(page.path) >= 0 for words in calls), example
+        assert any(" ".join(main.move_global_options_first(words)).find(page.path) >= 0 for words in calls), example
         for words in calls:
-            context = root.make_context("openrag", main.hoist(words))
+            context = root.make_context("openrag", main.move_global_options_first(words))
             rest = [*context._protected_args, *context.args]
             while rest and hasattr(context.command, "commands"):
                 name, command, rest = context.command.resolve_command(context, rest)

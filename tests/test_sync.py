@@ -14,7 +14,7 @@ from openrag_cli.errors import IngestError, PathNotFound
 from openrag_cli.ingest.stable_read import read_steadily
 from openrag_cli.store.database import Database
 from openrag_cli.sync.runner import SyncOptions
-from openrag_cli.sync.state import FolderMemory
+from openrag_cli.sync.state import SyncState
 
 COUNTS = ("added", "replaced", "moved", "deleted", "unchanged", "failed")
 
@@ -292,7 +292,7 @@ def test_a_file_in_quarantine_waits_for_task_retry(cli, sync, notes):
 def test_one_sync_of_a_folder_runs_at_a_time(cli, sync, notes, tmp_path):
     sync()
     database = Database(tmp_path / "store" / "openrag.db")
-    with FolderMemory(database, "notes", notes).lock(0):
+    with SyncState(database, "notes", notes).lock(0):
         link = tmp_path / "link"
         link.symlink_to(notes)
         for path in (notes, link):
@@ -333,7 +333,7 @@ def test_what_was_hashed_before_the_time_was_up_is_not_hashed_again(environment,
             os.utime(path, (1, 1))
         stops = iter([False] * 3)
         engine.sync(SyncOptions(notes, "notes"), should_stop=lambda: next(stops, True))
-        rows = FolderMemory(engine.parts.database, "notes", notes).recall().rows.values()
+        rows = SyncState(engine.parts.database, "notes", notes).load().rows.values()
         assert sum(row.mtime_ns == 10**9 for row in rows) == 3
 
 

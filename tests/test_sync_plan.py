@@ -12,12 +12,12 @@ from openrag_cli.errors import InvalidInput
 from openrag_cli.sync.plan import (
     DEFAULT_LIMIT,
     Attempt,
-    Held,
-    Past,
+    FolderFile,
+    PartitionFile,
     Plan,
-    Remembered,
     Rules,
-    Seen,
+    SyncHistory,
+    SyncRecord,
     ids_to_hash,
     make_plan,
     parse_limit,
@@ -36,8 +36,8 @@ class World:
     """A folder, a partition and the memory of syncs; content is its own hash."""
 
     folder: dict[str, tuple[str, int]] = field(default_factory=dict)  # id -> (content, mtime)
-    held: dict[str, Held] = field(default_factory=dict)
-    rows: dict[str, Remembered] = field(default_factory=dict)
+    held: dict[str, PartitionFile] = field(default_factory=dict)
+    rows: dict[str, SyncRecord] = field(default_factory=dict)
     tasks: dict[str, tuple[str, Attempt]] = field(default_factory=dict)  # task -> (file id, what became of it)
     contents: dict[str, str] = field(default_factory=dict)  # revision or task -> content
     clock: int = 0
@@ -57,17 +57,17 @@ class World:
     def put(self, file_id: str, content: str) -> None:
         """Somebody else adds or replaces a file of the partition."""
         revision = f"foreign{self.tick()}"
-        self.held[file_id] = Held(revision, len(content), content)
+        self.held[file_id] = PartitionFile(revision, len(content), content)
         self.contents[revision] = content
 
-    def past(self) -> Past:
+    def past(self) -> SyncHistory:
         named = {row.task_id for row in self.rows.values()}
         attempts = {task: attempt for task, (_, attempt) in self.tasks.items() if task in named}
-        return settled(Past(rows=dict(self.rows), held=dict(self.held), attempts=attempts))
+        return settled(SyncHistory(rows=dict(self.rows), held=dict(self.held), attempts=attempts))
 
     def plan(self, rules: Rules) -> Plan:
         past = self.past()
-        seen = {name: Seen(len(content), mtime) for name, (content, mtime) in self.folder.items()}
+        seen = {name: FolderFile(len(content), mtime) for name, (content, mtime) in self.folder.items()}
         wanted = ids_to_hash(seen, past, is_thorough=False)
         for name, one in seen.items():
             row = past.rows.get(name)
@@ -106,7 +106,7 @@ class World:
         content, mtime = self.folder[file_id]
         task, row = f"task{self.tick()}", self.rows.get(file_id)
         n_failed = row.n_failed if row else 0
-        self.rows[file_id] = Remembered(
+        self.rows[file_id] = SyncRecord(
             len(content), mtime, content, row.revision if row else None, task, n_failed=n_failed
         )
         self.contents[task] = content
@@ -122,7 +122,7 @@ class World:
             self.end(task, TaskState.FAILED)
             return
         self.end(task, TaskState.COMPLETED)
-        self.held[file_id] = Held(task, len(content), content)
+        self.held[file_id] = PartitionFile(task, len(content), content)
         self.n_embedded += 1
 
     def end(self, task: str, state: TaskState) -> None:
@@ -320,11 +320,11 @@ def test_a_file_of_another_extension_is_not_a_move() -> None:
 
 
 def test_a_file_that_came_from_another_folder_is_shared_but_not_owned() -> None:
-    held = {"a.md": Held("r", 3, "one")}
-    seen = {"a.md": Seen(3, 1, "one")}
-    plan = make_plan(seen, set(), Past(held=held, elsewhere={"a.md"}), DELETING)
+    held = {"a.md": PartitionFile("r", 3, "one")}
+    seen = {"a.md": FolderFile(3, 1, "one")}
+    plan = make_plan(seen, set(), SyncHistory(held=held, elsewhere={"a.md"}), DELETING)
     assert plan.remember["a.md"].revision is None
-    gone = make_plan({}, set(), Past(rows=plan.remember, held=held, elsewhere={"a.md"}), DELETING)
+    gone = make_plan({}, set(), SyncHistory(rows=plan.remember, held=held, elsewhere={"a.md"}), DELETING)
     assert (gone.deletes, gone.forget) == ({}, ["a.md"])
 
 

@@ -16,7 +16,7 @@ from openrag_cli.errors import Conflict, DocumentNotFound, OpenRAGError, Partiti
 from openrag_cli.store.catalog import Catalog
 from openrag_cli.store.database import Database
 from openrag_cli.store.task_queue import MAX_ATTEMPTS, Completion, TaskQueue
-from openrag_cli.store.task_records import TaskLedger
+from openrag_cli.store.task_records import TaskRecords
 
 ADD, REPLACE = TaskKind.ADD, TaskKind.REPLACE
 ERROR = TaskError("it is broken", "corrupt")
@@ -31,7 +31,7 @@ class Store:
     database: Database
     catalog: Catalog
     queue: TaskQueue
-    ledger: TaskLedger
+    ledger: TaskRecords
 
     def submit(self, file_id: str, kind: TaskKind = ADD, *, batch: str = "b", partition: str = "p") -> Task:
         outcome = self.queue.submit([make_upload(file_id, partition)], kind=kind, batch=batch)[0]
@@ -46,7 +46,7 @@ class Store:
 
 def open_store(folder: Path) -> Store:
     database = Database(folder / "store" / "openrag.db")
-    return Store(database, Catalog(database), TaskQueue(database), TaskLedger(database))
+    return Store(database, Catalog(database), TaskQueue(database), TaskRecords(database))
 
 
 @pytest.fixture
@@ -444,7 +444,7 @@ class QueueMachine(RuleBasedStateMachine):
     @rule()
     def sweep(self) -> None:
         retired = self.store.catalog.tombstones()
-        self.store.catalog.bury(retired)
+        self.store.catalog.clear_tombstones(retired)
         for task_id in retired:
             assert task_id not in self.visible.values()
             self.of(task_id).may_have_chunks = False

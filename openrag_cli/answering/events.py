@@ -25,7 +25,7 @@ class Retrieved:
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class TextDelta:
     """A piece of the answer: text whose marks are checked, or tool calls, verbatim."""
 
     text: str = ""
@@ -50,4 +50,4 @@ class Finished:
     seconds: float
 
 
-Event = Retrieved | Piece | Finished
+Event = Retrieved | TextDelta | Finished

@@ -13,7 +13,7 @@ from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from openrag_cli.answering.llm import Ask, Delta
+from openrag_cli.answering.llm import Delta, ModelRequest
 from openrag_cli.answering.sentences import split
 from openrag_cli.domain import Passage
 from openrag_cli.inference.onnx_embedder import Embedder
@@ -70,7 +70,7 @@ class ExtractiveModel:
     def __init__(self, embedder: Callable[[], Embedder]) -> None:
         self._embedder = embedder
 
-    async def stream(self, ask: Ask) -> AsyncGenerator[Delta, None]:
+    async def stream(self, ask: ModelRequest) -> AsyncGenerator[Delta, None]:
         """See `ChatModel.stream`: one delta for each sentence, with its quote."""
         chosen = await asyncio.to_thread(self.choose, ask.question, ask.passages)
         for n_before, sentence in enumerate(chosen):

@@ -33,7 +33,7 @@ Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class ModelRequest:
     """What a model is asked: OpenAI messages, and the same in its parts for a model that reads no messages.
 
     `parameters` go to the upstream as they are (temperature, tools, stop and so on).
@@ -70,11 +70,11 @@ class ChatModel(Protocol):
     def name(self) -> str:
         """What it is called, for a person."""
 
-    def stream(self, ask: Ask) -> AsyncGenerator[Delta, None]:
+    def stream(self, ask: ModelRequest) -> AsyncGenerator[Delta, None]:
         """Yield the answer in pieces; closing the iterator cancels it."""
 
 
-async def complete(model: ChatModel, ask: Ask) -> str:
+async def complete(model: ChatModel, ask: ModelRequest) -> str:
     """Return the text of a whole answer. Raises: UpstreamError and kin."""
     return "".join([delta.text async for delta in model.stream(ask)])
 
@@ -96,7 +96,7 @@ class HttpChatModel:
         """The model's own name, or the URL when it has not been asked for yet."""
         return self._model or self._base_url
 
-    def named(self, model: str | None) -> "HttpChatModel":
+    def with_model(self, model: str | None) -> "HttpChatModel":
         """Return this upstream with another of its models; the connections are shared."""
         if not model or model == self._model:
             return self
@@ -135,7 +135,7 @@ class HttpChatModel:
             except (ValueError, KeyError, TypeError) as exc:
                 raise UpstreamError(f"the LLM at {self._base_url} lists no models", hint=_HINT) from exc
 
-    async def stream(self, ask: Ask) -> AsyncGenerator[Delta, None]:
+    async def stream(self, ask: ModelRequest) -> AsyncGenerator[Delta, None]:
         """See `ChatModel.stream`. Sent again, after a pause, only while nothing of an answer has come."""
         if self._model is None:
             names = await self.models()

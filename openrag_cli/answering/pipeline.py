@@ -16,9 +16,9 @@ from typing import Any
 from openrag_cli.answering import conversation
 from openrag_cli.answering.citations import CitationFilter
 from openrag_cli.answering.conversation import Message
-from openrag_cli.answering.events import Event, Finished, Piece, Retrieved, Usage
+from openrag_cli.answering.events import Event, Finished, Retrieved, TextDelta, Usage
 from openrag_cli.answering.extractive import GREETING, ExtractiveModel
-from openrag_cli.answering.llm import Ask, ChatModel, Delta, HttpChatModel, complete
+from openrag_cli.answering.llm import ChatModel, Delta, HttpChatModel, ModelRequest, complete
 from openrag_cli.answering.passages import DocumentOf, estimate_tokens, gather
 from openrag_cli.answering.prompts import Prompts
 from openrag_cli.domain import Hit, Passage
@@ -92,7 +92,7 @@ class Chat:
         """Return who answers a request."""
         if self._llm is None or request.is_extractive:
             return self._extractive
-        return self._llm.named(request.model)
+        return self._llm.with_model(request.model)
 
     async def answer(self, request: ChatRequest) -> AsyncGenerator[Event, None]:
         """Yield `Retrieved`, pieces, `Finished`; closing the iterator cancels what is under way.
@@ -124,11 +124,11 @@ class Chat:
                 text = checked.quote(delta.text, delta.quotes[0].number) if delta.quotes else checked.feed(delta.text)
                 answer.append(text)
                 if text or delta.tool_calls:
-                    yield Piece(text, delta.tool_calls)
+                    yield TextDelta(text, delta.tool_calls)
         rest = checked.close()
         if rest:
             answer.append(rest)
-            yield Piece(rest)
+            yield TextDelta(rest)
         if checked.unknown:
             logger.warning("the answer cited %s, which no passage has; the marks were taken out", checked.unknown)
         text = "".join(answer)
@@ -146,15 +146,15 @@ class Chat:
 
     # --- what is asked
 
-    async def _prepare(self, request: ChatRequest, model: ChatModel) -> tuple[Retrieved, Ask]:
+    async def _prepare(self, request: ChatRequest, model: ChatModel) -> tuple[Retrieved, ModelRequest]:
         question = request.question
         parameters = {"max_tokens": self._max_tokens, **request.parameters}
         if conversation.is_task_prompt(question):
             messages = [_wire(message) for message in request.messages]
-            return Retrieved(None, (), 0.0), Ask(messages, question, parameters=parameters)
+            return Retrieved(None, (), 0.0), ModelRequest(messages, question, parameters=parameters)
         if conversation.is_small_talk(question):
             rules = self._prompts.render("small_talk")
-            return Retrieved(None, (), 0.0), Ask(
+            return Retrieved(None, (), 0.0), ModelRequest(
                 _with_rules(rules, request.messages), question, parameters=parameters
             )
         began = time.monotonic()
@@ -162,7 +162,7 @@ class Chat:
         room = self._room(request, parameters) if model is not self._extractive else QUOTE_TOKENS
         passages = await asyncio.to_thread(self._retrieve, replace(request.search, text=query), room)
         retrieved = Retrieved(query, tuple(passages), round(time.monotonic() - began, 4))
-        return retrieved, Ask(self._messages(request, question, passages), query, passages, parameters)
+        return retrieved, ModelRequest(self._messages(request, question, passages), query, passages, parameters)
 
     async def _query(self, request: ChatRequest, question: str, model: ChatModel) -> str:
         """Return the question so that it stands alone: by the model when there is one and it seems needed, or by rules."""
@@ -174,7 +174,7 @@ class Chat:
             return by_rules
         history = "\n".join(f"{message.role}: {message.content[:1000]}" for message in earlier[-6:])
         prompt = self._prompts.render("standalone", history=history, question=question)
-        ask = Ask([{"role": "user", "content": prompt}], question, parameters={"max_tokens": QUERY_TOKENS})
+        ask = ModelRequest([{"role": "user", "content": prompt}], question, parameters={"max_tokens": QUERY_TOKENS})
         try:
             written = await complete(model, ask)
         except UpstreamError as exc:
@@ -277,6 +277,6 @@ def _citations(cited: Sequence[int], passages: Sequence[Passage], quotes: Sequen
     return found
 
 
-def _estimate(ask: Ask, text: str) -> Usage:
+def _estimate(ask: ModelRequest, text: str) -> Usage:
     asked = sum(estimate_tokens(str(message.get("content") or "")) for message in ask.messages)
     return Usage(asked, estimate_tokens(text) if text else 0)

@@ -133,9 +133,9 @@ def _from_store(kind: str, start: str, given: Node) -> Iterator[Candidate]:
         partition = given.get("partition") or "all"
         yield from ((name, partition) for name in Catalog(database).file_ids(partition, start, MAX_CANDIDATES))
     elif kind == "task":
-        from openrag_cli.store.task_records import TaskLedger
+        from openrag_cli.store.task_records import TaskRecords
 
-        tasks = TaskLedger(database).tasks(limit=MAX_CANDIDATES)
+        tasks = TaskRecords(database).tasks(limit=MAX_CANDIDATES)
         yield from ((task.id, f"{task.state} {task.upload.file_id}") for task in tasks)
     else:
         from openrag_cli.store.sessions import Sessions

@@ -44,7 +44,6 @@ TABLE: dict[type[errors.OpenRAGError], ExitCode] = {
     errors.NotAuthenticated: ExitCode.NOT_AUTHENTICATED,
     errors.Forbidden: ExitCode.FORBIDDEN,
     errors.DeadlineReached: ExitCode.TIMEOUT,
-    errors.LeaseLost: ExitCode.BUSY,
 }
 """An error that is not here has the code of its nearest ancestor."""
 

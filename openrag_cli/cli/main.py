@@ -39,7 +39,7 @@ from openrag_cli.cli.commands import (
 )
 from openrag_cli.cli.commands.context import Context
 from openrag_cli.cli.exit_codes import ExitCode, exit_code
-from openrag_cli.cli.output import Output, When, close_quietly
+from openrag_cli.cli.output import ColorMode, Output, close_quietly
 from openrag_cli.cli.suggestions import usage_hint
 from openrag_cli.config.settings import color_is_refused
 from openrag_cli.errors import OpenRAGError, StoreError, WrongUsage
@@ -68,7 +68,7 @@ app.command("doctor")(doctor.doctor)
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)
 app.command("export")(exchange.export)
-app.command("import")(exchange.take_in)
+app.command("import")(exchange.import_partition)
 app.command("schema")(reference.schema)
 app.command("completion")(reference.completion)
 app.command("help")(reference.show_help)
@@ -104,7 +104,7 @@ def options(
     ] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log each step to stderr. Default: off.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Log everything, with tracebacks. Default: off.")] = False,
-    color: Annotated[When, typer.Option(help="When to colour; wins over NO_COLOR.")] = When.AUTO,
+    color: Annotated[ColorMode, typer.Option(help="When to colour; wins over NO_COLOR.")] = ColorMode.AUTO,
     embed_model: Annotated[
         str | None,
         typer.Option(
@@ -145,7 +145,7 @@ FLAGS = {"--json", "--quiet", "-q", "--verbose", "-v", "--debug"}
 WITH_VALUE = {"--store", "--server", "--color", "--embed-model", "--threads"}
 
 
-def hoist(arguments: Sequence[str]) -> list[str]:
+def move_global_options_first(arguments: Sequence[str]) -> list[str]:
     """Return the arguments with the global options first, wherever they stood before a `--`."""
     front: list[str] = []
     rest: list[str] = []
@@ -186,7 +186,7 @@ def run(arguments: Sequence[str]) -> int:
 
 def _invoke(context: Context, arguments: Sequence[str]) -> int:
     try:
-        outcome = app(hoist(arguments), standalone_mode=False, prog_name="openrag", obj=context)
+        outcome = app(move_global_options_first(arguments), standalone_mode=False, prog_name="openrag", obj=context)
         if outcome == ExitCode.INTERRUPTED and not isinstance(outcome, ExitCode):  # what Typer makes of Ctrl-C
             raise KeyboardInterrupt  # noqa: TRY301 - to the handler below
         return outcome if isinstance(outcome, int) else ExitCode.OK
@@ -213,7 +213,7 @@ def _invoke(context: Context, arguments: Sequence[str]) -> int:
 def _bug(context: Context, exc: Exception) -> int:
     if _is_full_output(exc):
         raise exc
-    path = _keep(context, exc)
+    path = _write_crash_log(context, exc)
     hint = f"please report it, with the end of {path}" if path else "run it again with --debug, and please report it"
     context.out.error(OpenRAGError(f"a bug in openrag: {exc!r}", hint=hint))
     if context.is_debug:
@@ -221,7 +221,7 @@ def _bug(context: Context, exc: Exception) -> int:
     return ExitCode.BUG
 
 
-def _keep(context: Context, exc: Exception) -> Path | None:
+def _write_crash_log(context: Context, exc: Exception) -> Path | None:
     """Append the traceback to the log file, of two times 1 MiB at most; return its path, if that worked."""
     import platform
     from logging.handlers import RotatingFileHandler
@@ -248,7 +248,7 @@ def _is_full_output(exc: Exception) -> bool:
 
 
 def _wants_json(arguments: Sequence[str]) -> bool:
-    front = hoist(arguments)
+    front = move_global_options_first(arguments)
     return "--json" in (front[: front.index("--")] if "--" in front else front)
 
 

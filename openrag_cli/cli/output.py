@@ -21,7 +21,7 @@ GAP = 2  # columns between those of a table
 LEAST_WIDTH = 16  # to which a column may shrink
 
 
-class When(StrEnum):
+class ColorMode(StrEnum):
     """When to colour."""
 
     AUTO = "auto"
@@ -46,7 +46,12 @@ class Output:
     """The two streams, and how this command was asked to use them."""
 
     def __init__(
-        self, *, is_json: bool = False, is_quiet: bool = False, color: When = When.AUTO, no_color: bool = False
+        self,
+        *,
+        is_json: bool = False,
+        is_quiet: bool = False,
+        color: ColorMode = ColorMode.AUTO,
+        no_color: bool = False,
     ) -> None:
         self.is_json = is_json
         self.is_quiet = is_quiet
@@ -69,8 +74,8 @@ class Output:
 
     def has_color(self, stream: TextIO) -> bool:
         """Whether to colour: --color, then NO_COLOR, then whether it is a terminal."""
-        if self._color is not When.AUTO:
-            return self._color is When.ALWAYS
+        if self._color is not ColorMode.AUTO:
+            return self._color is ColorMode.ALWAYS
         return stream.isatty() and not self._no_color
 
     def time(self, moment: datetime) -> str:

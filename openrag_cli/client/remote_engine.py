@@ -223,10 +223,10 @@ class RemoteEngine:
     def _upload(self, source: "Source", options: "AddOptions", known: File | None, report: Report) -> str | None:
         """Send one file; return its task, or None when there was nothing to do."""
         from openrag_cli.ingest.add_files import IfExists
-        from openrag_cli.ingest.stable_read import opening
+        from openrag_cli.ingest.stable_read import user_file_errors
 
         path = path_of("indexer", "partition", options.partition, "file", source.file_id)
-        with opening(source.path), source.path.open("rb") as stream:
+        with user_file_errors(source.path), source.path.open("rb") as stream:
             if known and (options.if_exists is IfExists.SKIP or sha256_of(stream) == known.sha256):
                 report.unchanged += 1
                 return None

@@ -28,11 +28,11 @@ from openrag_cli.domain import (
 from openrag_cli.errors import Conflict, IngestError, InvalidInput, OpenRAGError, PathNotFound, UnsupportedFormat
 from openrag_cli.failpoints import failpoint
 from openrag_cli.ingest.discovery import Source, failure, readable
-from openrag_cli.ingest.stable_read import opening, read_steadily, sha256_of
+from openrag_cli.ingest.stable_read import read_steadily, sha256_of, user_file_errors
 from openrag_cli.store.blobs import BlobStore, Spooled
 from openrag_cli.store.catalog import Catalog
 from openrag_cli.store.task_queue import TaskQueue
-from openrag_cli.store.task_records import TaskLedger
+from openrag_cli.store.task_records import TaskRecords
 
 GROUP_FILES = 200
 GROUP_BYTES = 64 << 20
@@ -47,7 +47,7 @@ class IfExists(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class QueuedUpload:
     """A file as it was read: what is to be queued, its size, and when it was last changed, in ns since 1970.
 
     A kind of file that no reader knows is not read whole: its upload has no hash, and `refusal` says why.
@@ -64,7 +64,7 @@ def _anything(_: File) -> bool:
     return True
 
 
-def _nothing(_: Sequence[Stored]) -> None:
+def _nothing(_: Sequence[QueuedUpload]) -> None:
     return
 
 
@@ -83,18 +83,18 @@ class AddOptions:
     max_bytes: int = 1 << 30
     may_replace: Callable[[File], bool] = _anything
     keeps_metadata: bool = False
-    on_stored: Callable[[Sequence[Stored]], None] = _nothing
+    on_stored: Callable[[Sequence[QueuedUpload]], None] = _nothing
 
 
 class _Group:
     """Files of one group that are in the store but not yet in the queue."""
 
     def __init__(self) -> None:
-        self.pending: dict[TaskKind, list[Stored]] = {TaskKind.ADD: [], TaskKind.REPLACE: []}
-        self.refused: list[Stored] = []
+        self.pending: dict[TaskKind, list[QueuedUpload]] = {TaskKind.ADD: [], TaskKind.REPLACE: []}
+        self.refused: list[QueuedUpload] = []
 
     @property
-    def stored(self) -> list[Stored]:
+    def stored(self) -> list[QueuedUpload]:
         """Those whose bytes are kept."""
         return [one for entries in self.pending.values() for one in entries]
 
@@ -108,7 +108,7 @@ class Adder:
     """Stores and queues the files of one command, and counts what it did with them."""
 
     def __init__(
-        self, *, catalog: Catalog, queue: TaskQueue, ledger: TaskLedger, blobs: BlobStore, options: AddOptions
+        self, *, catalog: Catalog, queue: TaskQueue, ledger: TaskRecords, blobs: BlobStore, options: AddOptions
     ) -> None:
         self._catalog = catalog
         self._queue = queue
@@ -126,7 +126,7 @@ class Adder:
                 return
             self._submit_group(group)
 
-    def settle(self) -> Report:
+    def finish(self) -> Report:
         """Fill in what became of the tasks, whoever ran them, and return the report."""
         report = self.report
         reported = {failure.task_id for failure in report.failures}
@@ -143,7 +143,7 @@ class Adder:
                 report.failures.append(
                     Failure(task.upload.file_id, shown, task.id, error.code, error.message, error.hint)
                 )
-        report.chunks = sum(file.chunk_count for file in self._catalog.visible(completed).values())
+        report.chunks = sum(file.chunk_count for file in self._catalog.files_by_revision(completed).values())
         return report
 
     def fail(self, source: Source, exc: OpenRAGError, task_id: str | None = None) -> None:
@@ -151,7 +151,7 @@ class Adder:
         self.report.failures.append(failure(source, exc, task_id))
 
     def _submit_group(self, sources: Sequence[Source]) -> None:
-        known = self._catalog.known_files(self._options.partition, [source.file_id for source in sources])
+        known = self._catalog.files_by_id(self._options.partition, [source.file_id for source in sources])
         group = _Group()
         with self._all_or_none(group):
             for source in sources:
@@ -204,7 +204,7 @@ class Adder:
         if self._options.if_exists is IfExists.REPLACE and known.metadata | changes != known.metadata:
             self._catalog.edit_metadata(known.partition, known.file_id, changes)
 
-    def _stored(self, source: Source, known: File | None) -> Stored:
+    def _stored(self, source: Source, known: File | None) -> QueuedUpload:
         (spooled, media_type, refusal), stat = read_steadily(
             source.path,
             lambda stream: self._spool(source, stream),
@@ -221,7 +221,7 @@ class Adder:
             sha256=spooled.sha256,
             metadata=kept | self._options.metadata,
         )
-        return Stored(source, upload, stat.st_size, stat.st_mtime_ns, refusal)
+        return QueuedUpload(source, upload, stat.st_size, stat.st_mtime_ns, refusal)
 
     def _spool(self, source: Source, stream: BinaryIO) -> tuple[Spooled, str, UnsupportedFormat | None]:
         revision = new_task_id()
@@ -232,14 +232,14 @@ class Adder:
         stream.seek(0)
         return self._blobs.spool(revision, stream, max_bytes=self._options.max_bytes), media_type, None
 
-    def _refuse(self, stored: Stored) -> None:
+    def _refuse(self, stored: QueuedUpload) -> None:
         exc = stored.refusal
         assert exc is not None
         error = TaskError(exc.message, exc.code, exc.hint)
         task = self._queue.refuse(stored.upload, error, batch=self._options.batch)
         self.fail(stored.source, exc, task.id)
 
-    def _queue_uploads(self, kind: TaskKind, entries: Sequence[Stored]) -> None:
+    def _queue_uploads(self, kind: TaskKind, entries: Sequence[QueuedUpload]) -> None:
         if not entries:
             return
         outcomes = self._queue.submit([one.upload for one in entries], kind=kind, batch=self._options.batch)
@@ -255,7 +255,7 @@ class Adder:
 
     def _settle_refused(self, source: Source, upload: Upload, refusal: OpenRAGError) -> None:
         """Another command added, or is adding, this file: its task is taken over, or replaced, or this one fails."""
-        known = self._catalog.known_files(upload.partition, [upload.file_id]).get(upload.file_id)
+        known = self._catalog.files_by_id(upload.partition, [upload.file_id]).get(upload.file_id)
         live = self._ledger.live_task(upload.partition, upload.file_id)
         if live is not None and live.upload.sha256 == upload.sha256:
             self._ledger.adopt([live.id], self._options.batch)
@@ -311,7 +311,7 @@ def taken(known: File) -> Conflict:
 
 def is_unchanged(path: Path, known: File) -> bool:
     """Whether the file at `path` has the content that the catalog knows; it is hashed only when the sizes agree."""
-    with opening(path):
+    with user_file_errors(path):
         if path.stat().st_size != known.size:
             return False
         with path.open("rb") as stream:

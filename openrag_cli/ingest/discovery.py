@@ -28,21 +28,21 @@ class Source:
 
 
 @dataclass(slots=True)
-class Intake:
+class FileList:
     """What paths led to: files in order, and the paths that led nowhere."""
 
     sources: list[Source] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
 
 
-def collect(paths: Iterable[Path], *, globs: Sequence[str] = (), excludes: Sequence[str] = ()) -> Intake:
+def collect(paths: Iterable[Path], *, globs: Sequence[str] = (), excludes: Sequence[str] = ()) -> FileList:
     """Find the files that `paths` name: files as they are, folders recursively, in the order of their names.
 
     In folders, hidden entries, what `.gitignore` and `.openragignore` exclude, and anything but regular files is left
     out; links are followed to files inside the folder only. `globs` and `excludes` are patterns in the manner of
     .gitignore, relative to each folder.
     """
-    found = Intake()
+    found = FileList()
     for path in paths:
         try:
             mode = path.stat().st_mode

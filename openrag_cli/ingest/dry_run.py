@@ -7,11 +7,11 @@ from openrag_cli.domain import File, Report, check_file_id
 from openrag_cli.errors import Conflict, IngestError, InvalidInput, PathNotFound
 from openrag_cli.ingest.add_files import AddOptions, IfExists, is_unchanged, taken
 from openrag_cli.ingest.discovery import Source, failure
-from openrag_cli.ingest.stable_read import opening
+from openrag_cli.ingest.stable_read import user_file_errors
 
 
 @dataclass(slots=True)
-class Rehearsal:
+class DryRun:
     """The ids that would be added and replaced; the report counts them as if they had been."""
 
     adds: list[str] = field(default_factory=list)
@@ -19,14 +19,14 @@ class Rehearsal:
     report: Report = field(default_factory=Report)
 
 
-def rehearse(sources: Iterable[Source], known: Mapping[str, File], options: AddOptions) -> Rehearsal:
+def dry_run(sources: Iterable[Source], known: Mapping[str, File], options: AddOptions) -> DryRun:
     """Return what adding `sources` to a partition that holds `known`, by id, would begin; nothing is converted."""
-    found = Rehearsal()
+    found = DryRun()
     for source in sources:
         try:
             check_file_id(source.file_id)
             held = known.get(source.file_id)
-            with opening(source.path), source.path.open("rb"):
+            with user_file_errors(source.path), source.path.open("rb"):
                 pass
             if held is None:
                 found.adds.append(source.file_id)

@@ -30,7 +30,7 @@ def read_steadily(
     Raises:
         PathNotFound: it is gone. IngestError: it cannot be read, or changed in each of 4 readings.
     """
-    with opening(path), path.open("rb") as stream:
+    with user_file_errors(path), path.open("rb") as stream:
         for _ in range(MAX_READINGS):
             stream.seek(0)
             before = _old_enough(os.fstat(stream.fileno()), stream)
@@ -59,7 +59,7 @@ def sha256_of(stream: BinaryIO) -> str:
 
 
 @contextlib.contextmanager
-def opening(path: Path) -> Iterator[None]:
+def user_file_errors(path: Path) -> Iterator[None]:
     """Translate what the file system says about a user's file, as opposed to the store."""
     try:
         yield

@@ -20,7 +20,7 @@ from openrag_cli.failpoints import failpoint
 from openrag_cli.store.blobs import BlobStore
 from openrag_cli.store.catalog import Catalog
 from openrag_cli.store.task_queue import TaskQueue
-from openrag_cli.store.task_records import TaskLedger
+from openrag_cli.store.task_records import TaskRecords
 
 
 def new_upload(partition: str, file_id: str, filename: str, metadata: Metadata | None = None) -> Upload:
@@ -31,7 +31,7 @@ def new_upload(partition: str, file_id: str, filename: str, metadata: Metadata |
 class Uploader:
     """Takes uploads into one store."""
 
-    def __init__(self, *, catalog: Catalog, queue: TaskQueue, ledger: TaskLedger, blobs: BlobStore) -> None:
+    def __init__(self, *, catalog: Catalog, queue: TaskQueue, ledger: TaskRecords, blobs: BlobStore) -> None:
         self._catalog = catalog
         self._queue = queue
         self._ledger = ledger
@@ -65,7 +65,7 @@ class Uploader:
         check_partition(upload.partition)
         check_file_id(upload.file_id)
         check_metadata(upload.metadata)
-        exists = bool(self._catalog.known_files(upload.partition, [upload.file_id]))
+        exists = bool(self._catalog.files_by_id(upload.partition, [upload.file_id]))
         if kind is TaskKind.ADD and exists:
             raise Conflict(f"File '{upload.file_id}' already exists in partition {upload.partition}")
         if kind is TaskKind.REPLACE and not exists and not self._ledger.live_task(upload.partition, upload.file_id):

@@ -137,7 +137,7 @@ class Janitor:
             retired = self._catalog.tombstones()
             failpoint("deleting")
             self._index.drop(retired)
-            self._blobs.discard(self._catalog.bury(retired))
+            self._blobs.discard(self._catalog.clear_tombstones(retired))
         return len(retired)
 
     def optimize(self, *, force: bool = False) -> bool:

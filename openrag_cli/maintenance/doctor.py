@@ -20,7 +20,7 @@ from openrag_cli.store.blobs import BlobStore
 from openrag_cli.store.catalog import Catalog
 from openrag_cli.store.database import Database
 from openrag_cli.store.task_queue import TaskQueue
-from openrag_cli.store.task_records import TaskLedger
+from openrag_cli.store.task_records import TaskRecords
 
 LOW_DISK_BYTES = 1 << 30
 NO_DISK_BYTES = 100 << 20
@@ -48,14 +48,14 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Patient:
+class DoctorContext:
     """What is looked over. `open_index` opens the index as it is; `reindex` reads files again from their originals."""
 
     settings: config.Settings
     database: Database
     catalog: Catalog
     queue: TaskQueue
-    ledger: TaskLedger
+    ledger: TaskRecords
     blobs: BlobStore
     open_index: Callable[[], Index]
     reindex: Callable[[Sequence[File]], None]
@@ -64,7 +64,7 @@ class Patient:
 class Doctor:
     """Runs the checks, each on its own: one that cannot be made is a finding too."""
 
-    def __init__(self, patient: Patient) -> None:
+    def __init__(self, patient: DoctorContext) -> None:
         self._patient = patient
 
     def examine(self) -> list[Finding]:

@@ -5,14 +5,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, BinaryIO, Protocol
 
-from openrag_cli.domain import File, TaskKind, Upload, new_task_id
+from openrag_cli.domain import File, Partition, Task, TaskKind, Upload, new_task_id
 from openrag_cli.errors import Conflict, OpenRAGError, PathNotFound
-from openrag_cli.ingest.stable_read import opening
+from openrag_cli.ingest.stable_read import user_file_errors
 from openrag_cli.ingest.worker import Worker
 from openrag_cli.maintenance.backup import BackupReport, back_up
-from openrag_cli.maintenance.doctor import Doctor, Finding, Patient
+from openrag_cli.maintenance.doctor import Doctor, DoctorContext, Finding
 from openrag_cli.maintenance.transfer import (
     Export,
     Exporter,
@@ -23,7 +23,16 @@ from openrag_cli.maintenance.transfer import (
 )
 
 if TYPE_CHECKING:
-    from openrag_cli.engine import Engine
+    from openrag_cli.config.settings import Settings
+    from openrag_cli.index.table import Index
+    from openrag_cli.inference.onnx_embedder import Embedder
+    from openrag_cli.ingest.pipeline import Converter, Ingester, PassageEmbedder
+    from openrag_cli.retrieval.retriever import Retriever
+    from openrag_cli.store.blobs import BlobStore
+    from openrag_cli.store.catalog import Catalog
+    from openrag_cli.store.database import Database
+    from openrag_cli.store.task_queue import TaskQueue
+    from openrag_cli.store.task_records import TaskRecords
 
 
 GROUP_FILES = 500
@@ -40,16 +49,88 @@ class ImportReport:
     embedded: int
 
 
-class Care:
+class StoreParts(Protocol):
+    """The members of a store that maintenance works on; see wiring.py."""
+
+    @property
+    def database(self) -> "Database":
+        """The SQLite file."""
+
+    @property
+    def catalog(self) -> "Catalog":
+        """Partitions, files and documents."""
+
+    @property
+    def queue(self) -> "TaskQueue":
+        """The work to be done."""
+
+    @property
+    def ledger(self) -> "TaskRecords":
+        """What became of tasks."""
+
+    @property
+    def blobs(self) -> "BlobStore":
+        """The stored originals."""
+
+    @property
+    def index(self) -> "Index":
+        """The chunks and vectors."""
+
+    @property
+    def embedder(self) -> "Embedder":
+        """The store's model."""
+
+    @property
+    def retriever(self) -> "Retriever":
+        """What searches."""
+
+    def open_index(self) -> "Index":
+        """Return the index as it is, damaged or not."""
+
+    def ingester(self, embedder: "PassageEmbedder", converter: "Converter", n_converters: int) -> "Ingester":
+        """Return what turns tasks into chunks."""
+
+
+class StoreOperations(Protocol):
+    """The operations of an engine that maintenance is made of; see engine.py."""
+
+    settings: "Settings"
+
+    @property
+    def parts(self) -> StoreParts:
+        """The members of the store."""
+
+    def create_partition(self, name: str) -> Partition:
+        """Create an empty partition."""
+
+    def delete_partition(self, name: str) -> int:
+        """Delete a partition and its files."""
+
+    def submit(
+        self, upload: Upload, source: BinaryIO, *, kind: TaskKind = TaskKind.ADD, batch: str | None = None
+    ) -> Task:
+        """Store one upload and queue it."""
+
+    def original(self, partition: str, file_id: str) -> BinaryIO:
+        """Open the stored bytes of a file, checked."""
+
+    def drain(self, *, batch: str | None = None) -> None:
+        """Run queued tasks until none is unfinished."""
+
+    def maintain(self) -> None:
+        """Delete what is retired, and compact the index if it needs it."""
+
+
+class Maintenance:
     """What is done to a whole store, on its own machine."""
 
-    def __init__(self, engine: "Engine") -> None:
+    def __init__(self, engine: StoreOperations) -> None:
         self._engine = engine
 
     def examine(self) -> list[Finding]:
         """Return what is in order with the store and around it, and what is not; see doctor.py."""
         parts = self._engine.parts
-        patient = Patient(
+        patient = DoctorContext(
             settings=self._engine.settings,
             database=parts.database,
             catalog=parts.catalog,
@@ -82,7 +163,7 @@ class Care:
         )
         return exporter.export(partition, folder)
 
-    def take_in(self, folder: Path, partition: str | None = None) -> ImportReport:
+    def import_partition(self, folder: Path, partition: str | None = None) -> ImportReport:
         """Make a partition (default: of its old name) from an export; vectors of the same model are kept.
 
         It is there whole, or not at all; only SIGKILL leaves a part.
@@ -116,7 +197,7 @@ class Care:
                 upload = Upload(name, file.file_id, new_task_id(), file.filename, "", 0, "", file.metadata)
                 documents.add(upload.revision, file.converted)
                 vectors.add(file.converted.spans, known.get(file.file_id))
-                with opening(file.original), file.original.open("rb") as stream:
+                with user_file_errors(file.original), file.original.open("rb") as stream:
                     self._engine.submit(upload, stream, batch=batch)
                 n_files, n_chunks = n_files + 1, n_chunks + len(file.converted.spans)
             worker = Worker(parts.queue, parts.ingester(vectors, documents, 1), batch=batch)

@@ -124,7 +124,7 @@ class Retriever:
             scope = self._scope(request)
             found = self._look(request, vector, depth, scope)
             revisions = {match.revision for matches in found.values() for match in matches}
-            files = self._catalog.visible(revisions)
+            files = self._catalog.files_by_revision(revisions)
             live = {name: [match for match in matches if match.revision in files] for name, matches in found.items()}
             candidates = fuse(live)
             hits = _select(candidates, files, request)
@@ -147,7 +147,7 @@ class Retriever:
             ChunkNotFound: no visible file has it.
         """
         matches = self._index.chunks(ids=[chunk_id]) if chunk_id.isascii() else []
-        files = self._catalog.visible(match.revision for match in matches)
+        files = self._catalog.files_by_revision(match.revision for match in matches)
         for match in matches:
             file = files.get(match.revision)
             if file is not None:

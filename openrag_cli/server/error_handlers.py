@@ -30,7 +30,6 @@ TABLE: dict[type[errors.OpenRAGError], int] = {
     errors.NotAuthenticated: 401,
     errors.Forbidden: 403,
     errors.DeadlineReached: 408,
-    errors.LeaseLost: 409,
 }
 """An error that is not here has the status of its nearest ancestor."""
 

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 from openrag_cli.answering.conversation import Message
-from openrag_cli.answering.events import Event, Finished, Piece, Retrieved
+from openrag_cli.answering.events import Event, Finished, Retrieved, TextDelta
 from openrag_cli.domain import Passage
 from openrag_cli.errors import InvalidInput, OpenRAGError
 from openrag_cli.server import openai_schemas as shapes
@@ -49,7 +49,7 @@ def _to_message(message: shapes.RequestMessage, *, can_see: bool) -> Message:
 
 
 @dataclass(slots=True)
-class Answering:
+class OpenAIAnswer:
     """One answer on its way to an OpenAI client; `is_chat` tells the newer shape from the older."""
 
     model: str
@@ -114,8 +114,8 @@ class Answering:
                 yield event(error_body("/v1/", status_of(type(exc)), exc.message, exc.code))
             yield DONE
 
-    def _chunks(self, retrieved: Retrieved, found: Piece | Finished) -> list[bytes]:
-        if isinstance(found, Piece):
+    def _chunks(self, retrieved: Retrieved, found: TextDelta | Finished) -> list[bytes]:
+        if isinstance(found, TextDelta):
             delta: Json = {"content": found.text} if found.text else {}
             if found.tool_calls:
                 delta["tool_calls"] = list(found.tool_calls)

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 Metadata = dict[str, Any]
 
 
-class Open(BaseModel):
+class ExtraAllowed(BaseModel):
     """A model that may carry more than it names."""
 
     model_config = ConfigDict(extra="allow")
@@ -124,7 +124,7 @@ class Partitions(BaseModel):
     partitions: list[PartitionEntry]
 
 
-class FileEntry(Open):
+class FileEntry(ExtraAllowed):
     """A file in a listing."""
 
     link: str

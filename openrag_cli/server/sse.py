@@ -53,7 +53,7 @@ def event(body: dict[str, Any]) -> bytes:
     return b"data: " + json.dumps(body, ensure_ascii=False).encode("utf-8", "replace") + b"\n\n"
 
 
-class Ahead(AsyncIterator[T]):
+class PeekableStream(AsyncIterator[T]):
     """An iterator whose next item is already being made: so that one can look whether it comes soon."""
 
     def __init__(self, source: AsyncGenerator[T, None]) -> None:
@@ -82,7 +82,7 @@ class Ahead(AsyncIterator[T]):
         await self._source.aclose()
 
 
-async def with_pings(items: Ahead[bytes]) -> AsyncGenerator[bytes, None]:
+async def with_pings(items: PeekableStream[bytes]) -> AsyncGenerator[bytes, None]:
     """Yield the items, and a comment whenever none has come for 5 s; closing cancels the source."""
     async with aclosing(items):
         while True:

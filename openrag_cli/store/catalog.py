@@ -9,10 +9,9 @@ import zlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from openrag_cli.domain import ALL_PARTITIONS, Document, File, Metadata, Page, Partition
+from openrag_cli.domain import ALL_PARTITIONS, Document, File, Metadata, Move, Page, Partition
 from openrag_cli.errors import Conflict, DocumentNotFound, PartitionNotFound, StoreDamaged, StoreMismatch
 from openrag_cli.store.database import Database, at, now_ms
-from openrag_cli.sync.plan import Move
 
 _FILE = """
 SELECT file.*, partition.name AS partition FROM file JOIN partition ON partition.id = file.partition_id
@@ -49,7 +48,7 @@ class Catalog:
         rows = self._db.rows("SELECT value FROM meta WHERE key = ?", (key,))
         return str(rows[0]["value"]) if rows else None
 
-    def remember(self, key: str, value: str) -> str:
+    def set_once(self, key: str, value: str) -> str:
         """Set a fact that was never set, and return the one that stands."""
         with self._db.transaction() as connection:
             connection.execute("INSERT INTO meta VALUES (?, ?) ON CONFLICT DO NOTHING", (key, value))
@@ -61,7 +60,7 @@ class Catalog:
         Raises:
             StoreMismatch: the store was made with another model.
         """
-        known = self.meta("model") or self.remember("model", identity)
+        known = self.meta("model") or self.set_once("model", identity)
         if known != identity:
             raise StoreMismatch(
                 f"the store was made with the embedding model {known}, not {identity}",
@@ -175,7 +174,7 @@ class Catalog:
         """Whether the store holds any file."""
         return bool(self._db.rows("SELECT 1 FROM file LIMIT 1"))
 
-    def known_files(self, partition: str, file_ids: Sequence[str]) -> dict[str, File]:
+    def files_by_id(self, partition: str, file_ids: Sequence[str]) -> dict[str, File]:
         """Return those of the files that exist, by id."""
         rows = self._db.rows(
             f"{_FILE} WHERE partition.name = ? AND file_id IN (SELECT value FROM json_each(?))",
@@ -183,7 +182,7 @@ class Catalog:
         )
         return {row["file_id"]: to_file(row) for row in rows}
 
-    def visible(self, revisions: Iterable[str]) -> dict[str, File]:
+    def files_by_revision(self, revisions: Iterable[str]) -> dict[str, File]:
         """Return the files whose current revision is among `revisions`, by revision: the join of I1."""
         rows = self._db.rows(
             f"{_FILE} WHERE revision IN (SELECT value FROM json_each(?))", (json.dumps(list(revisions)),)
@@ -291,7 +290,7 @@ class Catalog:
         """Return the revisions whose chunks the index should no longer hold."""
         return [row["revision"] for row in self._db.rows("SELECT revision FROM tombstone")]
 
-    def bury(self, revisions: Iterable[str]) -> list[str]:
+    def clear_tombstones(self, revisions: Iterable[str]) -> list[str]:
         """Forget tombstones whose chunks are gone; return the revisions whose originals may go as well.
 
         The original of a task that can be retried stays.

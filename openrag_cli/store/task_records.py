@@ -11,7 +11,7 @@ from openrag_cli.store.database import Database, at, now_ms
 from openrag_cli.store.task_queue import FINAL, find_any, find_partition_id, to_task, write_log
 
 
-class TaskLedger:
+class TaskRecords:
     """Every task that was not pruned."""
 
     def __init__(self, database: Database) -> None:

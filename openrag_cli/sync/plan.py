@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
-from openrag_cli.domain import TaskError, TaskState
+from openrag_cli.domain import Move, TaskError, TaskState
 from openrag_cli.errors import InvalidInput
 
 UNREADABLE_KIND = ""
@@ -23,7 +23,7 @@ _NOT_COUNTED = frozenset({"unsupported_format"})
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class FolderFile:
     """A file of the folder; `sha256` is None when it was not read because nothing known has its size."""
 
     size: int
@@ -32,7 +32,7 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class PartitionFile:
     """A file of the partition."""
 
     revision: str
@@ -55,7 +55,7 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
-class Remembered:
+class SyncRecord:
     """What the last sync saw of a file, and what it did about it: see schema/003_folders.sql."""
 
     size: int
@@ -66,25 +66,25 @@ class Remembered:
     n_failed: int = 0
     failed_at: int | None = None
 
-    def has_stat_of(self, seen: Seen) -> bool:
+    def has_stat_of(self, seen: FolderFile) -> bool:
         """Whether the file still looks as it did."""
         return self.size == seen.size and self.mtime_ns == seen.mtime_ns
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
+class SyncHistory:
     """The partition, and what syncs of the folder left; `elsewhere` are the ids that came from other folders.
 
     `attempts` tells of the tasks that `rows` name, by id; one that was forgotten is not there.
     """
 
-    rows: Mapping[str, Remembered] = field(default_factory=dict)
-    held: Mapping[str, Held] = field(default_factory=dict)
+    rows: Mapping[str, SyncRecord] = field(default_factory=dict)
+    held: Mapping[str, PartitionFile] = field(default_factory=dict)
     attempts: Mapping[str, Attempt] = field(default_factory=dict)
     elsewhere: Collection[str] = frozenset()
     is_settled: bool = True
 
-    def owned(self, file_id: str) -> Held | None:
+    def owned(self, file_id: str) -> PartitionFile | None:
         """Return the file as the partition holds it, if that version came from the folder."""
         held, row = self.held.get(file_id), self.rows.get(file_id)
         return held if held and row and held.revision in {row.revision, row.task_id} else None
@@ -107,16 +107,6 @@ class Rules:
     quarantine_after: int = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
-    """A file to be renamed; `replaced` is the revision that its new id has now, if any."""
-
-    source: str
-    target: str
-    revision: str
-    replaced: str | None
-
-
 @dataclass(slots=True)
 class Plan:
     """What to do, by file id; `resume` and `cancel` name tasks.
@@ -132,7 +122,7 @@ class Plan:
     deletes: dict[str, str] = field(default_factory=dict)
     resume: list[str] = field(default_factory=list)
     cancel: list[str] = field(default_factory=list)
-    remember: dict[str, Remembered] = field(default_factory=dict)
+    remember: dict[str, SyncRecord] = field(default_factory=dict)
     forget: list[str] = field(default_factory=list)
     gone: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
@@ -182,7 +172,7 @@ def parse_limit(text: str) -> DeleteLimit:
     return limit
 
 
-def settled(past: Past) -> Past:
+def settled(past: SyncHistory) -> SyncHistory:
     """Return the past with what has become of each task taken into its row; rows that stay are the same objects."""
     rows = {
         file_id: _settled(row, past.held.get(file_id), past.attempt(file_id)) if row.task_id else row
@@ -191,7 +181,7 @@ def settled(past: Past) -> Past:
     return replace(past, rows=rows)
 
 
-def _settled(row: Remembered, held: Held | None, attempt: Attempt | None) -> Remembered:
+def _settled(row: SyncRecord, held: PartitionFile | None, attempt: Attempt | None) -> SyncRecord:
     if held and held.revision == row.task_id:
         return replace(row, revision=held.revision, task_id=None, n_failed=0, failed_at=None)
     if attempt is None or attempt.state in {TaskState.COMPLETED, TaskState.CANCELLED}:
@@ -203,7 +193,7 @@ def _settled(row: Remembered, held: Held | None, attempt: Attempt | None) -> Rem
     return replace(row, n_failed=0, failed_at=None) if row.failed_at is not None else row  # `task retry`
 
 
-def _failed(row: Remembered, attempt: Attempt) -> Remembered:
+def _failed(row: SyncRecord, attempt: Attempt) -> SyncRecord:
     if row.failed_at == attempt.updated_at:
         return row
     n_before = row.n_failed if row.failed_at is None else 0  # failed again after `task retry`: it begins anew
@@ -211,7 +201,7 @@ def _failed(row: Remembered, attempt: Attempt) -> Remembered:
     return replace(row, n_failed=n_failed, failed_at=attempt.updated_at)
 
 
-def ids_to_hash(stats: Mapping[str, Seen], past: Past, *, is_thorough: bool) -> list[str]:
+def ids_to_hash(stats: Mapping[str, FolderFile], past: SyncHistory, *, is_thorough: bool) -> list[str]:
     """Return the files whose content must be read to plan: they look changed (or `is_thorough`), and something known,
     of the same id or that may have moved, has their size."""
     changed = {file_id for file_id, seen in stats.items() if not _looks_known(past.rows.get(file_id), seen)}
@@ -228,15 +218,15 @@ def ids_to_hash(stats: Mapping[str, Seen], past: Past, *, is_thorough: bool) -> 
     ]
 
 
-def _looks_known(row: Remembered | None, seen: Seen) -> bool:
+def _looks_known(row: SyncRecord | None, seen: FolderFile) -> bool:
     return row is not None and row.has_stat_of(seen)
 
 
-def _known_sizes(file_id: str, past: Past) -> Iterable[int]:
+def _known_sizes(file_id: str, past: SyncHistory) -> Iterable[int]:
     return (known.size for known in (past.rows.get(file_id), past.held.get(file_id)) if known)
 
 
-def make_plan(seen: Mapping[str, Seen], skipped: Collection[str], past: Past, rules: Rules) -> Plan:
+def make_plan(seen: Mapping[str, FolderFile], skipped: Collection[str], past: SyncHistory, rules: Rules) -> Plan:
     """Return what makes the partition hold what the folder has.
 
     `seen` has the hash of each file that `ids_to_hash` named, and of one that looks known the hash remembered;
@@ -259,7 +249,7 @@ def make_plan(seen: Mapping[str, Seen], skipped: Collection[str], past: Past, ru
     return plan
 
 
-def _place(plan: Plan, file_id: str, seen: Seen, past: Past, rules: Rules) -> None:
+def _place(plan: Plan, file_id: str, seen: FolderFile, past: SyncHistory, rules: Rules) -> None:
     """Decide about one file that the folder has."""
     row, held, attempt = past.rows.get(file_id), past.held.get(file_id), past.attempt(file_id)
     is_live = attempt is not None and not attempt.state.is_final
@@ -270,7 +260,7 @@ def _place(plan: Plan, file_id: str, seen: Seen, past: Past, rules: Rules) -> No
     if held and held.sha256 == seen.sha256:
         plan.n_unchanged += 1
         may_own = file_id not in past.elsewhere or past.owned(file_id)
-        now = Remembered(seen.size, seen.mtime_ns, held.sha256, held.revision if may_own else None)
+        now = SyncRecord(seen.size, seen.mtime_ns, held.sha256, held.revision if may_own else None)
         if now != row:
             plan.remember[file_id] = now
     elif is_live and is_tried:
@@ -287,14 +277,14 @@ def _place(plan: Plan, file_id: str, seen: Seen, past: Past, rules: Rules) -> No
         plan.conflicts.append(file_id)
 
 
-def _is_left_alone(row: Remembered, attempt: Attempt, rules: Rules, *, is_tried: bool) -> bool:
+def _is_left_alone(row: SyncRecord, attempt: Attempt, rules: Rules, *, is_tried: bool) -> bool:
     if attempt.state is not TaskState.FAILED:
         return False
     is_quarantined = 0 < rules.quarantine_after <= row.n_failed
     return is_quarantined or (is_tried and attempt.code not in _RETRIED)
 
 
-def _is_left(plan: Plan, file_id: str, past: Past) -> bool:
+def _is_left(plan: Plan, file_id: str, past: SyncHistory) -> bool:
     """Whether the partition still holds a file of the folder that is gone from it; if not, its row goes."""
     row, attempt = past.rows[file_id], past.attempt(file_id)
     if attempt and not attempt.state.is_final and row.task_id:
@@ -305,7 +295,7 @@ def _is_left(plan: Plan, file_id: str, past: Past) -> bool:
     return False
 
 
-def _find_moves(plan: Plan, gone: Iterable[str], seen: Mapping[str, Seen], past: Past) -> None:
+def _find_moves(plan: Plan, gone: Iterable[str], seen: Mapping[str, FolderFile], past: SyncHistory) -> None:
     """Turn files whose content is to leave one id and to come to another into moves.
 
     Only within one extension: it decides how a file is read. Of several, one of the same name is taken first.
@@ -326,7 +316,7 @@ def _find_moves(plan: Plan, gone: Iterable[str], seen: Mapping[str, Seen], past:
         replaced = occupant.revision if occupant and target not in leaving else None
         plan.moves.append(Move(source, target, past.held[source].revision, replaced))
         one = seen[target]
-        plan.remember[target] = Remembered(
+        plan.remember[target] = SyncRecord(
             one.size, one.mtime_ns, past.held[source].sha256, past.held[source].revision
         )
     plan.adds = [one for one in plan.adds if one not in targets]

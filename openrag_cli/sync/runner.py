@@ -12,15 +12,15 @@ from pathlib import Path
 from openrag_cli.domain import Failure, File, Report, new_task_id
 from openrag_cli.errors import Conflict, PathNotFound, TaskNotFound, TooManyDeletions
 from openrag_cli.failpoints import failpoint
-from openrag_cli.ingest.add_files import Adder, AddOptions, IfExists, Stored
+from openrag_cli.ingest.add_files import Adder, AddOptions, IfExists, QueuedUpload
 from openrag_cli.ingest.discovery import failure, readable
 from openrag_cli.store.blobs import BlobStore
 from openrag_cli.store.catalog import Catalog
 from openrag_cli.store.task_queue import TaskQueue
-from openrag_cli.store.task_records import TaskLedger
-from openrag_cli.sync.plan import DEFAULT_LIMIT, DeleteLimit, Past, Plan, Remembered, Rules, make_plan, settled
+from openrag_cli.store.task_records import TaskRecords
+from openrag_cli.sync.plan import DEFAULT_LIMIT, DeleteLimit, Plan, Rules, SyncHistory, SyncRecord, make_plan, settled
 from openrag_cli.sync.scan import Scan, read_contents, scan_folder
-from openrag_cli.sync.state import FolderMemory
+from openrag_cli.sync.state import SyncState
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +63,9 @@ class Syncer:
         *,
         catalog: Catalog,
         queue: TaskQueue,
-        ledger: TaskLedger,
+        ledger: TaskRecords,
         blobs: BlobStore,
-        memory: FolderMemory,
+        memory: SyncState,
         options: SyncOptions,
         max_bytes: int,
     ) -> None:
@@ -76,8 +76,8 @@ class Syncer:
         self._options = options
         self._max_bytes = max_bytes
         self._scan = Scan()
-        self._past = Past()
-        self._rows: dict[str, Remembered] = {}
+        self._past = SyncHistory()
+        self._rows: dict[str, SyncRecord] = {}
         self._report = Report()
         self._is_touched = False
         self.plan = Plan()
@@ -107,7 +107,7 @@ class Syncer:
 
     # --- looking
 
-    def look(self, store: Path, should_stop: Callable[[], bool]) -> Plan:
+    def scan(self, store: Path, should_stop: Callable[[], bool]) -> Plan:
         """Return what there is to do; nothing is written but the end of tasks whose worker died.
 
         Raises:
@@ -134,15 +134,15 @@ class Syncer:
             self.check_deletions()
         return self.plan
 
-    def _recall(self) -> Past:
-        past = self._memory.recall()
+    def _recall(self) -> SyncHistory:
+        past = self._memory.load()
         if self._options.is_dry_run or all(attempt.state.is_final for attempt in past.attempts.values()):
             return past
         from openrag_cli.ingest.worker import is_dead
 
         self._queue.expire(is_dead)
         self._queue.fail_exhausted()
-        return self._memory.recall()
+        return self._memory.load()
 
     def check_deletions(self) -> None:
         """Refuse to delete more than the limit allows, or everything because the folder is empty.
@@ -206,7 +206,7 @@ class Syncer:
 
     def _delete(self) -> None:
         plan = self.plan
-        unchanged = self._catalog.visible(plan.deletes.values()).values()
+        unchanged = self._catalog.files_by_revision(plan.deletes.values()).values()
         if not unchanged:
             return
         deleted, _ = self._catalog.delete_files(self._options.partition, [file.file_id for file in unchanged])
@@ -215,7 +215,7 @@ class Syncer:
         plan.forget += deleted
 
     def _save(
-        self, rows: dict[str, Remembered], forget: Sequence[str] = (), *, is_settled: bool | None = None
+        self, rows: dict[str, SyncRecord], forget: Sequence[str] = (), *, is_settled: bool | None = None
     ) -> None:
         self._is_touched = True
         self._memory.save(rows, forget, is_settled=is_settled)
@@ -227,11 +227,11 @@ class Syncer:
         held = self._past.held.get(file.file_id)
         return held is not None and held.revision == file.revision
 
-    def _note_stored(self, group: Sequence[Stored]) -> None:
+    def _note_stored(self, group: Sequence[QueuedUpload]) -> None:
         rows = {}
         for one in group:
             row = self._rows.get(one.source.file_id)
-            rows[one.source.file_id] = Remembered(
+            rows[one.source.file_id] = SyncRecord(
                 size=one.size,
                 mtime_ns=one.mtime_ns,
                 sha256=one.upload.sha256,
@@ -245,16 +245,16 @@ class Syncer:
 
     def finish(self, *, is_stopped: bool) -> SyncOutcome:
         """Remember what became of the tasks, and return what was done."""
-        report = self._adder.settle()
+        report = self._adder.finish()
         report.moved, report.deleted = self._report.moved, self._report.deleted
         if self._is_touched or not self._past.is_settled:
-            before = self._memory.recall()
+            before = self._memory.load()
             news = {file_id: row for file_id, row in settled(before).rows.items() if row is not before.rows[file_id]}
             failpoint("settling")
             self._memory.save(news, is_settled=not is_stopped)
         return self._outcome(report)
 
-    def foretell(self) -> SyncOutcome:
+    def preview(self) -> SyncOutcome:
         """Return what would be done."""
         plan = self.plan
         report = Report(

@@ -9,7 +9,7 @@ from openrag_cli.domain import Failure, check_file_id
 from openrag_cli.errors import Conflict, IngestError, InvalidInput, OpenRAGError, PathNotFound, TooLarge
 from openrag_cli.ingest.discovery import Source, Walk, failure
 from openrag_cli.ingest.stable_read import read_steadily, sha256_of
-from openrag_cli.sync.plan import Past, Seen, ids_to_hash
+from openrag_cli.sync.plan import FolderFile, SyncHistory, ids_to_hash
 
 _MAX_STORED = (1 << 63) - 1
 
@@ -22,7 +22,7 @@ class Scan:
     """
 
     sources: dict[str, Source] = field(default_factory=dict)
-    seen: dict[str, Seen] = field(default_factory=dict)
+    seen: dict[str, FolderFile] = field(default_factory=dict)
     skipped: set[str] = field(default_factory=set)
     failures: list[Failure] = field(default_factory=list)
     is_complete: bool = True
@@ -67,13 +67,13 @@ def scan_folder(folder: Path, *, max_bytes: int, without: Path) -> Scan:
             hint = "raise max_file_bytes in the configuration"
             scan.skip(source.file_id, TooLarge(f"the file is larger than {max_bytes:,} bytes", hint=hint))
         else:
-            scan.seen[source.file_id] = Seen(stat.st_size, mtime_of(stat))
+            scan.seen[source.file_id] = FolderFile(stat.st_size, mtime_of(stat))
     scan.failures += walk.failures
     scan.is_complete = not walk.failures
     return scan
 
 
-def read_contents(scan: Scan, past: Past, *, is_thorough: bool, should_stop: Callable[[], bool]) -> None:
+def read_contents(scan: Scan, past: SyncHistory, *, is_thorough: bool, should_stop: Callable[[], bool]) -> None:
     """Fill in the hashes: those remembered of files that look as they did, and of others by reading them.
 
     When told to stop, it leaves the files that are not yet read alone.
@@ -82,7 +82,7 @@ def read_contents(scan: Scan, past: Past, *, is_thorough: bool, should_stop: Cal
     for file_id, seen in scan.seen.items():
         row = past.rows.get(file_id)
         if row is not None and row.has_stat_of(seen):
-            scan.seen[file_id] = Seen(seen.size, seen.mtime_ns, row.sha256)
+            scan.seen[file_id] = FolderFile(seen.size, seen.mtime_ns, row.sha256)
     for file_id in wanted:
         if should_stop():
             scan.is_complete = False
@@ -95,4 +95,4 @@ def read_contents(scan: Scan, past: Past, *, is_thorough: bool, should_stop: Cal
         except IngestError as exc:
             scan.skip(file_id, exc)
         else:
-            scan.seen[file_id] = Seen(stat.st_size, mtime_of(stat), digest)
+            scan.seen[file_id] = FolderFile(stat.st_size, mtime_of(stat), digest)

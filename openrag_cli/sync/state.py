@@ -12,12 +12,12 @@ from openrag_cli.domain import TaskState
 from openrag_cli.errors import StoreBusy
 from openrag_cli.store.database import Database
 from openrag_cli.store.task_queue import find_partition_id, to_error
-from openrag_cli.sync.plan import Attempt, Held, Past, Remembered
+from openrag_cli.sync.plan import Attempt, PartitionFile, SyncHistory, SyncRecord
 
 _COLUMNS = "size, mtime_ns, sha256, revision, task_id, n_failed, failed_at"
 
 
-class FolderMemory:
+class SyncState:
     """The memory of one folder, whatever path leads to it, as it is synced into one partition."""
 
     def __init__(self, database: Database, partition: str, path: Path) -> None:
@@ -40,16 +40,16 @@ class FolderMemory:
         with self._db.file_lock(f"locks/{key}", timeout_s, busy):
             yield
 
-    def recall(self) -> Past:
+    def load(self) -> SyncHistory:
         """Return what is remembered of the folder, with what the partition holds; nothing is written."""
         if not self._db.path.exists():
-            return Past()
+            return SyncHistory()
         with self._db.snapshot() as connection:
             partition_id = find_partition_id(connection, self._partition, create=False)
             held = connection.execute(
                 "SELECT file_id, revision, size, sha256 FROM file WHERE partition_id = ?", (partition_id,)
             )
-            held_files = {row[0]: Held(*tuple(row)[1:]) for row in held}
+            held_files = {row[0]: PartitionFile(*tuple(row)[1:]) for row in held}
             others = connection.execute(
                 "SELECT id, path FROM folder WHERE partition_id = ? AND path <> ?", (partition_id, self._path)
             ).fetchall()
@@ -58,12 +58,12 @@ class FolderMemory:
                 "SELECT id, is_settled FROM folder WHERE partition_id = ? AND path = ?", (partition_id, self._path)
             ).fetchone()
             if folder is None:
-                return Past(held=held_files, elsewhere=elsewhere)
+                return SyncHistory(held=held_files, elsewhere=elsewhere)
             rows = connection.execute(
                 f"SELECT file_id, {_COLUMNS} FROM folder_file WHERE folder_id = ?", (folder["id"],)
             )
-            return Past(
-                rows={row[0]: Remembered(*tuple(row)[1:]) for row in rows},
+            return SyncHistory(
+                rows={row[0]: SyncRecord(*tuple(row)[1:]) for row in rows},
                 held=held_files,
                 attempts=_attempts_of(connection, folder["id"]),
                 elsewhere=elsewhere,
@@ -71,7 +71,7 @@ class FolderMemory:
             )
 
     def save(
-        self, rows: Mapping[str, Remembered], forget: Iterable[str] = (), *, is_settled: bool | None = None
+        self, rows: Mapping[str, SyncRecord], forget: Iterable[str] = (), *, is_settled: bool | None = None
     ) -> None:
         """Write rows and drop others in one transaction; partition and folder are made known when they are new.
 
@@ -109,7 +109,7 @@ class FolderMemory:
                 )
 
 
-def _values(row: Remembered) -> tuple[object, ...]:
+def _values(row: SyncRecord) -> tuple[object, ...]:
     return row.size, row.mtime_ns, row.sha256, row.revision, row.task_id, row.n_failed, row.failed_at
 
 

@@ -14,7 +14,7 @@ from openrag_cli.contract import to_json as render
 from openrag_cli.domain import Report, check_file_id, new_task_id
 from openrag_cli.errors import InvalidInput
 from openrag_cli.ingest.add_files import AddOptions, IfExists
-from openrag_cli.ingest.discovery import Intake, Source, collect, read_path_list
+from openrag_cli.ingest.discovery import FileList, Source, collect, read_path_list
 
 if TYPE_CHECKING:
     from openrag_cli.ingest.pipeline import TaskDone
@@ -89,7 +89,7 @@ def add(
         return index(context, intake, options, is_detached=detach)
 
 
-def index(context: Context, intake: Intake, options: AddOptions, *, is_detached: bool) -> int:
+def index(context: Context, intake: FileList, options: AddOptions, *, is_detached: bool) -> int:
     """Add what was found, with a progress bar, and report; the exit code tells failures and interruption."""
     with context.stopping() as should_stop:
         with context.out.progress("indexing") as progress:
@@ -116,10 +116,10 @@ def index(context: Context, intake: Intake, options: AddOptions, *, is_detached:
     return report_exit_code(report, n_inputs=len(intake.sources) + len(intake.failures))
 
 
-def _rehearse(context: Context, intake: Intake, options: AddOptions) -> int:
-    from openrag_cli.ingest.dry_run import rehearse
+def _rehearse(context: Context, intake: FileList, options: AddOptions) -> int:
+    from openrag_cli.ingest.dry_run import dry_run
 
-    found = rehearse(intake.sources, context.known_files(options.partition), options)
+    found = dry_run(intake.sources, context.files_by_id(options.partition), options)
     report = found.report
     report.failures[:0] = intake.failures
     if context.out.is_json:
@@ -217,7 +217,7 @@ def _from_stdin(scratch: Path, file_id: str | None) -> Path:
     return target
 
 
-def _renamed(intake: Intake, file_id: str | None) -> Intake:
+def _renamed(intake: FileList, file_id: str | None) -> FileList:
     """Give the one file its id from --id."""
     if file_id is not None:
         if len(intake.sources) + len(intake.failures) != 1:

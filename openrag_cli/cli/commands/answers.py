@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
-from openrag_cli.answering.events import Finished, Piece, Retrieved
+from openrag_cli.answering.events import Finished, Retrieved, TextDelta
 from openrag_cli.cli.answer_view import AnswerView
 from openrag_cli.cli.output import BOLD, CYAN, DIM, Output
 from openrag_cli.contract import to_json as render
@@ -31,7 +31,7 @@ async def follow(
             async for event in events:
                 if isinstance(event, Retrieved):
                     retrieved = event
-                elif isinstance(event, Piece):
+                elif isinstance(event, TextDelta):
                     if view:
                         view.feed(event.text)
                     if said is not None:

@@ -27,12 +27,12 @@ def backup(ctx: typer.Context, file: FileArgument) -> None:
         openrag backup - | zstd > handbook.tar.zst
     """
     context: Context = ctx.obj
-    care = context.local.care
-    care.require_store()
+    maintenance = context.local.maintenance
+    maintenance.require_store()
     if file == "-":
         if sys.stdout.isatty():
             raise InvalidInput("a backup is no text for a terminal", hint="openrag backup FILE, or pipe it on")
-        report = care.back_up(sys.stdout.buffer)
+        report = maintenance.back_up(sys.stdout.buffer)
         sys.stdout.buffer.flush()
         context.out.note(f"backed up {render.counted(report.files, 'file')}, {human_size(report.size)}")
         return
@@ -41,7 +41,7 @@ def backup(ctx: typer.Context, file: FileArgument) -> None:
         descriptor, name = tempfile.mkstemp(prefix=f".{target.name}-", dir=target.absolute().parent)
     try:
         with os.fdopen(descriptor, "wb") as stream:
-            report = care.back_up(stream)
+            report = maintenance.back_up(stream)
             with os_errors(f"writing {target}"):
                 stream.flush()
                 os.fsync(stream.fileno())

@@ -79,7 +79,7 @@ class Context:
             raise InvalidInput("this command works on a store, not on a server", hint="leave --server out")
         return engine
 
-    def known_files(self, partition: str) -> dict[str, File]:
+    def files_by_id(self, partition: str) -> dict[str, File]:
         """Return what a partition holds, by id; nothing, when it or the store is not there (and neither is made)."""
         if not self.settings.server and not (self.settings.store / "openrag.db").exists():
             return {}

@@ -41,11 +41,11 @@ def doctor(
 
     if config.problems():
         return _report(context, list(examine_settings()), [])
-    findings = context.local.care.examine()
+    findings = context.local.maintenance.examine()
     mended: list[str] = []
     if fix:
         mended = [f"{finding.name}: {finding.mend()}" for finding in findings if finding.mend is not None]
-        findings = context.local.care.examine() if mended else findings
+        findings = context.local.maintenance.examine() if mended else findings
     return _report(context, findings, mended)
 
 

@@ -27,7 +27,7 @@ from openrag_cli.contract import to_json as render
 from openrag_cli.domain import Failure, Report, new_task_id
 from openrag_cli.errors import DocumentNotFound, InvalidInput, PathNotFound
 from openrag_cli.ingest.add_files import AddOptions, IfExists
-from openrag_cli.ingest.discovery import Intake, Source
+from openrag_cli.ingest.discovery import FileList, Source
 
 app = typer.Typer(help="Add, sync, list, show, get, edit, replace and delete files.", no_args_is_help=True)
 app.command("add")(add.add)
@@ -171,7 +171,7 @@ def replace(
         if_exists=IfExists.REPLACE,
         max_bytes=context.settings.max_file_bytes,
     )
-    return add.index(context, Intake(sources=[Source(path, file_id)]), options, is_detached=False)
+    return add.index(context, FileList(sources=[Source(path, file_id)]), options, is_detached=False)
 
 
 @app.command("delete")
@@ -217,7 +217,7 @@ def delete(
 
 
 def _rehearse_deleting(context: Context, partition: str, wanted: Sequence[str]) -> int:
-    known = context.known_files(partition)
+    known = context.files_by_id(partition)
     deletes = [one for one in dict.fromkeys(wanted) if one in known]
     missing = [one for one in dict.fromkeys(wanted) if one not in known]
     if context.out.is_json:

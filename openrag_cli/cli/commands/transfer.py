@@ -23,7 +23,7 @@ def export(
         openrag export -p handbook -o handbook-export
     """
     context: Context = ctx.obj
-    report = context.local.care.export(partition, output)
+    report = context.local.maintenance.export(partition, output)
     if context.out.is_json:
         body = {"partition": report.partition, "path": str(output), "files": report.files, "chunks": report.chunks}
         context.out.json(render.document("export", body))
@@ -31,7 +31,7 @@ def export(
         context.out.note(f"exported {render.files_and_chunks(report.files, report.chunks)} to {output}")
 
 
-def take_in(
+def import_partition(
     ctx: typer.Context,
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="What openrag export wrote.")],
     partition: Annotated[
@@ -46,7 +46,7 @@ def take_in(
         openrag import handbook-export -p handbook2
     """
     context: Context = ctx.obj
-    report = context.local.care.take_in(folder, partition)
+    report = context.local.maintenance.import_partition(folder, partition)
     if context.out.is_json:
         body = {
             "partition": report.partition,

@@ -14,8 +14,8 @@ from openrag_cli.domain import ALL_PARTITIONS
 from openrag_cli.errors import InvalidInput, NotFound, PartitionNotFound
 from openrag_cli.retrieval.retriever import SearchRequest
 from openrag_cli.server import openai_schemas as shapes
-from openrag_cli.server.openai_answers import Answering, to_messages
-from openrag_cli.server.sse import PING_S, Ahead, ClientLeft, unless_gone, with_pings
+from openrag_cli.server.openai_answers import OpenAIAnswer, to_messages
+from openrag_cli.server.sse import PING_S, ClientLeft, PeekableStream, unless_gone, with_pings
 from openrag_cli.server.urls import engine_of, extract_link
 
 PREFIX = "openrag-"
@@ -73,7 +73,7 @@ async def chat_completions(request: Request, body: shapes.ChatBody) -> Any:
     """Answer a conversation from the documents of a partition, with citations."""
     can_see = engine_of(request).settings.llm_can_see
     messages = to_messages(body.messages, can_see=can_see)
-    return await _answer(request, body, messages, Answering(body.model, _links(request)))
+    return await _answer(request, body, messages, OpenAIAnswer(body.model, _links(request)))
 
 
 @router.post("/completions", responses=_NO_MODEL | _STREAM, response_model=shapes.TextCompletion)
@@ -83,7 +83,7 @@ async def completions(request: Request, body: shapes.CompletionBody) -> Any:
     if len(prompts) != 1 or not isinstance(prompts[0], str):
         raise InvalidInput("prompt: one text is read, not several and no tokens")
     messages = [Message("user", prompts[0])]
-    return await _answer(request, body, messages, Answering(body.model, _links(request), is_chat=False))
+    return await _answer(request, body, messages, OpenAIAnswer(body.model, _links(request), is_chat=False))
 
 
 @router.post("/embeddings")
@@ -128,7 +128,7 @@ def partition_of(model_id: str) -> str:
 
 
 async def _answer(
-    request: Request, body: shapes.ChatBody | shapes.CompletionBody, messages: list[Message], answering: Answering
+    request: Request, body: shapes.ChatBody | shapes.CompletionBody, messages: list[Message], answering: OpenAIAnswer
 ) -> Any:
     if body.n not in {None, 1}:
         raise InvalidInput("n: one answer is made, not more")
@@ -147,7 +147,7 @@ async def _answer(
     try:
         if not body.stream:
             return await unless_gone(request, answering.whole(events))
-        ahead = Ahead(answering.stream(events))
+        ahead = PeekableStream(answering.stream(events))
         try:
             await unless_gone(request, ahead.peek(PING_S))
         except BaseException:
