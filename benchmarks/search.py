@@ -14,7 +14,8 @@ from typing import Any
 
 from openrag_cli.config.settings import load
 from openrag_cli.engine import Engine
-from openrag_cli.index.table import Index, Scope
+from openrag_cli.index.rows import Scope
+from openrag_cli.index.table import Index
 from openrag_cli.inference.onnx_embedder import OnnxEmbedder, default_model_dir
 from openrag_cli.retrieval.retriever import MIN_DEPTH, SearchRequest
 

@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -41,6 +43,30 @@ def test_changed_content_is_refused_skipped_or_replaced_as_asked(cli, handbook):
     assert cli("search", "zanzibar", "--mode", "text").code == 1
     assert cli("file", "add", path, "--if-exists", "replace", "--json").json["replaced"] == 1
     assert cli("search", "zanzibar", "--mode", "text", "-l").out == "keys.md\n"
+
+
+@pytest.mark.parametrize(
+    "query", ['"api keys"', '"keys"', '"rotate" or "keys"', "'api keys'", "keys:*", "(keys", "keys AND"]
+)
+def test_no_query_is_syntax(cli, handbook, query):
+    cli("file", "add", handbook)
+    for words in (("search", query), ("search", query, "--mode", "text"), ("ask", query)):
+        found = cli(*words)
+        assert (found.code, "damaged" in found.err) == (0, False), words
+
+
+def test_a_processor_that_cannot_run_the_index_is_one_line_and_78(cli, handbook, tmp_path):
+    cli("file", "add", handbook)
+    (tmp_path / "cpuinfo").write_text("processor\t: 0\nflags\t\t: fpu sse4_2 avx\n")
+    program = (
+        "import sys, platform; from pathlib import Path; platform.machine = lambda: 'x86_64'\n"
+        "from openrag_cli.index import cpu; cpu.CPUINFO = Path(sys.argv[1])\n"
+        "from openrag_cli.cli.main import run; sys.exit(run(['search', 'keys']))"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path / "cpuinfo")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 78
+    assert "no AVX2 and no FMA, which LanceDB needs" in done.stderr.splitlines()[0]
 
 
 def test_one_bad_file_fails_alone(cli, handbook):

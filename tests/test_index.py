@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -14,8 +15,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from openrag_cli.domain import Chunk, Span, chunk_id
-from openrag_cli.errors import StoreDamaged, StoreError
-from openrag_cli.index.table import Index, Row, Scope
+from openrag_cli.errors import ConfigError, StoreDamaged, StoreError
+from openrag_cli.index import cpu
+from openrag_cli.index.lance_errors import lance_errors
+from openrag_cli.index.rows import Row, Scope
+from openrag_cli.index.table import Index
 
 DIMENSION = 8
 
@@ -336,7 +340,94 @@ def test_a_missing_or_broken_piece_is_damage_never_a_shorter_answer(
         assert [len(matches) for matches in found] == [3, 3], path
 
 
+QUOTED = [
+    '"alpha beta"',
+    '"alpha"',
+    '""',
+    '"alpha" or "beta"',
+    "'alpha'",
+    'alpha"',
+    "(alpha",
+    "alpha AND",
+    "alpha:beta",
+    "*",
+]
+
+
+@pytest.mark.parametrize(
+    "query", [*QUOTED, '{"match": 1}', "alpha OR", "\\", "alpha\0beta", "-alpha +beta", "alpha~2", "[a TO b]"]
+)
+def test_no_text_of_a_user_is_syntax(query: str, tmp_path: Path) -> None:
+    index = make_index(tmp_path)
+    index.put(make_rows("r1", ["alpha beta", "gamma"]))
+    found = index.text(query, 5, Scope())
+    assert [match.span.text for match in found] == (["alpha beta"] if "alpha" in query else [])
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Invalid input: not found",
+        "corrupt or decode",
+        "manifest panicked: invalid magic",
+        "lance error: Too many open files (os error 24)",
+    ],
+)
+def test_a_word_in_somebodys_error_is_not_damage(message: str, tmp_path: Path) -> None:
+    index = make_index(tmp_path)
+    index.put(make_rows("r1", ["alpha"]))
+    with pytest.raises(StoreError) as caught, lance_errors("searching", examine=index.problem):
+        raise RuntimeError(message)
+    assert type(caught.value) is StoreError
+    assert "backup" not in str(caught.value.hint)
+
+
+def test_a_damaged_full_text_index_is_made_again_from_the_rows(tmp_path: Path) -> None:
+    index = make_index(tmp_path)
+    index.put(make_rows("r1", ["alpha beta"]))
+    index.optimize()
+    for path in (tmp_path / "lance" / "chunks.lance" / "_indices").rglob("*"):
+        if path.is_file():
+            path.write_bytes(b"")
+    damaged = make_index(tmp_path)
+    with pytest.raises(StoreDamaged, match="full-text") as caught:
+        damaged.text("alpha", 5, Scope())
+    assert "doctor --fix" in str(caught.value.hint)
+    assert damaged.remake() is None
+    assert [match.span.text for match in damaged.text("alpha", 5, Scope())] == ["alpha beta"]
+    assert damaged.problem() is None
+
+
+def test_rows_that_cannot_be_read_are_set_aside_whole(tmp_path: Path) -> None:
+    index = make_index(tmp_path)
+    index.put(make_rows("r1", ["alpha beta"]))
+    for path in (tmp_path / "lance" / "chunks.lance" / "data").rglob("*.lance"):
+        path.write_bytes(b"")
+    damaged = make_index(tmp_path)
+    assert "rows" in str(damaged.problem())
+    aside = damaged.remake()
+    assert aside is not None
+    assert (aside / "data").is_dir()
+    assert damaged.revisions() == {}
+
+
 # --- the import
+
+
+@pytest.mark.parametrize(
+    ("flags", "missing"), [("fpu sse4_2 avx", "AVX2 and no FMA"), ("fpu avx avx2 fma_not", "FMA"), ("avx2 fma", "")]
+)
+def test_a_processor_without_what_lancedb_needs_is_told_before_it_dies(
+    flags: str, missing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "cpuinfo").write_text(f"processor\t: 0\nmodel name\t: x\nflags\t\t: {flags}\n\nprocessor\t: 1\n")
+    monkeypatch.setattr(cpu, "CPUINFO", tmp_path / "cpuinfo")
+    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
+    if not missing:
+        cpu.require_cpu()
+        return
+    with pytest.raises(ConfigError, match=f"has no {missing}, which"):
+        cpu.require_cpu()
 
 
 IMPORT_PROGRAM = """

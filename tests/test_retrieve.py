@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from openrag_cli.domain import Chunk, Hit, SearchMode, Span, chunk_id, new_task_id
 from openrag_cli.engine import Engine
 from openrag_cli.errors import ChunkNotFound, DocumentNotFound, InvalidInput, PartitionNotFound, StoreDamaged
-from openrag_cli.index.table import Match, Row
+from openrag_cli.index.rows import Match, Row
 from openrag_cli.retrieval.retriever import DENSE_WEIGHT, SearchRequest, fuse
 
 WORDS = ["ship", "harbour", "engine", "river", "mountain", "bread", "music", "physics", "garden", "winter"]

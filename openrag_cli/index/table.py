@@ -10,17 +10,18 @@ import itertools
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from openrag_cli.domain import Chunk, Span
 from openrag_cli.errors import StoreDamaged, os_errors
 from openrag_cli.failpoints import failpoint
 from openrag_cli.fsync import files_below, fsync, fsync_below
+from openrag_cli.index.cpu import require_cpu
 from openrag_cli.index.import_shim import without_package
-from openrag_cli.index.lance_errors import RESTORE, lance_errors
+from openrag_cli.index.integrity import is_whole, unreadable_rows, unreadable_text, words
+from openrag_cli.index.lance_errors import REMAKE, lance_errors
+from openrag_cli.index.rows import COLUMNS, Match, Row, Scope, batch, condition, full_text, match, schema
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,38 +32,6 @@ KEEP_VERSIONS = timedelta(hours=1)
 _TESTED = ((0, 40), (0, 41))
 _REST_CLIENT = "lance_namespace_urllib3_client"
 _MAX_ROWS = (1 << 32) - 1
-_MANIFEST_END = b"LANC"
-_PLACE = ["start", "end", "line_start", "line_end", "page", "heading"]
-_COLUMNS = ["id", "partition_id", "revision", "ordinal", "passage", "text_at", *_PLACE]
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A chunk to be indexed: `passage` is what is embedded and searched, its text begins at `text_at`."""
-
-    chunk: Chunk
-    partition_id: int
-    passage: str
-    vector: "np.ndarray"
-
-
-@dataclass(frozen=True, slots=True)
-class Match:
-    """A row found, before the join with the catalog; `score` is cosine similarity or BM25: higher is better."""
-
-    id: str
-    revision: str
-    ordinal: int
-    span: Span
-    score: float
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """Which rows a search may see; None means all."""
-
-    partition_ids: Sequence[int] | None = None
-    revisions: Sequence[str] | None = None
 
 
 def import_lancedb() -> Any:
@@ -70,7 +39,12 @@ def import_lancedb() -> Any:
 
     `lance_namespace_urllib3_client` is more than half of lancedb's import time (0.40). For the tested versions an
     empty stand-in takes its place while lancedb is imported; any other version gets the plain import.
+
+    Raises:
+        ConfigError: this processor cannot run it.
     """
+    if "lancedb" not in sys.modules:
+        require_cpu()
     if "lancedb" in sys.modules or not _is_tested_version():
         import lancedb
 
@@ -118,18 +92,17 @@ class Index:
         self._open()
 
     def _make(self) -> None:
-        import pyarrow as pa
 
         lancedb = import_lancedb()
         aside = self._root / "making"
         with os_errors("making the index"):
             shutil.rmtree(aside, ignore_errors=True)  # what a crash left
             aside.mkdir(parents=True, mode=0o700)
-        with self._durably(), lance_errors("making the index"):
-            table = lancedb.connect(aside).create_table(TABLE, schema=_schema(pa, self._dimension))
+        with self._durably(), self._errors("making the index"):
+            table = lancedb.connect(aside).create_table(TABLE, schema=schema(self._dimension))
             table.set_unenforced_primary_key("id")
             failpoint("creating")
-            table.create_index("passage", config=_full_text(lancedb, self._language))
+            table.create_index("passage", config=full_text(lancedb, self._language))
             fsync_below(aside, files_below(aside))
             (aside / self._folder.name).rename(self._folder)
             aside.rmdir()
@@ -141,9 +114,9 @@ class Index:
     def _open(self) -> Any:
         if self._table is None:
             if not self._manifests():
-                raise StoreDamaged(f"the index {self._root} has lost its versions", hint=RESTORE)
+                raise StoreDamaged(f"the index {self._root} has lost its versions", hint=REMAKE)
             lancedb = import_lancedb()
-            with lance_errors("opening the index"):
+            with self._errors("opening the index"):
                 self._table = self._connect(lancedb).open_table(TABLE)
         return self._table
 
@@ -157,7 +130,12 @@ class Index:
     def has_bad_head(self) -> bool:
         """Whether the newest manifest is not whole: then Lance cannot open the table. A cheap look at its end."""
         newest = self._manifests()[:1]
-        return bool(newest) and not _is_whole(newest[0])
+        return bool(newest) and not is_whole(newest[0])
+
+    @property
+    def has_no_whole_version(self) -> bool:
+        """Whether no manifest is whole: there is no version to go back to."""
+        return not any(is_whole(path) for path in self._manifests())
 
     def set_aside_bad_head(self) -> list[Path]:
         """Rename manifests that are not whole, newest first, until one is; the caller holds the write lock.
@@ -168,14 +146,56 @@ class Index:
             StoreDamaged: none is whole; nothing is renamed.
         """
         manifests = self._manifests()
-        bad = list(itertools.takewhile(lambda path: not _is_whole(path), manifests))
+        bad = list(itertools.takewhile(lambda path: not is_whole(path), manifests))
         if manifests and len(bad) == len(manifests):
-            raise StoreDamaged(f"the index {self._root} has no whole version", hint=RESTORE)
+            raise StoreDamaged(f"the index {self._root} has no whole version", hint=REMAKE)
         with os_errors("setting a damaged version aside"):
             for path in bad:
                 path.rename(path.with_name(path.name + ".bad"))
             fsync(self._folder / "_versions")
         return bad
+
+    # --- is it whole
+
+    def problem(self) -> str | None:
+        """Return what is damaged, in one sentence; None when every row and the full-text index can be read.
+
+        It reads the whole table: for `doctor`, and for when something has failed already.
+        """
+        if not self.exists:
+            return None
+        if not self._manifests():
+            return "it has lost its versions"
+        if self.has_bad_head:
+            return "its newest version is not whole"
+        return unreadable_rows(self._fresh) or unreadable_text(self._fresh)
+
+    def _fresh(self) -> Any:
+        return self._connect(import_lancedb()).open_table(TABLE)
+
+    def remake(self) -> Path | None:
+        """Set a damaged table aside and make an empty one; the caller holds the write lock.
+
+        When the rows can be read the full-text index alone is made again, from them, and nothing is set aside.
+        Return the folder that was set aside, None for the other case.
+        """
+        is_readable = bool(self._manifests()) and not self.has_bad_head and unreadable_rows(self._fresh) is None
+        if is_readable:
+            lancedb = import_lancedb()
+            with self._durably(), self._errors("making the full-text index again"):
+                self._fresh().create_index("passage", config=full_text(lancedb, self._language), replace=True)
+            self._table = None
+            return None
+        aside = next(path for n in itertools.count(1) if not (path := self._root / f"{TABLE}.damaged-{n}").exists())
+        with os_errors("setting the damaged index aside"):
+            self._folder.rename(aside)
+            fsync(self._root)
+        self._table = None
+        self.create()
+        return aside
+
+    def _errors(self, what: str) -> contextlib.AbstractContextManager[None]:
+        return lance_errors(what, examine=self.problem)
 
     # --- writing, under the write lock
 
@@ -184,9 +204,9 @@ class Index:
         if not rows:
             return
         self.create()
-        with self._durably(), lance_errors("writing to the index"):
+        with self._durably(), self._errors("writing to the index"):
             merge = self._table.merge_insert("id").when_matched_update_all().when_not_matched_insert_all()
-            merge.execute(self._batch(rows))
+            merge.execute(batch(rows, self._dimension))
 
     def drop(self, revisions: Sequence[str]) -> None:
         """Delete the chunks of revisions in one commit; none is made when there are no such chunks."""
@@ -196,10 +216,10 @@ class Index:
         from lancedb.expr import col
 
         where = col("revision").isin(list(revisions))
-        with lance_errors("reading the index"):
+        with self._errors("reading the index"):
             if not table.search().where(where).select(["revision"]).limit(1).to_list():
                 return
-        with self._durably(), lance_errors("deleting from the index"):
+        with self._durably(), self._errors("deleting from the index"):
             table.delete(where)
 
     def optimize(self) -> None:
@@ -207,32 +227,8 @@ class Index:
         if not self.exists:
             return
         table = self._open()
-        with self._durably(), lance_errors("compacting the index"):
+        with self._durably(), self._errors("compacting the index"):
             table.optimize(cleanup_older_than=KEEP_VERSIONS)
-
-    def _batch(self, rows: Sequence[Row]) -> Any:
-        import numpy as np
-        import pyarrow as pa
-
-        chunks = [row.chunk for row in rows]
-        spans = [chunk.span for chunk in chunks]
-        vectors = np.stack([row.vector for row in rows]).astype(np.float16)
-        columns = {
-            "id": [chunk.id for chunk in chunks],
-            "partition_id": [row.partition_id for row in rows],
-            "revision": [chunk.revision for chunk in chunks],
-            "ordinal": [chunk.ordinal for chunk in chunks],
-            "passage": [row.passage for row in rows],
-            "text_at": [len(row.passage) - len(row.chunk.span.text) for row in rows],
-            "start": [span.start for span in spans],
-            "end": [span.end for span in spans],
-            "line_start": [span.line_start for span in spans],
-            "line_end": [span.line_end for span in spans],
-            "page": [span.page for span in spans],
-            "heading": [list(span.heading) for span in spans],
-            "vector": pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), self._dimension),
-        }
-        return pa.table(columns, schema=_schema(pa, self._dimension))
 
     @contextlib.contextmanager
     def _durably(self) -> Iterator[None]:
@@ -254,20 +250,19 @@ class Index:
         if not self.exists:
             return []
         query = self._open().search(vector).distance_type("cosine")
-        rows = self._run(query.select([*_COLUMNS, "_distance"]), limit, scope)
-        return [_match(row, 1.0 - row["_distance"]) for row in rows]
+        rows = self._run(query.select([*COLUMNS, "_distance"]), limit, scope)
+        return [match(row, 1.0 - row["_distance"]) for row in rows]
 
     def text(self, query: str, limit: int, scope: Scope) -> list[Match]:
         """Return the rows with the best BM25 scores for the words of `query`, best first."""
         if not self.exists or not query.strip():
             return []
-        table = self._open()
-        search = table.search(query, query_type="fts", fts_columns="passage")
-        return [_match(row, row["_score"]) for row in self._run(search.select([*_COLUMNS, "_score"]), limit, scope)]
+        search = self._open().search(words(query), query_type="fts")
+        return [match(row, row["_score"]) for row in self._run(search.select([*COLUMNS, "_score"]), limit, scope)]
 
     def _run(self, query: Any, limit: int, scope: Scope) -> list[dict[str, Any]]:
-        where = _where(scope)
-        with lance_errors("searching the index"):
+        where = condition(scope)
+        with self._errors("searching the index"):
             if where is not None:
                 query = query.where(where)
             rows: list[dict[str, Any]] = query.limit(limit).to_list()
@@ -276,8 +271,8 @@ class Index:
     def chunks(self, *, ids: Sequence[str] = (), revisions: Sequence[str] = ()) -> list[Match]:
         """Return rows by chunk id, or all rows of revisions; each revision's in order. Their score is 0."""
         column, values = ("id", ids) if ids else ("revision", revisions)
-        rows = self._rows(column, values, _COLUMNS).to_pylist() if self.exists and values else []
-        return [_match(row, 0.0) for row in sorted(rows, key=lambda row: row["ordinal"])]
+        rows = self._rows(column, values, COLUMNS).to_pylist() if self.exists and values else []
+        return [match(row, 0.0) for row in sorted(rows, key=lambda row: row["ordinal"])]
 
     def vectors(self, revisions: Sequence[str]) -> "dict[str, np.ndarray]":
         """Return the vectors of each revision's chunks in order, float16[n, dimension]."""
@@ -293,7 +288,7 @@ class Index:
         """Return an Arrow table of the rows where a column has one of the values."""
         from lancedb.expr import col
 
-        with lance_errors("reading the index"):
+        with self._errors("reading the index"):
             found = self._open().search().where(col(column).isin(list(values))).select(list(columns))
             return found.limit(_MAX_ROWS).to_arrow()
 
@@ -301,7 +296,7 @@ class Index:
         """Return how many rows each revision has."""
         if not self.exists:
             return {}
-        with lance_errors("reading the index"):
+        with self._errors("reading the index"):
             table = self._open().search().select(["revision"]).limit(_MAX_ROWS).to_arrow()
         counts = table.column("revision").value_counts().to_pylist()
         return {entry["values"]: entry["counts"] for entry in counts}
@@ -311,7 +306,7 @@ class Index:
         if not self.exists:
             return 0, 0, 0
         table = self._open()
-        with lance_errors("reading the index"):
+        with self._errors("reading the index"):
             fragments = int(table.stats()["fragment_stats"]["num_fragments"])
             statistics = table.index_stats("passage_idx")
             n_rows = int(table.count_rows())
@@ -320,70 +315,3 @@ class Index:
     def version(self) -> int:
         """Return the number of the newest version; each commit makes one."""
         return int(self._open().version) if self.exists else 0
-
-
-def _is_whole(manifest: Path) -> bool:
-    with os_errors("reading the index"), manifest.open("rb") as stream:
-        return stream.read()[-len(_MANIFEST_END) :] == _MANIFEST_END
-
-
-def _where(scope: Scope) -> Any:
-    from lancedb.expr import col
-
-    parts = []
-    if scope.partition_ids is not None:
-        parts.append(col("partition_id").isin(list(scope.partition_ids)))
-    if scope.revisions is not None:
-        parts.append(col("revision").isin(list(scope.revisions)))
-    if len(parts) == 2:
-        return parts[0] & parts[1]
-    return parts[0] if parts else None
-
-
-def _match(row: dict[str, Any], score: float) -> Match:
-    span = Span(
-        text=row["passage"][row["text_at"] :],
-        start=row["start"],
-        end=row["end"],
-        line_start=row["line_start"],
-        line_end=row["line_end"],
-        page=row["page"],
-        heading=tuple(row["heading"]),
-    )
-    return Match(id=row["id"], revision=row["revision"], ordinal=row["ordinal"], span=span, score=float(score))
-
-
-def _schema(pa: Any, dimension: int) -> Any:
-    def required(name: str, kind: Any) -> Any:
-        return pa.field(name, kind, nullable=False)
-
-    whole = [required(name, pa.int32()) for name in ("ordinal", "text_at", "start", "end", "line_start", "line_end")]
-    return pa.schema(
-        [
-            required("id", pa.string()),
-            required("partition_id", pa.int64()),
-            required("revision", pa.string()),
-            required("passage", pa.string()),
-            *whole,
-            pa.field("page", pa.int32()),
-            required("heading", pa.list_(pa.string())),
-            required("vector", pa.list_(pa.float16(), dimension)),
-        ]
-    )
-
-
-def _full_text(lancedb: Any, language: str) -> Any:
-    """Unicode words, split at punctuation and stemmed, stop words kept.
-
-    Measured (lancedb 0.40, nDCG@10): SciFact 0.685 against 0.684 for the default tokenizer and 0.662 unstemmed;
-    PIAF 0.786, 0.789 and 0.749. It alone of them also finds CJK words, versions like 1.0.21, phrases of stop words
-    and identifiers over 40 characters. Positions are off: compaction crashed with them.
-    """
-    return lancedb.index.FTS(
-        base_tokenizer="icu/split",
-        language=language,
-        stem=True,
-        remove_stop_words=False,
-        max_token_length=None,
-        with_position=False,
-    )

@@ -334,6 +334,9 @@ def _graph_errors(path: Path) -> Iterator[None]:
 
 
 def _open_session(path: Path) -> Any:
+    from openrag_cli.config.silence import silence_libraries
+
+    silence_libraries()
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

@@ -19,7 +19,8 @@ from openrag_cli.documents.sandbox.pool import Converted
 from openrag_cli.domain import Chunk, Task, TaskError, TaskState, chunk_id
 from openrag_cli.errors import IngestError, OpenRAGError
 from openrag_cli.failpoints import failpoint
-from openrag_cli.index.table import Index, Row
+from openrag_cli.index.rows import Row
+from openrag_cli.index.table import Index
 from openrag_cli.store.blobs import BlobStore
 from openrag_cli.store.catalog import Catalog
 from openrag_cli.store.database import Database

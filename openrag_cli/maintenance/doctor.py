@@ -1,6 +1,7 @@
 """Looking a store and its surroundings over: what is in order, what is not, and what mends it."""
 
 import asyncio
+import platform
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -13,12 +14,14 @@ from openrag_cli.config import settings as config
 from openrag_cli.domain import ALL_PARTITIONS, LIVE_STATES, File
 from openrag_cli.errors import OpenRAGError, StoreDamaged
 from openrag_cli.fsync import files_below
+from openrag_cli.index.cpu import missing_features
+from openrag_cli.index.lance_errors import REMAKE
 from openrag_cli.index.table import Index
 from openrag_cli.inference.onnx_embedder import default_model_dir, load_manifest, verify_model
 from openrag_cli.ingest.worker import MAX_FRAGMENTS, Janitor, is_dead
 from openrag_cli.store.blobs import BlobStore
 from openrag_cli.store.catalog import Catalog
-from openrag_cli.store.database import Database
+from openrag_cli.store.database import RESTORE_ELSEWHERE, Database
 from openrag_cli.store.task_queue import TaskQueue
 from openrag_cli.store.task_records import TaskRecords
 
@@ -79,7 +82,13 @@ class Doctor:
 
     @property
     def _checks(self) -> list[tuple[str, Callable[[str], Iterator[Finding]]]]:
-        around = [("settings", examine_settings), ("command", _command), ("model", self._model), ("llm", self._llm)]
+        around = [
+            ("settings", examine_settings),
+            ("platform", _platform),
+            ("command", _command),
+            ("model", self._model),
+            ("llm", self._llm),
+        ]
         if not (self._patient.settings.store / "openrag.db").exists():
             return [*around, ("disk", self._disk), ("store", self._no_store)]
         return [
@@ -136,7 +145,7 @@ class Doctor:
     def _store(self, name: str) -> Iterator[Finding]:
         problem = self._patient.database.problem()
         if problem:
-            yield Finding(name, Status.FAILED, f"the catalog is damaged: {problem}", "restore it from a backup")
+            yield Finding(name, Status.FAILED, f"the catalog is damaged: {problem}", RESTORE_ELSEWHERE)
             return
         partitions = self._patient.catalog.partitions()
         n_files, n_chunks = sum(p.file_count for p in partitions), sum(p.chunk_count for p in partitions)
@@ -183,10 +192,14 @@ class Doctor:
             text = "the index is lost (the folder lance)"
             yield Finding(name, Status.FAILED, text, "openrag doctor --fix makes it again", self._rebuild)
             return
-        if index.exists and index.has_bad_head:
+        if index.exists and index.has_bad_head and not index.has_no_whole_version:
             text = "the newest version of the index is damaged"
             fix = "openrag doctor --fix goes back to the one before it"
             yield Finding(name, Status.FAILED, text, fix, self._set_aside)
+            return
+        problem = index.problem()
+        if problem:
+            yield Finding(name, Status.FAILED, f"the index is damaged: {problem}", REMAKE, self._remake)
             return
         yield from self._contents(name, index)
 
@@ -217,6 +230,13 @@ class Doctor:
         with self._patient.database.write_lock():
             self._opened.create()
         return self._reindex(self._patient.catalog.files(ALL_PARTITIONS))
+
+    def _remake(self) -> str:
+        with self._patient.database.write_lock():
+            aside = self._opened.remake()
+        if aside is None:
+            return "the full-text index is made again from the stored texts"
+        return f"the damaged index is kept as {aside}; {self._reindex(self._patient.catalog.files(ALL_PARTITIONS))}"
 
     def _reindex(self, files: Sequence[File]) -> str:
         self._patient.reindex(files)
@@ -252,6 +272,17 @@ def examine_settings(name: str = "settings") -> Iterator[Finding]:
         yield Finding(name, Status.FAILED, problem.message, problem.hint)
     if not problems:
         yield Finding(name, Status.OK, "files and environment are in order")
+
+
+def _platform(name: str) -> Iterator[Finding]:
+    """What LanceDB and ONNX Runtime run on: their wheels are for glibc Linux and macOS 14 or later on arm64."""
+    here = f"{platform.system()} on {platform.machine()}, Python {platform.python_version()}"
+    missing = missing_features()
+    if missing:
+        text = f"{here}: the processor has no {' and no '.join(missing)}, which LanceDB needs"
+        yield Finding(name, Status.FAILED, text, "use another machine, or let a virtual one see the host's processor")
+    else:
+        yield Finding(name, Status.OK, here)
 
 
 def _command(name: str) -> Iterator[Finding]:

@@ -4,6 +4,7 @@ import logging
 
 from openrag_cli.domain import ALL_PARTITIONS
 from openrag_cli.errors import StoreDamaged
+from openrag_cli.index.lance_errors import REMAKE
 from openrag_cli.index.table import Index
 from openrag_cli.store.catalog import Catalog
 from openrag_cli.store.database import Database
@@ -18,7 +19,7 @@ def mend(database: Database, catalog: Catalog, index: Index) -> None:
         StoreDamaged: there are files but no index, or no version of it is whole.
     """
     if catalog.has_files() and not index.exists:
-        raise StoreDamaged("the store has lost its index (the folder lance)", hint="restore the store from a backup")
+        raise StoreDamaged("the store has lost its index (the folder lance)", hint=REMAKE)
     if not index.has_bad_head:
         return
     with database.write_lock():

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 from openrag_cli.domain import ALL_PARTITIONS, Chunk, File, Hit, SearchMode
 from openrag_cli.errors import ChunkNotFound, DocumentNotFound, InvalidInput, StoreDamaged
-from openrag_cli.index.table import Index, Match, Scope
+from openrag_cli.index.rows import Match, Scope
+from openrag_cli.index.table import Index
 from openrag_cli.inference.onnx_embedder import Embedder
 from openrag_cli.retrieval import filters
 from openrag_cli.store.catalog import Catalog

@@ -75,6 +75,10 @@ def create_app(engine: Engine, options: Options | None = None, supervisor: Super
         redirect_slashes=False,
         lifespan=_lifespan(engine, readiness, supervisor),
         redoc_url=None,
+        telemetry={
+            "auto_configure": False,
+            "logs": False,
+        },  # its exporters send errors, texts and all, where OTEL_* says
         responses=_common_errors(has_token=options.access.token is not None),
     )
     app.state.engine = engine

@@ -14,6 +14,7 @@ from typing import Any
 from starlette.types import ASGIApp
 
 from openrag_cli.config.settings import Settings
+from openrag_cli.config.silence import silence_libraries
 from openrag_cli.engine import Engine
 from openrag_cli.errors import ConfigError, UpstreamError
 from openrag_cli.server.app import create_app
@@ -51,6 +52,7 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
 
 
 def _import_ray() -> tuple[Any, Any]:
+    silence_libraries()
     try:
         import ray
         from ray import serve as ray_serve

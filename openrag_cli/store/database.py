@@ -32,6 +32,8 @@ FORMAT = 3
 """The store format that this version writes (`PRAGMA user_version`): the number of the last file in `schema/`."""
 
 BUSY_TIMEOUT_S = 30.0
+RESTORE_ELSEWHERE = "keep this folder as it is, and restore a backup into another: openrag --store NEW restore FILE"
+"""What helps when the catalog is gone: what came after the backup can still be taken from the old folder."""
 
 
 def now_ms() -> int:
@@ -63,7 +65,7 @@ def _sqlite_errors(path: Path) -> Iterator[None]:
                 f"no space left for the store {path.parent}", hint="free some space, then run the command again"
             ) from exc
         if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
-            raise StoreDamaged(f"the catalog {path} is damaged: {exc}", hint="restore it from a backup") from exc
+            raise StoreDamaged(f"the catalog {path} is damaged: {exc}", hint=RESTORE_ELSEWHERE) from exc
         if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
             raise Forbidden(
                 f"the catalog {path} cannot be opened for writing", hint="check its owner and mode"
@@ -261,7 +263,7 @@ def _check_is_new(folder: Path) -> None:
 
 
 def _lost_catalog(folder: Path) -> StoreDamaged:
-    return StoreDamaged(f"the store {folder} has lost its catalog openrag.db", hint="restore it from a backup")
+    return StoreDamaged(f"the store {folder} has lost its catalog openrag.db", hint=RESTORE_ELSEWHERE)
 
 
 def _make_folder(folder: Path) -> None:

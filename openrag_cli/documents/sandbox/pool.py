@@ -21,6 +21,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from openrag_cli.config.silence import SILENCE
 from openrag_cli.documents.media_types import extension_of
 from openrag_cli.documents.readers.base import Limits
 from openrag_cli.documents.sandbox import protocol
@@ -305,4 +306,4 @@ def _environment() -> dict[str, str]:
     """
     kept = {name: value for name, value in os.environ.items() if name in _KEPT_ENVIRONMENT or name.startswith("LC_")}
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS"), "1")
-    return kept | threads | {"TOKENIZERS_PARALLELISM": "false", "MALLOC_ARENA_MAX": "2"}
+    return kept | threads | SILENCE | {"TOKENIZERS_PARALLELISM": "false", "MALLOC_ARENA_MAX": "2"}

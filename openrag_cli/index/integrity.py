@@ -1,0 +1,56 @@
+"""The index's own look at itself: whether it is whole, and what is not. Reads only."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from openrag_cli.errors import StoreError, StoreFull, os_errors
+from openrag_cli.index.lance_errors import EXAMINE, lance_errors
+
+_MANIFEST_END = b"LANC"
+_MAX_ROWS = (1 << 32) - 1
+_CHECK_ROWS = 4096
+_CHECK_TEXTS = 20
+
+
+def unreadable_rows(open_table: Callable[[], Any]) -> str | None:
+    """Read every row; return what Lance says where it cannot, None when all is there."""
+    try:
+        with lance_errors("its rows cannot be read"):
+            for _ in open_table().search().limit(_MAX_ROWS).to_batches(batch_size=_CHECK_ROWS):
+                pass
+    except StoreError as exc:
+        return _damage(exc)
+    return None
+
+
+def unreadable_text(open_table: Callable[[], Any]) -> str | None:
+    """Ask the full-text index for the words of some rows, spread over the table; return as `unreadable_rows`."""
+    try:
+        with lance_errors("its full-text index cannot be read"):
+            table = open_table()
+            step = max(1, table.count_rows() // _CHECK_TEXTS)
+            for at in range(0, table.count_rows(), step):
+                for row in table.search().select(["passage"]).offset(at).limit(1).to_list():
+                    table.search(words(row["passage"]), query_type="fts").limit(1).to_list()
+    except StoreError as exc:
+        return _damage(exc)
+    return None
+
+
+def words(text: str) -> Any:
+    """Return a query for the words of a text. A string would be parsed: quotes in it ask for positions."""
+    from lancedb.query import MatchQuery
+
+    return MatchQuery(text, "passage")  # type: ignore[call-arg]  # its defaults are not in its types (0.40)
+
+
+def _damage(error: StoreError) -> str | None:
+    """Return what an error says of the index; None where it is the machine's: no space, no descriptors."""
+    return None if isinstance(error, StoreFull) or error.hint != EXAMINE else error.message
+
+
+def is_whole(manifest: Path) -> bool:
+    """Whether a manifest has its end: Lance cannot open a version without."""
+    with os_errors("reading the index"), manifest.open("rb") as stream:
+        return stream.read()[-len(_MANIFEST_END) :] == _MANIFEST_END

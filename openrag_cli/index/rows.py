@@ -1,0 +1,136 @@
+"""What a row of the chunk table is: its schema, its full-text index, and the way from a chunk to a row and back."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from openrag_cli.domain import Chunk, Span
+
+if TYPE_CHECKING:
+    import numpy as np
+
+_PLACE = ["start", "end", "line_start", "line_end", "page", "heading"]
+COLUMNS = ["id", "partition_id", "revision", "ordinal", "passage", "text_at", *_PLACE]
+"""The columns that a `Match` is made of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A chunk to be indexed: `passage` is what is embedded and searched, its text begins at `text_at`."""
+
+    chunk: Chunk
+    partition_id: int
+    passage: str
+    vector: "np.ndarray"
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A row found, before the join with the catalog; `score` is cosine similarity or BM25: higher is better."""
+
+    id: str
+    revision: str
+    ordinal: int
+    span: Span
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which rows a search may see; None means all."""
+
+    partition_ids: Sequence[int] | None = None
+    revisions: Sequence[str] | None = None
+
+
+def batch(rows: Sequence[Row], dimension: int) -> Any:
+    """Return rows as an Arrow table of `schema(dimension)`."""
+    import numpy as np
+    import pyarrow as pa
+
+    chunks = [row.chunk for row in rows]
+    spans = [chunk.span for chunk in chunks]
+    vectors = np.stack([row.vector for row in rows]).astype(np.float16)
+    columns = {
+        "id": [chunk.id for chunk in chunks],
+        "partition_id": [row.partition_id for row in rows],
+        "revision": [chunk.revision for chunk in chunks],
+        "ordinal": [chunk.ordinal for chunk in chunks],
+        "passage": [row.passage for row in rows],
+        "text_at": [len(row.passage) - len(row.chunk.span.text) for row in rows],
+        "start": [span.start for span in spans],
+        "end": [span.end for span in spans],
+        "line_start": [span.line_start for span in spans],
+        "line_end": [span.line_end for span in spans],
+        "page": [span.page for span in spans],
+        "heading": [list(span.heading) for span in spans],
+        "vector": pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), dimension),
+    }
+    return pa.table(columns, schema=schema(dimension))
+
+
+def match(row: dict[str, Any], score: float) -> Match:
+    """Return a row as it was read, with the score it was given."""
+    span = Span(
+        text=row["passage"][row["text_at"] :],
+        start=row["start"],
+        end=row["end"],
+        line_start=row["line_start"],
+        line_end=row["line_end"],
+        page=row["page"],
+        heading=tuple(row["heading"]),
+    )
+    return Match(id=row["id"], revision=row["revision"], ordinal=row["ordinal"], span=span, score=float(score))
+
+
+def condition(scope: Scope) -> Any:
+    """Return what Lance is to filter by, as an expression; None for everything."""
+    from lancedb.expr import col
+
+    parts = []
+    if scope.partition_ids is not None:
+        parts.append(col("partition_id").isin(list(scope.partition_ids)))
+    if scope.revisions is not None:
+        parts.append(col("revision").isin(list(scope.revisions)))
+    if len(parts) == 2:
+        return parts[0] & parts[1]
+    return parts[0] if parts else None
+
+
+def schema(dimension: int) -> Any:
+    """Return the Arrow schema of the table for vectors of that length."""
+    import pyarrow as pa
+
+    def required(name: str, kind: Any) -> Any:
+        return pa.field(name, kind, nullable=False)
+
+    whole = [required(name, pa.int32()) for name in ("ordinal", "text_at", "start", "end", "line_start", "line_end")]
+    return pa.schema(
+        [
+            required("id", pa.string()),
+            required("partition_id", pa.int64()),
+            required("revision", pa.string()),
+            required("passage", pa.string()),
+            *whole,
+            pa.field("page", pa.int32()),
+            required("heading", pa.list_(pa.string())),
+            required("vector", pa.list_(pa.float16(), dimension)),
+        ]
+    )
+
+
+def full_text(lancedb: Any, language: str) -> Any:
+    """Unicode words, split at punctuation and stemmed, stop words kept.
+
+    Measured (lancedb 0.40, nDCG@10): SciFact 0.685 against 0.684 for the default tokenizer and 0.662 unstemmed;
+    PIAF 0.786, 0.789 and 0.749. It alone of them also finds CJK words, versions like 1.0.21, phrases of stop words
+    and identifiers over 40 characters. Positions are off: compaction crashed with them.
+    """
+    return lancedb.index.FTS(
+        base_tokenizer="icu/split",
+        language=language,
+        stem=True,
+        remove_stop_words=False,
+        max_token_length=None,
+        with_position=False,
+    )
