@@ -10,7 +10,7 @@ import re
 import secrets
 import time
 import unicodedata
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -87,6 +87,7 @@ class File:
     chunk_count: int
     created_at: datetime
     updated_at: datetime
+    warnings: "tuple[DocumentWarning, ...]" = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,19 +100,33 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
+class DocumentWarning:
+    """What a reader could not read, left out or cut: a stable code, one sentence, and where, such as `page 3`."""
+
+    code: str
+    message: str
+    place: str | None = None
+
+    @property
+    def sentence(self) -> str:
+        """The message, after its place if it has one."""
+        return f"{self.place}: {self.message}" if self.place else self.message
+
+
+@dataclass(frozen=True, slots=True)
 class Document:
     """The text of a file after conversion.
 
     `pages` is in order and covers `markdown`, or is empty where the format has no pages. `has_headings` says whether
-    lines that begin with `#` are headings (Markdown) or just text (a shell script, a log). `warnings` are sentences
-    for the task log, such as pages without text.
+    lines that begin with `#` are headings (Markdown) or just text (a shell script, a log). `warnings` tell what
+    is not in it, such as pages without text.
     """
 
     markdown: str
     pages: tuple[Page, ...] = ()
     media_type: str = "text/plain"
     has_headings: bool = False
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[DocumentWarning, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,6 +268,7 @@ class Task:
     error: TaskError | None
     created_at: datetime
     updated_at: datetime
+    warnings: tuple[DocumentWarning, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,37 +278,6 @@ class LogLine:
     at: datetime
     level: str
     message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """One input that could not be processed, for a report."""
-
-    file_id: str
-    path: str | None
-    task_id: str | None
-    code: str
-    message: str
-    hint: str | None = None
-
-
-@dataclass(slots=True)
-class Report:
-    """What a command did to many files."""
-
-    added: int = 0
-    replaced: int = 0
-    unchanged: int = 0
-    moved: int = 0
-    deleted: int = 0
-    chunks: int = 0
-    seconds: float = 0.0
-    failures: list[Failure] = field(default_factory=list)
-
-    @property
-    def failed(self) -> int:
-        """How many inputs failed."""
-        return len(self.failures)
 
 
 _TASK_ID = re.compile(r"[0-9a-f]{48}")

@@ -15,7 +15,6 @@ from openrag_cli.domain import (
     LogLine,
     Metadata,
     Partition,
-    Report,
     Task,
     TaskKind,
     TaskState,
@@ -32,6 +31,7 @@ from openrag_cli.errors import (
     StoreBusy,
     StoreFull,
 )
+from openrag_cli.ingest.report import Report
 from openrag_cli.wiring import Components
 
 if TYPE_CHECKING:

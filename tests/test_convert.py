@@ -147,13 +147,13 @@ def test_pdf_pages_cover_the_text_and_hold_their_own(
 
 def test_pdf_pages_without_text_are_named(tmp_path: Path) -> None:
     document = read(tmp_path, "a.pdf", make_pdf(["one", "", "", "four", ""]))
-    assert "no text on pages 2-3, 5 of 5" in document.warnings[0]
+    assert "no text on pages 2-3, 5 of 5" in document.warnings[0].message
 
 
 def test_a_pdf_over_the_page_limit_is_cut_with_a_warning(tmp_path: Path) -> None:
     document = read(tmp_path, "a.pdf", make_pdf([f"page{n}" for n in range(5)]), max_pages=2)
     assert len(document.pages) == 2
-    assert "first 2 of 5 pages" in document.warnings[0]
+    assert "first 2 of 5 pages" in document.warnings[0].message
 
 
 def test_slides_are_pages_and_a_false_slide_mark_is_text(tmp_path: Path) -> None:
@@ -184,7 +184,7 @@ def test_a_cell_that_spans_a_thousand_columns_does_not_become_a_thousand_cells(t
 def test_a_feed_that_is_not_well_formed_is_kept_as_text(tmp_path: Path) -> None:
     document = read(tmp_path, "a.rss", b"<rss><channel><title>pumice</channel></rss>")
     assert "pumice" in document.markdown
-    assert "not a well-formed feed" in document.warnings[0]
+    assert "not a well-formed feed" in document.warnings[0].message
 
 
 def test_supported_types_are_sorted_extensions_without_dots() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from harness import check, contents, find, open_engine, put, submit
 
-from openrag_cli.domain import File, Report, TaskKind, TaskState, new_task_id
+from openrag_cli.domain import File, TaskKind, TaskState, new_task_id
 from openrag_cli.engine import Engine
 from openrag_cli.errors import (
     Conflict,
@@ -21,6 +21,7 @@ from openrag_cli.errors import (
 )
 from openrag_cli.ingest.add_files import Adder, AddOptions, IfExists, QueuedUpload
 from openrag_cli.ingest.discovery import Source, collect
+from openrag_cli.ingest.report import Report
 from openrag_cli.ingest.upload import new_upload
 from openrag_cli.store.database import Database
 

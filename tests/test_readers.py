@@ -111,7 +111,7 @@ def test_only_markdown_has_headings(tmp_path: Path) -> None:
 def test_text_over_the_limit_is_cut_with_a_warning(tmp_path: Path) -> None:
     document = read(tmp_path, "a.txt", "é".encode() * 5000, max_chars=1000)
     assert document.markdown == "é" * 1000
-    assert "only the first 1,000 characters" in document.warnings[0]
+    assert "only the first 1,000 characters" in document.warnings[0].message
 
 
 def test_a_file_over_the_byte_limit_is_refused(tmp_path: Path) -> None:
@@ -184,7 +184,7 @@ def test_a_workbook_over_the_row_limit_is_cut_with_a_warning(tmp_path: Path) -> 
     assert "row10 " in document.markdown
     assert "row11" not in document.markdown
     assert "never" not in document.markdown
-    assert "first 10 rows" in document.warnings[0]
+    assert "first 10 rows" in document.warnings[0].message
 
 
 def test_mail_shows_who_what_and_the_plain_text(tmp_path: Path) -> None:
@@ -193,7 +193,7 @@ def test_mail_shows_who_what_and_the_plain_text(tmp_path: Path) -> None:
     assert document.markdown.startswith("# Réunion de jeudi\n\nFrom: Ana <ana@example.org>\nTo: Bo")
     assert document.markdown.endswith("Été à Nîmes")
     assert "other" not in document.markdown
-    assert "plan.bin" in document.warnings[0]
+    assert "plan.bin" in document.warnings[0].message
 
 
 def test_mail_without_plain_text_shows_its_html_as_markdown(tmp_path: Path) -> None:

@@ -281,4 +281,4 @@ def test_limits_reach_the_child(put: Callable[[bytes], Path]) -> None:
     with make_pool(limits=Limits(max_chars=100)) as pool:
         converted = pool.convert(put(b"words " * 100), "a.txt")
     assert len(converted.document.markdown) == 100
-    assert "first 100 characters" in converted.document.warnings[0]
+    assert "first 100 characters" in converted.document.warnings[0].message

@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import quote
 
 from openrag_cli import errors
-from openrag_cli.domain import Chunk, File, Partition, Span, Task, TaskError, TaskKind, TaskState, Upload
+from openrag_cli.domain import (
+    Chunk,
+    DocumentWarning,
+    File,
+    Partition,
+    Span,
+    Task,
+    TaskError,
+    TaskKind,
+    TaskState,
+    Upload,
+)
 
 if TYPE_CHECKING:
     import httpx
@@ -106,6 +117,11 @@ def _time(text: str | None) -> datetime:
     return datetime.fromisoformat(text) if text else datetime.fromtimestamp(0, tz=UTC)
 
 
+def _warnings(entry: Json) -> tuple[DocumentWarning, ...]:
+    found = entry.get("warnings") or ()  # servers before 0.2 tell none
+    return tuple(DocumentWarning(one["code"], one["message"], one.get("place")) for one in found)
+
+
 def to_file(entry: Json) -> File:
     """Return a file from its own or a chunk's metadata; a chunk's lacks what only a file has."""
     return File(
@@ -120,6 +136,7 @@ def to_file(entry: Json) -> File:
         chunk_count=entry.get("chunk_count", 0),
         created_at=_time(entry.get("created_at")),
         updated_at=_time(entry.get("updated_at")),
+        warnings=_warnings(entry),
     )
 
 
@@ -154,4 +171,5 @@ def to_task(entry: Json) -> Task:
         error=TaskError(**error) if error else None,
         created_at=_time(entry["created_at"]),
         updated_at=_time(entry["updated_at"]),
+        warnings=_warnings(entry),
     )

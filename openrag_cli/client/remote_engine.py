@@ -27,18 +27,17 @@ from openrag_cli.client.from_json import (
 from openrag_cli.domain import (
     FINAL_STATES,
     Document,
-    Failure,
     File,
     Hit,
     LogLine,
     Metadata,
     Page,
     Partition,
-    Report,
     Task,
     TaskKind,
     TaskState,
 )
+from openrag_cli.ingest.report import Failure, Report, WarnedFile
 from openrag_cli.retrieval.retriever import Extract, SearchRequest
 
 if TYPE_CHECKING:
@@ -256,6 +255,8 @@ class RemoteEngine:
             if task.state is TaskState.COMPLETED:
                 report.added += task.kind is TaskKind.ADD
                 report.replaced += task.kind is TaskKind.REPLACE
+                if task.warnings:
+                    report.warned.append(WarnedFile(source.file_id, str(source.path), task_id, task.warnings))
             elif task.error:
                 error = task.error
                 report.failures.append(

@@ -38,15 +38,16 @@ _SPAN = {
 }  # fmt: skip
 _OWNER = {"partition": TEXT, "file_id": TEXT, "filename": TEXT}
 PARTITION = _object(partition=TEXT, files=COUNT, chunks=COUNT, created_at=TIME)
+WARNING = _object(code=TEXT, message=TEXT, place=_maybe(TEXT))
 FILE = _object(
     **_OWNER, media_type=TEXT, size=COUNT, sha256=TEXT, chunk_count=COUNT, revision=TEXT, metadata=ANY_OBJECT,
-    created_at=TIME, updated_at=TIME,
+    created_at=TIME, updated_at=TIME, warnings=_list(WARNING),
 )  # fmt: skip
 TASK_ERROR = _object(code=TEXT, message=TEXT, hint=_maybe(TEXT), stage=_maybe(TEXT))
 TASK = _object(
     **_OWNER, task_id=TEXT, kind={"enum": ["add", "replace"]}, attempts=COUNT, error=_maybe(TASK_ERROR),
     state={"enum": ["QUEUED", "SERIALIZING", "CHUNKING", "INSERTING", "COMPLETED", "FAILED", "CANCELLED"]},
-    created_at=TIME, updated_at=TIME,
+    created_at=TIME, updated_at=TIME, warnings=_list(WARNING),
 )  # fmt: skip
 CHUNK = _object(**_OWNER, **_SPAN, chunk_id=TEXT, ordinal=COUNT, metadata=ANY_OBJECT)
 HIT = _object(
@@ -56,13 +57,14 @@ PASSAGE = _object(**_OWNER, **_SPAN, n=COUNT, chunk_id=TEXT, score=NUMBER)
 FAILURE = _object(
     file_id=TEXT, path=_maybe(TEXT), task_id=_maybe(TEXT), code=TEXT, message=TEXT, hint=_maybe(TEXT)
 )  # fmt: skip
+FILE_WARNING = _object(file_id=TEXT, path=_maybe(TEXT), task_id=_maybe(TEXT), **WARNING["properties"])
 PLAN = _object(
     add=_list(TEXT), replace=_list(TEXT), move=_list(_object(**{"from": TEXT, "to": TEXT})), delete=_list(TEXT)
 )
 REPORT = _sometimes(
     _object(
         added=COUNT, replaced=COUNT, unchanged=COUNT, moved=COUNT, deleted=COUNT, failed=COUNT, chunks=COUNT,
-        seconds=NUMBER, failures=_list(FAILURE),
+        seconds=NUMBER, failures=_list(FAILURE), warnings=_list(FILE_WARNING),
     ),
     queued=COUNT, files=COUNT, gone=COUNT, dry_run=FLAG, plan=PLAN,
 )  # fmt: skip

@@ -6,8 +6,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from openrag_cli.answering.events import Finished, Retrieved
-from openrag_cli.domain import Chunk, File, Hit, LogLine, Partition, Passage, Report, Session, Task, Turn
+from openrag_cli.domain import Chunk, File, Hit, LogLine, Partition, Passage, Session, Task, Turn
 from openrag_cli.errors import OpenRAGError
+from openrag_cli.ingest.report import Report
 from openrag_cli.retrieval.retriever import Extract, SearchRequest
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ def file(value: File) -> Json:
         "metadata": value.metadata,
         "created_at": rfc3339(value.created_at),
         "updated_at": rfc3339(value.updated_at),
+        "warnings": [asdict(warning) for warning in value.warnings],
     }
 
 
@@ -84,6 +86,7 @@ def task(value: Task) -> Json:
         else None,
         "created_at": rfc3339(value.created_at),
         "updated_at": rfc3339(value.updated_at),
+        "warnings": [asdict(warning) for warning in value.warnings],
     }
 
 
@@ -157,6 +160,11 @@ def report(value: Report) -> Json:
             "chunks": value.chunks,
             "seconds": value.seconds,
             "failures": [asdict(failure) for failure in value.failures],
+            "warnings": [
+                {"file_id": one.file_id, "path": one.path, "task_id": one.task_id, **asdict(warning)}
+                for one in value.warned
+                for warning in one.warnings
+            ],
         },
     )
 

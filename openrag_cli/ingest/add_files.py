@@ -13,10 +13,8 @@ from typing import BinaryIO
 
 from openrag_cli.documents.media_types import HEAD_BYTES, media_type_of
 from openrag_cli.domain import (
-    Failure,
     File,
     Metadata,
-    Report,
     Task,
     TaskError,
     TaskKind,
@@ -28,6 +26,7 @@ from openrag_cli.domain import (
 from openrag_cli.errors import Conflict, IngestError, InvalidInput, OpenRAGError, PathNotFound, UnsupportedFormat
 from openrag_cli.failpoints import failpoint
 from openrag_cli.ingest.discovery import Source, failure, readable
+from openrag_cli.ingest.report import Failure, Report, WarnedFile
 from openrag_cli.ingest.stable_read import read_steadily, sha256_of, user_file_errors
 from openrag_cli.store.blobs import BlobStore, Spooled
 from openrag_cli.store.catalog import Catalog
@@ -136,6 +135,7 @@ class Adder:
                 completed.append(task.id)
                 report.added += task.kind is TaskKind.ADD
                 report.replaced += task.kind is TaskKind.REPLACE
+                self._tell_warnings(task)
             elif task.state.is_final and task.error and task.id not in reported:
                 path = self.paths.get(task.upload.file_id)
                 shown = readable(str(path)) if path else None
@@ -145,6 +145,12 @@ class Adder:
                 )
         report.chunks = sum(file.chunk_count for file in self._catalog.files_by_revision(completed).values())
         return report
+
+    def _tell_warnings(self, task: Task) -> None:
+        if task.warnings:
+            path = self.paths.get(task.upload.file_id)
+            shown = readable(str(path)) if path else None
+            self.report.warned.append(WarnedFile(task.upload.file_id, shown, task.id, task.warnings))
 
     def fail(self, source: Source, exc: OpenRAGError, task_id: str | None = None) -> None:
         """Count `source` as failed."""

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from openrag_cli.domain import Failure
 from openrag_cli.errors import IngestError, OpenRAGError
 from openrag_cli.ingest.gitignore import Rule, compile_patterns, is_ignored, parse_rules
+from openrag_cli.ingest.report import Failure
 
 IGNORE_FILES = (".gitignore", ".openragignore")
 

@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from openrag_cli.domain import File, Report, check_file_id
+from openrag_cli.domain import File, check_file_id
 from openrag_cli.errors import Conflict, IngestError, InvalidInput, PathNotFound
 from openrag_cli.ingest.add_files import AddOptions, IfExists, is_unchanged, taken
 from openrag_cli.ingest.discovery import Source, failure
+from openrag_cli.ingest.report import Report
 from openrag_cli.ingest.stable_read import user_file_errors
 
 

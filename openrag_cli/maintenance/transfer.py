@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from openrag_cli.documents.chunking.chunker import Chunker
 from openrag_cli.documents.sandbox.protocol import Converted
-from openrag_cli.domain import Chunk, Document, File, Metadata, Page, Span
+from openrag_cli.domain import Chunk, Document, DocumentWarning, File, Metadata, Page, Span
 from openrag_cli.errors import Conflict, DocumentNotFound, InvalidInput, PathNotFound, StoreDamaged, os_errors
 from openrag_cli.index.table import Index
 from openrag_cli.inference.onnx_embedder import Embedder
@@ -139,6 +139,7 @@ def _file_entry(file: File, document: Document) -> dict[str, Any]:
         "created_at": file.created_at.isoformat(),
         "updated_at": file.updated_at.isoformat(),
         "pages": [[page.number, page.start, page.end] for page in document.pages],
+        "warnings": [asdict(warning) for warning in file.warnings],
         "text": document.markdown,
     }
 
@@ -218,7 +219,8 @@ class Export:
 
     def _file(self, entry: dict[str, Any], spans: dict[str, list[Span]]) -> ImportedFile:
         pages = tuple(Page(*page) for page in entry["pages"])
-        document = Document(entry["text"], pages, entry["media_type"])
+        warnings = tuple(DocumentWarning(**warning) for warning in entry.get("warnings", ()))
+        document = Document(entry["text"], pages, entry["media_type"], warnings=warnings)
         sha256 = str(entry["sha256"])
         if not sha256.isalnum():
             raise ValueError(f"{sha256!r} is no sha256")

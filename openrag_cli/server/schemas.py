@@ -57,6 +57,7 @@ class TaskStatus(BaseModel):
     error: Metadata | None = None
     created_at: str
     updated_at: str
+    warnings: list[Metadata] = []
     error_url: str | None = None
 
 
@@ -99,6 +100,7 @@ class QueuedTask(BaseModel):
     error: Metadata | None = None
     created_at: str
     updated_at: str
+    warnings: list[Metadata] = []
     url: str
     error_url: str | None = None
 

@@ -50,7 +50,7 @@ def task_details(task: Task) -> dict[str, Any]:
 def task_facts(task: Task) -> dict[str, Any]:
     """Return the rest of what is known of a task, as the command line shows it."""
     body = render.task(task)
-    return {key: body[key] for key in ("kind", "attempts", "error", "created_at", "updated_at")}
+    return {key: body[key] for key in ("kind", "attempts", "error", "created_at", "updated_at", "warnings")}
 
 
 def file_metadata(file: File) -> dict[str, Any]:

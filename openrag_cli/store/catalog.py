@@ -12,6 +12,7 @@ from typing import Any
 from openrag_cli.domain import ALL_PARTITIONS, Document, File, Metadata, Move, Page, Partition
 from openrag_cli.errors import Conflict, DocumentNotFound, PartitionNotFound, StoreDamaged, StoreMismatch
 from openrag_cli.store.database import Database, at, now_ms
+from openrag_cli.store.warning_rows import to_warnings
 
 _FILE = """
 SELECT file.*, partition.name AS partition FROM file JOIN partition ON partition.id = file.partition_id
@@ -32,6 +33,7 @@ def to_file(row: sqlite3.Row) -> File:
         chunk_count=row["chunk_count"],
         created_at=at(row["created_at"]),
         updated_at=at(row["updated_at"]),
+        warnings=to_warnings(row["warnings"]),
     )
 
 

@@ -28,7 +28,7 @@ from openrag_cli.errors import (
 )
 from openrag_cli.fsync import fsync
 
-FORMAT = 3
+FORMAT = 4
 """The store format that this version writes (`PRAGMA user_version`): the number of the last file in `schema/`."""
 
 BUSY_TIMEOUT_S = 30.0

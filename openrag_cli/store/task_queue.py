@@ -14,6 +14,7 @@ from openrag_cli.errors import Conflict, DocumentNotFound, OpenRAGError
 from openrag_cli.failpoints import failpoint
 from openrag_cli.store.catalog import retire, save_document
 from openrag_cli.store.database import Database, at, now_ms
+from openrag_cli.store.warning_rows import from_warnings, to_warnings
 
 LEASE_S = 60
 HEARTBEAT_S = 15
@@ -70,6 +71,7 @@ def to_task(row: sqlite3.Row) -> Task:
         error=to_error(row["error"]),
         created_at=at(row["created_at"]),
         updated_at=at(row["updated_at"]),
+        warnings=to_warnings(row["warnings"]),
     )
 
 
@@ -225,8 +227,7 @@ class TaskQueue:
             for completion in completions:
                 if _finish(connection, completion.task, TaskState.COMPLETED, None):
                     _publish(connection, completion)
-                    for warning in completion.document.warnings:
-                        write_log(connection, completion.task.id, "WARNING", warning)
+                    _warn(connection, completion.task.id, completion.document)
                     write_log(connection, completion.task.id, "INFO", f"{completion.chunk_count} chunks indexed")
                     finished.append(completion.task)
         return finished
@@ -350,17 +351,26 @@ def _publish(connection: sqlite3.Connection, completion: Completion) -> None:
     if row["revision"]:
         retire(connection, row["revision"])
         failpoint("replacing")
-    columns = "revision, filename, media_type, size, sha256, metadata, chunk_count, updated_at"
+    columns = "revision, filename, media_type, size, sha256, metadata, chunk_count, warnings, updated_at"
     values = [getattr(upload, name) for name in ("revision", "filename", "media_type", "size", "sha256")]
-    values += [json.dumps(upload.metadata), completion.chunk_count, now_ms()]
+    warnings = from_warnings(completion.document.warnings)
+    values += [json.dumps(upload.metadata), completion.chunk_count, warnings, now_ms()]
     updates = ", ".join(f"{name} = excluded.{name}" for name in columns.split(", "))
     connection.execute(
-        f"INSERT INTO file ({columns}, partition_id, file_id, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+        f"INSERT INTO file ({columns}, partition_id, file_id, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
         f"ON CONFLICT (partition_id, file_id) DO UPDATE SET {updates}",
         (*values, row["id"], upload.file_id, now_ms()),
     )
     connection.execute("DELETE FROM tombstone WHERE revision = ?", (upload.revision,))
     save_document(connection, upload.revision, completion.document)
+
+
+def _warn(connection: sqlite3.Connection, task_id: str, document: Document) -> None:
+    if document.warnings:
+        warnings = from_warnings(document.warnings)
+        connection.execute("UPDATE task SET warnings = ? WHERE id = ?", (warnings, task_id))
+    for warning in document.warnings:
+        write_log(connection, task_id, "WARNING", warning.sentence)
 
 
 def write_log(connection: sqlite3.Connection, task_id: str, level: str, message: str) -> None:

@@ -9,11 +9,12 @@ from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from openrag_cli.domain import Failure, File, Report, new_task_id
+from openrag_cli.domain import File, new_task_id
 from openrag_cli.errors import Conflict, PathNotFound, TaskNotFound, TooManyDeletions
 from openrag_cli.failpoints import failpoint
 from openrag_cli.ingest.add_files import Adder, AddOptions, IfExists, QueuedUpload
 from openrag_cli.ingest.discovery import failure, readable
+from openrag_cli.ingest.report import Failure, Report
 from openrag_cli.store.blobs import BlobStore
 from openrag_cli.store.catalog import Catalog
 from openrag_cli.store.task_queue import TaskQueue

@@ -5,9 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from openrag_cli.domain import Failure, check_file_id
+from openrag_cli.domain import check_file_id
 from openrag_cli.errors import Conflict, IngestError, InvalidInput, OpenRAGError, PathNotFound, TooLarge
 from openrag_cli.ingest.discovery import Source, Walk, failure
+from openrag_cli.ingest.report import Failure
 from openrag_cli.ingest.stable_read import read_steadily, sha256_of
 from openrag_cli.sync.plan import FolderFile, SyncHistory, ids_to_hash
 

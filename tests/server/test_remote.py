@@ -38,6 +38,8 @@ def alone(cli, tmp_path):
 
 def test_the_same_commands_give_the_same_output_on_a_store_and_on_a_server(cli, alone, handbook, partition):
     (handbook / "broken.pdf").write_bytes(b"%PDF-1.7 broken")
+    mail = "Subject: Keys\nContent-Type: multipart/mixed; boundary=x\n\n--x\n\nRotate.\n--x\nContent-Type: a/b\n\nz\n--x--\n"
+    (handbook / "warned.eml").write_text(mail)
     p = ("-p", partition)
     for arguments in (
         ["file", "add", handbook, *p, "-m", "year=2024", "--json"],
@@ -45,6 +47,8 @@ def test_the_same_commands_give_the_same_output_on_a_store_and_on_a_server(cli, 
         ["file", "list", *p, "--json"],
         ["file", "list", *p, "--json", "--limit", "2"],
         ["file", "show", "ops/keys.md", *p, "--json"],
+        ["file", "show", "warned.eml", *p, "--json"],
+        ["task", "list", "--json"],
         ["file", "get", "ops/keys.md", *p],
         ["file", "get", "ops/keys.md", *p, "--json"],
         ["file", "get", "ops/keys.md", *p, "--raw"],

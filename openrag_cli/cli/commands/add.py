@@ -1,6 +1,7 @@
 """`openrag file add`, and what came of indexing, for a person."""
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,15 +12,17 @@ from openrag_cli.cli.commands.options import DryRunOption, MetadataOption, NullO
 from openrag_cli.cli.exit_codes import ExitCode, failure_exit_code
 from openrag_cli.cli.output import Column
 from openrag_cli.contract import to_json as render
-from openrag_cli.domain import Report, check_file_id, new_task_id
+from openrag_cli.domain import DocumentWarning, check_file_id, new_task_id
 from openrag_cli.errors import InvalidInput
 from openrag_cli.ingest.add_files import AddOptions, IfExists
 from openrag_cli.ingest.discovery import FileList, Source, collect, read_path_list
+from openrag_cli.ingest.report import Report
 
 if TYPE_CHECKING:
     from openrag_cli.ingest.pipeline import TaskDone
 
 SHOWN_FAILURES = 20
+MAX_WARNING_CHARS = 300
 MAX_NAME_CHARS = 60
 
 PathsArgument = Annotated[
@@ -142,7 +145,25 @@ def show_report(context: Context, report: Report, *, n_queued: int = 0) -> None:
     queued = f", queued {n_queued:,}" if n_queued else ""
     counts = render.files_and_chunks(done, report.chunks)
     out.note(f"indexed {counts} in {duration(report.seconds)}{queued}{skipped}")
+    show_warnings(context, report)
     show_failures(context, report)
+
+
+def show_warnings(context: Context, report: Report) -> None:
+    """Print what was not indexed of the files that were: one line a file, the first files alone."""
+    out = context.out
+    for one in report.warned[:SHOWN_FAILURES]:
+        out.warn(f"{out.styled('warning:', '33')} {one.path or one.file_id}: {warning_line(one.warnings)}")
+    n_more = len(report.warned) - SHOWN_FAILURES
+    if n_more > 0:
+        out.warn(f"... and {render.counted(n_more, 'more file')} with warnings: openrag task list")
+
+
+def warning_line(warnings: Sequence[DocumentWarning]) -> str:
+    """Return the first warning, cut to a line, and how many more there are."""
+    sentence = warnings[0].sentence
+    shown = sentence if len(sentence) <= MAX_WARNING_CHARS else sentence[: MAX_WARNING_CHARS - 1] + "…"
+    return shown + (f" (and {len(warnings) - 1:,} more)" if len(warnings) > 1 else "")
 
 
 def show_failures(context: Context, report: Report) -> None:

@@ -24,10 +24,11 @@ from openrag_cli.cli.commands.options import (
 from openrag_cli.cli.exit_codes import ExitCode
 from openrag_cli.cli.output import Column, human_size
 from openrag_cli.contract import to_json as render
-from openrag_cli.domain import Failure, Report, new_task_id
+from openrag_cli.domain import new_task_id
 from openrag_cli.errors import DocumentNotFound, InvalidInput, PathNotFound
 from openrag_cli.ingest.add_files import AddOptions, IfExists
 from openrag_cli.ingest.discovery import FileList, Source
+from openrag_cli.ingest.report import Failure, Report
 
 app = typer.Typer(help="Add, sync, list, show, get, edit, replace and delete files.", no_args_is_help=True)
 app.command("add")(add.add)
@@ -82,12 +83,16 @@ def show(ctx: typer.Context, file_id: FileArgument, partition: PartitionOption =
         openrag file show ops/keys.md -p handbook
     """
     context: Context = ctx.obj
-    body = render.file(context.engine.file(partition, file_id))
+    file = context.engine.file(partition, file_id)
+    body = render.file(file)
     if context.out.is_json:
         context.out.json(render.document("file", body))
         return
     for key, value in body.items():
-        context.out.line(f"{key:11}  {value}")
+        if key != "warnings":
+            context.out.line(f"{key:11}  {value}")
+    for warning in file.warnings:
+        context.out.line(f"{'warning':11}  {warning.sentence}")
 
 
 @app.command("get")

@@ -9,7 +9,7 @@ from openrag_cli.cli.commands.context import Context
 from openrag_cli.cli.commands.options import YesOption
 from openrag_cli.cli.output import Column
 from openrag_cli.contract import to_json as render
-from openrag_cli.domain import Report
+from openrag_cli.ingest.report import Report
 
 app = typer.Typer(help="List, create, show and delete partitions: named sets of files.", no_args_is_help=True)
 

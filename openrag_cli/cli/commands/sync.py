@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from openrag_cli.cli.commands.add import SHOWN_FAILURES, duration
+from openrag_cli.cli.commands.add import SHOWN_FAILURES, duration, show_warnings
 from openrag_cli.cli.commands.context import DEFAULT_PARTITION, Context
 from openrag_cli.cli.commands.options import DryRunOption, PartitionOption
 from openrag_cli.cli.exit_codes import ExitCode
@@ -139,6 +139,7 @@ def _show(context: Context, outcome: SyncOutcome, options: SyncOptions, *, is_st
     if outcome.is_dry_run:
         _show_plan(context, outcome)
     out.note(_summary(outcome, n_queued=n_queued, is_stopped=is_stopped))
+    show_warnings(context, outcome.report)
     new = outcome.report.failures[: len(outcome.report.failures) - len(plan.failed)]
     for failure in new[:SHOWN_FAILURES]:
         out.warn(f"{out.styled('failed:', '31')} {failure.path or failure.file_id}: {failure.message}")

@@ -13,7 +13,7 @@ from openrag_cli.cli.commands.options import LimitOption, LinesOption
 from openrag_cli.cli.exit_codes import ExitCode
 from openrag_cli.cli.output import Column
 from openrag_cli.contract import to_json as render
-from openrag_cli.domain import TaskState
+from openrag_cli.domain import Task, TaskState
 from openrag_cli.errors import InvalidInput, NotFound, OpenRAGError
 
 app = typer.Typer(help="See, wait for, retry, cancel and run indexing tasks.", no_args_is_help=True)
@@ -52,12 +52,31 @@ def list_tasks(
     if context.out.is_json:
         context.out.json(render.listing("tasks", map(render.task, tasks)))
         return
-    columns = (Column("TASK"), Column("STATE"), Column("FILE", may_shrink=True), Column("UPDATED", is_optional=True))
+    columns = (
+        Column("TASK"),
+        Column("STATE"),
+        Column("FILE", may_shrink=True),
+        Column("UPDATED", is_optional=True),
+        Column("NOTE", may_shrink=True),
+    )
     rows = [
-        (task.id, task.state, f"{task.upload.partition}/{task.upload.file_id}", context.out.time(task.updated_at))
+        (
+            task.id,
+            task.state,
+            f"{task.upload.partition}/{task.upload.file_id}",
+            context.out.time(task.updated_at),
+            _note(task),
+        )
         for task in tasks
     ]
     context.out.table(columns, rows, empty="no tasks")
+
+
+def _note(task: Task) -> str:
+    """Return why a task failed, or what its reader warned of."""
+    if task.error:
+        return task.error.message
+    return add.warning_line(task.warnings) if task.warnings else ""
 
 
 @app.command("show")
@@ -69,12 +88,16 @@ def show(ctx: typer.Context, task_id: TaskArgument) -> None:
         openrag task show 019…
     """
     context: Context = ctx.obj
-    body = render.task(context.engine.task(task_id))
+    task = context.engine.task(task_id)
+    body = render.task(task)
     if context.out.is_json:
         context.out.json(render.document("task", body))
         return
     for key, value in body.items():
-        context.out.line(f"{key:10}  {value['message'] if key == 'error' and value else value}")
+        if key != "warnings":
+            context.out.line(f"{key:10}  {value['message'] if key == 'error' and value else value}")
+    for warning in task.warnings:
+        context.out.line(f"{'warning':10}  {warning.sentence}")
 
 
 @app.command("log")

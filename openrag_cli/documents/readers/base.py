@@ -14,8 +14,10 @@ from typing import Any
 
 from openrag_cli.documents.encoding import NotText, decode_text
 from openrag_cli.documents.media_types import IPYNB, MARKDOWN
-from openrag_cli.domain import Document
+from openrag_cli.domain import Document, DocumentWarning
 from openrag_cli.errors import IngestError, OpenRAGError, UnsupportedFormat
+
+Warnings = tuple[DocumentWarning, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,7 @@ def read_bytes(source: Source, *, limit: int) -> tuple[bytes, bool]:
     return content[:limit], len(content) <= limit
 
 
-def read_decoded(source: Source) -> tuple[str, tuple[str, ...]]:
+def read_decoded(source: Source) -> tuple[str, Warnings]:
     """Return (text, warnings): decoded, with `\\n` line ends, cut at `max_chars`.
 
     Raises:
@@ -96,11 +98,12 @@ def read_decoded(source: Source) -> tuple[str, tuple[str, ...]]:
     return cut(text, limit)
 
 
-def cut(text: str, limit: int) -> tuple[str, tuple[str, ...]]:
+def cut(text: str, limit: int) -> tuple[str, Warnings]:
     """Return (text of at most `limit` characters, warnings)."""
     if len(text) <= limit:
         return text, ()
-    return text[:limit], (f"only the first {limit:,} characters are indexed; the rest of the text is left out",)
+    message = f"only the first {limit:,} characters are indexed; the rest of the text is left out"
+    return text[:limit], (DocumentWarning("text_cut", message),)
 
 
 def read_text(source: Source) -> Document:

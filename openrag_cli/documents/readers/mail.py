@@ -7,7 +7,7 @@ from openrag_cli.documents.encoding import NotText, decode_text
 from openrag_cli.documents.media_types import EML
 from openrag_cli.documents.readers.base import Source, cut, parser_errors, read_bytes
 from openrag_cli.documents.readers.markup import html_to_markdown
-from openrag_cli.domain import Document
+from openrag_cli.domain import Document, DocumentWarning
 
 _HEADERS = ("From", "To", "Cc", "Date")
 
@@ -22,16 +22,17 @@ def read_mail(source: Source) -> Document:
     """
     content, _ = read_bytes(source, limit=source.limits.max_bytes)
     with parser_errors("message"):
-        message = message_from_bytes(content, policy=policy.default)
-        assert isinstance(message, EmailMessage)
-        subject = " ".join(str(message.get("Subject", "")).split())
-        head = [f"{name}: {message[name]}" for name in _HEADERS if message[name]]
-        body, attachments = _body_and_attachments(message)
+        mail = message_from_bytes(content, policy=policy.default)
+        assert isinstance(mail, EmailMessage)
+        subject = " ".join(str(mail.get("Subject", "")).split())
+        head = [f"{name}: {mail[name]}" for name in _HEADERS if mail[name]]
+        body, attachments = _body_and_attachments(mail)
     parts = [f"# {subject}" if subject else "", "\n".join(head), body.strip()]
     markdown, warnings = cut("\n\n".join(part for part in parts if part), source.limits.max_chars)
     if attachments:
         names = ", ".join(attachments[:10])
-        warnings = (*warnings, f"{len(attachments)} attachments are not indexed: {names}")
+        message = f"{len(attachments)} attachments are not indexed: {names}"
+        warnings = (*warnings, DocumentWarning("attachments_left_out", message))
     return Document(markdown, media_type=EML, has_headings=True, warnings=warnings)
 
 

@@ -14,7 +14,7 @@ from openrag_cli.documents.media_types import DOCX, EPUB, HTML, MSG, PPTX, RSS, 
 from openrag_cli.documents.readers.archive import checked_archive
 from openrag_cli.documents.readers.base import Source, cut, parser_errors, read_bytes, read_text
 from openrag_cli.documents.readers.pdf import join_pages
-from openrag_cli.domain import Document
+from openrag_cli.domain import Document, DocumentWarning
 from openrag_cli.errors import IngestError, UnsupportedFormat
 
 MAX_COLSPAN = 20
@@ -112,7 +112,7 @@ def read_feed(source: Source) -> Document:
         return _document(source, _converted("RssConverter", stream, "feed"), RSS)
     except IngestError:
         document = read_text(source)
-        warning = "it is not a well-formed feed: its XML is indexed as it is"
+        warning = DocumentWarning("not_well_formed", "it is not a well-formed feed: its XML is indexed as it is")
         return Document(document.markdown, media_type=XML, warnings=(*document.warnings, warning))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from openrag_cli.documents.media_types import PDF
 from openrag_cli.documents.readers.base import Source, parser_errors
-from openrag_cli.domain import Document, Page
+from openrag_cli.domain import Document, DocumentWarning, Page
 from openrag_cli.errors import IngestError
 
 PAGE_BREAK = "\n\n"
@@ -26,15 +26,17 @@ def read_pdf(source: Source) -> Document:
         IngestError: encrypted, corrupt, or no_text where no page has any.
     """
     texts, n_pages = _page_texts(source)
-    warnings = []
+    warnings: list[DocumentWarning] = []
     blank = [number for number, text in enumerate(texts, start=1) if not text.strip()]
     if len(blank) == len(texts):
         where = "its page" if n_pages == 1 else f"its {n_pages:,} pages"
         raise IngestError(f"no text in {where}: it seems to be a scan", reason="no_text", hint=_OCR_HINT)
     if blank:
-        warnings.append(f"no text on {_ranges(blank)} of {n_pages:,}: scanned or blank; {_OCR_HINT}")
+        message = f"no text on {_ranges(blank)} of {n_pages:,}: scanned or blank; {_OCR_HINT}"
+        warnings.append(DocumentWarning("no_text_on_page", message))
     if len(texts) < n_pages:
-        warnings.append(f"only the first {len(texts):,} of {n_pages:,} pages are indexed; the rest is left out")
+        message = f"only the first {len(texts):,} of {n_pages:,} pages are indexed; the rest is left out"
+        warnings.append(DocumentWarning("text_cut", message))
     markdown, pages = join_pages(texts)
     return Document(markdown, pages=pages, media_type=PDF, warnings=tuple(warnings))
 

@@ -12,7 +12,7 @@ from typing import Any
 from openrag_cli.documents.media_types import XLS, XLSX
 from openrag_cli.documents.readers.archive import checked_archive
 from openrag_cli.documents.readers.base import Limits, Source, cut, parser_errors
-from openrag_cli.domain import Document
+from openrag_cli.domain import Document, DocumentWarning
 
 MAX_CELL_CHARS = 32_767
 """What Excel allows in a cell; a file may claim more."""
@@ -80,7 +80,7 @@ class _Budget:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._n_rows = self._n_cells = self._n_chars = 0
-        self.warning: str | None = None
+        self.warning: DocumentWarning | None = None
 
     def allows(self, row: list[str], line: str) -> bool:
         """Count a row, as read and as written; false, with a warning, once a limit is passed."""
@@ -93,7 +93,8 @@ class _Budget:
             (self._n_chars, self._limits.max_chars, "characters"),
         ):
             if used > limit:
-                self.warning = f"only the first {limit:,} {name} of the workbook are indexed; the rest is left out"
+                message = f"only the first {limit:,} {name} of the workbook are indexed; the rest is left out"
+                self.warning = DocumentWarning("text_cut", message)
                 return False
         return True
 

@@ -10,7 +10,7 @@ import struct
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from openrag_cli.domain import Document, Page, Span
+from openrag_cli.domain import Document, DocumentWarning, Page, Span
 from openrag_cli.errors import IngestError, OpenRAGError, UnsupportedFormat
 
 _LENGTH = struct.Struct(">I")
@@ -87,7 +87,7 @@ def converted_from(message: Message) -> Converted:
         pages=tuple(Page(**page) for page in fields["pages"]),
         media_type=str(fields["media_type"]),
         has_headings=bool(fields["has_headings"]),
-        warnings=tuple(fields["warnings"]),
+        warnings=tuple(DocumentWarning(**warning) for warning in fields["warnings"]),
     )
     return Converted(document, tuple(_span(document.markdown, row) for row in message["spans"]))
 
