@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from openrag_cli.ingest.add_files import AddOptions
     from openrag_cli.ingest.discovery import Source
     from openrag_cli.ingest.pipeline import Listener
-    from openrag_cli.ingest.worker import Janitor
+    from openrag_cli.maintenance.janitor import Janitor
     from openrag_cli.maintenance.service import Maintenance
     from openrag_cli.retrieval.retriever import Extract, SearchRequest
     from openrag_cli.store.sessions import Sessions

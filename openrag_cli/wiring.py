@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from openrag_cli.index.table import Index
     from openrag_cli.inference.onnx_embedder import Embedder
     from openrag_cli.ingest.pipeline import Converter, Ingester, PassageEmbedder
-    from openrag_cli.ingest.worker import Janitor, Worker
+    from openrag_cli.ingest.worker import Worker
+    from openrag_cli.maintenance.janitor import Janitor
     from openrag_cli.retrieval.retriever import Retriever
     from openrag_cli.sync.runner import Syncer, SyncOptions
 
@@ -140,7 +141,7 @@ class Components:
     @cached_property
     def janitor(self) -> "Janitor":
         """What keeps the index in order."""
-        from openrag_cli.ingest.worker import Janitor
+        from openrag_cli.maintenance.janitor import Janitor
 
         return Janitor(self.database, self.catalog, self.index, self.blobs)
 

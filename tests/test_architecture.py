@@ -1,6 +1,7 @@
 """The layers, as the code has them: who imports whom, and which module owns which library."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -157,3 +158,36 @@ def test_sql_lives_in_the_store_and_beside_what_is_remembered_of_a_folder():
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and "SELECT " in node.value
     }
     assert {_room(name) for name in with_sql - {"sync.state"}} == {"store"}
+
+
+# --- what the documentation says of it
+
+PAGE = (PACKAGE.parent / "docs" / "architecture.md").read_text(encoding="utf-8")
+
+
+def test_every_path_in_the_documentation_is_there():
+    for path in re.findall(r"`([\w/]+(?:\.py|/))`", PAGE):
+        base = PACKAGE.parent if path.startswith("tests/") else PACKAGE
+        assert (base / path).exists(), path
+    for path, name in re.findall(r"`([\w/]+\.py)` \(`(\w+)`\)", PAGE):
+        tree = ast.parse((PACKAGE / path).read_text())
+        names = {getattr(node, "name", None) for node in ast.walk(tree)}
+        names |= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+        assert name in names, f"{path} has no {name}"
+
+
+def test_the_picture_has_every_folder():
+    picture = PAGE.split("```mermaid")[1].split("```")[0]
+    for name in RANK:
+        assert re.search(rf"\b{name}\b", picture), name
+
+
+def test_every_folder_says_what_it_is_and_what_it_may_import():
+    for path in PACKAGE.rglob("__init__.py"):
+        if path.parent == PACKAGE:
+            continue
+        text = ast.get_docstring(ast.parse(path.read_text())) or ""
+        assert "May import" in text, path
+        begin = re.search(r"Begin with `([\w.]+)`", text)
+        assert begin, path
+        assert (path.parent / begin[1]).exists(), path

@@ -18,7 +18,8 @@ from openrag_cli.index.cpu import missing_features
 from openrag_cli.index.lance_errors import REMAKE
 from openrag_cli.index.table import Index
 from openrag_cli.inference.onnx_embedder import default_model_dir, load_manifest, verify_model
-from openrag_cli.ingest.worker import MAX_FRAGMENTS, Janitor, is_dead
+from openrag_cli.ingest.worker import is_dead
+from openrag_cli.maintenance.janitor import MAX_FRAGMENTS, Janitor
 from openrag_cli.store.blobs import BlobStore
 from openrag_cli.store.catalog import Catalog
 from openrag_cli.store.database import RESTORE_ELSEWHERE, Database
