@@ -154,7 +154,10 @@ class Components:
         embedder = self.embedder
         n_converters = min(self.settings.threads, MAX_CONVERTERS)
         with ConverterPool(
-            workers=n_converters, tokenizer_path=embedder.tokenizer_path, max_tokens=embedder.max_tokens
+            workers=n_converters,
+            tokenizer_path=embedder.tokenizer_path,
+            max_tokens=embedder.max_tokens,
+            keeps_hidden=self.settings.documents_hidden_text,
         ) as pool:
             yield Worker(self.queue, self.ingester(embedder, pool, n_converters), batch=batch)
 

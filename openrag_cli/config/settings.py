@@ -78,6 +78,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("llm.can_see", ("OPENRAG_LLM_CAN_SEE",), values.flag, "false", "whether the LLM takes images"),
     Setting("prompts", ("OPENRAG_PROMPTS",), values.optional_path, None,
             "folder with prompts that replace those of the package, by file name"),
+    Setting("documents.hidden_text", ("OPENRAG_HIDDEN_TEXT",), values.flag, "false",
+            "whether text that a person who opens the document does not see is indexed too"),
     Setting("max_file_bytes", ("OPENRAG_MAX_FILE_BYTES",), values.integer(1, 1 << 40), 1 << 30,
             "largest file accepted, in bytes"),
     Setting("host", ("OPENRAG_HOST",), values.text, "127.0.0.1", "address that the server binds"),
@@ -124,6 +126,7 @@ class Settings:
     llm_max_tokens: int
     llm_can_see: bool
     prompts: Path | None
+    documents_hidden_text: bool
     max_file_bytes: int
     host: str
     port: int

@@ -11,13 +11,15 @@ from pathlib import Path
 
 from openrag_cli.documents import media_types as formats
 from openrag_cli.documents.media_types import HEAD_BYTES, SUPPORTED, media_type_of
+from openrag_cli.documents.notes import bounded
 from openrag_cli.documents.readers.archive import read_odt
 from openrag_cli.documents.readers.base import Limits, Source, read_json, read_notebook, read_text
 from openrag_cli.documents.readers.mail import read_mail
 from openrag_cli.documents.readers.markup import read_docx, read_epub, read_feed, read_html, read_msg, read_pptx
 from openrag_cli.documents.readers.pdf import read_pdf
 from openrag_cli.documents.readers.spreadsheet import read_xls, read_xlsx
-from openrag_cli.domain import Document
+from openrag_cli.documents.witness import WITNESSES
+from openrag_cli.domain import Document, DocumentWarning
 from openrag_cli.errors import IngestError
 
 __all__ = ["SUPPORTED", "Limits", "convert_file", "media_type_of"]
@@ -26,12 +28,18 @@ Reader = Callable[[Source], Document]
 
 
 def convert_file(
-    path: Path, filename: str, *, limits: Limits | None = None, report_pages: Callable[[int], None] | None = None
+    path: Path,
+    filename: str,
+    *,
+    limits: Limits | None = None,
+    report_pages: Callable[[int], None] | None = None,
+    keeps_hidden: bool = False,
 ) -> Document:
     """Return the text of the file at `path`, which its owner calls `filename`.
 
     Text, CSV, JSON and code keep their lines; a PDF has pages, and so do slides; the rest becomes Markdown.
-    `report_pages` is told the number of pages when it is known.
+    `report_pages` is told the number of pages when it is known. Text that a person who opens the document does not
+    see is left out unless `keeps_hidden`; `warnings` of the document tell of that and of all else that is not in it.
 
     Raises:
         UnsupportedFormat: no reader for this kind of file.
@@ -40,11 +48,21 @@ def convert_file(
     limits = limits or Limits()
     _check_size(path, limits)
     media_type = _media_type(path, filename)
-    source = Source(path, filename, media_type, limits, report_pages or _ignore_pages)
+    source = Source(path, filename, media_type, limits, report_pages or _ignore_pages, keeps_hidden)
     document = _cleaned(_READERS.get(media_type, read_text)(source))
     if not document.markdown.strip():
         raise IngestError("no text was found in it", reason="no_text")
-    return document
+    return replace(document, warnings=_warnings(source, document))
+
+
+def _warnings(source: Source, document: Document) -> tuple[DocumentWarning, ...]:
+    """Return what the reader said and, where it is known what the document's text is, whether too little came through."""
+    told = [*document.warnings, *source.notes.told()]
+    witness = WITNESSES.get(document.media_type)
+    if witness is not None and not any(warning.code == "text_cut" for warning in told):
+        lost = source.notes.lost(witness(source), document.markdown)
+        told += [lost] if lost else []
+    return bounded(told)
 
 
 def _ignore_pages(n_pages: int) -> None:

@@ -8,12 +8,13 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from openrag_cli.documents.encoding import NotText, decode_text
 from openrag_cli.documents.media_types import IPYNB, MARKDOWN
+from openrag_cli.documents.notes import Notes
 from openrag_cli.domain import Document, DocumentWarning
 from openrag_cli.errors import IngestError, OpenRAGError, UnsupportedFormat
 
@@ -40,7 +41,8 @@ class Limits:
 class Source:
     """A document about to be read: where its bytes are, what it is called, and what it may cost.
 
-    `report_pages` is told the number of pages as soon as it is known: time is allowed by the page.
+    `report_pages` is told the number of pages as soon as it is known: time is allowed by the page. Text that a person
+    who opens the document does not see is left out, with a note, unless `keeps_hidden`.
     """
 
     path: Path
@@ -48,6 +50,14 @@ class Source:
     media_type: str
     limits: Limits
     report_pages: Callable[[int], None]
+    keeps_hidden: bool = False
+    notes: Notes = field(default_factory=Notes)
+
+    def is_hidden(self, text: str) -> bool:
+        """Whether `text`, which readers of the document do not see, is to be left out; it is counted then."""
+        if not self.keeps_hidden:
+            self.notes.hide(text)
+        return not self.keeps_hidden
 
 
 @contextmanager

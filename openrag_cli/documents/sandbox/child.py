@@ -142,7 +142,13 @@ def _answer(request: Message, limits: Limits, splitter: Any, report_pages: Calla
     """Return the result or the error of one document."""
     try:
         path, filename = Path(request["path"]), request["filename"]
-        document = convert_file(path, filename, limits=limits, report_pages=report_pages)
+        document = convert_file(
+            path,
+            filename,
+            limits=limits,
+            report_pages=report_pages,
+            keeps_hidden=bool(request.get("keeps_hidden")),
+        )
         report_pages(max(len(document.pages), len(document.markdown) // CHARS_PER_PAGE))
         return done_message(document, splitter.split(document))
     except OpenRAGError as exc:

@@ -53,10 +53,11 @@ class ConverterPool:
     """Up to `workers` converter children. `convert` may be called from several threads; each call has one child.
 
     Children start when they are needed, end with the pool, and end by themselves when this process dies.
-    `tokenizer_path` and `max_tokens` are those of the embedding model, for the chunker.
+    `tokenizer_path` and `max_tokens` are those of the embedding model, for the chunker. `keeps_hidden` is that of
+    `convert_file`.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it hands to its children
         self,
         *,
         workers: int,
@@ -65,7 +66,9 @@ class ConverterPool:
         limits: Limits | None = None,
         deadline: Deadline | None = None,
         child_limits: ChildLimits | None = None,
+        keeps_hidden: bool = False,
     ) -> None:
+        self._keeps_hidden = keeps_hidden
         self._deadline = deadline or Deadline()
         self._setup: protocol.Message = {
             "tokenizer": str(Path(tokenizer_path).absolute()),
@@ -118,7 +121,7 @@ class ConverterPool:
     def _convert(self, path: Path, filename: str) -> Converted:
         child = self._take(filename)
         try:
-            return child.convert(path, filename, self._deadline)
+            return child.convert(path, filename, self._deadline, keeps_hidden=self._keeps_hidden)
         finally:
             self._put_back(child)
 
@@ -192,7 +195,7 @@ class _Child:
         is_parsed = extension_of(filename) in _PARSED
         self._spent += 1 / (_PARSED_DOCUMENTS_PER_CHILD if is_parsed else _TEXT_DOCUMENTS_PER_CHILD)
 
-    def convert(self, path: Path, filename: str, deadline: Deadline) -> Converted:
+    def convert(self, path: Path, filename: str, deadline: Deadline, *, keeps_hidden: bool) -> Converted:
         """Send one document and wait for its result; whatever goes wrong, the child is not used again."""
         self._is_between_documents = self._has_begun = False
         request = {
@@ -200,6 +203,7 @@ class _Child:
             "filename": filename,
             "deadline_s": deadline.base_s,
             "page_s": deadline.page_s,
+            "keeps_hidden": keeps_hidden,
         }
         try:
             protocol.write_all(self._stdin, protocol.frame(request))

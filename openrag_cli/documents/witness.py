@@ -1,0 +1,120 @@
+"""The text of a document taken by other means than its reader's: what the guard compares the reader's text with.
+
+Each function yields the text nodes of one kind of document, as plainly as can be: no order, no form. Damage ends it
+early; a reader that coped with more is no worse for that.
+"""
+
+import contextlib
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from html.parser import HTMLParser
+from types import MappingProxyType
+
+from openrag_cli.documents import media_types as formats
+from openrag_cli.documents.encoding import NotText, decode_text
+from openrag_cli.documents.readers.base import Source, read_bytes
+
+Witness = Callable[[Source], Iterator[str]]
+
+MAX_PART_BYTES = 64 * 1024 * 1024
+"""Larger parts are not looked at: the guard may not cost more than the reading."""
+
+_DAMAGE = (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, RuntimeError, NotImplementedError)
+_NO_TEXT = frozenset({"script", "style", "template", "noscript", "head"})
+
+
+def xml_texts(content: bytes, without: frozenset[str], only: frozenset[str] = frozenset()) -> list[str]:
+    """Return the texts within elements named in `only`, or in all, outside of elements named in `without`.
+
+    Names are local, without their namespace.
+    """
+    from xml.parsers.expat import ExpatError, ParserCreate
+
+    texts: list[str] = []
+    n_within = n_without = 0
+
+    def start(name: str, _: dict[str, str]) -> None:
+        nonlocal n_within, n_without
+        local = name.rpartition(" ")[2]
+        n_within += local in only
+        n_without += local in without
+
+    def end(name: str) -> None:
+        nonlocal n_within, n_without
+        local = name.rpartition(" ")[2]
+        n_within -= local in only
+        n_without -= local in without
+
+    def text(data: str) -> None:
+        if not n_without and (n_within or not only):
+            texts.append(data)
+
+    parser = ParserCreate(namespace_separator=" ")
+    parser.buffer_text = True
+    parser.StartElementHandler, parser.EndElementHandler, parser.CharacterDataHandler = start, end, text
+    with contextlib.suppress(ExpatError):
+        parser.Parse(content, True)  # noqa: FBT003 - its second parameter has no name
+    return texts
+
+
+def parts_of(source: Source, is_wanted: Callable[[str], bool]) -> Iterator[bytes]:
+    """Yield the parts of a zip archive whose names are wanted."""
+    with contextlib.suppress(*_DAMAGE), zipfile.ZipFile(source.path) as archive:
+        for part in archive.infolist():
+            if is_wanted(part.filename) and part.file_size <= MAX_PART_BYTES:
+                with contextlib.suppress(*_DAMAGE):
+                    yield archive.read(part)
+
+
+def _word_texts(source: Source) -> Iterator[str]:
+    parts = {f"word/{name}.xml" for name in ("document", "footnotes", "endnotes", "comments")}
+    for content in parts_of(source, parts.__contains__):
+        yield from xml_texts(content, frozenset({"del", "moveFrom", "Fallback"}), frozenset({"t"}))
+
+
+def _odt_texts(source: Source) -> Iterator[str]:
+    for content in parts_of(source, "content.xml".__eq__):
+        yield from xml_texts(content, frozenset({"tracked-changes", "automatic-styles", "forms", "change-info"}))
+
+
+class _PageTexts(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.texts: list[str] = []
+        self._within: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        del attrs
+        if tag in _NO_TEXT:
+            self._within.append(tag)
+        if tag == "body":
+            self._within.clear()
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in self._within:
+            del self._within[self._within.index(tag) :]
+
+    def handle_data(self, data: str) -> None:
+        if not self._within:
+            self.texts.append(data)
+
+
+def page_texts(html: str) -> list[str]:
+    """Return the texts of a web page, without scripts, styles and its head."""
+    parser = _PageTexts()
+    with contextlib.suppress(AssertionError):  # what it raises on some broken declarations
+        parser.feed(html)
+        parser.close()
+    return parser.texts
+
+
+def _html_texts(source: Source) -> Iterator[str]:
+    with contextlib.suppress(NotText):
+        yield from page_texts(decode_text(read_bytes(source, limit=source.limits.max_markup_bytes)[0])[0])
+
+
+WITNESSES: Mapping[str, Witness] = MappingProxyType(
+    {formats.DOCX: _word_texts, formats.ODT: _odt_texts, formats.HTML: _html_texts}
+)
+"""Media type -> its witness; kinds that are kept verbatim need none."""
