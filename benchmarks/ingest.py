@@ -32,7 +32,7 @@ def pipeline(folder: Path, store: str, threads: int) -> tuple[float, list[str], 
         report = engine.add(collect([folder]).sources, AddOptions("bench", new_task_id()))
         chunker = Chunker(default_model_dir() / "tokenizer.json", 256)
         passages = [
-            chunker.passage(chunk.span.heading, chunk.span.text)
+            chunker.passage(chunk.span)
             for file in engine.files("bench")
             for chunk in engine.chunks("bench", file.file_id)
         ]

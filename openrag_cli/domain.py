@@ -134,7 +134,8 @@ class Span:
     """A piece of a document before it has an identity: `markdown[start:end] == text`.
 
     Lines and pages count from 1; `line_end` is the line of the last character. `heading` is the path of headings
-    above the piece, outermost first.
+    above the piece, outermost first. `head` is the lines that a part of a table stands under without holding them:
+    caption, unit line, names of the columns; they are embedded, searched and shown with it.
     """
 
     text: str
@@ -144,6 +145,7 @@ class Span:
     line_end: int
     page: int | None
     heading: tuple[str, ...]
+    head: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

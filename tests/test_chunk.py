@@ -11,8 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
-from openrag_cli.documents.chunking.chunker import MAX_CHARS_PER_TOKEN, Chunker
-from openrag_cli.domain import Document, Page
+from openrag_cli.documents.chunking.chunker import Chunker
+from openrag_cli.documents.chunking.sizers import MAX_CHARS_PER_TOKEN
+from openrag_cli.domain import Document, Page, Span
 from openrag_cli.errors import ConfigError
 
 MODEL_TOKENIZER = Path("openrag_cli") / "models" / "all-MiniLM-L6-v2" / "tokenizer.json"
@@ -53,7 +54,7 @@ def assert_rules(document, max_tokens, model=BERT):
         assert span.text == span.text.strip() != ""
         assert not text[covered : span.start].strip(), "between spans there is only white space, and none overlaps"
         covered = span.end
-        assert model.count(chunker.passage(span.heading, span.text)) <= max_tokens
+        assert model.count(chunker.passage(span)) <= max_tokens
         assert len(span.text) <= max_tokens * MAX_CHARS_PER_TOKEN
         assert span.line_start == text.count("\n", 0, span.start) + 1
         assert span.line_end == text.count("\n", 0, span.end - 1) + 1
@@ -206,19 +207,23 @@ def test_a_page_without_text_has_no_chunk():
     assert [(span.page, span.text) for span in assert_rules(document, 256)] == [(1, "one"), (4, "two")]
 
 
+def span_under(heading, head=()):
+    return Span("text", 0, 4, 1, 1, None, heading, head)
+
+
 def test_the_passage_is_the_heading_path_above_the_text():
     chunker = BERT.chunkers[256]
-    assert chunker.passage(("A", "B"), "text") == "A > B\ntext"
-    assert chunker.passage((), "text") == "text"
+    assert chunker.passage(span_under(("A", "B"))) == "A > B\ntext"
+    assert chunker.passage(span_under(())) == "text"
 
 
 def test_a_long_heading_path_loses_its_outermost_titles_first():
     titles = tuple(words(25, i) for i in range(4))
-    assert BERT.chunkers[256].passage(titles, "text") == f"{titles[2]} > {titles[3]}\ntext"
+    assert BERT.chunkers[256].passage(span_under(titles)) == f"{titles[2]} > {titles[3]}\ntext"
 
 
 def test_a_long_title_is_cut_and_never_takes_more_than_a_quarter():
-    passage = BERT.chunkers[256].passage(("outer", words(100)), "text")
+    passage = BERT.chunkers[256].passage(span_under(("outer", words(100))))
     title, text = passage.split("\n")
     assert text == "text"
     assert title

@@ -211,7 +211,7 @@ class Ingester:
     def _embed(self, entries: Sequence[tuple[Task, Converted]], should_stop: Callable[[], bool]) -> list[Row] | None:
         """Return the rows of the batch; None when a stop was asked for and the batch is too large to finish soon."""
         chunks = [chunk for task, converted in entries for chunk in _chunks(task, converted)]
-        passages = [self._chunker.passage(chunk.span.heading, chunk.span.text) for chunk in chunks]
+        passages = [self._chunker.passage(chunk.span) for chunk in chunks]
         numbers = self._catalog.partition_numbers({chunk.partition for chunk in chunks})
         rows: list[Row] = []
         # One order of length for the whole batch: a window then holds texts of like length.

@@ -214,7 +214,8 @@ class Export:
                 entry = json.loads(line)
                 file_id = entry.pop("file_id")
                 del entry["ordinal"]
-                found.setdefault(file_id, []).append(Span(**{**entry, "heading": tuple(entry["heading"])}))
+                paths = {name: tuple(entry.get(name, ())) for name in ("heading", "head")}
+                found.setdefault(file_id, []).append(Span(**{**entry, **paths}))
         return found
 
     def _file(self, entry: dict[str, Any], spans: dict[str, list[Span]]) -> ImportedFile:
@@ -274,10 +275,7 @@ class KnownVectors:
     def add(self, spans: Sequence[Span], vectors: "np.ndarray | None") -> None:
         """Remember the vectors of a file's chunks, if there is one for each."""
         if vectors is not None and len(spans) == len(vectors):
-            self._known |= {
-                self._chunker.passage(span.heading, span.text): vector
-                for span, vector in zip(spans, vectors, strict=True)
-            }
+            self._known |= {self._chunker.passage(span): vector for span, vector in zip(spans, vectors, strict=True)}
 
     def embed_passages(self, texts: Sequence[str]) -> "np.ndarray":
         """See `Embedder.embed_passages`."""

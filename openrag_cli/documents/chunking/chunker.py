@@ -1,7 +1,8 @@
 """Splitting a document into chunks that the embedding model can read whole.
 
-What is embedded for a chunk, its passage, is the path of headings above it, a newline and its text; passage and
-special tokens together never exceed the model's limit, so nothing that is stored is hidden from the model.
+What is embedded for a chunk, its passage, is what it carries (the path of headings above it; for rows of a table the
+lines above the table and its head), a newline and its text; passage and special tokens together never exceed the
+model's limit, so nothing that is stored is hidden from the model. What is carried takes a quarter of it at most.
 
 Chunks are made of whole sections where these fit. A section that does not is cut at its largest inner boundaries that
 fit (blocks, paragraphs, sentences, words; semantic-text-splitter). A chunk never crosses a page. The covering rule:
@@ -9,17 +10,23 @@ spans are in order and disjoint, and every character that is not white space (`s
 """
 
 import json
-import math
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from openrag_cli.documents.chunking.outline import Section, sections
+from openrag_cli.documents.chunking.sizers import (
+    CountingSizer,
+    Piece,
+    Sizer,
+    TokenizerSizer,
+)
+from openrag_cli.documents.chunking.table_pieces import TableCutter, TablePiece
+from openrag_cli.documents.chunking.table_rows import TableRegion, table_regions
 from openrag_cli.documents.chunking.token_count import token_counter
 from openrag_cli.domain import Document, Span
 from openrag_cli.errors import ConfigError
@@ -27,20 +34,10 @@ from openrag_cli.errors import ConfigError
 MIN_MODEL_TOKENS = 32
 """A model that reads fewer tokens at once is refused: headings and text would not both fit."""
 
-MAX_CHARS_PER_TOKEN = 16
-"""A chunk has at most this many characters for each token it may have. Spaces cost no token, and a word of a hundred
-thousand characters is one unknown token: counted in tokens alone a chunk could be a whole file."""
-
-_HEADING_SHARE = 4  # the path of headings may take up to a quarter of the model's tokens
-_SMALL_SHARE = 4  # a section of less than a quarter of a chunk is merged with a neighbour if both fit
-_WINDOW_CHUNKS = 8  # a long text is split in windows of this many chunks of the greatest length
-_JOINT_TOKENS = 2  # what a newline between heading path and text may cost in tokenizers that are not BERT's
-_UNCOUNTED_TOKENS = 1  # semantic-text-splitter 0.33 leaves out a leading space that is a token of its own
 _SEPARATOR = " > "
 _BOUNDARIES = (re.compile(r"\n[ \t]*\n"), re.compile(r"\n"), re.compile(r"[.!?] +"), re.compile(r" +"))  # best first
 
 _Range = tuple[int, int]
-_Piece = tuple[int, str]
 
 
 class Chunker:
@@ -60,43 +57,86 @@ class Chunker:
         tokenizer = _read_tokenizer(tokenizer_path)
         budget = max_tokens - _n_special_tokens(tokenizer.get("post_processor"))
         count = token_counter(tokenizer)
-        self._sizer: _Sizer = _CountingSizer(count, budget) if count else _TokenizerSizer(tokenizer, budget)
+        self._sizer: Sizer = CountingSizer(count, budget) if count else TokenizerSizer(tokenizer, budget)
 
     def split(self, document: Document) -> list[Span]:
         """Return the chunks of `document`, in order; none for a document of white space."""
-        text, outline = document.markdown, sections(document)
+        text, outline, tables = document.markdown, sections(document), table_regions(document)
         lines = [0, *(newline.end() for newline in re.finditer("\n", text))]
         spans = []
         for number, unit in _units(document):
-            for section, start, end in self._ranges(document, _clip(outline, unit)):
+            for path, piece in self._ranges(document, _clip(outline, unit), _within(tables, unit)):
+                stretch = text[piece.start : piece.end]
+                start = piece.start + len(stretch) - len(stretch.lstrip())
+                end = start + len(stretch.strip())
                 first, last = bisect_right(lines, start), bisect_right(lines, end - 1)
-                spans.append(Span(text[start:end], start, end, first, last, number, section.path))
+                spans.append(Span(text[start:end], start, end, first, last, number, path, piece.head))
         return spans
 
-    def passage(self, heading: tuple[str, ...], text: str) -> str:
-        """Return what is embedded for a chunk: its heading path, shortened if it is very long, above its text."""
-        prefix = self._prefix(heading)
-        return f"{prefix}\n{text}" if prefix else text
+    def passage(self, span: Span) -> str:
+        """Return what is embedded for a chunk: what it carries, shortened if it is very long, above its text."""
+        prefix = self._prefix(span.heading, span.head)
+        return f"{prefix}\n{span.text}" if prefix else span.text
 
-    def _prefix(self, heading: tuple[str, ...]) -> str:
-        """Join the titles; drop the outermost, and at last cut the innermost, to keep to the share of headings."""
-        for outermost in range(len(heading)):
-            pieces = self._sizer.split_heading(_SEPARATOR.join(heading[outermost:]))
-            if len(pieces) == 1 or (pieces and outermost == len(heading) - 1):
+    def _prefix(self, heading: tuple[str, ...], head: tuple[str, ...] = ()) -> str:
+        """Join titles and head lines, as many as keep to their share: the nearest first, and that one cut at last."""
+        titles: tuple[str, ...] = ()
+        kept: tuple[str, ...] = ()
+        for is_title, part in _by_importance(heading, head):
+            more_titles, more_lines = ((part, *titles), kept) if is_title else (titles, (part, *kept))
+            pieces = self._sizer.split_heading(_joined(more_titles, more_lines))
+            if len(pieces) == 1:
+                titles, kept = more_titles, more_lines
+            elif pieces and not titles and not kept:
                 return pieces[0]
-        return ""
+            elif is_title:
+                break
+        return _joined(titles, kept)
 
-    def _ranges(self, document: Document, unit: list[Section]) -> Iterator[tuple[Section, int, int]]:
-        """Yield the stretches of one page, or of a document without pages, that become chunks."""
+    def _ranges(
+        self, document: Document, unit: list[Section], tables: Sequence[TableRegion]
+    ) -> Iterator[tuple[tuple[str, ...], TablePiece]]:
+        """Yield the stretches of one page, or of a document without pages, that become chunks, and their headings."""
         for section in self._grouped(document.markdown, _without_bare_headings(document.markdown, unit)):
-            text = document.markdown[section.start : section.end]
-            for offset, piece in self._pieces(self._prefix(section.path), text, has_headings=document.has_headings):
-                start = section.start + offset + len(piece) - len(piece.lstrip())
-                if piece.strip():
-                    yield section, start, start + len(piece.strip())
+            own = _within(tables, (section.start, section.end))
+            for piece in self._pieces(document, section, own):
+                if document.markdown[piece.start : piece.end].strip():
+                    yield section.path, piece
 
-    def _pieces(self, prefix: str, text: str, *, has_headings: bool) -> Iterator[_Piece]:
-        """Cut a section, if need be; a scrap (the heading above a large table) is shared with its neighbour."""
+    def _pieces(self, document: Document, section: Section, tables: Sequence[TableRegion]) -> Iterator[TablePiece]:
+        """Cut a section, if need be: its tables by rows, what stands between them by its blocks."""
+        text, path = document.markdown, section.path
+        if self._fits(text, section, section.end):
+            yield TablePiece(section.start, section.end, ())
+            return
+        position = section.start
+        for table in tables:
+            between = text[position : table.start]
+            if self._sizer.is_small(between):  # a heading, a line that announces the table
+                start = position
+            else:
+                yield from self._text_pieces(document, path, position, table.start)
+                start = table.start
+            yield from self._cutter(document, path, table).pieces(start)
+            position = table.end
+        yield from self._text_pieces(document, path, position, section.end)
+
+    def _cutter(self, document: Document, path: tuple[str, ...], table: TableRegion) -> TableCutter:
+        return TableCutter(
+            document.markdown,
+            table,
+            fits=lambda head, text: self._sizer.fits(self._prefix(path, head), text),
+            carries=lambda head: len(self._sizer.split_heading("\n".join(head))) == 1,
+            split=lambda head, text: self._sizer.split(self._prefix(path, head), text, has_headings=False),
+        )
+
+    def _text_pieces(self, document: Document, path: tuple[str, ...], start: int, end: int) -> Iterator[TablePiece]:
+        prefix, text = self._prefix(path), document.markdown[start:end]
+        for offset, piece in self._text_cuts(prefix, text, has_headings=document.has_headings):
+            yield TablePiece(start + offset, start + offset + len(piece), ())
+
+    def _text_cuts(self, prefix: str, text: str, *, has_headings: bool) -> Iterator[Piece]:
+        """Cut a text, if need be; a scrap (the heading above a large block) is shared with its neighbour."""
         if self._sizer.fits(prefix, text):
             yield 0, text
             return
@@ -112,7 +152,7 @@ class Chunker:
         if held is not None:
             yield held
 
-    def _rebalanced(self, prefix: str, text: str, first: _Piece, second: _Piece) -> list[_Piece]:
+    def _rebalanced(self, prefix: str, text: str, first: Piece, second: Piece) -> list[Piece]:
         """Join two neighbours, or move the cut between them to the best place near the middle; else leave them."""
         start, end = first[0], second[0] + len(second[1])
         if self._sizer.fits(prefix, text[start:end]):
@@ -182,6 +222,26 @@ def _units(document: Document) -> list[tuple[int | None, _Range]]:
     return list(zip((page.number for page in document.pages), pairwise(bounds), strict=True))
 
 
+def _within(tables: Sequence[TableRegion], unit: _Range) -> list[TableRegion]:
+    """Return the tables that lie inside `unit`."""
+    first = bisect_left(tables, unit[0], key=lambda table: table.start)
+    last = bisect_right(tables, unit[1], key=lambda table: table.end)
+    return list(tables[first:last])
+
+
+def _by_importance(heading: tuple[str, ...], head: tuple[str, ...]) -> Iterator[tuple[bool, str]]:
+    """Yield (is a title, text): the two nearest head lines, the innermost title, then the rest from within."""
+    yield from ((False, line) for line in head[:-3:-1])
+    yield from ((True, title) for title in heading[:-2:-1])
+    yield from ((False, line) for line in head[-3::-1])
+    yield from ((True, title) for title in heading[-2::-1])
+
+
+def _joined(titles: tuple[str, ...], lines: tuple[str, ...]) -> str:
+    path = _SEPARATOR.join(titles)
+    return "\n".join([path, *lines] if path else lines)
+
+
 def _clip(outline: list[Section], unit: _Range) -> list[Section]:
     """Return the parts of the sections that are inside `unit`."""
     start, end = unit
@@ -199,116 +259,3 @@ def _without_bare_headings(text: str, unit: list[Section]) -> list[Section]:
         else:
             merged.append(section)
     return merged
-
-
-class _Sizer(Protocol):
-    """What fits into the model, and cutting what does not. Sizes leave out special tokens."""
-
-    def fits(self, prefix: str, text: str) -> bool:
-        """Whether the passage made of `prefix` and `text` can be read whole."""
-
-    def split(self, prefix: str, text: str, *, has_headings: bool) -> Iterator[_Piece]:
-        """Yield pieces of `text` that fit under `prefix`, and their offsets."""
-
-    def is_small(self, text: str) -> bool:
-        """Whether `text` is a small part of a chunk."""
-
-    def split_heading(self, title: str) -> list[str]:
-        """Return pieces of `title` that keep to the share of headings."""
-
-
-class _CountingSizer:
-    """Counts with a fast function."""
-
-    def __init__(self, count: Callable[[str], int], budget: int) -> None:
-        self._count = count
-        self._budget = budget
-
-    def fits(self, prefix: str, text: str) -> bool:
-        room = self._room(prefix)
-        return self._size(room, text) <= room
-
-    def is_small(self, text: str) -> bool:
-        return self._size(self._budget, text) < self._budget // _SMALL_SHARE
-
-    def split(self, prefix: str, text: str, *, has_headings: bool) -> Iterator[_Piece]:
-        room = self._room(prefix)
-        return _split_in_windows(self._splitter(room, has_headings=has_headings), text, self._budget)
-
-    def split_heading(self, title: str) -> list[str]:
-        limit = self._budget // _HEADING_SHARE
-        return [title] if self._size(limit, title) <= limit else self._splitter(limit).chunks(title)
-
-    def _splitter(self, capacity: int, *, has_headings: bool = False) -> Any:
-        return _splitter_class(has_headings=has_headings).from_callback(partial(self._size, capacity), capacity)
-
-    def _room(self, prefix: str) -> int:
-        return self._budget - self._count(prefix)
-
-    def _size(self, limit: int, text: str) -> int:
-        """Return the size of `text` in tokens; of one that is too long for `limit` something above it."""
-        by_length = math.ceil(len(text) / MAX_CHARS_PER_TOKEN)
-        return by_length if by_length > limit else max(by_length, self._count(text))
-
-
-class _TokenizerSizer:
-    """Asks the tokenizer itself, whatever it is: exact, slower."""
-
-    def __init__(self, tokenizer: dict[str, Any], budget: int) -> None:
-        self._json = json.dumps(tokenizer)
-        self._budget = budget - _UNCOUNTED_TOKENS
-        self._splitters: dict[tuple[bool, int], Any] = {}
-
-    def fits(self, prefix: str, text: str) -> bool:
-        return self._is_within(self._budget, f"{prefix}\n{text}" if prefix else text)
-
-    def is_small(self, text: str) -> bool:
-        return self._is_within(self._budget // _SMALL_SHARE, text)
-
-    def split(self, prefix: str, text: str, *, has_headings: bool) -> Iterator[_Piece]:
-        splitter = self._splitter(self._room(prefix), has_headings=has_headings)
-        for offset, piece in _split_in_windows(splitter, text, self._budget):
-            # A run of unknown characters may be one token, however long.
-            for start, part in _splitter_class(has_headings=False)(self._budget * MAX_CHARS_PER_TOKEN).chunk_indices(
-                piece
-            ):
-                yield offset + start, part
-
-    def split_heading(self, title: str) -> list[str]:
-        chunks: list[str] = self._splitter(self._budget // _HEADING_SHARE).chunks(title)
-        return chunks
-
-    def _room(self, prefix: str) -> int:
-        return self._budget - (self._budget // _HEADING_SHARE + _JOINT_TOKENS if prefix else 0)
-
-    def _is_within(self, limit: int, text: str) -> bool:
-        return len(text) <= limit * MAX_CHARS_PER_TOKEN and len(self._splitter(limit).chunks(text)) <= 1
-
-    def _splitter(self, capacity: int, *, has_headings: bool = False) -> Any:
-        key = (has_headings, capacity)
-        if key not in self._splitters:
-            kind = _splitter_class(has_headings=has_headings)
-            self._splitters[key] = kind.from_huggingface_tokenizer_str(self._json, capacity)
-        return self._splitters[key]
-
-
-def _splitter_class(*, has_headings: bool) -> Any:
-    from semantic_text_splitter import MarkdownSplitter, TextSplitter
-
-    return MarkdownSplitter if has_headings else TextSplitter
-
-
-def _split_in_windows(splitter: Any, text: str, budget: int) -> Iterator[_Piece]:
-    """Yield what the splitter makes of `text`, at a cost linear in its length.
-
-    The last piece of a window is cut by the window's end: it is left to the next.
-    """
-    window = _WINDOW_CHUNKS * MAX_CHARS_PER_TOKEN * budget
-    position = 0
-    while position < len(text):
-        end = position + window
-        pieces = splitter.chunk_indices(text[position:end])
-        is_last = end >= len(text)
-        for offset, piece in pieces if is_last or len(pieces) < 2 else pieces[:-1]:
-            yield position + offset, piece
-        position = end if is_last or len(pieces) < 2 else position + pieces[-1][0]

@@ -71,7 +71,9 @@ def write_all(descriptor: int, content: bytes) -> None:
 
 def done_message(document: Document, spans: list[Span]) -> Message:
     """Return the message that carries a result; spans go without their text, which the document holds."""
-    rows = [[span.start, span.end, span.line_start, span.line_end, span.page, list(span.heading)] for span in spans]
+    rows = [
+        [span.start, span.end, span.line_start, span.line_end, span.page, span.heading, span.head] for span in spans
+    ]
     return {"kind": "done", "document": asdict(document), "spans": rows}
 
 
@@ -93,8 +95,8 @@ def converted_from(message: Message) -> Converted:
 
 
 def _span(markdown: str, row: list[Any]) -> Span:
-    start, end, line_start, line_end, page, heading = row
-    return Span(markdown[start:end], start, end, line_start, line_end, page, tuple(heading))
+    start, end, line_start, line_end, page, heading, head = row
+    return Span(markdown[start:end], start, end, line_start, line_end, page, tuple(heading), tuple(head))
 
 
 def failed_message(error: OpenRAGError) -> Message:
