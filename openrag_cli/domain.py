@@ -135,7 +135,8 @@ class Span:
 
     Lines and pages count from 1; `line_end` is the line of the last character. `heading` is the path of headings
     above the piece, outermost first. `head` is the lines that a part of a table stands under without holding them:
-    caption, unit line, names of the columns; they are embedded, searched and shown with it.
+    caption, unit line, names of the columns; they are embedded, searched and shown with it. `plain` is the text
+    without its markup, which is embedded, searched and quoted in its place; None where there is no difference.
     """
 
     text: str
@@ -146,6 +147,17 @@ class Span:
     page: int | None
     heading: tuple[str, ...]
     head: tuple[str, ...] = ()
+    plain: str | None = None
+
+    @property
+    def indexed(self) -> str:
+        """The text that is embedded and searched by words."""
+        return self.text if self.plain is None else self.plain
+
+    @property
+    def shown(self) -> str:
+        """The text below the head that it stands under, for a reader who sees nothing else of the document."""
+        return "\n".join([*self.head, self.text])
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +188,8 @@ class Hit:
 class Passage:
     """A piece of a document that an answer is made from: `document[start:end] == text`, on one page.
 
-    `number` counts from 1, best first; `page` and lines count from 1. `chunk_id` is that of its best hit.
+    `number` counts from 1, best first; `page` and lines count from 1. `chunk_id` is that of its best hit. `head` is
+    the lines that its first table row stands under (see `Span`), where the text does not hold them.
     """
 
     number: int
@@ -190,6 +203,7 @@ class Passage:
     line_end: int
     heading: tuple[str, ...]
     text: str
+    head: tuple[str, ...] = ()
 
     def narrowed(self, start: int, end: int) -> "Passage":
         """Return the part between two offsets of the document, `end` excluded."""

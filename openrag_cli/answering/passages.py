@@ -73,6 +73,7 @@ def _passage(group: Sequence[Hit], document: Document, number: int) -> Passage:
     start += len(text) - len(text.lstrip())
     text = text.strip()
     line = document.markdown.count("\n", 0, start) + 1
+    lead = min(spans, key=lambda span: span.start)
     return Passage(
         number=number,
         file=best.file,
@@ -85,6 +86,7 @@ def _passage(group: Sequence[Hit], document: Document, number: int) -> Passage:
         line_end=line + text.count("\n"),
         heading=best.chunk.span.heading,
         text=text,
+        head=tuple(line for line in lead.head if line not in text),
     )
 
 

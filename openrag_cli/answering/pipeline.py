@@ -255,7 +255,7 @@ def _fence(question: str, passages: Sequence[Passage]) -> str:
         digest.update(passage.text.encode("utf-8", "replace"))
     while True:
         fence = f"PASSAGE-{digest.hexdigest()[:12]}"
-        if not any(fence in passage.text or fence in passage.file.file_id for passage in passages):
+        if not any(fence in "\n".join([*passage.head, passage.text, passage.file.file_id]) for passage in passages):
             return fence
         digest.update(b"again")
 
@@ -263,7 +263,8 @@ def _fence(question: str, passages: Sequence[Passage]) -> str:
 def _quoted(passage: Passage, fence: str) -> str:
     where = f"page {passage.page}" if passage.page else f"lines {passage.line_start} to {passage.line_end}"
     source = " ".join(f"Source: {passage.file.file_id}, {where}".split())
-    return f"<<<{fence} [{passage.number}]\n{source}\n\n{passage.text}\n{fence}>>>"
+    text = "\n".join([*passage.head, passage.text])
+    return f"<<<{fence} [{passage.number}]\n{source}\n\n{text}\n{fence}>>>"
 
 
 def _citations(cited: Sequence[int], passages: Sequence[Passage], quotes: Sequence[Passage]) -> list[Passage]:

@@ -144,7 +144,9 @@ def to_chunk(entry: Json) -> Chunk:
     """Return a chunk from a passage: `content` and `metadata`."""
     known = entry["metadata"]
     places = {name: known[name] for name in ("start", "end", "line_start", "line_end", "page")}
-    span = Span(text=entry["content"], heading=tuple(known["heading"]), **places)
+    head = tuple(known.get("head", ()))  # servers before 0.2 tell none
+    text = entry["content"].removeprefix("".join(f"{line}\n" for line in head))
+    span = Span(text=text, heading=tuple(known["heading"]), head=head, **places)
     return Chunk(known["_id"], known["partition"], "", known["ordinal"], span)
 
 

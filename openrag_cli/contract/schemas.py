@@ -34,7 +34,7 @@ def _sometimes(schema: Schema, **properties: Schema) -> Schema:
 
 _SPAN = {
     "page": _maybe(COUNT), "line_start": COUNT, "line_end": COUNT, "start": COUNT, "end": COUNT,
-    "heading": _list(TEXT), "text": TEXT,
+    "heading": _list(TEXT), "head": _list(TEXT), "text": TEXT,
 }  # fmt: skip
 _OWNER = {"partition": TEXT, "file_id": TEXT, "filename": TEXT}
 PARTITION = _object(partition=TEXT, files=COUNT, chunks=COUNT, created_at=TIME)

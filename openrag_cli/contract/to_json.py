@@ -109,6 +109,7 @@ def chunk(value: Chunk, owner: File) -> Json:
         "start": span.start,
         "end": span.end,
         "heading": list(span.heading),
+        "head": list(span.head),
         "text": span.text,
         "filename": owner.filename,
         "metadata": owner.metadata,
@@ -183,6 +184,7 @@ def passage(value: Passage) -> Json:
         "start": value.start,
         "end": value.end,
         "heading": list(value.heading),
+        "head": list(value.head),
         "score": round(value.score, 6),
         "text": value.text,
     }

@@ -11,7 +11,11 @@ if TYPE_CHECKING:
 
 _PLACE = ["start", "end", "line_start", "line_end", "page", "heading"]
 COLUMNS = ["id", "partition_id", "revision", "ordinal", "passage", "text_at", *_PLACE]
-"""The columns that a `Match` is made of."""
+"""The columns that a `Match` is made of, in every store."""
+
+ADDED = ["head", "raw"]
+"""Columns that tables of 0.1.0 have not; they are added before the first write. `raw` is a chunk's text as it stands
+in the document, where the passage holds it without its markup."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +61,15 @@ def batch(rows: Sequence[Row], dimension: int) -> Any:
         "revision": [chunk.revision for chunk in chunks],
         "ordinal": [chunk.ordinal for chunk in chunks],
         "passage": [row.passage for row in rows],
-        "text_at": [len(row.passage) - len(row.chunk.span.text) for row in rows],
+        "text_at": [len(row.passage) - len(row.chunk.span.indexed) for row in rows],
         "start": [span.start for span in spans],
         "end": [span.end for span in spans],
         "line_start": [span.line_start for span in spans],
         "line_end": [span.line_end for span in spans],
         "page": [span.page for span in spans],
         "heading": [list(span.heading) for span in spans],
+        "head": [list(span.head) for span in spans],
+        "raw": [None if span.plain is None else span.text for span in spans],
         "vector": pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), dimension),
     }
     return pa.table(columns, schema=schema(dimension))
@@ -71,14 +77,17 @@ def batch(rows: Sequence[Row], dimension: int) -> Any:
 
 def match(row: dict[str, Any], score: float) -> Match:
     """Return a row as it was read, with the score it was given."""
+    indexed, raw = row["passage"][row["text_at"] :], row.get("raw")
     span = Span(
-        text=row["passage"][row["text_at"] :],
+        text=indexed if raw is None else raw,
         start=row["start"],
         end=row["end"],
         line_start=row["line_start"],
         line_end=row["line_end"],
         page=row["page"],
         heading=tuple(row["heading"]),
+        head=tuple(row.get("head") or ()),
+        plain=None if raw is None else indexed,
     )
     return Match(id=row["id"], revision=row["revision"], ordinal=row["ordinal"], span=span, score=float(score))
 
@@ -115,8 +124,16 @@ def schema(dimension: int) -> Any:
             pa.field("page", pa.int32()),
             required("heading", pa.list_(pa.string())),
             required("vector", pa.list_(pa.float16(), dimension)),
+            *added_fields(),
         ]
     )
+
+
+def added_fields() -> list[Any]:
+    """Return the fields of the columns `ADDED`."""
+    import pyarrow as pa
+
+    return [pa.field("head", pa.list_(pa.string())), pa.field("raw", pa.string())]
 
 
 def full_text(lancedb: Any, language: str) -> Any:

@@ -21,7 +21,19 @@ from openrag_cli.index.cpu import require_cpu
 from openrag_cli.index.import_shim import without_package
 from openrag_cli.index.integrity import is_whole, unreadable_rows, unreadable_text, words
 from openrag_cli.index.lance_errors import REMAKE, lance_errors
-from openrag_cli.index.rows import COLUMNS, Match, Row, Scope, batch, condition, full_text, match, schema
+from openrag_cli.index.rows import (
+    ADDED,
+    COLUMNS,
+    Match,
+    Row,
+    Scope,
+    added_fields,
+    batch,
+    condition,
+    full_text,
+    match,
+    schema,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -205,6 +217,9 @@ class Index:
             return
         self.create()
         with self._durably(), self._errors("writing to the index"):
+            known = self._table.schema.names
+            if missing := [field for field in added_fields() if field.name not in known]:
+                self._table.add_columns(missing)
             merge = self._table.merge_insert("id").when_matched_update_all().when_not_matched_insert_all()
             merge.execute(batch(rows, self._dimension))
 
@@ -250,7 +265,7 @@ class Index:
         if not self.exists:
             return []
         query = self._open().search(vector).distance_type("cosine")
-        rows = self._run(query.select([*COLUMNS, "_distance"]), limit, scope)
+        rows = self._run(query.select([*self._columns(), "_distance"]), limit, scope)
         return [match(row, 1.0 - row["_distance"]) for row in rows]
 
     def text(self, query: str, limit: int, scope: Scope) -> list[Match]:
@@ -258,7 +273,13 @@ class Index:
         if not self.exists or not query.strip():
             return []
         search = self._open().search(words(query), query_type="fts")
-        return [match(row, row["_score"]) for row in self._run(search.select([*COLUMNS, "_score"]), limit, scope)]
+        rows = self._run(search.select([*self._columns(), "_score"]), limit, scope)
+        return [match(row, row["_score"]) for row in rows]
+
+    def _columns(self) -> list[str]:
+        with self._errors("reading the index"):
+            known = set(self._open().schema.names)
+        return [*COLUMNS, *(name for name in ADDED if name in known)]
 
     def _run(self, query: Any, limit: int, scope: Scope) -> list[dict[str, Any]]:
         where = condition(scope)
@@ -271,7 +292,7 @@ class Index:
     def chunks(self, *, ids: Sequence[str] = (), revisions: Sequence[str] = ()) -> list[Match]:
         """Return rows by chunk id, or all rows of revisions; each revision's in order. Their score is 0."""
         column, values = ("id", ids) if ids else ("revision", revisions)
-        rows = self._rows(column, values, COLUMNS).to_pylist() if self.exists and values else []
+        rows = self._rows(column, values, self._columns()).to_pylist() if self.exists and values else []
         return [match(row, 0.0) for row in sorted(rows, key=lambda row: row["ordinal"])]
 
     def vectors(self, revisions: Sequence[str]) -> "dict[str, np.ndarray]":

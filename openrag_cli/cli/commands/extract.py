@@ -33,5 +33,5 @@ def show(
     for chunk in (*found.before, found.chunk, *found.after):
         head = f"{place(found.file, chunk.span)}  {' > '.join(chunk.span.heading)}".rstrip()
         context.out.line(context.out.styled(head, "1" if chunk.id == chunk_id else "2"))
-        context.out.line(chunk.span.text)
+        context.out.line(chunk.span.shown)
         context.out.line()

@@ -96,6 +96,11 @@ def search(
     return ExitCode.OK if hits else ExitCode.NO
 
 
+def shortened(line: str, width: int) -> str:
+    """Return a line cut to `width` columns, with an ellipsis where something is cut."""
+    return line if len(line) <= width else line[: max(0, width - 1)].rstrip() + "…"
+
+
 def place(file: File, span: Span) -> str:
     """Return where a chunk is: `file p.N` where pages are known, else `file:line`."""
     return f"{file.file_id} p.{span.page}" if span.page else f"{file.file_id}:{span.line_start}"
@@ -115,6 +120,8 @@ def _show(context: Context, request: SearchRequest, hits: Sequence[Hit], *, is_e
         if is_explained:
             parts = [f"{name} {value:.4g}" for name, value in hit.scores.items()]
             out.line(f"   {out.styled(', '.join(parts), DIM)}")
+        if hit.chunk.span.head:
+            out.line(f"   {out.styled(shortened(hit.chunk.span.head[-1], out.width - 3), DIM)}")
         lines = snippet.best_lines(hit.chunk.span.text, request.text, width=out.width - 3, n_lines=SNIPPET_LINES)
         for line in lines:
             out.line("   " + snippet.marked(line, request.text, lambda word: out.styled(word, BOLD)))

@@ -76,7 +76,7 @@ class Chunker:
     def passage(self, span: Span) -> str:
         """Return what is embedded for a chunk: what it carries, shortened if it is very long, above its text."""
         prefix = self._prefix(span.heading, span.head)
-        return f"{prefix}\n{span.text}" if prefix else span.text
+        return f"{prefix}\n{span.indexed}" if prefix else span.indexed
 
     def _prefix(self, heading: tuple[str, ...], head: tuple[str, ...] = ()) -> str:
         """Join titles and head lines, as many as keep to their share: the nearest first, and that one cut at last."""

@@ -58,10 +58,10 @@ QuestionQuery = Annotated[Question, Depends()]
 
 def _passage(request: Request, hit: Hit, n_context: int) -> schemas.Passage:
     metadata = chunk_metadata(hit.chunk, hit.file) | {"score": hit.score, "scores": hit.scores}
-    text = hit.chunk.span.text
+    text = hit.chunk.span.shown
     if n_context:
         found = engine_of(request).extract(hit.chunk.id, context=n_context)
-        text = "\n\n".join(chunk.span.text for chunk in (*found.before, found.chunk, *found.after))
+        text = "\n\n".join(chunk.span.shown for chunk in (*found.before, found.chunk, *found.after))
     return schemas.Passage(link=extract_link(request, hit.chunk.id), content=text, metadata=metadata)
 
 
@@ -113,10 +113,10 @@ def extract(
 
     def passage(chunk: Chunk) -> schemas.Passage:
         metadata = chunk_metadata(chunk, found.file)
-        return schemas.Passage(link=extract_link(request, chunk.id), content=chunk.span.text, metadata=metadata)
+        return schemas.Passage(link=extract_link(request, chunk.id), content=chunk.span.shown, metadata=metadata)
 
     return schemas.ExtractBody(
-        page_content=found.chunk.span.text,
+        page_content=found.chunk.span.shown,
         metadata=chunk_metadata(found.chunk, found.file),
         before=[passage(chunk) for chunk in found.before],
         after=[passage(chunk) for chunk in found.after],
