@@ -1,9 +1,9 @@
 """The adapters and services of one store, put together; each is opened when it is first needed."""
 
 import contextlib
-from collections.abc import Iterator
-from functools import cached_property
-from typing import TYPE_CHECKING
+import threading
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 
 from openrag_cli.config.settings import Settings
 from openrag_cli.store.blobs import BlobStore
@@ -24,6 +24,39 @@ if TYPE_CHECKING:
     from openrag_cli.sync.runner import Syncer, SyncOptions
 
 MAX_CONVERTERS = 4
+Value = TypeVar("Value")
+_guard = threading.Lock()
+
+
+class built_once(Generic[Value]):  # noqa: N801 - a decorator, written as `property` is
+    """A property that is made when it is first asked for, and once, however many threads ask at the same time.
+
+    `functools.cached_property` takes no lock from Python 3.12 on, and one for all objects of a class before that. Here
+    each object has a lock for each property.
+    A property may ask for others as long as none of them asks for it. After an error who asks next tries again.
+    """
+
+    def __init__(self, make: Callable[[Any], Value]) -> None:
+        self._make = make
+        self._name = make.__name__
+        self.__doc__ = make.__doc__
+
+    @overload
+    def __get__(self, owner: None, kind: type) -> Self: ...
+    @overload
+    def __get__(self, owner: object, kind: type) -> Value: ...
+    def __get__(self, owner: object | None, kind: type) -> Self | Value:
+        """Return the value; only who comes before it is made gets here."""
+        if owner is None:
+            return self
+        kept: dict[str, Any] = owner.__dict__
+        with _guard:
+            lock = kept.setdefault(f"_lock_of_{self._name}", threading.RLock())
+        with lock:
+            if self._name not in kept:
+                kept[self._name] = self._make(owner)
+            value: Value = kept[self._name]
+            return value
 
 
 class Components:
@@ -37,37 +70,37 @@ class Components:
         if "database" in self.__dict__:
             self.database.close()
 
-    @cached_property
+    @built_once
     def database(self) -> Database:
         """The SQLite file."""
         return Database(self.settings.store / "openrag.db")
 
-    @cached_property
+    @built_once
     def catalog(self) -> Catalog:
         """Partitions, files and documents."""
         return Catalog(self.database)
 
-    @cached_property
+    @built_once
     def queue(self) -> TaskQueue:
         """The work to be done."""
         return TaskQueue(self.database)
 
-    @cached_property
+    @built_once
     def ledger(self) -> TaskRecords:
         """What became of tasks."""
         return TaskRecords(self.database)
 
-    @cached_property
+    @built_once
     def sessions(self) -> Sessions:
         """The conversations that are kept."""
         return Sessions(self.database)
 
-    @cached_property
+    @built_once
     def blobs(self) -> BlobStore:
         """The stored originals."""
         return BlobStore(self.settings.store)
 
-    @cached_property
+    @built_once
     def embedder(self) -> "Embedder":
         """The embedding model of the settings. Raises: ConfigError; StoreMismatch: the store is of another."""
         from openrag_cli.inference.onnx_embedder import OnnxEmbedder, default_model_dir
@@ -77,7 +110,7 @@ class Components:
         self.catalog.check_model(embedder.identity)
         return embedder
 
-    @cached_property
+    @built_once
     def index(self) -> "Index":
         """The chunks and vectors, mended if a crash left them behind the catalog. Raises: StoreError, StoreMismatch."""
         from openrag_cli.maintenance.index_recovery import mend
@@ -93,7 +126,7 @@ class Components:
         language = self.catalog.meta("language") or self.catalog.set_once("language", self.settings.language)
         return Index(self.settings.store / "lance", dimension=self.embedder.dimension, language=language)
 
-    @cached_property
+    @built_once
     def retriever(self) -> "Retriever":
         """What searches."""
         from openrag_cli.retrieval.retriever import Retriever
@@ -115,7 +148,7 @@ class Components:
             max_bytes=self.settings.max_file_bytes,
         )
 
-    @cached_property
+    @built_once
     def chat(self) -> "Chat":
         """What answers. It belongs to the event loop that first uses it. Raises: ConfigError, for a wrong prompt."""
         from openrag_cli.answering.extractive import ExtractiveModel
@@ -138,7 +171,7 @@ class Components:
         if "chat" in self.__dict__:
             await self.chat.aclose()
 
-    @cached_property
+    @built_once
     def janitor(self) -> "Janitor":
         """What keeps the index in order."""
         from openrag_cli.maintenance.janitor import Janitor

@@ -5,6 +5,7 @@ import re
 import signal
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pexpect
 import pytest
@@ -182,6 +183,32 @@ def test_an_error_in_a_pipe_is_told_by_the_exit_code_and_the_rest_goes_on(filled
     assert result.code == ExitCode.USAGE
     assert "there is no command /nonsense" in result.err
     assert "90 days" in result.out
+
+
+def test_a_question_that_failed_is_not_kept_and_a_broken_answer_is_kept_with_its_question(filled, process, stub):
+    env = {"OPENRAG_LLM_BASE_URL": stub.url, "OPENRAG_LLM_MODEL": "cites", "OPENRAG_LLM_RETRIES": "0"}
+    asked = ("stub:refuses how often are keys rotated?", "stub:breaks how often?", "stub:refuses when?", "/retry")
+    failed = process("chat", "-p", "ops", "--session", "s", stdin="\n".join(asked).encode(), env=env)
+    assert failed.code == ExitCode.UNAVAILABLE
+    assert failed.err.count("answered 401") == 3, "what failed can be tried again"
+    kept = process("session", "show", "s", "--json").json["turns"]
+    assert [(turn["role"], turn["content"].strip()) for turn in kept] == [
+        ("user", asked[1]),
+        ("assistant", "Half an"),
+    ]
+    with open_engine(Path(os.environ["OPENRAG_STORE"])) as engine:
+        engine.sessions.append("s", "user", "left alone by an older version")
+    assert process("chat", "--session", "s", stdin=b"stub:cites how often?\n", env=env).code == 0
+    roles = [message["role"] for message in stub.last()["messages"]]
+    assert roles == ["system", "user", "assistant", "user"]
+
+
+def test_retry_puts_its_answer_in_the_place_of_the_last_one(filled, process, stub):
+    env = {"OPENRAG_LLM_BASE_URL": stub.url, "OPENRAG_LLM_MODEL": "whole"}
+    assert process("chat", "-p", "ops", "--session", "r", stdin=b"how often?\n/retry\n", env=env).code == 0
+    kept = process("session", "show", "r", "--json").json["turns"]
+    assert [turn["role"] for turn in kept] == ["user", "assistant"]
+    assert [message["role"] for message in stub.last()["messages"]] == ["system", "user"]
 
 
 # --- chat on a terminal

@@ -20,6 +20,19 @@ class Message:
     extra: dict[str, Any] = field(default_factory=dict)
 
 
+def last_question(messages: Sequence[Message]) -> int:
+    """Return where the last message of role `user` stands; the length when there is none."""
+    return max((at for at, message in enumerate(messages) if message.role == "user"), default=len(messages))
+
+
+def answered(messages: Sequence[Message]) -> list[Message]:
+    """Return the messages without questions that nothing answers: models want the roles to alternate."""
+    follow = [*(message.role for message in messages[1:]), "user"]
+    return [
+        message for message, role in zip(messages, follow, strict=False) if message.role != "user" or role != "user"
+    ]
+
+
 _SMALL_TALK = re.compile(
     r"""(?ix) [\s\W]*(?:
     hi|hello|hey|hiya|yo|good\ (?:morning|afternoon|evening|night|day)|greetings|howdy|welcome|

@@ -137,32 +137,47 @@ class Ingester:
 
         `claim(n)` returns up to n tasks owned by this worker, and none when there are none.
         """
+        threads = ThreadPoolExecutor(self._n_converters, thread_name_prefix="convert")
+        try:
+            ready = self._convert_all(threads, claim, listener, should_stop)
+            threads.shutdown(cancel_futures=True)
+        except BaseException:  # a second Ctrl-C, a full disk: nobody waits for a slow document any more
+            self._pool.close()
+            threads.shutdown(wait=False, cancel_futures=True)
+            raise
+        self._commit(ready, listener, should_stop)
+
+    def _convert_all(
+        self,
+        threads: ThreadPoolExecutor,
+        claim: Callable[[int], list[Task]],
+        listener: Listener,
+        should_stop: Callable[[], bool],
+    ) -> _Ready:
+        """Convert what can be claimed, and commit what is due; return what still waits for its commit."""
         waiting: deque[Task] = deque()
         running: dict[Future[Converted], Task] = {}
         ready = _Ready()
         is_drained = False
-        with ThreadPoolExecutor(self._n_converters, thread_name_prefix="convert") as threads:
-            while not should_stop():
-                if not waiting and not is_drained:
-                    waiting.extend(claim(CLAIM_FILES))
-                    is_drained = not waiting
-                    failpoint("claimed")
-                while waiting and len(running) < 2 * self._n_converters:
-                    task = waiting.popleft()
-                    running[threads.submit(self._convert, task)] = task
-                if not running:
-                    break
-                done, _ = wait(running, timeout=1.0, return_when=FIRST_COMPLETED)
-                for future in done:
-                    self._collect(running.pop(future), future, ready, listener)
-                if ready.is_due:
-                    ready, full = _Ready(), ready
-                    self._commit(full, listener, should_stop)
-            for future in running:
-                future.cancel()
-            if should_stop():
-                self._pool.close()
-        self._commit(ready, listener, should_stop)
+        while not should_stop():
+            if not waiting and not is_drained:
+                waiting.extend(claim(CLAIM_FILES))
+                is_drained = not waiting
+                failpoint("claimed")
+            while waiting and len(running) < 2 * self._n_converters:
+                task = waiting.popleft()
+                running[threads.submit(self._convert, task)] = task
+            if not running:
+                break
+            done, _ = wait(running, timeout=1.0, return_when=FIRST_COMPLETED)
+            for future in done:
+                self._collect(running.pop(future), future, ready, listener)
+            if ready.is_due:
+                ready, full = _Ready(), ready
+                self._commit(full, listener, should_stop)
+        if should_stop():
+            self._pool.close()
+        return ready
 
     def _convert(self, task: Task) -> Converted:
         self._blobs.verify(task.id, task.upload.sha256)  # a lost original is not a corrupt document

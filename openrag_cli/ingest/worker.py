@@ -1,6 +1,7 @@
 """A worker: claims tasks, keeps its leases alive, runs them, and keeps the index in order."""
 
 import contextlib
+import logging
 import os
 import secrets
 import socket
@@ -10,9 +11,11 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from openrag_cli.domain import Task
-from openrag_cli.errors import StoreError
+from openrag_cli.errors import OpenRAGError
 from openrag_cli.ingest.pipeline import Ingester, Listener
 from openrag_cli.store.task_queue import HEARTBEAT_S, TaskQueue
+
+logger = logging.getLogger(__name__)
 
 POLL_S: Final = 0.2
 TIDY_EVERY = 64
@@ -93,8 +96,10 @@ class Worker:
 
         def beat() -> None:
             while not stopped.wait(HEARTBEAT_S):
-                with contextlib.suppress(StoreError):  # a full or busy store: the next beat may succeed
+                try:
                     self._queue.heartbeat(self.name)
+                except OpenRAGError as exc:  # a full, busy or unreachable store: the next beat may succeed
+                    logger.warning("the leases were not renewed: %s", exc.message)
 
         thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
         thread.start()

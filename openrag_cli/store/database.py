@@ -10,6 +10,7 @@ import os
 import sqlite3
 import threading
 import time
+import weakref
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -75,22 +76,32 @@ def _sqlite_errors(path: Path) -> Iterator[None]:
         raise StoreError(f"the catalog {path}: {exc}") from exc
 
 
+class _ThreadConnection:
+    """The connection of one thread, which alone holds it: it is closed when the thread ends."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+
+    def __del__(self) -> None:
+        self.connection.close()
+
+
 class Database:
     """One SQLite file, safe across threads and processes."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._local = threading.local()
-        self._all: list[sqlite3.Connection] = []
+        self._all: weakref.WeakSet[_ThreadConnection] = weakref.WeakSet()
         self._guard = threading.Lock()
 
     def _connection(self) -> sqlite3.Connection:
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = self._local.connection = self._open()
+        own: _ThreadConnection | None = getattr(self._local, "own", None)
+        if own is None:
+            own = self._local.own = _ThreadConnection(self._open())
             with self._guard:
-                self._all.append(connection)
-        return connection
+                self._all.add(own)
+        return own.connection
 
     def _open(self) -> sqlite3.Connection:
         folder = self.path.parent
@@ -221,9 +232,9 @@ class Database:
     def close(self) -> None:
         """Close every thread's connection."""
         with self._guard:
-            connections, self._all = self._all, []
-        for connection in connections:
-            connection.close()
+            every, self._all = list(self._all), weakref.WeakSet()
+        for own in every:
+            own.connection.close()
         self._local = threading.local()
 
 

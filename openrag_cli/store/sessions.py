@@ -85,30 +85,32 @@ class Sessions:
     def append(self, name: str, role: str, content: str, citations: Sequence[dict[str, Any]] = ()) -> None:
         """Add a message of role `user` or `assistant`. Raises: SessionNotFound."""
         with self._db.transaction() as connection:
-            row = connection.execute(
-                "UPDATE session SET updated_at = ? WHERE name = ? RETURNING id", (now_ms(), name)
-            ).fetchone()
-            if row is None:
-                raise SessionNotFound(name)
-            connection.execute(
-                "INSERT INTO message (session_id, role, content, citations, at) VALUES (?, ?, ?, ?, ?)",
-                (row["id"], role, content, json.dumps(list(citations)), now_ms()),
-            )
+            _append(connection, _touched(connection, name), role, content, citations)
 
-    def drop_last(self, name: str) -> str | None:
-        """Take back the last question with its answer, if any, and return the question; None when there is none."""
+    def append_answered(
+        self,
+        name: str,
+        question: str,
+        answer: str,
+        citations: Sequence[dict[str, Any]] = (),
+        *,
+        replaces_last: bool = False,
+    ) -> None:
+        """Add a question with its answer, both or neither; `replaces_last`: in place of the last question and its answer.
+
+        Raises:
+            SessionNotFound.
+        """
         with self._db.transaction() as connection:
-            row = connection.execute(
-                "SELECT seq, session_id, content FROM message JOIN session ON session.id = session_id "
-                "WHERE name = ? AND role = 'user' ORDER BY seq DESC LIMIT 1",
-                (name,),
-            ).fetchone()
-            if row is None:
-                return None
-            connection.execute(
-                "DELETE FROM message WHERE session_id = ? AND seq >= ?", (row["session_id"], row["seq"])
-            )
-            return str(row["content"])
+            session = _touched(connection, name)
+            if replaces_last:
+                connection.execute(
+                    "DELETE FROM message WHERE session_id = :id AND seq >= "
+                    "(SELECT max(seq) FROM message WHERE session_id = :id AND role = 'user')",
+                    {"id": session},
+                )
+            _append(connection, session, "user", question)
+            _append(connection, session, "assistant", answer, citations)
 
     def rename(self, name: str, new_name: str) -> None:
         """Give a session another name. Raises: SessionNotFound, InvalidInput; Conflict: the new name is taken."""
@@ -124,6 +126,25 @@ class Sessions:
         with self._db.transaction() as connection:
             if connection.execute("DELETE FROM session WHERE name = ?", (name,)).rowcount == 0:
                 raise SessionNotFound(name)
+
+
+def _touched(connection: sqlite3.Connection, name: str) -> int:
+    """Note that a session is used now, and return its number. Raises: SessionNotFound."""
+    row = connection.execute(
+        "UPDATE session SET updated_at = ? WHERE name = ? RETURNING id", (now_ms(), name)
+    ).fetchone()
+    if row is None:
+        raise SessionNotFound(name)
+    return int(row["id"])
+
+
+def _append(
+    connection: sqlite3.Connection, session: int, role: str, content: str, citations: Sequence[dict[str, Any]] = ()
+) -> None:
+    connection.execute(
+        "INSERT INTO message (session_id, role, content, citations, at) VALUES (?, ?, ?, ?, ?)",
+        (session, role, content, json.dumps(list(citations)), now_ms()),
+    )
 
 
 def _session(row: sqlite3.Row) -> Session:

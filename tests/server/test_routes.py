@@ -151,6 +151,10 @@ def test_errors_of_tasks(client, partition):
     assert client.delete(f"/indexer/task/{unknown}").status_code == 404
     listed = client.get("/queue/tasks", params={"task_status": "COMPLETED"}).json()["tasks"]
     assert any(entry["task_id"] == task["task_id"] for entry in listed)
+    for spelling in ("completed", "Completed"):
+        again = client.get("/queue/tasks", params={"task_status": spelling}).json()["tasks"]
+        assert any(entry["task_id"] == task["task_id"] for entry in again)
+    assert client.get("/queue/tasks", params={"task_status": "ACTIVE"}).json()["tasks"] == []
     assert client.get("/queue/tasks", params={"task_status": "nonsense"}).status_code == 422
 
 

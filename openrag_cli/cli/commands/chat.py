@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -94,6 +95,7 @@ class Repl:
         self._is_extractive = is_extractive
         self._passages: list[dict[str, Any]] = []
         self._citations: list[dict[str, Any]] = []
+        self._unanswered: str | None = None
         self._code = ExitCode.OK
 
     def run(self) -> int:
@@ -145,10 +147,7 @@ class Repl:
         if word in {"/quit", "/exit"}:
             return False
         if word == "/retry":
-            question = self._engine.sessions.drop_last(self._name)
-            if question is None:
-                raise InvalidInput("nothing has been asked yet")
-            self._ask(runner, question)
+            self._retry(runner)
             return True
         action = self._actions.get(word)
         if action is not None and self._out.is_json and word in FOR_PEOPLE:
@@ -160,33 +159,47 @@ class Repl:
         action(rest.strip())
         return True
 
-    def _ask(self, runner: "asyncio.Runner", question: str) -> None:
-        from openrag_cli.answering.conversation import Message
+    def _retry(self, runner: "asyncio.Runner") -> None:
+        """Answer again what was asked last: in the place of its answer, if it has one."""
+        asked = [turn.content for turn in self._engine.sessions.turns(self._name) if turn.role == "user"]
+        if self._unanswered is not None:
+            self._ask(runner, self._unanswered)
+        elif asked:
+            self._ask(runner, asked[-1], is_again=True)
+        else:
+            raise InvalidInput("nothing has been asked yet")
+
+    def _ask(self, runner: "asyncio.Runner", question: str, *, is_again: bool = False) -> None:
+        from openrag_cli.answering.conversation import Message, answered, last_question
         from openrag_cli.answering.pipeline import ChatRequest
         from openrag_cli.retrieval.retriever import SearchRequest
 
-        history = [Message(turn.role, turn.content) for turn in self._engine.sessions.turns(self._name)]
+        turns = [Message(turn.role, turn.content) for turn in self._engine.sessions.turns(self._name)]
+        history = answered(turns[: last_question(turns)] if is_again else turns)
         request = ChatRequest(
             [*history, Message("user", question)],
             search=SearchRequest("", partitions=self._partitions, top_k=self._top_k),
             model=self._model,
             is_extractive=self._is_extractive,
         )
-        self._engine.sessions.append(self._name, "user", question)
         said: list[str] = []
+        keep = partial(self._engine.sessions.append_answered, self._name, question, replaces_last=is_again)
+        self._unanswered = question
         view = None if self._out.is_json else new_view(self._out)
         try:
             retrieved, finished = runner.run(follow(self._engine, request, view, said))
-        except KeyboardInterrupt:
+        except BaseException as exc:
+            # What came of the answer is kept with its question; a question alone would stand beside the next one.
             if text := "".join(said).strip():
-                self._engine.sessions.append(self._name, "assistant", text)
-            if not self._out.is_terminal:
+                keep(text)
+            if not isinstance(exc, KeyboardInterrupt) or not self._out.is_terminal:
                 raise
             self._out.note(self._out.styled("stopped", DIM))
             return
         self._passages = [render.passage(passage) for passage in retrieved.passages]
         self._citations = [render.passage(passage) for passage in finished.citations]
-        self._engine.sessions.append(self._name, "assistant", finished.text, self._citations)
+        keep(finished.text, self._citations)
+        self._unanswered = None
         if self._out.is_json:
             self._out.json_lines([render.answer(question, retrieved, finished)])
             sys.stdout.flush()

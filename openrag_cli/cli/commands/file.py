@@ -241,5 +241,7 @@ def _rehearse_deleting(context: Context, partition: str, wanted: Sequence[str]) 
 
 
 def _ids_from_stdin(*, is_null: bool) -> list[str]:
+    """Return the ids; only a newline ends a line: U+2028 and its kin are characters of a name."""
     text = read_stdin().decode("utf-8", "surrogateescape")
-    return [line for line in (text.split("\0") if is_null else text.splitlines()) if line]
+    ids = text.split("\0") if is_null else (line.removesuffix("\r") for line in text.split("\n"))
+    return [one for one in ids if one]

@@ -3,6 +3,7 @@
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
+from pydantic import BeforeValidator
 
 from openrag_cli import __version__
 from openrag_cli.domain import LIVE_STATES, TaskState
@@ -68,10 +69,21 @@ def queue_info(request: Request) -> schemas.QueueInfo:
 _STATES = Literal["active", "QUEUED", "SERIALIZING", "CHUNKING", "INSERTING", "COMPLETED", "FAILED", "CANCELLED"]
 
 
+def _spelled(text: Any) -> Any:
+    """Return a state as it is written here, whatever its case: clients of OpenRAG send lower case."""
+    if not isinstance(text, str):
+        return text
+    return "active" if text.casefold() == "active" else text.upper()
+
+
 @router.get("/queue/tasks")
 def queue_tasks(
     request: Request,
-    task_status: Annotated[_STATES | None, Query(description="A state, or `active`; default: all")] = None,
+    task_status: Annotated[
+        _STATES | None,
+        BeforeValidator(_spelled),
+        Query(description="A state in any case, or `active`; default: all"),
+    ] = None,
     limit: Annotated[int, Query(ge=1, le=10_000, description="Tasks at most")] = 1000,
 ) -> schemas.QueueTasks:
     """Return tasks, newest first."""
