@@ -433,7 +433,7 @@ def test_a_processor_without_what_lancedb_needs_is_told_before_it_dies(
 IMPORT_PROGRAM = """
 import json, sys
 from pathlib import Path
-import openrag_cli.index.table as module
+import openrag_cli.index.import_shim as module
 if sys.argv[2] == "untested":
     module._TESTED = ((99, 0), (99, 1))
 lancedb = module.import_lancedb()

@@ -8,6 +8,11 @@ import types
 from collections.abc import Iterator
 from typing import Any
 
+from openrag_cli.index.cpu import require_cpu
+
+_TESTED = ((0, 40), (0, 41))
+_REST_CLIENT = "lance_namespace_urllib3_client"
+
 
 class _StandIn(types.ModuleType):
     """A module in which every name is an empty class."""
@@ -70,3 +75,31 @@ def refuse_package(root: str) -> None:
     """From now on, let the package `root` be one that is not installed; for a process that is all ours."""
     if root not in sys.modules:
         sys.meta_path.insert(0, _Refuser(root))
+
+
+def import_lancedb() -> Any:
+    """Import lancedb, without the generated REST client that a local store never calls.
+
+    `lance_namespace_urllib3_client` is more than half of lancedb's import time (0.40), and the urllib3 that it imports
+    opens a socket to see whether there is IPv6. For the tested versions an empty stand-in takes its place while lancedb
+    is imported; any other version gets the plain import.
+
+    Raises:
+        ConfigError: this processor cannot run it.
+    """
+    if "lancedb" not in sys.modules:
+        require_cpu()
+    if "lancedb" in sys.modules or not _is_tested_version():
+        import lancedb
+
+        return lancedb
+    with without_package(_REST_CLIENT):
+        import lancedb
+    return lancedb
+
+
+def _is_tested_version() -> bool:
+    from importlib.metadata import version
+
+    parts = tuple(int(part) for part in version("lancedb").split(".")[:2])
+    return _TESTED[0] <= parts < _TESTED[1]

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from openrag_cli.errors import StoreError, StoreFull, os_errors
+from openrag_cli.index.import_shim import import_lancedb
 from openrag_cli.index.lance_errors import EXAMINE, lance_errors
 
 _MANIFEST_END = b"LANC"
@@ -40,6 +41,7 @@ def unreadable_text(open_table: Callable[[], Any]) -> str | None:
 
 def words(text: str) -> Any:
     """Return a query for the words of a text. A string would be parsed: quotes in it ask for positions."""
+    import_lancedb()
     from lancedb.query import MatchQuery
 
     return MatchQuery(text, "passage")  # type: ignore[call-arg]  # its defaults are not in its types (0.40)

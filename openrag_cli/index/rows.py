@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from openrag_cli.domain import Chunk, Span
+from openrag_cli.index.import_shim import import_lancedb
 
 if TYPE_CHECKING:
     import numpy as np
@@ -94,6 +95,7 @@ def match(row: dict[str, Any], score: float) -> Match:
 
 def condition(scope: Scope) -> Any:
     """Return what Lance is to filter by, as an expression; None for everything."""
+    import_lancedb()
     from lancedb.expr import col
 
     parts = []

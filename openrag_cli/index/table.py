@@ -8,7 +8,6 @@ Lance itself never calls fsync on a local disk.
 import contextlib
 import itertools
 import shutil
-import sys
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -17,8 +16,7 @@ from typing import TYPE_CHECKING, Any
 from openrag_cli.errors import StoreDamaged, os_errors
 from openrag_cli.failpoints import failpoint
 from openrag_cli.fsync import files_below, fsync, fsync_below
-from openrag_cli.index.cpu import require_cpu
-from openrag_cli.index.import_shim import without_package
+from openrag_cli.index.import_shim import import_lancedb
 from openrag_cli.index.integrity import is_whole, unreadable_rows, unreadable_text, words
 from openrag_cli.index.lance_errors import REMAKE, lance_errors
 from openrag_cli.index.rows import (
@@ -41,36 +39,7 @@ if TYPE_CHECKING:
 TABLE = "chunks"
 KEEP_VERSIONS = timedelta(hours=1)
 """Versions younger than this stay: a reader in another process may be on one (I4)."""
-_TESTED = ((0, 40), (0, 41))
-_REST_CLIENT = "lance_namespace_urllib3_client"
 _MAX_ROWS = (1 << 32) - 1
-
-
-def import_lancedb() -> Any:
-    """Import lancedb, without the generated REST client that a local store never calls.
-
-    `lance_namespace_urllib3_client` is more than half of lancedb's import time (0.40). For the tested versions an
-    empty stand-in takes its place while lancedb is imported; any other version gets the plain import.
-
-    Raises:
-        ConfigError: this processor cannot run it.
-    """
-    if "lancedb" not in sys.modules:
-        require_cpu()
-    if "lancedb" in sys.modules or not _is_tested_version():
-        import lancedb
-
-        return lancedb
-    with without_package(_REST_CLIENT):
-        import lancedb
-    return lancedb
-
-
-def _is_tested_version() -> bool:
-    from importlib.metadata import version
-
-    parts = tuple(int(part) for part in version("lancedb").split(".")[:2])
-    return _TESTED[0] <= parts < _TESTED[1]
 
 
 class Index:
@@ -228,6 +197,7 @@ class Index:
         if not revisions or not self.exists:
             return
         table = self._open()
+        import_lancedb()
         from lancedb.expr import col
 
         where = col("revision").isin(list(revisions))
@@ -307,6 +277,7 @@ class Index:
 
     def _rows(self, column: str, values: Sequence[str], columns: Sequence[str]) -> Any:
         """Return an Arrow table of the rows where a column has one of the values."""
+        import_lancedb()
         from lancedb.expr import col
 
         with self._errors("reading the index"):
