@@ -10,18 +10,18 @@ import re
 import secrets
 import time
 import unicodedata
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from openrag_cli import limits
 from openrag_cli.errors import InvalidInput
 
 ALL_PARTITIONS = "all"
 """The reserved name that means every partition in a search."""
 
-MAX_PARTITION_CHARS = 128
-MAX_FILE_ID_CHARS = 512
-MAX_METADATA_BYTES = 64 * 1024
+MAX_PARTITION_CHARS = limits.most("partition_chars")
+MAX_FILE_ID_CHARS = limits.most("file_id_chars")
 
 Metadata = dict[str, Any]
 
@@ -74,7 +74,10 @@ class Partition:
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """One version of a file as the catalog knows it; `revision` is the id of the task that made it."""
+    """One version of a file as the catalog knows it; `revision` is the id of the task that made it.
+
+    `metadata` is what the user says, `document_metadata` what the document says of itself (see store/metadata.py).
+    """
 
     partition: str
     file_id: str
@@ -88,6 +91,7 @@ class File:
     created_at: datetime
     updated_at: datetime
     warnings: "tuple[DocumentWarning, ...]" = ()
+    document_metadata: Metadata = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +123,7 @@ class Document:
 
     `pages` is in order and covers `markdown`, or is empty where the format has no pages. `has_headings` says whether
     lines that begin with `#` are headings (Markdown) or just text (a shell script, a log). `warnings` tell what
-    is not in it, such as pages without text.
+    is not in it, such as pages without text. `metadata` is what the document says of itself: front matter, mail, PDF.
     """
 
     markdown: str
@@ -127,6 +131,7 @@ class Document:
     media_type: str = "text/plain"
     has_headings: bool = False
     warnings: tuple[DocumentWarning, ...] = ()
+    metadata: Metadata = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -363,20 +368,3 @@ def check_file_id(file_id: str) -> str:
     if problem:
         raise InvalidInput(f"the file id {file_id[:80]!r} {problem}", hint="choose another id with --id")
     return file_id
-
-
-def check_metadata(metadata: Any) -> Metadata:
-    """Return `metadata` if it is a JSON object of at most 64 KiB.
-
-    Raises:
-        InvalidInput: not an object, not JSON, or too large.
-    """
-    if not isinstance(metadata, dict) or not all(isinstance(key, str) for key in metadata):
-        raise InvalidInput("metadata must be a JSON object", hint='for example {"year": 2024}')
-    try:
-        encoded = json.dumps(metadata, allow_nan=False, ensure_ascii=False).encode("utf-8", "strict")
-    except (TypeError, ValueError) as exc:
-        raise InvalidInput(f"metadata is not valid JSON: {exc}") from exc
-    if len(encoded) > MAX_METADATA_BYTES:
-        raise InvalidInput(f"metadata has {len(encoded):,} bytes; at most {MAX_METADATA_BYTES:,} are stored")
-    return metadata

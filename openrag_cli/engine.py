@@ -19,7 +19,6 @@ from openrag_cli.domain import (
     TaskKind,
     TaskState,
     Upload,
-    check_metadata,
     check_partition,
 )
 from openrag_cli.errors import (
@@ -32,6 +31,7 @@ from openrag_cli.errors import (
     StoreFull,
 )
 from openrag_cli.ingest.report import Report
+from openrag_cli.store.metadata import check_metadata
 from openrag_cli.wiring import Components
 
 if TYPE_CHECKING:
@@ -151,9 +151,7 @@ class Engine:
         uploader = Uploader(
             catalog=self.parts.catalog, queue=self.parts.queue, ledger=self.parts.ledger, blobs=self.parts.blobs
         )
-        return uploader.submit(
-            upload, source, kind=kind, batch=batch or upload.revision, max_bytes=self.settings.max_file_bytes
-        )
+        return uploader.submit(upload, source, kind=kind, batch=batch or upload.revision, settings=self.settings)
 
     def add(
         self,

@@ -4,7 +4,8 @@
     ├── InvalidInput            the caller's argument is wrong
     │   ├── WrongUsage          no such command or option
     │   ├── UnsupportedFormat   no reader for this kind of document
-    │   └── TooLarge            over a documented limit
+    │   ├── TooLarge            over a documented limit
+    │   └── InvalidMetadata     metadata that is no JSON object, is over a limit, or has a key that is ours
     ├── NotFound                a partition, file, task, chunk, session or path does not exist
     │   ├── PartitionNotFound, DocumentNotFound, TaskNotFound, ChunkNotFound, SessionNotFound, PathNotFound
     ├── Conflict                it exists already, or is in the wrong state
@@ -65,6 +66,12 @@ class TooLarge(InvalidInput):
     """Over a documented limit."""
 
     code = "too_large"
+
+
+class InvalidMetadata(InvalidInput):
+    """Metadata that is no JSON object, is over a limit, or has a key that is ours."""
+
+    code = "invalid_metadata"
 
 
 class NotFound(OpenRAGError):

@@ -83,7 +83,7 @@ class Components:
     @built_once
     def queue(self) -> TaskQueue:
         """The work to be done."""
-        return TaskQueue(self.database)
+        return TaskQueue(self.database, max_live=self.settings.max_queued_tasks)
 
     @built_once
     def ledger(self) -> TaskRecords:
@@ -146,6 +146,7 @@ class Components:
             memory=SyncState(self.database, options.partition, options.folder),
             options=options,
             max_bytes=self.settings.max_file_bytes,
+            max_markup_bytes=self.settings.max_markup_bytes,
         )
 
     @built_once
@@ -181,16 +182,19 @@ class Components:
     @contextlib.contextmanager
     def working(self, batch: str | None) -> "Iterator[Worker]":
         """Give the block a worker of one batch, or of all, with its converters; they end with the block."""
+        from openrag_cli.documents.readers.base import Limits
         from openrag_cli.documents.sandbox.pool import ConverterPool
         from openrag_cli.ingest.worker import Worker
 
         embedder = self.embedder
         n_converters = min(self.settings.threads, MAX_CONVERTERS)
+        settings = self.settings
         with ConverterPool(
             workers=n_converters,
             tokenizer_path=embedder.tokenizer_path,
             max_tokens=embedder.max_tokens,
             keeps_hidden=self.settings.documents_hidden_text,
+            limits=Limits(max_bytes=settings.max_file_bytes, max_markup_bytes=settings.max_markup_bytes),
         ) as pool:
             yield Worker(self.queue, self.ingester(embedder, pool, n_converters), batch=batch)
 

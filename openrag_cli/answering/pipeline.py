@@ -13,6 +13,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from openrag_cli import limits
 from openrag_cli.answering import conversation
 from openrag_cli.answering.citations import CitationFilter
 from openrag_cli.answering.conversation import Message
@@ -184,7 +185,8 @@ class Chat:
         return line[:1000] or by_rules
 
     def _retrieve(self, request: SearchRequest, max_tokens: int) -> list[Passage]:
-        hits = self._search(request)
+        # What finds passages is the beginning of a very long question; the model is shown all of it.
+        hits = self._search(replace(request, text=request.text[: limits.most("query_chars")]))
         return gather(hits, self._document_of, max_tokens=max_tokens) if hits else []
 
     def _room(self, request: ChatRequest, parameters: Mapping[str, Any]) -> int:

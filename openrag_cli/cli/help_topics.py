@@ -3,6 +3,7 @@
 import re
 import textwrap
 
+from openrag_cli import limits
 from openrag_cli.cli.exit_codes import ExitCode
 from openrag_cli.config.settings import SETTINGS
 from openrag_cli.contract import schemas as contract
@@ -81,6 +82,19 @@ def filter_language(width: int) -> str:
     return _filled(re.sub(r"`([^`\n]*)`", r"\1", (filters.__doc__ or "").strip()), width)
 
 
+def table_of_limits(width: int) -> str:
+    """Return every limit: what it holds for, how much is taken, the error (or `cut`), and the setting that moves it."""
+    rows = [("WHAT", "AT MOST", "ERROR", "SETTING")] + [
+        (limit.what, f"{limit.most:,} {limit.unit}", limit.code, limit.setting or "") for limit in limits.TABLE
+    ]
+    sizes = [max(len(row[at]) for row in rows) for at in range(3)]
+    lines = ["  ".join([*(cell.ljust(size) for cell, size in zip(row, sizes, strict=False)), row[3]]) for row in rows]
+    told = _filled(
+        'What is over a limit is refused with that error; what is "cut" keeps its beginning, with a warning.', width
+    )
+    return "\n".join([told, "", *(line.rstrip() for line in lines)])
+
+
 def output(width: int) -> str:
     """Return what is printed where."""
     names = ", ".join(f"openrag.{name}/1" for name in contract.SHAPES)
@@ -92,4 +106,5 @@ TOPICS = {
     "environment": environment,
     "output": output,
     "filters": filter_language,
+    "limits": table_of_limits,
 }

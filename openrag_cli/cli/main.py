@@ -39,7 +39,7 @@ from openrag_cli.cli.commands import (
 )
 from openrag_cli.cli.commands.context import Context
 from openrag_cli.cli.exit_codes import ExitCode, exit_code
-from openrag_cli.cli.output import ColorMode, Output, close_quietly
+from openrag_cli.cli.output import ColorMode, Output, close_quietly, tolerate_narrow_encoding
 from openrag_cli.cli.suggestions import usage_hint
 from openrag_cli.config.settings import color_is_refused
 from openrag_cli.errors import OpenRAGError, StoreError, WrongUsage
@@ -166,6 +166,7 @@ def move_global_options_first(arguments: Sequence[str]) -> list[str]:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code; nothing but the code and the two streams leaves this function."""
+    tolerate_narrow_encoding()
     os.umask(0o077)  # LanceDB creates its files readable by all
     context = Context()
     try:

@@ -1,6 +1,7 @@
 """What a person or a pipe sees: data on stdout, everything else on stderr. The only module that imports rich."""
 
 import contextlib
+import io
 import json
 import os
 import re
@@ -86,12 +87,12 @@ class Output:
 
     def json(self, value: render.Json) -> None:
         """Print one JSON object: indented for a person, on one line for a pipe."""
-        print(json.dumps(value, ensure_ascii=False, indent=2 if self.is_terminal else None))
+        print(json.dumps(value, ensure_ascii=not is_unicode(sys.stdout), indent=2 if self.is_terminal else None))
 
     def json_lines(self, values: Iterable[render.Json]) -> None:
         """Print JSON objects, one a line."""
         for value in values:
-            print(json.dumps(value, ensure_ascii=False))
+            print(json.dumps(value, ensure_ascii=not is_unicode(sys.stdout)))
 
     def line(self, text: str = "") -> None:
         """Print a line of data."""
@@ -243,6 +244,18 @@ def _wrapped(line: str, width: int) -> str:
     if len(text) <= width:
         return line
     return word + textwrap.fill(text, width, break_long_words=False, break_on_hyphens=False)[len(plain) :]
+
+
+def is_unicode(stream: TextIO) -> bool:
+    """Whether a stream can hold every character."""
+    return (stream.encoding or "utf-8").lower().replace("-", "").replace("_", "").startswith("utf")
+
+
+def tolerate_narrow_encoding() -> None:
+    """Let standard output write what its encoding does not have as an escape such as \\xe9, instead of failing."""
+    stream = sys.stdout
+    if isinstance(stream, io.TextIOWrapper) and not is_unicode(stream):
+        stream.reconfigure(errors="backslashreplace")
 
 
 def close_quietly() -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from openrag_cli import limits
 from openrag_cli.config import values
 from openrag_cli.errors import ConfigError
 
@@ -80,8 +81,12 @@ SETTINGS: tuple[Setting, ...] = (
             "folder with prompts that replace those of the package, by file name"),
     Setting("documents.hidden_text", ("OPENRAG_HIDDEN_TEXT",), values.flag, "false",
             "whether text that a person who opens the document does not see is indexed too"),
-    Setting("max_file_bytes", ("OPENRAG_MAX_FILE_BYTES",), values.integer(1, 1 << 40), 1 << 30,
-            "largest file accepted, in bytes"),
+    Setting("max_file_bytes", ("OPENRAG_MAX_FILE_BYTES",), values.integer(1, 1 << 40), limits.most("file_bytes"),
+            "largest file that is taken in and read, in bytes"),
+    Setting("max_markup_bytes", ("OPENRAG_MAX_MARKUP_BYTES",), values.integer(1, 1 << 40), limits.most("markup_bytes"),
+            "largest file of HTML or XML that is taken in and read, in bytes"),
+    Setting("max_queued_tasks", ("OPENRAG_MAX_QUEUED_TASKS",), values.integer(1, 1 << 40), limits.most("queued_tasks"),
+            "unfinished tasks that the queue holds at most"),
     Setting("host", ("OPENRAG_HOST",), values.text, "127.0.0.1", "address that the server binds"),
     Setting("port", ("OPENRAG_PORT",), values.integer(0, 65535), 8080, "port of the server; 0 takes any that is free"),
     Setting("workers", ("OPENRAG_WORKERS",), values.integer(0, 64), 1, "indexing processes of the server"),
@@ -128,6 +133,8 @@ class Settings:
     prompts: Path | None
     documents_hidden_text: bool
     max_file_bytes: int
+    max_markup_bytes: int
+    max_queued_tasks: int
     host: str
     port: int
     workers: int

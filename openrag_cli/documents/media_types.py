@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from types import MappingProxyType
 
+from openrag_cli import limits
 from openrag_cli.documents.encoding import NotText, decode_text
 from openrag_cli.errors import UnsupportedFormat
 
@@ -264,3 +265,9 @@ def _is_text_type(media_type: str) -> bool:
 
 def _article(extension: str) -> str:
     return f"{'an' if extension[0] in 'aeiorxlmn' else 'a'} {extension.upper()}"
+
+
+def check_size(media_type: str, size: int, *, max_markup_bytes: int) -> None:
+    """Refuse a file that its reader would not read, before it is kept. Raises: TooLarge."""
+    if media_type in {HTML, RSS}:
+        limits.check("markup_bytes", size, allowed=max_markup_bytes)

@@ -11,7 +11,8 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
-from openrag_cli.documents.media_types import HEAD_BYTES, media_type_of
+from openrag_cli import limits
+from openrag_cli.documents.media_types import HEAD_BYTES, check_size, media_type_of
 from openrag_cli.domain import (
     File,
     Metadata,
@@ -23,7 +24,15 @@ from openrag_cli.domain import (
     check_file_id,
     new_task_id,
 )
-from openrag_cli.errors import Conflict, IngestError, InvalidInput, OpenRAGError, PathNotFound, UnsupportedFormat
+from openrag_cli.errors import (
+    Conflict,
+    IngestError,
+    InvalidInput,
+    OpenRAGError,
+    PathNotFound,
+    TooLarge,
+    UnsupportedFormat,
+)
 from openrag_cli.failpoints import failpoint
 from openrag_cli.ingest.discovery import Source, failure, readable
 from openrag_cli.ingest.report import Failure, Report, WarnedFile
@@ -79,7 +88,8 @@ class AddOptions:
     batch: str
     metadata: Metadata = field(default_factory=dict)
     if_exists: IfExists = IfExists.FAIL
-    max_bytes: int = 1 << 30
+    max_bytes: int = limits.most("file_bytes")
+    max_markup_bytes: int = limits.most("markup_bytes")
     may_replace: Callable[[File], bool] = _anything
     keeps_metadata: bool = False
     on_stored: Callable[[Sequence[QueuedUpload]], None] = _nothing
@@ -236,7 +246,13 @@ class Adder:
         except UnsupportedFormat as exc:
             return Spooled(revision, size=0, sha256="", head=b""), "", exc
         stream.seek(0)
-        return self._blobs.spool(revision, stream, max_bytes=self._options.max_bytes), media_type, None
+        spooled = self._blobs.spool(revision, stream, max_bytes=self._options.max_bytes)
+        try:
+            check_size(media_type, spooled.size, max_markup_bytes=self._options.max_markup_bytes)
+        except TooLarge:
+            self._blobs.discard([revision])
+            raise
+        return spooled, media_type, None
 
     def _refuse(self, stored: QueuedUpload) -> None:
         exc = stored.refusal

@@ -6,6 +6,7 @@ import stat
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from openrag_cli.errors import IngestError, OpenRAGError
 from openrag_cli.ingest.gitignore import Rule, compile_patterns, is_ignored, parse_rules
@@ -93,6 +94,14 @@ def _failure_of(path: Path, exc: OSError) -> Failure:
     return _unreadable(path, (exc.strerror or "cannot be read").lower(), code)
 
 
+class _Folder(NamedTuple):
+    """A folder to be walked: `prefix` is its path below the root, `rules` what the folders above it ignore."""
+
+    path: Path
+    prefix: str
+    rules: list[tuple[str, list[Rule]]]
+
+
 class Walk:
     """One folder, walked once; `failures` holds what could not be read. `without` is a folder that is left out."""
 
@@ -112,11 +121,20 @@ class Walk:
 
     def entries(self) -> Iterator[tuple[Source, os.stat_result]]:
         """Yield the folder's files in the order of their names, each with its stat."""
-        yield from self._walk(self._root, "", [])
+        pending = [self._folder(self._root, "", [])]  # by hand, not by recursion: folders may lie 1,000 deep
+        while pending:
+            found = next(pending[-1], None)
+            if found is None:
+                pending.pop()
+            elif isinstance(found, _Folder):
+                pending.append(self._folder(*found))
+            else:
+                yield found
 
-    def _walk(
+    def _folder(
         self, folder: Path, prefix: str, rules: list[tuple[str, list[Rule]]]
-    ) -> Iterator[tuple[Source, os.stat_result]]:
+    ) -> "Iterator[tuple[Source, os.stat_result] | _Folder]":
+        """Yield the files of one folder and, where they stand between them, the folders in it."""
         try:
             with os.scandir(folder) as entries:
                 ordered = sorted(entries, key=lambda entry: entry.name)
@@ -134,7 +152,7 @@ class Walk:
                 continue
             if is_folder:
                 if self._without is None or self._real_root / relative != self._without:
-                    yield from self._walk(Path(entry.path), f"{relative}/", here)
+                    yield _Folder(Path(entry.path), f"{relative}/", here)
             elif self._is_wanted(relative) and (found := self._regular(entry)):
                 yield Source(Path(entry.path), readable(relative)), found
 

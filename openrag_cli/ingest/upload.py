@@ -2,16 +2,15 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
-from openrag_cli.documents.media_types import media_type_of
+from openrag_cli.documents.media_types import check_size, media_type_of
 from openrag_cli.domain import (
     Metadata,
     Task,
     TaskKind,
     Upload,
     check_file_id,
-    check_metadata,
     check_partition,
     new_task_id,
 )
@@ -19,6 +18,7 @@ from openrag_cli.errors import Conflict, DocumentNotFound, OpenRAGError
 from openrag_cli.failpoints import failpoint
 from openrag_cli.store.blobs import BlobStore
 from openrag_cli.store.catalog import Catalog
+from openrag_cli.store.metadata import check_metadata
 from openrag_cli.store.task_queue import TaskQueue
 from openrag_cli.store.task_records import TaskRecords
 
@@ -26,6 +26,18 @@ from openrag_cli.store.task_records import TaskRecords
 def new_upload(partition: str, file_id: str, filename: str, metadata: Metadata | None = None) -> Upload:
     """Return an upload for `Engine.submit`, under a fresh revision, its size, hash and media type still unknown."""
     return Upload(partition, file_id, new_task_id(), filename or Path(file_id).name, "", 0, "", metadata or {})
+
+
+class FileLimits(Protocol):
+    """The settings that say how large a file may be; see config/settings.py."""
+
+    @property
+    def max_file_bytes(self) -> int:
+        """Of any file, in bytes."""
+
+    @property
+    def max_markup_bytes(self) -> int:
+        """Of HTML and XML, in bytes."""
 
 
 class Uploader:
@@ -37,7 +49,7 @@ class Uploader:
         self._ledger = ledger
         self._blobs = blobs
 
-    def submit(self, upload: Upload, source: BinaryIO, *, kind: TaskKind, batch: str, max_bytes: int) -> Task:
+    def submit(self, upload: Upload, source: BinaryIO, *, kind: TaskKind, batch: str, settings: "FileLimits") -> Task:
         """Store the bytes of `source` and queue their task; nothing is kept of an upload that is refused.
 
         Raises:
@@ -45,10 +57,11 @@ class Uploader:
             Conflict: an added file exists. DocumentNotFound: a replaced file does not.
         """
         self._check(upload, kind)
-        spooled = self._blobs.spool(upload.revision, source, max_bytes=max_bytes)
+        spooled = self._blobs.spool(upload.revision, source, max_bytes=settings.max_file_bytes)
         failpoint("spooled")
         try:
             media_type = media_type_of(upload.filename, spooled.head)
+            check_size(media_type, spooled.size, max_markup_bytes=settings.max_markup_bytes)
             self._blobs.commit([upload.revision])
             complete = replace(upload, media_type=media_type, size=spooled.size, sha256=spooled.sha256)
             outcome = self._queue.submit([complete], kind=kind, batch=batch)[0]

@@ -21,6 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
+from openrag_cli import limits
 from openrag_cli.errors import Conflict, InvalidInput, StoreDamaged, StoreMismatch, os_errors
 from openrag_cli.fsync import files_below, fsync_below
 from openrag_cli.store.blobs import BlobStore
@@ -181,7 +182,7 @@ def _unpack(source: IO[bytes], folder: Path) -> tuple[dict[str, str], dict[str, 
                 if stream is None:
                     raise InvalidInput(f"this is not a backup: it holds {member.name!r}, which is no plain file")
                 if member.name == MANIFEST:
-                    manifest = json.loads(stream.read(MAX_MANIFEST_BYTES))
+                    manifest = _manifest(stream.read(MAX_MANIFEST_BYTES))
                 else:
                     sums[member.name] = _write(stream, folder / _checked(member.name))
     except (tarfile.TarError, EOFError) as exc:
@@ -191,6 +192,16 @@ def _unpack(source: IO[bytes], folder: Path) -> tuple[dict[str, str], dict[str, 
     except ValueError as exc:
         raise StoreDamaged("the backup's manifest is damaged", hint="use another one") from exc
     return sums, manifest
+
+
+def _manifest(content: bytes) -> dict[str, Any]:
+    try:
+        manifest = limits.read_json(content, MANIFEST)
+    except InvalidInput as exc:
+        raise StoreDamaged("the backup's manifest is damaged", hint="use another one") from exc
+    if not isinstance(manifest, dict):
+        raise StoreDamaged("the backup's manifest is damaged", hint="use another one")
+    return manifest
 
 
 def _checked(name: str) -> PurePosixPath:

@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from openrag_cli import limits
 from openrag_cli.documents.chunking.chunker import Chunker
 from openrag_cli.documents.sandbox.protocol import Converted
 from openrag_cli.domain import Chunk, Document, DocumentWarning, File, Metadata, Page, Span
@@ -175,8 +176,8 @@ class Export:
         if not folder.is_dir():
             raise PathNotFound(f"{folder}: no such folder", hint="openrag export -p PART -o DIR makes one")
         try:
-            self._head: dict[str, Any] = json.loads((folder / HEAD).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as exc:
+            self._head: dict[str, Any] = limits.read_json((folder / HEAD).read_text(encoding="utf-8"), HEAD)
+        except (OSError, ValueError, InvalidInput) as exc:
             raise InvalidInput(
                 f"{folder} is not an export: {HEAD} cannot be read", hint="see openrag export"
             ) from exc
@@ -203,15 +204,15 @@ class Export:
             with (self._folder / DOCUMENTS).open(encoding="utf-8") as documents:
                 spans = self._spans()
                 for line in documents:
-                    yield self._file(json.loads(line), spans)
-        except (ValueError, KeyError, TypeError) as exc:
+                    yield self._file(limits.read_json(line, DOCUMENTS), spans)
+        except (ValueError, KeyError, TypeError, InvalidInput) as exc:
             raise StoreDamaged(f"{self._folder} is damaged: {exc}", hint="export it again") from exc
 
     def _spans(self) -> dict[str, list[Span]]:
         found: dict[str, list[Span]] = {}
         with (self._folder / CHUNKS).open(encoding="utf-8") as chunks:
             for line in chunks:
-                entry = json.loads(line)
+                entry = limits.read_json(line, CHUNKS)
                 file_id = entry.pop("file_id")
                 del entry["ordinal"]
                 paths = {name: tuple(entry.get(name, ())) for name in ("heading", "head")}

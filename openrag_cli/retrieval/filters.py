@@ -14,18 +14,17 @@ else is unequal and unordered. `contains` looks for a value in a list, or a text
 `media_type` and `size` are the file's own, where its metadata has no such key.
 """
 
-import json
 import operator
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from openrag_cli import limits
 from openrag_cli.errors import InvalidInput
 
 Condition = Callable[[Mapping[str, Any]], bool]
 
-MAX_CHARS = 10_000
-MAX_DEPTH = 50
+MAX_DEPTH = limits.most("filter_depth")
 
 _TOKEN = re.compile(
     r"""\s*(?:(?P<text>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|(?P<key>`[^`]+`)|(?P<number>-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?(?![\w.-]))
@@ -43,8 +42,7 @@ def parse(text: str) -> Condition:
     Raises:
         InvalidInput: it is not in the grammar; the message names the position, counted from 1.
     """
-    if len(text) > MAX_CHARS:
-        raise InvalidInput(f"the filter has {len(text):,} characters; at most {MAX_CHARS:,} are read")
+    limits.check("filter_chars", len(text))
     return _Parser(text).parse()
 
 
@@ -168,11 +166,18 @@ class _Parser:
         if kind == "text":
             return re.sub(r"\\(.)", r"\1", text[1:-1], flags=re.DOTALL)
         if kind == "number":
-            return json.loads(text) if not re.fullmatch(r"-?0\d+", text) else int(text)
+            return _number(text)
         if kind == "word" and text.lower() in _CONSTANTS:
             return _CONSTANTS[text.lower()]
         hint = f' (a text is written in quotes: "{text}")' if kind == "word" else ""
         raise self._wrong(f"expected a value, found {text or 'the end'}{hint}", position)
+
+
+def _number(text: str) -> int | float:
+    """Return the number that digits write; a whole number beyond 64 bits is as large as a float can tell."""
+    value = float(text)
+    is_whole = not set(text) & set(".eE")
+    return int(text) if is_whole and abs(value) < 1 << 62 else value
 
 
 def _is_number(value: Any) -> bool:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from openrag_cli import limits
 from openrag_cli.domain import ALL_PARTITIONS, Chunk, File, Hit, SearchMode
 from openrag_cli.errors import ChunkNotFound, DocumentNotFound, InvalidInput, StoreDamaged
 from openrag_cli.index.rows import Match, Scope
@@ -31,8 +32,7 @@ MIN_DEPTH = 100
 """Candidates taken from each list, at least: fusion needs more than it returns."""
 
 MAX_DEPTH = 100_000
-MAX_TOP_K = 1000
-MAX_QUERY_CHARS = 100_000
+MAX_TOP_K = limits.most("hits")
 GROUP_FILES, GROUP_CHUNKS = 512, 4096  # read by one query to the index
 
 
@@ -58,8 +58,7 @@ class SearchRequest:
         """
         if not self.text.strip():
             raise InvalidInput("the query is empty", hint='for example: openrag search "rotate api keys"')
-        if len(self.text) > MAX_QUERY_CHARS:
-            raise InvalidInput(f"the query has {len(self.text):,} characters; at most {MAX_QUERY_CHARS:,} are read")
+        limits.check("query_chars", len(self.text))
         if not 1 <= self.top_k <= MAX_TOP_K:
             raise InvalidInput(f"top_k must be between 1 and {MAX_TOP_K:,}, not {self.top_k}")
         if self.min_score is not None and math.isnan(self.min_score):

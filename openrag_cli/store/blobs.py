@@ -28,6 +28,11 @@ class Spooled:
     head: bytes
 
 
+def file_too_large(max_bytes: int) -> TooLarge:
+    """Return the error for a file of more than `max_bytes` bytes, however many it has."""
+    return TooLarge(f"the file is larger than {max_bytes:,} bytes", hint="raise max_file_bytes in the configuration")
+
+
 class BlobStore:
     """Originals under `root`, keyed by revision (48 hex characters, checked by the caller)."""
 
@@ -54,10 +59,7 @@ class BlobStore:
             while block := _read_block(source):
                 size += len(block)
                 if size > max_bytes:
-                    raise TooLarge(
-                        f"the file is larger than {max_bytes:,} bytes",
-                        hint="raise max_file_bytes in the configuration",
-                    )
+                    raise file_too_large(max_bytes)
                 head = head or block[:HEAD_BYTES]
                 digest.update(block)
                 target.write(block)

@@ -12,6 +12,7 @@ from typing import Any
 from openrag_cli.domain import ALL_PARTITIONS, Document, File, Metadata, Move, Page, Partition
 from openrag_cli.errors import Conflict, DocumentNotFound, PartitionNotFound, StoreDamaged, StoreMismatch
 from openrag_cli.store.database import Database, at, now_ms
+from openrag_cli.store.metadata import changed
 from openrag_cli.store.warning_rows import to_warnings
 
 _FILE = """
@@ -210,7 +211,7 @@ class Catalog:
         """Merge `changes` into a file's metadata and drop the keys in `remove`; nothing is indexed again.
 
         Raises:
-            DocumentNotFound: there is no such file.
+            DocumentNotFound: there is no such file. InvalidMetadata: it would have too much.
         """
         with self._db.transaction() as connection:
             row = connection.execute(
@@ -218,8 +219,7 @@ class Catalog:
             ).fetchone()
             if row is None:
                 raise DocumentNotFound(file_id, partition)
-            merged = json.loads(row["metadata"]) | changes
-            kept = {key: value for key, value in merged.items() if key not in remove}
+            kept = changed(json.loads(row["metadata"]), changes, remove)
             connection.execute(
                 "UPDATE file SET metadata = ?, updated_at = ? WHERE partition_id = ? AND file_id = ?",
                 (json.dumps(kept), now_ms(), row["partition_id"], file_id),

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from openrag_cli import limits
 from openrag_cli.domain import Document, Task, TaskError, TaskKind, TaskState, Upload
 from openrag_cli.errors import Conflict, DocumentNotFound, OpenRAGError
 from openrag_cli.failpoints import failpoint
@@ -86,8 +87,9 @@ def to_error(text: str | None) -> TaskError | None:
 class TaskQueue:
     """Tasks, from submission to their one final state."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, max_live: int = limits.most("queued_tasks")) -> None:
         self._db = database
+        self._max_live = max_live
 
     # --- submitting
 
@@ -97,9 +99,23 @@ class TaskQueue:
         A missing partition is created for an add. An add of a file that exists, or is being added, is a `Conflict`;
         a replacement of a file that neither exists nor is being added is a `DocumentNotFound`, and takes the place
         of a replacement that still waits.
+
+        Raises:
+            StoreBusy: the queue has no room for all of them.
         """
         with self._db.transaction() as connection:
+            self._check_room(connection, len(uploads))
             return [self._submit(connection, upload, kind, batch) for upload in uploads]
+
+    def _check_room(self, connection: sqlite3.Connection, n_more: int) -> None:
+        """Refuse uploads that the queue has no room for. Raises: StoreBusy."""
+        newest, oldest_live = connection.execute(
+            f"SELECT (SELECT max(seq) FROM task), (SELECT min(seq) FROM task WHERE state NOT IN {FINAL})"
+        ).fetchone()
+        if oldest_live is None or newest - oldest_live + 1 + n_more <= self._max_live:
+            return  # however many of those in between are live
+        n_live = connection.execute(f"SELECT count(*) FROM task WHERE state NOT IN {FINAL}").fetchone()[0]
+        limits.check("queued_tasks", n_live + n_more, allowed=self._max_live)
 
     def _submit(
         self, connection: sqlite3.Connection, upload: Upload, kind: TaskKind, batch: str

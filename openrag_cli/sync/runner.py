@@ -69,6 +69,7 @@ class Syncer:
         memory: SyncState,
         options: SyncOptions,
         max_bytes: int,
+        max_markup_bytes: int,
     ) -> None:
         self._catalog = catalog
         self._queue = queue
@@ -89,6 +90,7 @@ class Syncer:
             batch=options.batch,
             if_exists=IfExists.REPLACE,
             max_bytes=max_bytes,
+            max_markup_bytes=max_markup_bytes,
             may_replace=self._is_as_planned,
             keeps_metadata=True,
             on_stored=self._note_stored,

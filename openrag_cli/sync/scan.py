@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from openrag_cli.domain import check_file_id
-from openrag_cli.errors import Conflict, IngestError, InvalidInput, OpenRAGError, PathNotFound, TooLarge
+from openrag_cli.errors import Conflict, IngestError, InvalidInput, OpenRAGError, PathNotFound
 from openrag_cli.ingest.discovery import Source, Walk, failure
 from openrag_cli.ingest.report import Failure
 from openrag_cli.ingest.stable_read import read_steadily, sha256_of
+from openrag_cli.store.blobs import file_too_large
 from openrag_cli.sync.plan import FolderFile, SyncHistory, ids_to_hash
 
 _MAX_STORED = (1 << 63) - 1
@@ -65,8 +66,7 @@ def scan_folder(folder: Path, *, max_bytes: int, without: Path) -> Scan:
             continue
         scan.sources[source.file_id] = source
         if stat.st_size > max_bytes:
-            hint = "raise max_file_bytes in the configuration"
-            scan.skip(source.file_id, TooLarge(f"the file is larger than {max_bytes:,} bytes", hint=hint))
+            scan.skip(source.file_id, file_too_large(max_bytes))
         else:
             scan.seen[source.file_id] = FolderFile(stat.st_size, mtime_of(stat))
     scan.failures += walk.failures

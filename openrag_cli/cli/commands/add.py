@@ -81,6 +81,7 @@ def add(
         metadata=parse_metadata(metadata),
         if_exists=if_exists,
         max_bytes=context.settings.max_file_bytes,
+        max_markup_bytes=context.settings.max_markup_bytes,
     )
     with tempfile.TemporaryDirectory(prefix="openrag-") as scratch:
         listed = _listed(files_from, is_null=null)

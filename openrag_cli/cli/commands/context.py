@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from openrag_cli import limits
 from openrag_cli.cli.output import Output
 from openrag_cli.config import settings as config
 from openrag_cli.domain import File, Metadata
-from openrag_cli.errors import Forbidden, InvalidInput, PartitionNotFound, PathNotFound
+from openrag_cli.errors import Forbidden, InvalidInput, InvalidMetadata, PartitionNotFound, PathNotFound
+from openrag_cli.store.metadata import check_metadata
 
 if TYPE_CHECKING:
     from openrag_cli.client.remote_engine import RemoteEngine
@@ -134,7 +136,7 @@ def parse_metadata(pairs: Sequence[str]) -> Metadata:
     """Return `key=value` pairs as metadata: a value that is JSON is taken as such, any other as text.
 
     Raises:
-        InvalidInput: a pair without `=` or without a key.
+        InvalidInput: a pair without `=` or without a key. InvalidMetadata: see `check_metadata`.
     """
     metadata: Metadata = {}
     for pair in pairs:
@@ -145,7 +147,13 @@ def parse_metadata(pairs: Sequence[str]) -> Metadata:
             metadata[key.strip()] = json.loads(value)
         except ValueError:
             metadata[key.strip()] = value
-    return metadata
+        except RecursionError as exc:
+            most = limits.most("metadata_depth")
+            raise InvalidMetadata(
+                f"metadata {key.strip()!r} is nested too deeply; at most {most} levels are taken",
+                hint="see: openrag help limits",
+            ) from exc
+    return check_metadata(metadata)
 
 
 @contextlib.contextmanager

@@ -175,6 +175,7 @@ def replace(
         metadata=known.metadata | parse_metadata(metadata),
         if_exists=IfExists.REPLACE,
         max_bytes=context.settings.max_file_bytes,
+        max_markup_bytes=context.settings.max_markup_bytes,
     )
     return add.index(context, FileList(sources=[Source(path, file_id)]), options, is_detached=False)
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from openrag_cli import limits
 from openrag_cli.documents.encoding import NotText, decode_text
 from openrag_cli.documents.media_types import IPYNB, MARKDOWN
 from openrag_cli.documents.notes import Notes
@@ -28,13 +29,17 @@ class Limits:
     A cut document keeps its beginning and carries a warning that says what was left out.
     """
 
-    max_bytes: int = 256 * 1024 * 1024  # of the file
-    max_unpacked_bytes: int = 512 * 1024 * 1024  # of the parts of an office document, which are zip archives
-    max_markup_bytes: int = 32 * 1024 * 1024  # of HTML and XML, which a parser turns into a tree 50 times as large
-    max_chars: int = 10_000_000  # of text
-    max_pages: int = 10_000
-    max_rows: int = 200_000  # of a workbook, all sheets together
-    max_cells: int = 5_000_000  # of a workbook, empty ones up to the last of each row too
+    max_bytes: int = limits.most("file_bytes")  # of the file
+    max_unpacked_bytes: int = limits.most(
+        "unpacked_bytes"
+    )  # of the parts of an office document, which are zip archives
+    max_markup_bytes: int = limits.most(
+        "markup_bytes"
+    )  # of HTML and XML, which a parser turns into a tree 50 times as large
+    max_chars: int = limits.most("text_chars")  # of text
+    max_pages: int = limits.most("pages")
+    max_rows: int = limits.most("rows")  # of a workbook, all sheets together
+    max_cells: int = limits.most("cells")  # of a workbook, empty ones up to the last of each row too
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,17 +1,17 @@
 """Uploading, replacing, editing and deleting files, and the tasks that index them."""
 
-import json
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Path, Query, Request, Response, UploadFile
 
 from openrag_cli.documents.media_types import SUPPORTED
-from openrag_cli.domain import MAX_FILE_ID_CHARS, MAX_PARTITION_CHARS, Metadata, TaskKind, TaskState
-from openrag_cli.errors import InvalidInput, NotFound
+from openrag_cli.domain import MAX_FILE_ID_CHARS, MAX_PARTITION_CHARS, TaskKind, TaskState
+from openrag_cli.errors import NotFound
 from openrag_cli.ingest.upload import new_upload
 from openrag_cli.server import schemas
 from openrag_cli.server.error_handlers import extensions
 from openrag_cli.server.urls import engine_of, task_details, task_facts, task_link
+from openrag_cli.store.metadata import read_metadata
 
 router = APIRouter(prefix="/indexer", tags=["indexing"])
 
@@ -51,25 +51,12 @@ UPLOAD_ERRORS = errors(
 )
 
 
-def parse_metadata(text: str) -> Metadata:
-    """Return the metadata of a form field; the engine checks that it is an object. Raises: InvalidInput."""
-    if not text.strip():
-        return {}
-    try:
-        metadata = json.loads(text)
-    except (ValueError, RecursionError) as exc:
-        raise InvalidInput("metadata is not valid JSON", hint='for example {"year": 2024}') from exc
-    if not isinstance(metadata, dict):
-        raise InvalidInput("metadata must be a JSON object", hint='for example {"year": 2024}')
-    return metadata
-
-
 @router.post(FILE, status_code=201, responses=UPLOAD_ERRORS | errors(s409="The file exists, or is being added"))
 def add_file(
     request: Request, partition: PartitionPath, file_id: FileIdPath, file: UploadFile, metadata: MetadataForm = ""
 ) -> schemas.TaskLink:
     """Store a file and queue it; the task exists before the answer is sent. An unknown partition is created."""
-    upload = new_upload(partition, file_id, file.filename or "", parse_metadata(metadata))
+    upload = new_upload(partition, file_id, file.filename or "", read_metadata(metadata))
     task = engine_of(request).submit(upload, file.file)
     return schemas.TaskLink(task_status_url=task_link(request, task.id))
 
@@ -79,7 +66,7 @@ def replace_file(
     request: Request, partition: PartitionPath, file_id: FileIdPath, file: UploadFile, metadata: MetadataForm = ""
 ) -> schemas.TaskLink:
     """Replace a file; the old version stays searchable until the new one commits, and for good if it fails."""
-    upload = new_upload(partition, file_id, file.filename or "", parse_metadata(metadata))
+    upload = new_upload(partition, file_id, file.filename or "", read_metadata(metadata))
     task = engine_of(request).submit(upload, file.file, kind=TaskKind.REPLACE)
     return schemas.TaskLink(task_status_url=task_link(request, task.id))
 
@@ -95,7 +82,7 @@ def edit_file(
     remove: Annotated[list[str], Form(description="Keys to drop; repeat for several")] = [],
 ) -> schemas.Message:
     """Merge metadata into the old; nothing is indexed again and chunk ids stay."""
-    engine_of(request).edit_file(partition, file_id, parse_metadata(metadata), remove=remove)
+    engine_of(request).edit_file(partition, file_id, read_metadata(metadata), remove=remove)
     return schemas.Message(message=f"Metadata for file '{file_id}' successfully updated.")
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import StreamingResponse
 
+from openrag_cli import limits
 from openrag_cli.answering.conversation import Message
 from openrag_cli.answering.pipeline import TOP_K, ChatRequest
 from openrag_cli.domain import ALL_PARTITIONS
@@ -20,7 +21,7 @@ from openrag_cli.server.urls import engine_of, extract_link
 
 PREFIX = "openrag-"
 ALL_MODELS = (f"{PREFIX}{ALL_PARTITIONS}", "partition-all")
-MAX_INPUTS = 2048
+MAX_INPUTS = limits.most("embedding_texts")
 CLIENT_LEFT = 499  # nginx's name for it; nobody reads it
 
 _ERRORS: dict[int | str, dict[str, Any]] = {

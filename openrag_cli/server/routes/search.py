@@ -5,6 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Request
 
+from openrag_cli import limits
 from openrag_cli.domain import ALL_PARTITIONS, Chunk, Hit, SearchMode
 from openrag_cli.errors import DocumentNotFound, InvalidInput, PartitionNotFound
 from openrag_cli.retrieval.retriever import MAX_TOP_K, SearchRequest
@@ -14,8 +15,8 @@ from openrag_cli.server.urls import chunk_metadata, engine_of, extract_link
 
 router = APIRouter(tags=["search"])
 
-MAX_TEXT_CHARS = 10_000
-"""A query travels in the URL, which the server reads up to `run.MAX_HEAD_BYTES`."""
+MAX_TEXT_CHARS = limits.most("query_chars")
+"""A query travels in the URL, which the server reads up to `uvicorn_server.MAX_HEAD_BYTES`."""
 
 
 class Question:

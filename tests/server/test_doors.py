@@ -1,0 +1,34 @@
+"""What the HTTP API lets in: the same limits and the same metadata as the command line."""
+
+import pytest
+
+from .conftest import add, added
+
+KEYS = "# Keys\n\nAPI keys are rotated every ninety days.\n"
+
+
+@pytest.mark.parametrize("levels", [33, 300, 5000])
+def test_metadata_that_is_too_deep_is_refused_and_harms_nobody(client, partition, levels):
+    base = f"/indexer/partition/{partition}/file"
+    added(client, f"{base}/good", KEYS)
+    deep = '{"a":' + "[" * levels + "]" * levels + "}"
+    refused = add(client, f"{base}/bad", KEYS, metadata=deep)
+    assert (refused.status_code, refused.json()["code"]) == (400, "invalid_metadata")
+    assert client.patch(f"{base}/good", data={"metadata": deep}).status_code == 400
+    for path in (f"/partition/{partition}", f"/search/partition/{partition}?text=keys", "/queue/tasks"):
+        assert client.get(path).status_code == 200
+
+
+def test_a_query_has_the_same_limit_as_at_the_command_line(client, partition):
+    added(client, f"/indexer/partition/{partition}/file/good", KEYS)
+    path = f"/search/partition/{partition}"
+    assert client.get(path, params={"text": "é" * 10_000, "mode": "text"}).status_code == 200
+    assert client.get(path, params={"text": "é" * 10_001, "mode": "text"}).status_code in {400, 422}
+
+
+def test_a_filter_with_a_number_of_five_thousand_digits_is_no_bug(client, partition):
+    added(client, f"/indexer/partition/{partition}/file/good", KEYS, metadata='{"year": 2024}')
+    path = f"/search/partition/{partition}"
+    found = client.get(path, params={"text": "keys", "filter": "year < " + "9" * 5000})
+    assert found.status_code == 200
+    assert len(found.json()["documents"]) == 1
