@@ -6,6 +6,8 @@ import zlib
 from email.message import EmailMessage
 from pathlib import Path
 
+import pytest
+
 SHARED = Path(__file__).parents[1] / "../shared/data"
 TOKENIZER = Path(__file__).parents[1] / "openrag_cli/models/all-MiniLM-L6-v2/tokenizer.json"
 MAX_TOKENS = 256
@@ -163,3 +165,7 @@ def good_samples() -> dict[str, tuple[bytes, str]]:
         "rows.csv": ("nom,âge\nété,3\n".encode("utf-16"), "été,3"),
         "words.txt": ("à l'été dernier, très gêné\n".encode("cp1252"), "très gêné"),
     }
+
+
+CASES = SHARED.parent / "cases" / "documents"
+needs_cases = pytest.mark.skipif(not CASES.is_dir(), reason="the cases are not at ../shared/cases/documents")

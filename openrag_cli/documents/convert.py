@@ -13,10 +13,12 @@ from openrag_cli.documents import media_types as formats
 from openrag_cli.documents.media_types import HEAD_BYTES, SUPPORTED, media_type_of
 from openrag_cli.documents.notes import bounded
 from openrag_cli.documents.readers.archive import read_odt
-from openrag_cli.documents.readers.base import Limits, Source, read_json, read_notebook, read_text
+from openrag_cli.documents.readers.base import Limits, Source
 from openrag_cli.documents.readers.mail import read_mail
 from openrag_cli.documents.readers.markup import read_docx, read_epub, read_feed, read_html, read_msg, read_pptx
+from openrag_cli.documents.readers.notebook import read_notebook
 from openrag_cli.documents.readers.pdf import read_pdf
+from openrag_cli.documents.readers.plain import read_calendar, read_json, read_text
 from openrag_cli.documents.readers.spreadsheet import read_xls, read_xlsx
 from openrag_cli.documents.witness import WITNESSES
 from openrag_cli.domain import Document, DocumentWarning
@@ -106,6 +108,9 @@ _READERS: dict[str, Reader] = {
     formats.IPYNB: read_notebook,
     formats.JSON: read_json,
     formats.JSONL: read_json,
+    formats.PROPERTIES: read_json,
+    formats.CALENDAR: read_calendar,
+    formats.CONTACT: read_calendar,
 }  # every other type is text, kept as it is
 
 

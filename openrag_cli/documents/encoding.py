@@ -1,16 +1,15 @@
-"""Bytes to text: byte-order mark, declared charset, strict UTF-8, then the legacy encoding that reads best.
+"""Bytes to text: byte-order mark, UTF-8 by its share of whole characters, declared charset, then the best legacy guess.
 
-General detectors are unsure about short texts: charset-normalizer 3.5 takes a cp1252 "été à la plage" for cp1250
-and "Café" for UTF-16. So a legacy encoding is first judged by how many of its non-ASCII characters belong to one
-alphabet that is really written in it; charset-normalizer decides only when no alphabet fits.
+One stray byte does not make a text a legacy one: where most of what is above ASCII are whole UTF-8 characters, the
+rest is damage and becomes U+FFFD. NULs among text (a log cut by a crash, padded records) become blanks.
 """
 
 import codecs
 import re
-from collections.abc import Iterable
+import unicodedata
+from dataclasses import dataclass
 
-SAMPLE_BYTES = 64 * 1024
-_GOOD_FIT = 0.85
+from openrag_cli.documents.legacy import GOOD_FIT, SAMPLE_BYTES, decodes, guess, sample_of
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -26,87 +25,68 @@ _ALIASES = {
     "iso8859-1": "cp1252",
     "ascii": "cp1252",
     "iso8859-9": "cp1254",
+    "iso8859-11": "cp874",
+    "tis-620": "cp874",
     "shift_jis": "cp932",
     "gb2312": "gb18030",
     "gbk": "gb18030",
     "euc_kr": "cp949",
 }
 
-_PUNCTUATION = "«»“”„…€°·©®§№²³½¼£¿¡ªº\u2018\u2019\u2013\u2014\u00a0\u00ad"
-# Scripts other than Latin: the alphabet by falling frequency, so that one script read as another scores lower.
-_RUSSIAN = "оеаинтсрвлкмдпуяыьгзбчйхжшюцщэфъё"
-_UKRAINIAN = "оаинітеврслкудмпзяьбгйчхшцжюєїщфґ"
-_GREEK = "αοιετσνρηπκμλςυίόγάέδύήώχθφβξζωψϊϋ"
-_HEBREW = "יוהלאמתרשבנעדחקפםטכסגצןזךףץ"
-_ARABIC = "اليمنورتبةعدسفهكحقأجشصخإضىطئزثذغآءظؤپچژگ"
-_FREQUENT = 16
-_WESTERN = (
-    "àâæçéèêëîïôœùûüÿ",  # French
-    "äöüßéà",  # German
-    "áéíóúüñ",  # Spanish, Catalan
-    "áâãàçéêíóôõú",  # Portuguese
-    "àèéìòùî",  # Italian
-    "åäöæøéü",  # Danish, Norwegian, Swedish, Finnish
-    "áæéíóöúýþð",  # Icelandic
-    "áéëïóöü",  # Dutch
-)
-
-# (codec, alphabet): the most usual first, because the first of equals wins.
-_ALPHABETS = (
-    *(("cp1252", letters) for letters in _WESTERN),
-    ("iso8859-15", "àâæçéèêëîïôœùûüÿ"),
-    ("cp1251", _RUSSIAN),
-    ("cp1251", _UKRAINIAN),
-    ("koi8_r", _RUSSIAN),
-    ("cp866", _RUSSIAN),
-    ("cp1250", "ąćęłńóśźż"),  # Polish
-    ("cp1250", "áčďéěíňóřšťúůýž"),  # Czech
-    ("cp1250", "áčďéíľĺňóŕšťúýžäô"),  # Slovak
-    ("cp1250", "áéíóöőúüű"),  # Hungarian
-    ("cp1250", "ăâîşţ"),  # Romanian
-    ("cp1250", "čćđšž"),  # Croatian, Slovene
-    ("iso8859-2", "ąćęłńóśźż"),
-    ("iso8859-2", "áčďéěíňóřšťúůýž"),
-    ("cp1254", "çğıöşüâî"),  # Turkish
-    ("cp1253", _GREEK),
-    ("iso8859-7", _GREEK),
-    ("cp1255", _HEBREW),
-    ("cp1256", _ARABIC),
-    ("cp850", "àâæçéèêëîïôœùûüÿ"),
-    ("cp850", "äöüßé"),
-    ("mac_roman", "àâæçéèêëîïôœùûüÿ"),
-)
-_RARE = frozenset({"cp850", "mac_roman"})
-
-# (codec, codec that sorts characters by use, its rows of common ones)
-_IDEOGRAPHIC = (
-    ("cp932", "euc_jp", range(0xB0, 0xD0)),  # JIS level 1
-    ("euc_jp", "euc_jp", range(0xB0, 0xD0)),
-    ("gb18030", "gb2312", range(0xB0, 0xD8)),  # GB 2312 level 1
-    ("big5", "big5", range(0xA4, 0xC7)),  # Big5 level 1
-    ("cp949", "euc_kr", range(0xB0, 0xC9)),  # the 2,350 hangul syllables of KS X 1001
-)
+_SURE_CHARACTERS = 3  # whole UTF-8 characters for each byte that belongs to none: then it is UTF-8 for certain
+_NUL_RUNS = re.compile(rb"\x00+")
+_BYTES_PER_NUL_RUN = 4  # text has at most one run of NULs for so many other bytes
+_SURE_GUESS_CHARACTERS = 100
 
 
 class NotText(ValueError):
     """The bytes are not text in any encoding we know."""
 
 
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """A text, its Python codec, and what was mended: bytes that belong to no character, NULs.
+
+    `is_guess` says that a legacy encoding was chosen on little evidence.
+    """
+
+    text: str
+    encoding: str
+    n_bad_bytes: int = 0
+    n_nul_bytes: int = 0
+    is_guess: bool = False
+
+
 def decode_text(data: bytes, *, complete: bool = True) -> tuple[str, str]:
-    """Return (text, encoding); line ends become `\\n`, a byte-order mark is dropped.
+    """Return (text, encoding) of `decode`. Raises: NotText."""
+    decoded = decode(data, complete=complete)
+    return decoded.text, decoded.encoding
+
+
+def decode(data: bytes, *, complete: bool = True) -> Decoded:
+    """Return the text of `data`; line ends become `\\n`, a byte-order mark is dropped.
 
     With `complete` false, `data` is the beginning of a longer file and may end inside a character.
 
     Raises:
-        NotText: NUL bytes that are not UTF-16 or UTF-32, or too many control characters.
+        NotText: too many NUL bytes that are not UTF-16 or UTF-32, or too many control characters.
     """
     encoding, skip = _bom(data)
+    n_nul_bytes, is_guess = 0, False
+    if encoding is None and b"\x00" in data:
+        encoding = _wide_encoding(data[:SAMPLE_BYTES], complete=complete)
+        if encoding is None:
+            n_nul_bytes = data.count(0)
+            data = _without_nuls(data)
     if encoding is None:
-        encoding = _encoding_of(data, complete=complete)
-    decoder = codecs.getincrementaldecoder(encoding)("replace")
-    text = decoder.decode(data[skip:], final=complete)
+        encoding, is_guess = _encoding_of(data, complete=complete)
+    body = data[skip:]
+    text = codecs.getincrementaldecoder(encoding)("replace").decode(body, final=complete)
+    n_bad = text.count("\ufffd") and _n_bad_bytes(body, encoding, complete=complete)
     check_is_text(text)
-    return text.replace("\r\n", "\n").replace("\r", "\n"), encoding
+    if encoding == "cp1258":  # its accents stand apart from their letters
+        text = unicodedata.normalize("NFC", text)
+    return Decoded(text.replace("\r\n", "\n").replace("\r", "\n"), encoding, n_bad, n_nul_bytes, is_guess)
 
 
 def check_is_text(text: str) -> None:
@@ -117,7 +97,7 @@ def check_is_text(text: str) -> None:
     controls = sum(1 for char in sample if char < " " and char not in "\t\n\r\f\x1b\x08\x0b")
     if controls > max(2, len(sample) // 50):
         raise NotText("it is full of control characters")
-    if sample.count("\ufffd") > max(2, len(sample) // 20):
+    if sample.count("\ufffd") > max(4, len(sample) // 20):
         raise NotText("its bytes are no text in any known encoding")
 
 
@@ -128,26 +108,51 @@ def _bom(data: bytes) -> tuple[str | None, int]:
     return None, 0
 
 
-def _encoding_of(data: bytes, *, complete: bool) -> str:
-    if b"\x00" in data[:SAMPLE_BYTES]:
-        return _wide_encoding(data[:SAMPLE_BYTES], complete=complete)
+def _encoding_of(data: bytes, *, complete: bool) -> tuple[str, bool]:
+    """Return (codec, whether it is a guess on little evidence)."""
+    if b"\x1b$" in data[:SAMPLE_BYTES] and decodes(data, "iso2022_jp", complete=complete):
+        return "iso2022_jp", False
+    if decodes(data, "utf-8", complete=complete):
+        return "utf-8", False
+    n_whole, n_bad = _utf8_characters(data, complete=complete)
+    if n_whole >= _SURE_CHARACTERS * n_bad:
+        return "utf-8", False
     declared = _declared(data[:2048])
-    if b"\x1b$" in data[:SAMPLE_BYTES] and _decodes(data, "iso2022_jp", complete=complete):
-        return "iso2022_jp"
-    if _decodes(data, "utf-8", complete=complete):
-        return "utf-8"
-    if declared and _decodes(data, declared, complete=complete):
-        return declared
-    return _legacy_encoding(_sample(data))
+    if declared and decodes(data, declared, complete=complete):
+        return declared, False
+    sample = sample_of(data)
+    encoding, fit = guess(sample)
+    if fit < GOOD_FIT and n_whole > n_bad:
+        return "utf-8", False
+    n_above_ascii = sum(byte > 0x7F for byte in sample[:4096])
+    return encoding, fit < GOOD_FIT or n_above_ascii < _SURE_GUESS_CHARACTERS
 
 
-def _decodes(data: bytes, encoding: str, *, complete: bool = False) -> bool:
-    """Whether `data` is strictly valid; unless `complete`, a character may be cut at its end."""
-    try:
-        codecs.getincrementaldecoder(encoding)("strict").decode(data, final=complete)
-    except (UnicodeError, LookupError):
-        return False
-    return True
+def _utf8_characters(data: bytes, *, complete: bool) -> tuple[int, int]:
+    """Return (whole UTF-8 characters above ASCII, bytes above ASCII that belong to none)."""
+    text = codecs.getincrementaldecoder("utf-8")("ignore").decode(data, final=complete)
+    whole = text.encode()
+    n_whole = len(text) - sum(map(text.count, map(chr, range(128)))) if not text.isascii() else 0
+    return n_whole, len(data) - len(whole) - (0 if complete else _n_cut(data))
+
+
+def _n_cut(data: bytes) -> int:
+    """Return how many bytes at the end may be the beginning of a UTF-8 character."""
+    for n_bytes in range(1, min(4, len(data) + 1)):
+        byte = data[-n_bytes]
+        if byte >= 0xC0:
+            return n_bytes if n_bytes < (2 if byte < 0xE0 else 3 if byte < 0xF0 else 4) else 0
+        if byte < 0x80:
+            return 0
+    return 0
+
+
+def _n_bad_bytes(data: bytes, encoding: str, *, complete: bool) -> int:
+    if encoding == "utf-8":
+        return _utf8_characters(data, complete=complete)[1]
+    kept = codecs.getincrementaldecoder(encoding)("ignore").decode(data, final=complete)
+    replaced = codecs.getincrementaldecoder(encoding)("replace").decode(data, final=complete)
+    return len(replaced) - len(kept)
 
 
 def _declared(head: bytes) -> str | None:
@@ -167,11 +172,30 @@ def _declared(head: bytes) -> str | None:
     return _ALIASES.get(name, name)
 
 
-def _wide_encoding(sample: bytes, *, complete: bool) -> str:
+def _without_nuls(data: bytes) -> bytes:
+    """Return text with each run of NULs as a blank: bytes that a crash left unwritten, or that pad a record.
+
+    Raises:
+        NotText: there are too many of them, or the rest is binary too.
+    """
+    runs = _NUL_RUNS.findall(data)
+    n_rest = len(data) - sum(map(len, runs))
+    controls = data.translate(None, bytes(range(32, 256)) + b"\x00\t\n\r\f\x1b\x08\x0b")
+    if len(runs) * _BYTES_PER_NUL_RUN > n_rest or len(controls) * 200 > n_rest:
+        raise NotText("it contains NUL bytes")
+    rest = _NUL_RUNS.sub(b" ", data)
+    n_above_ascii = len(rest.translate(None, bytes(range(128))))
+    n_whole, n_bad = _utf8_characters(rest, complete=True)
+    if n_above_ascii and n_whole < n_bad and (n_above_ascii * 4 > n_rest or guess(sample_of(rest))[1] < GOOD_FIT):
+        raise NotText("it contains NUL bytes")
+    return rest
+
+
+def _wide_encoding(sample: bytes, *, complete: bool) -> str | None:
     """Tell UTF-16 and UTF-32 without a mark by where their NUL bytes are: in Latin text, spaces and line ends."""
     even = len(sample) - len(sample) % 4
     for encoding, zeros in (("utf-32-le", (2, 3)), ("utf-32-be", (0, 1))):
-        if even and all(sample[place:even:4].count(0) == even // 4 for place in zeros) and _decodes(sample, encoding):
+        if even and all(sample[place:even:4].count(0) == even // 4 for place in zeros) and decodes(sample, encoding):
             return encoding
     low, high = sample[0::2].count(0), sample[1::2].count(0)
     encoding = "utf-16-le" if high > low else "utf-16-be"
@@ -179,86 +203,9 @@ def _wide_encoding(sample: bytes, *, complete: bool) -> str:
     is_latin = ascii_bytes > 0.9 * (len(sample) - low - high)  # then every second byte is NUL, or it is no UTF-16
     is_even = not (complete and len(sample) % 2)
     enough = 0.3 * len(sample) if is_latin else 1
-    if is_even and max(low, high) >= enough and min(low, high) * 20 <= max(low, high) and _decodes(sample, encoding):
+    if is_even and max(low, high) >= enough and min(low, high) * 20 <= max(low, high) and decodes(sample, encoding):
         text = sample[: len(sample) & ~1].decode(encoding, "replace")
         is_clean = not any(char < " " and not char.isspace() for char in text)
         if is_clean and sum(char.isalnum() or char.isspace() or char.isascii() for char in text) >= 0.85 * len(text):
             return encoding
-    raise NotText("it contains NUL bytes")
-
-
-def _sample(data: bytes) -> bytes:
-    """Return up to 64 KiB of lines that hold bytes above ASCII, which alone tell encodings apart."""
-    if len(data) <= SAMPLE_BYTES:
-        return data
-    lines: list[bytes] = []
-    size = 0
-    for line in data.split(b"\n"):
-        if not line.isascii():
-            lines.append(line[:SAMPLE_BYTES])
-            size += len(line)
-        if size > SAMPLE_BYTES:
-            break
-    return b"\n".join(lines)[: 2 * SAMPLE_BYTES]
-
-
-def _legacy_encoding(sample: bytes) -> str:
-    best, best_fit = "", 0.0
-    for encoding, fit in _fits(sample):
-        if fit > best_fit + 0.01:
-            best, best_fit = encoding, fit
-    if best_fit >= _GOOD_FIT:
-        return best
-    return _detected(sample) or best or "cp1252"
-
-
-def _fits(sample: bytes) -> Iterable[tuple[str, float]]:
-    texts: dict[str, str] = {}
-    for encoding in [name for name, _ in _ALPHABETS] + [name for name, _, _ in _IDEOGRAPHIC]:
-        if encoding not in texts and _decodes(sample, encoding):
-            texts[encoding] = sample.decode(encoding, "ignore")
-    for encoding, letters in _ALPHABETS:
-        if encoding in texts:
-            fit = _alphabet_fit(texts[encoding], letters)
-            yield encoding, fit * 0.9 if encoding in _RARE else fit
-    for encoding, order, rows in _IDEOGRAPHIC:
-        if encoding in texts:
-            yield encoding, _ideograph_fit(texts[encoding], order, rows)
-
-
-def _alphabet_fit(text: str, letters: str) -> float:
-    """Return the share of non-ASCII characters of `text` that are `letters` or usual signs; rarer ones count less."""
-    is_latin = not any(char > "\u0250" for char in letters)
-    points = dict.fromkeys(letters.upper(), 0.8) | dict.fromkeys(letters, 1.0 if is_latin else 0.85)
-    points |= dict.fromkeys(letters[:_FREQUENT] + _PUNCTUATION, 1.0)
-    chars = [char for char in text if char > "\x7f"]
-    strays = len((_STRAY_SIGN if is_latin else _MIXED_SCRIPT).findall(text))
-    return (sum(points.get(char, 0.0) for char in chars) - strays) / max(1, len(chars))
-
-
-# The marks of a wrong encoding: a sign inside a word, a word of accented letters alone; two scripts in one word.
-_STRAY_SIGN = re.compile(r"[^\W\d_][²³½¼£¿¡ªº§©®№«»„€]+[^\W\d_]|(?<![A-Za-z])[^\W\d_\x00-\x7f]{3,}(?![A-Za-z])")
-_MIXED_SCRIPT = re.compile(r"[A-Za-z][^\W\d_\x00-\x7f]|[^\W\d_\x00-\x7f][A-Za-z]")
-
-
-def _ideograph_fit(text: str, order: str, rows: range) -> float:
-    """Return the share of non-ASCII characters that are everyday ones: kana, full-width signs, first-level rows."""
-    chars = [char for char in text if char > "\x7f"]
-    return sum(_everyday(char, order, rows) for char in chars) / max(1, len(chars))
-
-
-def _everyday(char: str, order: str, rows: range) -> float:
-    if "\u3000" <= char <= "\u301f" or "\uff01" <= char <= "\uff5e":  # full-width signs, in every one of them
-        return 1.0
-    if "\u3041" <= char <= "\u30fe":  # kana
-        return float(order == "euc_jp")
-    code = char.encode(order, "ignore")
-    common = len(code) == 2 and code[0] in rows
-    return (1.0 if "\uac00" <= char <= "\ud7a3" else 0.95) if common else 0.0
-
-
-def _detected(sample: bytes) -> str | None:
-    from charset_normalizer import from_bytes
-
-    best = from_bytes(sample, cp_exclusion=["utf_16", "utf_16_be", "utf_16_le", "utf_32", "utf_7"]).best()
-    return best.encoding if best else None
+    return None

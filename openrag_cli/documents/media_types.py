@@ -32,6 +32,9 @@ JSON = "application/json"
 JSONL = "application/jsonl"
 MARKDOWN = "text/markdown"
 PLAIN = "text/plain"
+CALENDAR = "text/calendar"
+CONTACT = "text/vcard"
+PROPERTIES = "text/x-properties"
 XML = "application/xml"
 
 _DOCUMENTS = {
@@ -41,7 +44,8 @@ _DOCUMENTS = {
     "tsv": "text/tab-separated-values", "md": MARKDOWN, "markdown": MARKDOWN, "mdx": MARKDOWN, "mkd": MARKDOWN,
     "txt": PLAIN, "text": PLAIN, "log": PLAIN, "rst": "text/x-rst", "tex": "text/x-tex", "adoc": "text/asciidoc",
     "asciidoc": "text/asciidoc", "org": "text/org", "srt": PLAIN, "vtt": "text/vtt", "diff": "text/x-diff",
-    "patch": "text/x-diff", "bib": "text/x-bibtex",
+    "patch": "text/x-diff", "bib": "text/x-bibtex", "ics": CALENDAR, "ifb": CALENDAR, "ical": CALENDAR,
+    "vcf": CONTACT, "vcard": CONTACT, "mht": EML, "mhtml": EML,
 }  # fmt: skip
 _CODE = {
     "py": "python", "pyi": "python", "js": "javascript", "mjs": "javascript", "cjs": "javascript",
@@ -123,6 +127,8 @@ _FEED_ROOT = re.compile(r"<(?:rss|feed|rdf:RDF)[\s>]")
 _MAIL_START = re.compile(
     r"From |(?:Return-Path|Received|From|MIME-Version|Delivered-To|Message-ID): ?\S", re.IGNORECASE
 )
+
+_OBJECT_START = re.compile(r"BEGIN:(VCALENDAR|VCARD)\s", re.IGNORECASE)
 
 
 def extension_of(filename: str) -> str:
@@ -242,6 +248,8 @@ def _text_type(filename: str, head: bytes) -> str:
         return RSS
     if is_vague and _HTML_ROOT.match(root):
         return HTML
+    if declared in {None, PLAIN} and (known := _OBJECT_START.match(text)):
+        return CALENDAR if known[1].upper() == "VCALENDAR" else CONTACT
     if declared is None and _MAIL_START.match(text):
         return EML
     if declared is None or not _is_text_type(declared):

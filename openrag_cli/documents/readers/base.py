@@ -1,23 +1,15 @@
-"""Our own small readers: plain text, Markdown, source code, CSV, JSON, notebooks.
+"""What a reader is given and what it answers: limits, a source, notes, and the border to parsers of others."""
 
-They keep the text as it is, so that a line number in a search result is a line number in the user's file.
-"""
-
-import json
 import os
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from openrag_cli import limits
-from openrag_cli.documents.encoding import NotText, decode_text
-from openrag_cli.documents.media_types import IPYNB, MARKDOWN
 from openrag_cli.documents.notes import Notes
-from openrag_cli.domain import Document, DocumentWarning
-from openrag_cli.errors import IngestError, OpenRAGError, UnsupportedFormat
+from openrag_cli.domain import DocumentWarning
+from openrag_cli.errors import IngestError, OpenRAGError
 
 Warnings = tuple[DocumentWarning, ...]
 
@@ -98,75 +90,9 @@ def read_bytes(source: Source, *, limit: int) -> tuple[bytes, bool]:
     return content[:limit], len(content) <= limit
 
 
-def read_decoded(source: Source) -> tuple[str, Warnings]:
-    """Return (text, warnings): decoded, with `\\n` line ends, cut at `max_chars`.
-
-    Raises:
-        UnsupportedFormat: the bytes are not text.
-    """
-    limit = source.limits.max_chars
-    content, is_all = read_bytes(source, limit=4 * limit + 4)
-    try:
-        text, _ = decode_text(content, complete=is_all)
-    except NotText as exc:
-        raise UnsupportedFormat(f"this is not text: {exc}") from exc
-    return cut(text, limit)
-
-
 def cut(text: str, limit: int) -> tuple[str, Warnings]:
     """Return (text of at most `limit` characters, warnings)."""
     if len(text) <= limit:
         return text, ()
     message = f"only the first {limit:,} characters are indexed; the rest of the text is left out"
     return text[:limit], (DocumentWarning("text_cut", message),)
-
-
-def read_text(source: Source) -> Document:
-    """Read plain text, source code, CSV, TSV, reStructuredText, LaTeX, XML: verbatim."""
-    text, warnings = read_decoded(source)
-    return Document(text, media_type=source.media_type, has_headings=source.media_type == MARKDOWN, warnings=warnings)
-
-
-_ESCAPE = re.compile(r"(?<!\\)((?:\\\\)*)((?:\\u[0-9a-fA-F]{4})+)")
-
-
-def read_json(source: Source) -> Document:
-    r"""Read JSON or JSON Lines verbatim, but for `\u00e9` escapes of letters, which become the letters.
-
-    Lines stay where they are; many writers escape everything above ASCII, and no one searches for `\u00e9`.
-    """
-    text, warnings = read_decoded(source)
-    text = _ESCAPE.sub(lambda match: match[1] + _unescaped(match[2]), text)
-    return Document(text, media_type=source.media_type, warnings=warnings)
-
-
-def _unescaped(escapes: str) -> str:
-    letters = json.loads(f'"{escapes}"')
-    return "".join(char if char.isprintable() and char > "\xa0" else json.dumps(char)[1:-1] for char in letters)
-
-
-def read_notebook(source: Source) -> Document:
-    """Read a Jupyter notebook: Markdown cells as they are, code and its text output in fences."""
-    text, warnings = read_decoded(source)
-    with parser_errors("notebook"):
-        notebook = json.loads(text)
-        language = str(notebook.get("metadata", {}).get("kernelspec", {}).get("language", "python"))
-        cells = [_cell_markdown(cell, language) for cell in notebook["cells"]]
-    markdown, cuts = cut("\n\n".join(cell for cell in cells if cell), source.limits.max_chars)
-    return Document(markdown, media_type=IPYNB, has_headings=True, warnings=warnings + cuts)
-
-
-def _cell_markdown(cell: dict[str, Any], language: str) -> str:
-    body = _joined(cell.get("source", ""))
-    if cell.get("cell_type") == "markdown":
-        return body
-    parts = [f"```{language}\n{body}\n```"] if body.strip() else []
-    for output in cell.get("outputs", []):
-        shown = _joined(output.get("text") or output.get("data", {}).get("text/plain", ""))
-        if shown.strip():
-            parts.append(f"```\n{shown.rstrip()}\n```")
-    return "\n\n".join(parts)
-
-
-def _joined(lines: Any) -> str:
-    return lines if isinstance(lines, str) else "".join(str(line) for line in lines)

@@ -12,8 +12,9 @@ from typing import Any
 from openrag_cli.documents.encoding import NotText, decode_text
 from openrag_cli.documents.media_types import DOCX, EPUB, HTML, MSG, PPTX, RSS, XML
 from openrag_cli.documents.readers.archive import checked_archive
-from openrag_cli.documents.readers.base import Source, cut, parser_errors, read_bytes, read_text
+from openrag_cli.documents.readers.base import Source, cut, parser_errors, read_bytes
 from openrag_cli.documents.readers.pdf import join_pages
+from openrag_cli.documents.readers.plain import read_text
 from openrag_cli.domain import Document, DocumentWarning
 from openrag_cli.errors import IngestError, UnsupportedFormat
 
