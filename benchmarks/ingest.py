@@ -36,7 +36,7 @@ def pipeline(folder: Path, store: str, threads: int) -> tuple[float, list[str], 
             for file in engine.files("bench")
             for chunk in engine.chunks("bench", file.file_id)
         ]
-        n_versions = engine.index_version()
+        n_versions = engine.parts.index.version()
     return report.seconds, passages, report.added / n_versions
 
 

@@ -73,6 +73,15 @@ class Partition:
 
 
 @dataclass(frozen=True, slots=True)
+class MadeBy:
+    """What made a file's text, chunks and vectors: reader and chunker as `name@version`, the model's identity."""
+
+    reader: str
+    chunker: str
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
 class File:
     """One version of a file as the catalog knows it; `revision` is the id of the task that made it.
 
@@ -92,6 +101,7 @@ class File:
     updated_at: datetime
     warnings: "tuple[DocumentWarning, ...]" = ()
     document_metadata: Metadata = field(default_factory=dict)
+    made_by: MadeBy | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +134,7 @@ class Document:
     `pages` is in order and covers `markdown`, or is empty where the format has no pages. `has_headings` says whether
     lines that begin with `#` are headings (Markdown) or just text (a shell script, a log). `warnings` tell what
     is not in it, such as pages without text. `metadata` is what the document says of itself: front matter, mail, PDF.
+    `reader` is what made the text, as `name@version`.
     """
 
     markdown: str
@@ -132,6 +143,7 @@ class Document:
     has_headings: bool = False
     warnings: tuple[DocumentWarning, ...] = ()
     metadata: Metadata = field(default_factory=dict)
+    reader: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,9 +23,7 @@ from openrag_cli.domain import (
 )
 from openrag_cli.errors import (
     Conflict,
-    DeadlineReached,
     DocumentNotFound,
-    InvalidInput,
     PartitionNotFound,
     StoreBusy,
     StoreFull,
@@ -42,13 +40,12 @@ if TYPE_CHECKING:
     from openrag_cli.ingest.add_files import AddOptions
     from openrag_cli.ingest.discovery import Source
     from openrag_cli.ingest.pipeline import Listener
+    from openrag_cli.ingest.refresh import Refresher
     from openrag_cli.maintenance.janitor import Janitor
     from openrag_cli.maintenance.service import Maintenance
     from openrag_cli.retrieval.retriever import Extract, SearchRequest
     from openrag_cli.store.sessions import Sessions
     from openrag_cli.sync.runner import SyncOptions, SyncOutcome
-
-POLL_S = 0.1
 
 
 def _never() -> bool:
@@ -204,6 +201,8 @@ class Engine:
             PathNotFound: no such folder. StoreBusy: it is being synced. TooManyDeletions: nothing was changed.
             StoreFull, StoreError and kin: what was committed stays, the next sync goes on.
         """
+        from openrag_cli.ingest.refresh import RefreshRun
+
         began = time.monotonic()
         check_partition(options.partition)
         syncer = self.parts.syncer(options)
@@ -220,6 +219,11 @@ class Engine:
             if syncer.needs_tidying and not should_stop():
                 self.maintain(force=syncer.is_resuming)
             outcome = syncer.finish(is_stopped=should_stop())
+            if options.n_refresh and not should_stop():
+                run = RefreshRun(on_queued=on_queued, listener=listener, should_stop=should_stop)
+                outcome = outcome.with_refreshed(
+                    self.refresher.refresh_some(options.partition, options.n_refresh, run)
+                )
         outcome.report.seconds = round(time.monotonic() - began, 3)
         return outcome
 
@@ -248,10 +252,6 @@ class Engine:
         self.parts.janitor.sweep()
         self.parts.janitor.collect_orphans()
         self.parts.janitor.optimize(force=force)
-
-    def index_version(self) -> int:
-        """Return the number of the newest version of the index; each commit makes one."""
-        return self.parts.index.version()
 
     # --- tasks
 
@@ -295,17 +295,7 @@ class Engine:
         Raises:
             TaskNotFound, InvalidInput. DeadlineReached: some are unfinished after `timeout_s` seconds.
         """
-        if timeout_s is not None and not timeout_s >= 0:
-            raise InvalidInput(f"the timeout must be a number of seconds, not {timeout_s:g}")
-        deadline = None if timeout_s is None else time.monotonic() + timeout_s
-        while True:
-            tasks = [self.parts.ledger.task(task_id) for task_id in task_ids]
-            if all(task.state.is_final for task in tasks):
-                return tasks
-            if deadline is not None and time.monotonic() >= deadline:
-                n_left = sum(not task.state.is_final for task in tasks)
-                raise DeadlineReached(f"{n_left} of {len(tasks)} tasks have not finished after {timeout_s:g} s")
-            time.sleep(POLL_S)
+        return self.parts.ledger.wait(task_ids, timeout_s=timeout_s)
 
     def prune_tasks(self, *, older_than_s: float = 0.0, states: Iterable[TaskState] = ()) -> int:
         """Forget finished tasks older than `older_than_s` seconds, with what was kept to retry them."""
@@ -384,6 +374,11 @@ class Engine:
         from openrag_cli.maintenance.service import Maintenance
 
         return Maintenance(self)
+
+    @property
+    def refresher(self) -> "Refresher":
+        """What reads files again from their kept originals."""
+        return self.parts.refresher(self.drain)
 
     @property
     def sessions(self) -> "Sessions":

@@ -9,6 +9,7 @@ from openrag_cli.config.settings import Settings
 from openrag_cli.store.blobs import BlobStore
 from openrag_cli.store.catalog import Catalog
 from openrag_cli.store.database import Database
+from openrag_cli.store.refresh_queue import RefreshQueue
 from openrag_cli.store.sessions import Sessions
 from openrag_cli.store.task_queue import TaskQueue
 from openrag_cli.store.task_records import TaskRecords
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from openrag_cli.index.table import Index
     from openrag_cli.inference.onnx_embedder import Embedder
     from openrag_cli.ingest.pipeline import Converter, Ingester, PassageEmbedder
+    from openrag_cli.ingest.refresh import Drain, Refresher
     from openrag_cli.ingest.worker import Worker
     from openrag_cli.maintenance.janitor import Janitor
     from openrag_cli.retrieval.retriever import Retriever
@@ -91,6 +93,11 @@ class Components:
         return TaskRecords(self.database)
 
     @built_once
+    def refresh_queue(self) -> RefreshQueue:
+        """The files to be read again."""
+        return RefreshQueue(self.database)
+
+    @built_once
     def sessions(self) -> Sessions:
         """The conversations that are kept."""
         return Sessions(self.database)
@@ -132,6 +139,14 @@ class Components:
         from openrag_cli.retrieval.retriever import Retriever
 
         return Retriever(self.catalog, self.index, lambda: self.embedder)
+
+    def refresher(self, drain: "Drain") -> "Refresher":
+        """What reads files again; `drain` runs their tasks."""
+        from openrag_cli.ingest.refresh import Refresher
+
+        return Refresher(
+            catalog=self.catalog, queue=self.refresh_queue, ledger=self.ledger, blobs=self.blobs, drain=drain
+        )
 
     def syncer(self, options: "SyncOptions") -> "Syncer":
         """What syncs one folder, once."""

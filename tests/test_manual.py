@@ -197,6 +197,8 @@ def test_every_command_prints_what_its_schema_says(filled, cli, tmp_path):
     run("file get", "keys.md", "-p", "ops")
     run("file edit", "keys.md", "-p", "ops", "-m", "year=2024")
     run("file replace", "keys.md", "newer.md", "-p", "ops")
+    run("file refresh", "-p", "ops", "--dry-run")
+    run("file refresh", "keys.md", "-p", "ops")
     run("task list")
     run("task list", option="--jsonl")
     failed = run("task list", "--state", "FAILED")["tasks"][0]["task_id"]

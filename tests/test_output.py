@@ -68,11 +68,14 @@ def terminal(environment, tmp_path):
 
 
 def test_openrag_alone_shows_the_state_of_the_store(terminal, tmp_path):
+    with open_engine(tmp_path / "store") as engine, engine.parts.database.transaction() as connection:
+        connection.execute("UPDATE file SET made_by = ''")  # as of an older openrag
     code, text = terminal(columns=80)
     assert code == 0
     assert f"{tmp_path / 'store'}: 1 file, 1 chunk, 1 partition\n" in text
     assert "ops            1       1\n" in text
     assert "1 task waiting or running" in text
+    assert "1 file read by older readers: openrag file refresh --outdated -p all" in text
     assert "openrag --help" in text
 
 

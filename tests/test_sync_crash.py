@@ -76,13 +76,13 @@ def assert_ends_clean(store: Path, folder: Path, clean: Engine, queries: list[st
     with open_engine(store) as engine:
         first = engine.sync(options(folder))
         assert first.report.failures == []
-        version, n_tasks = engine.index_version(), len(engine.tasks())
+        version, n_tasks = engine.parts.index.version(), len(engine.tasks())
         second = engine.sync(options(folder))
         report = second.report
         assert (report.added, report.replaced, report.moved, report.deleted, report.failed) == (0, 0, 0, 0, 0)
         assert not second.plan.remember
         assert not second.plan.forget
-        assert (engine.index_version(), len(engine.tasks())) == (version, n_tasks)
+        assert (engine.parts.index.version(), len(engine.tasks())) == (version, n_tasks)
         check(engine)
         expected = {file.file_id: (file.sha256, file.chunk_count) for file in clean.files("p")}
         assert {file.file_id: (file.sha256, file.chunk_count) for file in engine.files("p")} == expected

@@ -11,6 +11,7 @@ from openrag_cli.domain import (
     Chunk,
     DocumentWarning,
     File,
+    MadeBy,
     Partition,
     Span,
     Task,
@@ -137,7 +138,15 @@ def to_file(entry: Json) -> File:
         created_at=_time(entry.get("created_at")),
         updated_at=_time(entry.get("updated_at")),
         warnings=_warnings(entry),
+        made_by=_made_by(entry.get("made_by")),
     )
+
+
+def _made_by(entry: Any) -> MadeBy | None:
+    """Return what made a file; None where the server does not say, or a chunk's metadata has its own `made_by`."""
+    if not isinstance(entry, dict) or set(entry) != {"reader", "chunker", "model"}:
+        return None
+    return MadeBy(str(entry["reader"]), str(entry["chunker"]), str(entry["model"]))
 
 
 def to_chunk(entry: Json) -> Chunk:

@@ -42,6 +42,7 @@ WARNING = _object(code=TEXT, message=TEXT, place=_maybe(TEXT))
 FILE = _object(
     **_OWNER, media_type=TEXT, size=COUNT, sha256=TEXT, chunk_count=COUNT, revision=TEXT, metadata=ANY_OBJECT,
     created_at=TIME, updated_at=TIME, warnings=_list(WARNING),
+    made_by=_maybe(_object(reader=TEXT, chunker=TEXT, model=TEXT)),
 )  # fmt: skip
 TASK_ERROR = _object(code=TEXT, message=TEXT, hint=_maybe(TEXT), stage=_maybe(TEXT))
 TASK = _object(
@@ -66,9 +67,10 @@ REPORT = _sometimes(
         added=COUNT, replaced=COUNT, unchanged=COUNT, moved=COUNT, deleted=COUNT, failed=COUNT, chunks=COUNT,
         seconds=NUMBER, failures=_list(FAILURE), warnings=_list(FILE_WARNING),
     ),
-    queued=COUNT, files=COUNT, gone=COUNT, dry_run=FLAG, plan=PLAN,
+    queued=COUNT, files=COUNT, gone=COUNT, refreshed=COUNT, dry_run=FLAG, plan=PLAN,
 )  # fmt: skip
-"""`queued` is told by `file add` and `file sync`, `files` and `gone` by `file sync` alone, `plan` of a dry run."""
+"""`queued` is told by `file add`, `file sync` and `file refresh`; `files`, `gone` and `refreshed` by `file sync` alone;
+`plan` of a dry run."""
 TURN = _object(role={"enum": ["user", "assistant"]}, content=TEXT, at=TIME, citations=_list(ANY_OBJECT))
 SESSION = _sometimes(
     _object(session=TEXT, partitions=_list(TEXT), messages=COUNT, created_at=TIME, updated_at=TIME),
@@ -102,7 +104,7 @@ SHAPES: dict[str, Schema] = {
     "hit": HIT,
     "import": _object(partition=TEXT, files=COUNT, chunks=COUNT, embedded=COUNT),
     "overview": _object(
-        store=TEXT, partitions=COUNT, files=COUNT, chunks=COUNT, waiting=COUNT, failed=COUNT,
+        store=TEXT, partitions=COUNT, files=COUNT, chunks=COUNT, waiting=COUNT, failed=COUNT, outdated=_maybe(COUNT),
     ),
     "partition": PARTITION,
     "partitions": _object(partitions=_list(PARTITION)),
@@ -151,6 +153,7 @@ COMMANDS: dict[str, dict[str, str]] = {
     "file edit": {"--json": "file"},
     "file get": {"--json": "text"},
     "file list": {"--json": "files", "--jsonl": "file"},
+    "file refresh": {"--json": "report"},
     "file replace": {"--json": "report"},
     "file show": {"--json": "file"},
     "file sync": {"--json": "report"},

@@ -67,6 +67,7 @@ def file(value: File) -> Json:
         "created_at": rfc3339(value.created_at),
         "updated_at": rfc3339(value.updated_at),
         "warnings": [asdict(warning) for warning in value.warnings],
+        "made_by": asdict(value.made_by) if value.made_by else None,
     }
 
 
@@ -249,7 +250,8 @@ def turn(value: Turn) -> Json:
 def sync(value: "SyncOutcome") -> Json:
     """Return what a sync did; of a dry run what it would do, file by file."""
     plan = value.plan
-    body = report(value.report) | {"files": value.n_files, "gone": len(plan.gone), "dry_run": value.is_dry_run}
+    body = report(value.report) | {"files": value.n_files, "gone": len(plan.gone), "refreshed": value.n_refreshed}
+    body["dry_run"] = value.is_dry_run
     if value.is_dry_run:
         body["plan"] = {
             "add": plan.adds,

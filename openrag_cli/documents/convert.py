@@ -20,6 +20,7 @@ from openrag_cli.documents.readers.notebook import read_notebook
 from openrag_cli.documents.readers.pdf import read_pdf
 from openrag_cli.documents.readers.plain import read_calendar, read_json, read_text
 from openrag_cli.documents.readers.spreadsheet import read_xls, read_xlsx
+from openrag_cli.documents.versions import reader_of
 from openrag_cli.documents.witness import WITNESSES
 from openrag_cli.domain import Document, DocumentWarning
 from openrag_cli.errors import IngestError
@@ -52,6 +53,7 @@ def convert_file(
     media_type = _media_type(path, filename)
     source = Source(path, filename, media_type, limits, report_pages or _ignore_pages, keeps_hidden)
     document = _cleaned(_READERS.get(media_type, read_text)(source))
+    document = replace(document, reader=reader_of(media_type))
     if not document.markdown.strip():
         raise IngestError("no text was found in it", reason="no_text")
     return replace(document, warnings=_warnings(source, document))

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from openrag_cli.documents.chunking.chunker import Chunker
 from openrag_cli.documents.sandbox.pool import Converted
-from openrag_cli.domain import Chunk, Task, TaskError, TaskState, chunk_id
+from openrag_cli.domain import Chunk, MadeBy, Task, TaskError, TaskState, chunk_id
 from openrag_cli.errors import IngestError, OpenRAGError
 from openrag_cli.failpoints import failpoint
 from openrag_cli.index.rows import Row
@@ -56,6 +56,10 @@ class Converter(Protocol):
 
 class PassageEmbedder(Protocol):
     """What is needed here of an `Embedder`."""
+
+    @property
+    def identity(self) -> str:
+        """See `Embedder`."""
 
     @property
     def tokenizer_path(self) -> Path:
@@ -254,13 +258,16 @@ class Ingester:
             self._index.put([row for row in rows if row.chunk.revision in kept])
             failpoint("committed")
             completions = [
-                Completion(task, converted.document, len(converted.spans))
+                Completion(task, converted.document, len(converted.spans), self._made_by(converted))
                 for task, converted in entries
                 if task.id in kept
             ]
             finished = self._queue.complete(completions)
             failpoint("completed")
         return {task.id for task in finished}
+
+    def _made_by(self, converted: Converted) -> MadeBy:
+        return MadeBy(converted.document.reader, converted.chunker, self._embedder.identity)
 
 
 def _chunks(task: Task, converted: Converted) -> list[Chunk]:

@@ -62,6 +62,7 @@ class DoctorContext:
     ledger: TaskRecords
     blobs: BlobStore
     open_index: Callable[[], Index]
+    count_outdated: Callable[[], int]
     reindex: Callable[[Sequence[File]], None]
 
 
@@ -98,6 +99,7 @@ class Doctor:
             ("store", self._store),
             ("tasks", self._tasks),
             ("originals", self._originals),
+            ("readers", self._readers),
             ("index", self._index),
         ]
 
@@ -182,6 +184,15 @@ class Doctor:
             yield Finding(name, Status.FAILED, text, "openrag file replace ID PATH, or restore a backup")
         else:
             yield Finding(name, Status.OK, "every stored original is what was added")
+
+    def _readers(self, name: str) -> Iterator[Finding]:
+        n_outdated = self._patient.count_outdated()
+        if n_outdated:
+            were = "file was" if n_outdated == 1 else "files were"
+            text = f"{n_outdated:,} {were} read by older readers, or cut or embedded by what is older"
+            yield Finding(name, Status.WARNING, text, "openrag file refresh --outdated -p all")
+        else:
+            yield Finding(name, Status.OK, "every file was read by the readers of this openrag")
 
     @cached_property
     def _opened(self) -> Index:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from openrag_cli.index.table import Index
     from openrag_cli.inference.onnx_embedder import Embedder
     from openrag_cli.ingest.pipeline import Converter, Ingester, PassageEmbedder
+    from openrag_cli.ingest.refresh import Refresher
     from openrag_cli.retrieval.retriever import Retriever
     from openrag_cli.store.blobs import BlobStore
     from openrag_cli.store.catalog import Catalog
@@ -100,6 +101,10 @@ class StoreOperations(Protocol):
     def parts(self) -> StoreParts:
         """The members of the store."""
 
+    @property
+    def refresher(self) -> "Refresher":
+        """What reads files again."""
+
     def create_partition(self, name: str) -> Partition:
         """Create an empty partition."""
 
@@ -138,6 +143,7 @@ class Maintenance:
             ledger=parts.ledger,
             blobs=parts.blobs,
             open_index=parts.open_index,
+            count_outdated=self._engine.refresher.count_outdated,
             reindex=self.reindex,
         )
         return Doctor(patient).examine()

@@ -142,6 +142,8 @@ def _file_entry(file: File, document: Document) -> dict[str, Any]:
         "pages": [[page.number, page.start, page.end] for page in document.pages],
         "warnings": [asdict(warning) for warning in file.warnings],
         "text": document.markdown,
+        "reader": file.made_by.reader if file.made_by else "",
+        "chunker": file.made_by.chunker if file.made_by else "",
     }
 
 
@@ -222,7 +224,8 @@ class Export:
     def _file(self, entry: dict[str, Any], spans: dict[str, list[Span]]) -> ImportedFile:
         pages = tuple(Page(*page) for page in entry["pages"])
         warnings = tuple(DocumentWarning(**warning) for warning in entry.get("warnings", ()))
-        document = Document(entry["text"], pages, entry["media_type"], warnings=warnings)
+        reader = str(entry.get("reader", ""))
+        document = Document(entry["text"], pages, entry["media_type"], warnings=warnings, reader=reader)
         sha256 = str(entry["sha256"])
         if not sha256.isalnum():
             raise ValueError(f"{sha256!r} is no sha256")
@@ -232,7 +235,7 @@ class Export:
             media_type=entry["media_type"],
             sha256=sha256,
             metadata=entry["metadata"],
-            converted=Converted(document, tuple(spans.get(entry["file_id"], ()))),
+            converted=Converted(document, tuple(spans.get(entry["file_id"], ())), str(entry.get("chunker", ""))),
             original=self._folder / ORIGINALS / sha256,
         )
 
@@ -286,6 +289,11 @@ class KnownVectors:
         made = dict(zip(unknown, self._embedder.embed_passages(unknown), strict=True))
         self.n_made += len(unknown)
         return np.stack([made[text] if text in made else self._known[text] for text in texts]).astype(np.float32)
+
+    @property
+    def identity(self) -> str:
+        """See `Embedder`."""
+        return self._embedder.identity
 
     @property
     def tokenizer_path(self) -> Path:

@@ -6,6 +6,7 @@ A blob is complete or absent: bytes go to `spool/`, are fsynced, then renamed to
 import contextlib
 import hashlib
 import os
+import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,6 +65,18 @@ class BlobStore:
                 digest.update(block)
                 target.write(block)
         return Spooled(revision=revision, size=size, sha256=digest.hexdigest(), head=head)
+
+    def spool_again(self, stored: str, revision: str) -> None:
+        """Put the original of revision `stored` into the spool under `revision` too; no byte is copied where the file
+        system has hard links. Raises: StoreDamaged: it is missing. StoreFull, Forbidden, StoreError: by cause."""
+        with os_errors("storing the file"):
+            target = self._spool_path(revision)
+            target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            try:
+                os.link(self.path(stored), target)
+            except OSError:  # a file system without hard links, or with too many of this one
+                with self.open(stored) as stream, self._fresh(revision) as copy:
+                    shutil.copyfileobj(stream, copy)
 
     @contextlib.contextmanager
     def _fresh(self, revision: str) -> Iterator[BinaryIO]:

@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from openrag_cli.domain import ALL_PARTITIONS, Document, File, Metadata, Move, Page, Partition
+from openrag_cli.domain import ALL_PARTITIONS, Document, File, MadeBy, Metadata, Move, Page, Partition
 from openrag_cli.errors import Conflict, DocumentNotFound, PartitionNotFound, StoreDamaged, StoreMismatch
 from openrag_cli.store.database import Database, at, now_ms
 from openrag_cli.store.metadata import changed
@@ -35,7 +35,13 @@ def to_file(row: sqlite3.Row) -> File:
         created_at=at(row["created_at"]),
         updated_at=at(row["updated_at"]),
         warnings=to_warnings(row["warnings"]),
+        made_by=MadeBy(*json.loads(row["made_by"])) if row["made_by"] else None,
     )
+
+
+def pack_made_by(made_by: MadeBy | None) -> str:
+    """Return what made a file as the column `made_by` holds it."""
+    return json.dumps([made_by.reader, made_by.chunker, made_by.model]) if made_by else ""
 
 
 class Catalog:

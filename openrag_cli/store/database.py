@@ -29,7 +29,7 @@ from openrag_cli.errors import (
 )
 from openrag_cli.fsync import fsync
 
-FORMAT = 4
+FORMAT = 5
 """The store format that this version writes (`PRAGMA user_version`): the number of the last file in `schema/`."""
 
 BUSY_TIMEOUT_S = 30.0

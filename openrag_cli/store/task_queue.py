@@ -10,11 +10,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from openrag_cli import limits
-from openrag_cli.domain import Document, Task, TaskError, TaskKind, TaskState, Upload
+from openrag_cli.domain import Document, MadeBy, Task, TaskError, TaskKind, TaskState, Upload
 from openrag_cli.errors import Conflict, DocumentNotFound, OpenRAGError
 from openrag_cli.failpoints import failpoint
-from openrag_cli.store.catalog import retire, save_document
+from openrag_cli.store.catalog import pack_made_by, retire, save_document
 from openrag_cli.store.database import Database, at, now_ms
+from openrag_cli.store.sources import hand_on
 from openrag_cli.store.warning_rows import from_warnings, to_warnings
 
 LEASE_S = 60
@@ -44,11 +45,12 @@ RETURNING *
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """The result of one task: its text and how many chunks the index now holds for it."""
+    """The result of one task: its text, how many chunks the index now holds for it, and what made them."""
 
     task: Task
     document: Document
     chunk_count: int
+    made_by: MadeBy | None = None
 
 
 def to_task(row: sqlite3.Row) -> Task:
@@ -133,14 +135,14 @@ class TaskQueue:
             if not exists and not is_live:
                 return DocumentNotFound(upload.file_id, upload.partition)
             _supersede(connection, key)
-        return _insert(connection, upload, kind, key | {"batch": batch})
+        return insert_task(connection, upload, kind, key | {"batch": batch})
 
     def refuse(self, upload: Upload, error: TaskError, *, batch: str) -> Task:
         """Record an upload that cannot be indexed as a task that has FAILED; its bytes are not kept."""
         with self._db.transaction() as connection:
             number = find_partition_id(connection, upload.partition, create=True)
             key = {"partition_id": number, "file_id": upload.file_id, "batch": batch}
-            _insert(connection, upload, TaskKind.REPLACE, key)
+            insert_task(connection, upload, TaskKind.REPLACE, key)
             row = connection.execute(
                 "UPDATE task SET state = 'FAILED', error = ? WHERE id = ? RETURNING *",
                 (json.dumps(asdict(error)), upload.revision),
@@ -297,7 +299,8 @@ def find_any(connection: sqlite3.Connection, source: str, key: dict[str, Any]) -
     return connection.execute(sql, key).fetchone() is not None
 
 
-def _insert(connection: sqlite3.Connection, upload: Upload, kind: TaskKind, key: dict[str, Any]) -> Task:
+def insert_task(connection: sqlite3.Connection, upload: Upload, kind: TaskKind, key: dict[str, Any]) -> Task:
+    """Within a transaction, add the task of an upload; `key` has partition_id, file_id and batch."""
     row = connection.execute(
         "INSERT INTO task (id, kind, state, partition_id, partition, file_id, filename, media_type, size, sha256, "
         "metadata, batch, created_at, updated_at) VALUES (:id, :kind, 'QUEUED', :partition_id, :partition, :file_id, "
@@ -367,13 +370,16 @@ def _publish(connection: sqlite3.Connection, completion: Completion) -> None:
     if row["revision"]:
         retire(connection, row["revision"])
         failpoint("replacing")
-    columns = "revision, filename, media_type, size, sha256, metadata, chunk_count, warnings, updated_at"
+        hand_on(connection, row["id"], row["revision"], upload)
+    columns = "revision, filename, media_type, size, sha256, metadata, chunk_count, warnings, updated_at, made_by"
+    columns += ", refresh_tried"
     values = [getattr(upload, name) for name in ("revision", "filename", "media_type", "size", "sha256")]
-    warnings = from_warnings(completion.document.warnings)
-    values += [json.dumps(upload.metadata), completion.chunk_count, warnings, now_ms()]
+    warnings, made_by = from_warnings(completion.document.warnings), pack_made_by(completion.made_by)
+    values += [json.dumps(upload.metadata), completion.chunk_count, warnings, now_ms(), made_by, ""]
     updates = ", ".join(f"{name} = excluded.{name}" for name in columns.split(", "))
+    marks = ", ".join("?" for _ in values)
     connection.execute(
-        f"INSERT INTO file ({columns}, partition_id, file_id, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+        f"INSERT INTO file ({columns}, partition_id, file_id, created_at) VALUES ({marks}, ?, ?, ?) "
         f"ON CONFLICT (partition_id, file_id) DO UPDATE SET {updates}",
         (*values, row["id"], upload.file_id, now_ms()),
     )

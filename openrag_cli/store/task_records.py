@@ -1,14 +1,17 @@
 """Tasks as people see and change them: listing, logs, cancelling, retrying, pruning."""
 
 import json
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
 from openrag_cli.domain import FINAL_STATES, LogLine, Task, TaskError, TaskKind, TaskState
-from openrag_cli.errors import Conflict, TaskNotFound
+from openrag_cli.errors import Conflict, DeadlineReached, InvalidInput, TaskNotFound
 from openrag_cli.store.catalog import cancel_live
 from openrag_cli.store.database import Database, at, now_ms
 from openrag_cli.store.task_queue import FINAL, find_any, find_partition_id, to_task, write_log
+
+POLL_S = 0.1
 
 
 class TaskRecords:
@@ -118,6 +121,24 @@ class TaskRecords:
             )
             write_log(connection, task_id, "INFO", "queued again")
         return self.task(task_id)
+
+    def wait(self, task_ids: Sequence[str], *, timeout_s: float | None = None) -> list[Task]:
+        """Return the tasks once all have finished.
+
+        Raises:
+            TaskNotFound, InvalidInput. DeadlineReached: some are unfinished after `timeout_s` seconds.
+        """
+        if timeout_s is not None and not timeout_s >= 0:
+            raise InvalidInput(f"the timeout must be a number of seconds, not {timeout_s:g}")
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        while True:
+            tasks = [self.task(task_id) for task_id in task_ids]
+            if all(task.state.is_final for task in tasks):
+                return tasks
+            if deadline is not None and time.monotonic() >= deadline:
+                n_left = sum(not task.state.is_final for task in tasks)
+                raise DeadlineReached(f"{n_left} of {len(tasks)} tasks have not finished after {timeout_s:g} s")
+            time.sleep(POLL_S)
 
     def prune(self, *, older_than_s: float, states: Iterable[TaskState] = FINAL_STATES) -> list[str]:
         """Delete finished tasks last changed more than `older_than_s` seconds ago; return their ids."""

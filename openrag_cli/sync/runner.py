@@ -28,7 +28,8 @@ from openrag_cli.sync.state import SyncState
 class SyncOptions:
     """How a folder is synced. `is_thorough` reads every file, also those that look as they did.
 
-    `quarantine_after` is the number of failures in a row after which a file is left alone; 0 is never.
+    `quarantine_after` is the number of failures in a row after which a file is left alone; 0 is never. `n_refresh` is
+    how many outdated files of the partition are read again at most.
     """
 
     folder: Path
@@ -39,6 +40,7 @@ class SyncOptions:
     is_dry_run: bool = False
     lock_timeout_s: float = 0.0
     quarantine_after: int = 3
+    n_refresh: int = 0
     batch: str = field(default_factory=new_task_id)
 
 
@@ -54,6 +56,14 @@ class SyncOutcome:
     n_files: int
     is_dry_run: bool = False
     refusal: TooManyDeletions | None = None
+    n_refreshed: int = 0
+
+    def with_refreshed(self, refreshed: Report) -> "SyncOutcome":
+        """Return the outcome with what a refresh after the sync did; its failures are this sync's."""
+        n_earlier = len(self.plan.failed)
+        at = len(self.report.failures) - n_earlier
+        self.report.failures[at:at] = refreshed.failures
+        return replace(self, n_refreshed=refreshed.replaced)
 
 
 class Syncer:

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from openrag_cli.cli.commands import add, sync
+from openrag_cli.cli.commands import add, refresh, sync
 from openrag_cli.cli.commands.context import DEFAULT_PARTITION, Context, parse_metadata, read_stdin
 from openrag_cli.cli.commands.options import (
     DryRunOption,
@@ -30,9 +30,10 @@ from openrag_cli.ingest.add_files import AddOptions, IfExists
 from openrag_cli.ingest.discovery import FileList, Source
 from openrag_cli.ingest.report import Failure, Report
 
-app = typer.Typer(help="Add, sync, list, show, get, edit, replace and delete files.", no_args_is_help=True)
+app = typer.Typer(help="Add, sync, refresh, list, show, get, edit, replace and delete files.", no_args_is_help=True)
 app.command("add")(add.add)
 app.command("sync")(sync.sync)
+app.command("refresh")(refresh.refresh)
 
 FileArgument = Annotated[str, typer.Argument(metavar="ID", help="Id of the file: see openrag file list.")]
 

@@ -22,10 +22,12 @@ def show(context: Context) -> None:
     tasks = context.engine.task_counts() if is_there else {}
     n_waiting = sum(n for state, n in tasks.items() if not state.is_final)
     n_failed = tasks.get(TaskState.FAILED, 0)
+    n_outdated = _outdated(context, is_there=is_there)
     n_files, n_chunks = sum(p.file_count for p in partitions), sum(p.chunk_count for p in partitions)
     if context.out.is_json:
         body = {"store": where, "partitions": len(partitions), "files": n_files, "chunks": n_chunks}
-        context.out.json(render.document("overview", {**body, "waiting": n_waiting, "failed": n_failed}))
+        counted = {"waiting": n_waiting, "failed": n_failed, "outdated": n_outdated}
+        context.out.json(render.document("overview", body | counted))
         return
     counts = (n_files, "file"), (n_chunks, "chunk"), (len(partitions), "partition")
     context.out.line(f"{where}: {', '.join(render.counted(n, noun) for n, noun in counts)}")
@@ -36,11 +38,22 @@ def show(context: Context) -> None:
         context.out.line(f"{render.counted(n_waiting, 'task')} waiting or running: openrag task list")
     if n_failed:
         context.out.line(f"{n_failed:,} failed: openrag task list --state FAILED")
-    if n_waiting or n_failed:
+    if n_outdated:
+        context.out.line(
+            f"{render.counted(n_outdated, 'file')} read by older readers: openrag file refresh --outdated -p all"
+        )
+    if n_waiting or n_failed or n_outdated:
         context.out.line()
     width = max(map(len, EXAMPLES)) + 2
     for example, what in EXAMPLES.items():
         context.out.line(f"  {context.out.styled(example, BOLD)}{' ' * (width - len(example))}{what}")
+
+
+def _outdated(context: Context, *, is_there: bool) -> int | None:
+    """Return how many files were read by older readers; None where only a server knows."""
+    if context.settings.server:
+        return None
+    return context.local.refresher.count_outdated() if is_there else 0
 
 
 def _show_partitions(context: Context, partitions: list[Partition]) -> None:

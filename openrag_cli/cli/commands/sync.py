@@ -46,6 +46,14 @@ QuarantineOption = Annotated[
         help="Failures in a row after which a file is left alone even when it changes, until task retry; 0 is never.",
     ),
 ]
+RefreshOption = Annotated[
+    int,
+    typer.Option(
+        metavar="N",
+        min=0,
+        help="Outdated files of the partition to read again after the sync, at most: see openrag file refresh.",
+    ),
+]
 
 
 def sync(
@@ -59,6 +67,7 @@ def sync(
     timeout: TimeoutOption = None,
     lock_timeout: LockTimeoutOption = 0.0,
     quarantine_after: QuarantineOption = 3,
+    refresh: RefreshOption = 0,
 ) -> int:
     """Make a partition follow a folder: add, replace, move, and with --delete remove files. Made for cron.
 
@@ -87,6 +96,7 @@ def sync(
         is_dry_run=dry_run,
         lock_timeout_s=lock_timeout if timeout is None else min(lock_timeout, timeout),
         quarantine_after=quarantine_after,
+        n_refresh=refresh,
     )
     with context.stopping() as is_interrupted:
         outcome, is_late = _run(context, options, is_interrupted, deadline)
@@ -116,10 +126,15 @@ def _run(
     with contextlib.ExitStack() as shown:
         bars: list[Progress] = []
 
+        n_expected = 0
+
         def show_bar(n_files: int) -> None:
-            if n_files:
+            nonlocal n_expected
+            n_expected += n_files
+            if n_files and not bars:
                 bars.append(shown.enter_context(context.out.progress("indexing")))
-                bars[0].expect(n_files)
+            if bars:
+                bars[0].expect(n_expected)
 
         outcome = context.engine.sync(
             options,
@@ -170,6 +185,7 @@ def _summary(outcome: SyncOutcome, *, n_queued: int, is_stopped: bool) -> str:
         "replaced": report.replaced,
         "moved": report.moved,
         "deleted": report.deleted,
+        "read again": outcome.n_refreshed,
         "failed": len(report.failures) - len(plan.failed),
         "failed earlier": len(plan.failed),
         "gone but kept": len(plan.gone),

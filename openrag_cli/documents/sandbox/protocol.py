@@ -10,6 +10,7 @@ import struct
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from openrag_cli.documents.versions import chunker
 from openrag_cli.domain import Document, DocumentWarning, Page, Span
 from openrag_cli.errors import IngestError, OpenRAGError, UnsupportedFormat
 
@@ -31,10 +32,11 @@ class ChildLimits:
 
 @dataclass(frozen=True, slots=True)
 class Converted:
-    """A document and the pieces it was cut into."""
+    """A document and the pieces it was cut into, and what cut it, as `name@version` (empty: nobody knows)."""
 
     document: Document
     spans: tuple[Span, ...]
+    chunker: str = ""
 
 
 def frame(message: Message) -> bytes:
@@ -90,8 +92,9 @@ def converted_from(message: Message) -> Converted:
         media_type=str(fields["media_type"]),
         has_headings=bool(fields["has_headings"]),
         warnings=tuple(DocumentWarning(**warning) for warning in fields["warnings"]),
+        reader=str(fields["reader"]),
     )
-    return Converted(document, tuple(_span(document.markdown, row) for row in message["spans"]))
+    return Converted(document, tuple(_span(document.markdown, row) for row in message["spans"]), chunker())
 
 
 def _span(markdown: str, row: list[Any]) -> Span:

@@ -1,0 +1,76 @@
+"""The versions of what makes a text and cuts it: every file remembers them, so that old texts can be found and made again.
+
+Raise a number here in the same commit that changes what its reader makes of any document, or where the chunker cuts,
+or what a chunk's passage holds. `openrag doctor` then counts the files that the change would reach, and
+`openrag file refresh --outdated` reads them again from the kept originals.
+"""
+
+from collections.abc import Mapping
+
+from openrag_cli.documents import media_types as formats
+from openrag_cli.domain import MadeBy
+
+CHUNKER_VERSION = 1
+"""Of the chunks and of the passage that is embedded for each."""
+
+TEXT = "text"
+"""The reader of every type that no other reads: the text as it is."""
+
+READER_VERSIONS: Mapping[str, int] = {
+    TEXT: 1,
+    "docx": 1,
+    "epub": 1,
+    "feed": 1,
+    "html": 1,
+    "json": 1,
+    "mail": 1,
+    "msg": 1,
+    "notebook": 1,
+    "odt": 1,
+    "pdf": 1,
+    "pptx": 1,
+    "xls": 1,
+    "xlsx": 1,
+}
+
+READERS: Mapping[str, str] = {
+    formats.PDF: "pdf",
+    formats.DOCX: "docx",
+    formats.PPTX: "pptx",
+    formats.XLSX: "xlsx",
+    formats.XLS: "xls",
+    formats.ODT: "odt",
+    formats.EPUB: "epub",
+    formats.MSG: "msg",
+    formats.EML: "mail",
+    formats.HTML: "html",
+    formats.RSS: "feed",
+    formats.IPYNB: "notebook",
+    formats.JSON: "json",
+    formats.JSONL: "json",
+}
+"""The reader of each media type; every other type is text."""
+
+
+def reader_of(media_type: str) -> str:
+    """Return the reader of a media type with its version, such as `pdf@1`."""
+    name = READERS.get(media_type, TEXT)
+    return f"{name}@{READER_VERSIONS[name]}"
+
+
+def chunker() -> str:
+    """Return the chunker with its version, such as `chunks@1`."""
+    return f"chunks@{CHUNKER_VERSION}"
+
+
+def is_current(made_by: MadeBy | None, media_type: str, model: str) -> bool:
+    """Whether a file of that type, read now by the same reader, would get the same text, chunks and vectors.
+
+    A type that was read as plain text and has a reader of its own since is outdated too.
+    """
+    if made_by is None or (made_by.chunker, made_by.model) != (chunker(), model):
+        return False
+    name = made_by.reader.rpartition("@")[0]
+    if made_by.reader != f"{name}@{READER_VERSIONS.get(name)}":
+        return False
+    return name != TEXT or READERS.get(media_type, TEXT) == TEXT
