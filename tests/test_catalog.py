@@ -28,7 +28,8 @@ from openrag_cli.errors import (
 )
 from openrag_cli.store.catalog import Catalog
 from openrag_cli.store.database import FORMAT, Database
-from openrag_cli.store.task_queue import Completion, TaskQueue
+from openrag_cli.store.publish import Completion
+from openrag_cli.store.task_queue import TaskQueue
 
 
 def open_catalog(folder: Path) -> Catalog:

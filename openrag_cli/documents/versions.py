@@ -18,6 +18,7 @@ TEXT = "text"
 
 READER_VERSIONS: Mapping[str, int] = {
     TEXT: 1,
+    "calendar": 1,
     "docx": 1,
     "epub": 1,
     "feed": 1,
@@ -48,6 +49,9 @@ READERS: Mapping[str, str] = {
     formats.IPYNB: "notebook",
     formats.JSON: "json",
     formats.JSONL: "json",
+    formats.PROPERTIES: "json",
+    formats.CALENDAR: "calendar",
+    formats.CONTACT: "calendar",
 }
 """The reader of each media type; every other type is text."""
 

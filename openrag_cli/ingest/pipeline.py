@@ -24,7 +24,8 @@ from openrag_cli.index.table import Index
 from openrag_cli.store.blobs import BlobStore
 from openrag_cli.store.catalog import Catalog
 from openrag_cli.store.database import Database
-from openrag_cli.store.task_queue import Completion, TaskQueue
+from openrag_cli.store.publish import Completion
+from openrag_cli.store.task_queue import TaskQueue
 
 if TYPE_CHECKING:
     import numpy as np

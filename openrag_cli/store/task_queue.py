@@ -6,16 +6,15 @@ A worker owns a task through (worker, attempt) until its lease runs out; every l
 import json
 import sqlite3
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 from openrag_cli import limits
-from openrag_cli.domain import Document, MadeBy, Task, TaskError, TaskKind, TaskState, Upload
+from openrag_cli.domain import Document, Task, TaskError, TaskKind, TaskState, Upload
 from openrag_cli.errors import Conflict, DocumentNotFound, OpenRAGError
-from openrag_cli.failpoints import failpoint
-from openrag_cli.store.catalog import pack_made_by, retire, save_document
+from openrag_cli.store.catalog import retire
 from openrag_cli.store.database import Database, at, now_ms
-from openrag_cli.store.sources import hand_on
+from openrag_cli.store.publish import Completion, publish
 from openrag_cli.store.warning_rows import from_warnings, to_warnings
 
 LEASE_S = 60
@@ -41,16 +40,6 @@ WHERE seq IN (
     ORDER BY t.seq LIMIT :limit)
 RETURNING *
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Completion:
-    """The result of one task: its text, how many chunks the index now holds for it, and what made them."""
-
-    task: Task
-    document: Document
-    chunk_count: int
-    made_by: MadeBy | None = None
 
 
 def to_task(row: sqlite3.Row) -> Task:
@@ -244,7 +233,7 @@ class TaskQueue:
         with self._db.transaction() as connection:
             for completion in completions:
                 if _finish(connection, completion.task, TaskState.COMPLETED, None):
-                    _publish(connection, completion)
+                    publish(connection, completion)
                     _warn(connection, completion.task.id, completion.document)
                     write_log(connection, completion.task.id, "INFO", f"{completion.chunk_count} chunks indexed")
                     finished.append(completion.task)
@@ -358,33 +347,6 @@ def _finish(connection: sqlite3.Connection, task: Task, state: TaskState, error:
         (state, json.dumps(asdict(error)) if error else None, now_ms(), task.id, task.worker, task.attempts),
     )
     return done.rowcount == 1
-
-
-def _publish(connection: sqlite3.Connection, completion: Completion) -> None:
-    upload = completion.task.upload
-    row = connection.execute(
-        "SELECT f.revision, p.id FROM partition p LEFT JOIN file f ON f.partition_id = p.id AND f.file_id = ? "
-        "WHERE p.name = ?",
-        (upload.file_id, upload.partition),
-    ).fetchone()
-    if row["revision"]:
-        retire(connection, row["revision"])
-        failpoint("replacing")
-        hand_on(connection, row["id"], row["revision"], upload)
-    columns = "revision, filename, media_type, size, sha256, metadata, chunk_count, warnings, updated_at, made_by"
-    columns += ", refresh_tried"
-    values = [getattr(upload, name) for name in ("revision", "filename", "media_type", "size", "sha256")]
-    warnings, made_by = from_warnings(completion.document.warnings), pack_made_by(completion.made_by)
-    values += [json.dumps(upload.metadata), completion.chunk_count, warnings, now_ms(), made_by, ""]
-    updates = ", ".join(f"{name} = excluded.{name}" for name in columns.split(", "))
-    marks = ", ".join("?" for _ in values)
-    connection.execute(
-        f"INSERT INTO file ({columns}, partition_id, file_id, created_at) VALUES ({marks}, ?, ?, ?) "
-        f"ON CONFLICT (partition_id, file_id) DO UPDATE SET {updates}",
-        (*values, row["id"], upload.file_id, now_ms()),
-    )
-    connection.execute("DELETE FROM tombstone WHERE revision = ?", (upload.revision,))
-    save_document(connection, upload.revision, completion.document)
 
 
 def _warn(connection: sqlite3.Connection, task_id: str, document: Document) -> None:

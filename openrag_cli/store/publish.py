@@ -1,0 +1,50 @@
+"""Making what a task made visible: the file's row, its document, and the end of what it replaces (I1, I3)."""
+
+import json
+import sqlite3
+from dataclasses import dataclass
+
+from openrag_cli.domain import Document, MadeBy, Task
+from openrag_cli.failpoints import failpoint
+from openrag_cli.store.catalog import pack_made_by, retire, save_document
+from openrag_cli.store.database import now_ms
+from openrag_cli.store.sources import hand_on
+from openrag_cli.store.warning_rows import from_warnings
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """The result of one task: its text, how many chunks the index now holds for it, and what made them."""
+
+    task: Task
+    document: Document
+    chunk_count: int
+    made_by: MadeBy | None = None
+
+
+def publish(connection: sqlite3.Connection, completion: Completion) -> None:
+    """Within a transaction, make a new revision visible; the one that it replaces is retired."""
+    upload = completion.task.upload
+    row = connection.execute(
+        "SELECT f.revision, p.id FROM partition p LEFT JOIN file f ON f.partition_id = p.id AND f.file_id = ? "
+        "WHERE p.name = ?",
+        (upload.file_id, upload.partition),
+    ).fetchone()
+    if row["revision"]:
+        retire(connection, row["revision"])
+        failpoint("replacing")
+        hand_on(connection, row["id"], row["revision"], upload)
+    columns = "revision, filename, media_type, size, sha256, metadata, chunk_count, warnings, updated_at, made_by"
+    columns += ", refresh_tried"
+    values = [getattr(upload, name) for name in ("revision", "filename", "media_type", "size", "sha256")]
+    warnings, made_by = from_warnings(completion.document.warnings), pack_made_by(completion.made_by)
+    values += [json.dumps(upload.metadata), completion.chunk_count, warnings, now_ms(), made_by, ""]
+    updates = ", ".join(f"{name} = excluded.{name}" for name in columns.split(", "))
+    marks = ", ".join("?" for _ in values)
+    connection.execute(
+        f"INSERT INTO file ({columns}, partition_id, file_id, created_at) VALUES ({marks}, ?, ?, ?) "
+        f"ON CONFLICT (partition_id, file_id) DO UPDATE SET {updates}",
+        (*values, row["id"], upload.file_id, now_ms()),
+    )
+    connection.execute("DELETE FROM tombstone WHERE revision = ?", (upload.revision,))
+    save_document(connection, upload.revision, completion.document)
