@@ -289,6 +289,7 @@ def test_every_topic_tells_all_there_is(cli, topic):
         "environment": [name for setting in SETTINGS for name in setting.env],
         "output": list(contract.SHAPES),
         "filters": ["contains", "exists", "not"],
+        "limits": ["max_file_bytes", "invalid_metadata", "cut"],
     }[topic]
     assert all(needle in text for needle in needles)
     assert max(map(len, text.splitlines())) <= 130
