@@ -86,6 +86,22 @@ def make_xlsx(sheets: dict[str, dict[str, object]]) -> bytes:
     return buffer.getvalue()
 
 
+def make_ods(tables: str, styles: str = "") -> bytes:
+    """Return an OpenDocument spreadsheet of `table:table` elements."""
+    names = " ".join(
+        f'xmlns:{name}="urn:oasis:names:tc:opendocument:xmlns:{name}:1.0"'
+        for name in ("office", "text", "table", "style")
+    )
+    content = (
+        f"<office:document-content {names}><office:automatic-styles>{styles}</office:automatic-styles>"
+        f"<office:body><office:spreadsheet>{tables}</office:spreadsheet></office:body></office:document-content>"
+    )
+    kind = "application/vnd.oasis.opendocument.spreadsheet"
+    return make_zip(
+        {"mimetype": kind, "META-INF/manifest.xml": "<manifest/>", "content.xml": content}, first_is_stored=True
+    )
+
+
 def make_pptx(slides: list[tuple[str, str]]) -> bytes:
     """Return a presentation of (title, body) slides."""
     import pptx
@@ -148,6 +164,14 @@ def make_mail(*, plain: str | None = None, html: str | None = None, charset: str
     return message.as_bytes()
 
 
+_ODS = (
+    '<table:table table:name="S"><table:table-row><table:table-cell><text:p>Name</text:p></table:table-cell>'
+    "<table:table-cell><text:p>Share</text:p></table:table-cell></table:table-row><table:table-row>"
+    '<table:table-cell><text:p>Gauge</text:p></table:table-cell><table:table-cell office:value-type="percentage" '
+    'office:value="0.075"><text:p>7.5 %</text:p></table:table-cell></table:table-row></table:table>'
+)
+
+
 def good_samples() -> dict[str, tuple[bytes, str]]:
     """Return file name -> (content, a phrase that its text holds)."""
     feed = b"<rss version='2.0'><channel><title>News</title><item><title>pumice found</title></item></channel></rss>"
@@ -156,6 +180,7 @@ def good_samples() -> dict[str, tuple[bytes, str]]:
         "letter.docx": (make_docx(docx_paragraph("a letter about granite")), "about granite"),
         "talk.pptx": (make_pptx([("Opening", "of feldspar"), ("Closing", "of mica")]), "of mica"),
         "figures.xlsx": (make_xlsx({"Stones": {"A1": "name", "A2": "obsidian"}}), "obsidian"),
+        "sums.ods": (make_ods(_ODS), "Gauge | 7.5 %"),
         "book.epub": (make_epub(["<h1>One</h1><p>the marble chapter</p>"]), "the marble chapter"),
         "text.odt": (make_odt('<text:h text:outline-level="2">Slate</text:h><text:p>roofs</text:p>'), "## Slate"),
         "page.html": (b"<title>Page</title><p>a sandstone page</p>", "a sandstone page"),

@@ -47,7 +47,6 @@ OWNERS = {
     "semantic_text_splitter": {"documents"},
     "markitdown": {"documents"},
     "pypdfium2": {"documents"},
-    "openpyxl": {"documents"},
     "xlrd": {"documents"},
     "charset_normalizer": {"documents"},
     "pathspec": {"ingest"},

@@ -19,7 +19,9 @@ from openrag_cli.documents.readers.markup import read_docx, read_epub, read_feed
 from openrag_cli.documents.readers.notebook import read_notebook
 from openrag_cli.documents.readers.pdf import read_pdf
 from openrag_cli.documents.readers.plain import read_calendar, read_json, read_text
-from openrag_cli.documents.readers.spreadsheet import read_xls, read_xlsx
+from openrag_cli.documents.readers.workbooks.ods import read_ods
+from openrag_cli.documents.readers.workbooks.xls import read_xls
+from openrag_cli.documents.readers.workbooks.xlsx import read_xlsx
 from openrag_cli.documents.versions import reader_of
 from openrag_cli.documents.witness import WITNESSES
 from openrag_cli.domain import Document, DocumentWarning
@@ -102,6 +104,7 @@ _READERS: dict[str, Reader] = {
     formats.XLSX: read_xlsx,
     formats.XLS: read_xls,
     formats.ODT: read_odt,
+    formats.ODS: read_ods,
     formats.EPUB: read_epub,
     formats.MSG: read_msg,
     formats.EML: read_mail,

@@ -21,6 +21,7 @@ DOCX = _OOXML + "wordprocessingml.document"
 PPTX = _OOXML + "presentationml.presentation"
 XLSX = _OOXML + "spreadsheetml.sheet"
 ODT = "application/vnd.oasis.opendocument.text"
+ODS = "application/vnd.oasis.opendocument.spreadsheet"
 EPUB = "application/epub+zip"
 XLS = "application/vnd.ms-excel"
 MSG = "application/vnd.ms-outlook"
@@ -38,7 +39,8 @@ PROPERTIES = "text/x-properties"
 XML = "application/xml"
 
 _DOCUMENTS = {
-    "pdf": PDF, "docx": DOCX, "pptx": PPTX, "xlsx": XLSX, "xlsm": XLSX, "odt": ODT, "epub": EPUB, "xls": XLS,
+    "pdf": PDF, "docx": DOCX, "pptx": PPTX, "xlsx": XLSX, "xlsm": XLSX, "xltx": XLSX, "xltm": XLSX,
+    "pptm": PPTX, "ppsx": PPTX, "ppsm": PPTX, "potx": PPTX, "potm": PPTX, "ods": ODS, "odt": ODT, "epub": EPUB, "xls": XLS,
     "msg": MSG, "eml": EML, "html": HTML, "htm": HTML, "xhtml": HTML, "rss": RSS, "atom": RSS, "xml": XML,
     "ipynb": IPYNB, "json": JSON, "jsonl": JSONL, "ndjson": JSONL, "csv": "text/csv",
     "tsv": "text/tab-separated-values", "md": MARKDOWN, "markdown": MARKDOWN, "mdx": MARKDOWN, "mkd": MARKDOWN,
@@ -137,7 +139,7 @@ def extension_of(filename: str) -> str:
 
 
 def is_zip(head: bytes) -> bool:
-    """Whether the file is a zip archive, as DOCX, PPTX, XLSX, EPUB and ODT are."""
+    """Whether the file is a zip archive, as DOCX, PPTX, XLSX, EPUB, ODT and ODS are."""
     return head.startswith(b"PK\x03\x04")
 
 
@@ -197,8 +199,10 @@ def _zip_type(filename: str, head: bytes) -> str:
     if kind.startswith(b"mimetypeapplication/vnd.oasis.opendocument."):
         if kind.startswith(b"mimetypeapplication/vnd.oasis.opendocument.text"):
             return ODT
+        if kind.startswith(b"mimetypeapplication/vnd.oasis.opendocument.spreadsheet"):
+            return ODS
         raise UnsupportedFormat(
-            "this is an OpenDocument file other than text, which openrag does not read",
+            "this is an OpenDocument file other than text or spreadsheet, which openrag does not read",
             hint=_RESAVE.format("XLSX or PPTX"),
         )
     for pattern, media_type in _ZIP_PARTS:
@@ -207,7 +211,7 @@ def _zip_type(filename: str, head: bytes) -> str:
     if b"META-INF/container.xml" in head and b"application/oebps" in head:
         return EPUB
     declared = SUPPORTED.get(extension_of(filename))
-    if declared in {DOCX, PPTX, XLSX, EPUB, ODT}:
+    if declared in {DOCX, PPTX, XLSX, EPUB, ODT, ODS}:
         return declared
     raise UnsupportedFormat("this is a zip archive, which openrag does not read", hint=_UNPACK)
 
@@ -268,7 +272,7 @@ def _after_prolog(text: str) -> str:
 
 
 def _is_text_type(media_type: str) -> bool:
-    return media_type not in {PDF, DOCX, PPTX, XLSX, XLS, ODT, EPUB, MSG}
+    return media_type not in {PDF, DOCX, PPTX, XLSX, XLS, ODT, ODS, EPUB, MSG}
 
 
 def _article(extension: str) -> str:

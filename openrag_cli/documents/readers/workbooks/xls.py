@@ -1,0 +1,94 @@
+"""XLS (Excel 97 to 2003) with xlrd: values as they are shown, hidden sheets, rows and columns."""
+
+import io
+from collections.abc import Iterator
+from typing import Any
+
+from openrag_cli.documents.media_types import XLS
+from openrag_cli.documents.readers.base import Source, parser_errors
+from openrag_cli.documents.readers.workbooks.cell_format import BUILT_IN, general, number_format
+from openrag_cli.documents.readers.workbooks.sheets import Row, Sheet, one_line, workbook_document
+from openrag_cli.domain import Document
+
+
+def read_xls(source: Source) -> Document:
+    """Read a workbook of Excel 97 to 2003, in the form of `read_xlsx`.
+
+    Raises:
+        IngestError: encrypted or corrupt.
+    """
+    with parser_errors("workbook"):
+        import xlrd
+
+        with _opened(xlrd, source) as workbook:
+            return workbook_document(source, _sheets(source, workbook), XLS)
+
+
+def _opened(xlrd: Any, source: Source) -> Any:
+    """Open it with its formats; files of some other programs have none that xlrd can read."""
+    try:
+        return xlrd.open_workbook(source.path, on_demand=True, logfile=io.StringIO(), formatting_info=True)
+    except (NotImplementedError, AssertionError, IndexError, KeyError):
+        return xlrd.open_workbook(source.path, on_demand=True, logfile=io.StringIO())
+
+
+def _sheets(source: Source, workbook: Any) -> Iterator[Sheet]:
+    for index, name in enumerate(workbook.sheet_names()):
+        sheet = workbook.sheet_by_index(index)
+        if sheet.visibility:
+            text = "\n".join(" ".join(filter(None, row)) for _, row in _rows(source, workbook, sheet))
+            if source.is_hidden(text):
+                workbook.unload_sheet(index)
+                continue
+        yield Sheet(name, _rows(source, workbook, sheet))
+        workbook.unload_sheet(index)
+
+
+def _rows(source: Source, workbook: Any, sheet: Any) -> Iterator[tuple[int, Row]]:
+    merged = {
+        (row, column): (top, left)
+        for top, bottom, left, right in getattr(sheet, "merged_cells", [])[:50_000]
+        if (bottom - top) * (right - left) <= 10_000
+        for row in range(top, bottom)
+        for column in range(left, right)
+    }
+    columns = {place for place, known in sheet.colinfo_map.items() if known.hidden}
+    for number in range(sheet.nrows):
+        cells = sheet.row(number)
+        row = [_text(cell, workbook) for cell in cells]
+        n_own = sum(1 for cell in row if cell)
+        for place in range(len(row)):
+            first = merged.get((number, place))
+            if first and not row[place] and (n_own > 1 or first[0] < number):
+                row[place] = _text(sheet.cell(*first), workbook)
+        known = sheet.rowinfo_map.get(number)
+        if known is not None and known.hidden and any(row) and source.is_hidden(" ".join(filter(None, row))):
+            continue
+        hidden = [row[place] for place in columns if place < len(row) and row[place]]
+        if hidden and source.is_hidden(" ".join(hidden)):
+            row = [cell for place, cell in enumerate(row) if place not in columns]
+        yield number, row
+
+
+def _text(cell: Any, workbook: Any) -> str:
+    from xlrd import XL_CELL_BOOLEAN, XL_CELL_DATE, XL_CELL_ERROR, XL_CELL_NUMBER, error_text_from_code
+
+    if cell.ctype == XL_CELL_BOOLEAN:
+        return "TRUE" if cell.value else "FALSE"
+    if cell.ctype == XL_CELL_ERROR:
+        return str(error_text_from_code.get(cell.value, "#ERROR"))
+    if cell.ctype in {XL_CELL_NUMBER, XL_CELL_DATE}:
+        return one_line(_shown(cell, workbook, is_date=cell.ctype == XL_CELL_DATE))
+    return one_line(str(cell.value))
+
+
+def _shown(cell: Any, workbook: Any, *, is_date: bool) -> str:
+    code = None
+    if cell.xf_index is not None and workbook.xf_list:
+        key = workbook.xf_list[cell.xf_index].format_key
+        known = workbook.format_map.get(key)
+        code = BUILT_IN.get(key) if key in {14, 22} or known is None else known.format_str
+    if code is None and is_date:
+        code = "yyyy-mm-dd" if float(cell.value).is_integer() else "yyyy-mm-dd hh:mm:ss"
+    show = number_format(code, is_1904=bool(workbook.datemode)) if code else general
+    return show(float(cell.value))

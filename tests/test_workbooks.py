@@ -1,0 +1,217 @@
+"""Workbooks: values as they are shown, hidden parts, merged cells, formulas without values, several tables a sheet."""
+
+import datetime as dt
+import io
+from pathlib import Path
+
+import openpyxl
+import pytest
+from documents import make_ods, make_xlsx
+from hypothesis import given
+from hypothesis import strategies as st
+
+from openrag_cli.documents.convert import convert_file
+from openrag_cli.documents.readers.workbooks.cell_format import number_format
+from openrag_cli.domain import Document
+
+CASES = Path(__file__).parents[1] / "../shared/cases/documents"
+
+
+def read(tmp_path: Path, name: str, content: bytes, *, keeps_hidden: bool = False) -> Document:
+    path = tmp_path / "stored"
+    path.write_bytes(content)
+    return convert_file(path, name, keeps_hidden=keeps_hidden)
+
+
+def saved(workbook) -> bytes:
+    stream = io.BytesIO()
+    workbook.save(stream)
+    return stream.getvalue()
+
+
+def codes(document: Document) -> set[str]:
+    return {warning.code for warning in document.warnings}
+
+
+@pytest.mark.parametrize(
+    ("value", "code", "shown"),
+    [
+        (0.075, "0.0%", "7.5%"),
+        (0.5, "0%", "50%"),
+        (1067, "00000", "01067"),
+        (12.5, '#,##0.00 "EUR"', "12.50 EUR"),
+        (1234567.891, "#,##0.00", "1,234,567.89"),
+        (-1234.5, "#,##0.00;(#,##0.00)", "(1,234.50)"),
+        (-1234.5, "#,##0.00_);[Red](#,##0.00)", "(1,234.50)"),
+        (1234.5, "[$€-407]#,##0.00", "€1,234.50"),
+        (1234.5, '_-* #,##0.00\\ "€"_-', "1,234.50 €"),
+        (0, '#,##0;-#,##0;"none"', "none"),
+        (5550199, "000-0000", "555-0199"),
+        (12_300_000, "0.0,,", "12.3"),
+        (1234, "0.00E+00", "1.23E+03"),
+        (0.25, "# ?/?", "0.25"),
+        (3.14159, "0.##", "3.14"),
+        (3, "0.##", "3."),
+        (27 / 24 + 5 / 1440, "[h]:mm", "27:05"),
+        (100 / 1440, "[mm]:ss", "100:00"),
+        (47922, "dd.mm.yyyy", "15.03.2031"),
+        (47922, "d mmmm yyyy", "15 March 2031"),
+        (47922, "ddd d-mmm-yy", "Sat 15-Mar-31"),
+        (47922, "yyyy-mm-dd h:mm:ss", "2031-03-15"),
+        (47922.5, "yyyy-mm-dd h:mm:ss", "2031-03-15 12:00:00"),
+        (0.6041666666666666, "h:mm AM/PM", "2:30 PM"),
+        (0.6041666666666666, "hh:mm", "14:30"),
+        (42, "General", "42"),
+        (42, '"Lot "0', "Lot 42"),
+        (-0.001, "0.00", "0.00"),
+        (-5, "dd.mm.yyyy", "-5"),
+    ],
+)
+def test_a_number_is_shown_as_its_format_says(value, code, shown):
+    assert number_format(code)(value).rstrip(".") == shown.rstrip(".")
+
+
+def test_dates_of_old_macintosh_workbooks_begin_in_1904():
+    assert number_format("yyyy-mm-dd", is_1904=True)(0) == "1904-01-01"
+
+
+@given(
+    st.floats(allow_nan=False, allow_infinity=False), st.text(alphabet='0#?.,%;"\\[]hmsdyeE+-_*@/ €AP', max_size=30)
+)
+def test_no_format_code_breaks_a_number(value, code):
+    assert isinstance(number_format(code)(value), str)
+
+
+@pytest.mark.skipif(not CASES.is_dir(), reason="../shared/cases is not there")
+def test_the_case_of_shown_values_reads_as_the_workbook_looks():
+    document = convert_file(CASES / "x_mix.xlsx", "x_mix.xlsx")
+    assert "| Anchor | 3 | 12.50 EUR | =B2*C2 | 7.5% | 01067 | 2031-03-15 | 14:30:00 | 27:05 |" in document.markdown
+    assert "HIDDEN" not in document.markdown
+    assert "hidden row" not in document.markdown
+    assert 'CONCATENATE("Row ",3)' in document.markdown
+    assert "Quarterly report\n\n| Region | Depot | Q1 | Q2 |" in document.markdown
+    assert "| North | Husum | 3 | 4 |" in document.markdown
+    assert {"hidden_text_left_out", "not_calculated"} <= codes(document)
+
+
+@pytest.mark.skipif(not CASES.is_dir(), reason="../shared/cases is not there")
+def test_formulas_without_values_are_indexed_with_a_sentence():
+    document = convert_file(CASES / "x_formulas.xlsx", "x_formulas.xlsx")
+    assert "=SUM(1,2)" in document.markdown
+    (warning,) = document.warnings
+    assert "2 cells hold a formula that was never calculated" in warning.message
+
+
+def test_hidden_sheets_rows_and_columns_are_left_out_and_counted(tmp_path):
+    workbook = openpyxl.Workbook()
+    sheet = workbook.active
+    for row in (["Item", "Cost price", "Price"], ["Anchor", "secret 11", "12"], ["Buoy", "secret 13", "15"]):
+        sheet.append(row)
+    sheet.column_dimensions["B"].hidden = True
+    sheet.row_dimensions[3].hidden = True
+    other = workbook.create_sheet("Plans")
+    other.append(["merger in May"])
+    other.sheet_state = "hidden"
+    content = saved(workbook)
+    document = read(tmp_path, "a.xlsx", content)
+    assert document.markdown.endswith("| Item | Price |\n| --- | --- |\n| Anchor | 12 |")
+    (warning,) = document.warnings
+    assert "4 hidden pieces of text" in warning.message
+    whole = read(tmp_path, "a.xlsx", content, keeps_hidden=True).markdown
+    assert all(text in whole for text in ("secret 13", "Buoy", "merger in May"))
+
+
+def test_merged_cells_stand_in_every_row_and_column_that_they_cover(tmp_path):
+    workbook = openpyxl.Workbook()
+    sheet = workbook.active
+    for row in (["Depot", "2031", None, "2030"], [None, "Q1", "Q2", "Q1"], ["Kiel", 1, 2, 3], [None, 4, 5, 6]):
+        sheet.append(row)
+    for area in ("A1:A2", "B1:C1", "A3:A4"):
+        sheet.merge_cells(area)
+    assert read(tmp_path, "a.xlsx", saved(workbook)).markdown == (
+        "## Sheet\n\n| Depot | 2031 Q1 | 2031 Q2 | 2030 Q1 |\n| --- | --- | --- | --- |\n"
+        "| Kiel | 1 | 2 | 3 |\n| Kiel | 4 | 5 | 6 |"
+    )
+
+
+def test_a_sheet_with_title_and_unit_and_two_tables(tmp_path):
+    cells = {"A1": "Stock of the depots", "A2": "in tonnes", "A4": "Depot", "B4": "Stock", "A5": "Kiel", "B5": 7}
+    cells |= {
+        "A6": "Husum",
+        "B6": 9,
+        "A9": "Skipper",
+        "B9": "Ship",
+        "C9": "Crew",
+        "A10": "Ulla",
+        "B10": "Falcon",
+        "C10": 4,
+    }
+    assert read(tmp_path, "a.xlsx", make_xlsx({"S": cells})).markdown == (
+        "## S\n\nStock of the depots\n\nin tonnes\n\n| Depot | Stock |\n| --- | --- |\n| Kiel | 7 |\n| Husum | 9 |"
+        "\n\n| Skipper | Ship | Crew |\n| --- | --- | --- |\n| Ulla | Falcon | 4 |"
+    )
+
+
+def test_an_empty_row_inside_a_table_does_not_end_it(tmp_path):
+    cells = {"A1": "Depot", "B1": "Stock", "A2": "Kiel", "B2": 7, "A4": "Husum", "B4": 9, "A5": "Passau", "B5": 3}
+    markdown = read(tmp_path, "a.xlsx", make_xlsx({"S": cells})).markdown
+    assert markdown.count("---") == 2
+    assert markdown.endswith("| Kiel | 7 |\n| Husum | 9 |\n| Passau | 3 |")
+
+
+def test_values_of_every_type_in_a_workbook(tmp_path):
+    cells = {"A1": "k", "B1": "v", "A2": "flag", "B2": True, "A3": "day", "B3": dt.date(2024, 2, 29)}
+    cells |= {
+        "A4": "noon",
+        "B4": dt.time(6, 5),
+        "A5": "long",
+        "B5": dt.timedelta(hours=30),
+        "A6": "big",
+        "B6": 10**15,
+    }
+    markdown = read(tmp_path, "a.xlsx", make_xlsx({"S": cells})).markdown
+    for row in ("| flag | TRUE |", "| day | 2024-02-29 |", "| noon | 6:05:00 |", "| long | 30:00:00 |"):
+        assert row in markdown
+    assert f"| big | {10**15} |" in markdown
+
+
+def test_a_binary_workbook_is_called_by_name(tmp_path):
+    from documents import make_zip
+
+    from openrag_cli.errors import OpenRAGError
+
+    with pytest.raises(OpenRAGError, match="XLSB") as caught:
+        read(tmp_path, "a.xlsb", make_zip({"[Content_Types].xml": "<Types/>", "xl/workbook.bin": b"\x83"}))
+    assert "save it as XLSX" in (caught.value.hint or "")
+
+
+def ods_row(*texts, extra="", attributes=""):
+    cells = "".join(f"<table:table-cell><text:p>{text}</text:p></table:table-cell>" for text in texts)
+    return f"<table:table-row {attributes}>{cells}{extra}</table:table-row>"
+
+
+def test_an_opendocument_spreadsheet_reads_as_it_looks(tmp_path):
+    rows = ods_row("Depot", "Share") + (
+        '<table:table-row><table:table-cell table:number-rows-spanned="2"><text:p>Kiel</text:p></table:table-cell>'
+        '<table:table-cell office:value-type="percentage" office:value="0.125"><text:p>12.5 %</text:p>'
+        "</table:table-cell></table:table-row><table:table-row><table:covered-table-cell/><table:table-cell>"
+        "<text:p>8 <text:span>%</text:span></text:p><office:annotation><text:p>check</text:p></office:annotation>"
+        "</table:table-cell></table:table-row>"
+    )
+    rows += ods_row("hidden", "99 %", attributes='table:visibility="collapse"')
+    empty = '<table:table-cell table:number-columns-repeated="16000"/>'
+    rows += f'<table:table-row table:number-rows-repeated="1048000">{empty}</table:table-row>'
+    tables = f'<table:table table:name="Stock">{rows}</table:table>'
+    tables += f'<table:table table:name="Old" table:style-name="h">{ods_row("gone")}</table:table>'
+    style = '<style:style style:name="h"><style:table-properties table:display="false"/></style:style>'
+    document = read(tmp_path, "a.ods", make_ods(tables, style))
+    assert document.markdown == "## Stock\n\n| Depot | Share |\n| --- | --- |\n| Kiel | 12.5 % |\n| Kiel | 8 % |"
+    assert codes(document) == {"hidden_text_left_out"}
+
+
+def test_rows_and_cells_that_are_repeated_stand_as_often_as_they_say(tmp_path):
+    rows = ods_row("a", "b") + ods_row("x", "y", attributes='table:number-rows-repeated="3"')
+    cell = '<table:table-cell table:number-columns-repeated="2"><text:p>z</text:p></table:table-cell>'
+    rows += f"<table:table-row>{cell}</table:table-row>"
+    document = read(tmp_path, "a.ods", make_ods(f'<table:table table:name="S">{rows}</table:table>'))
+    assert document.markdown.endswith("| x | y |\n| x | y |\n| x | y |\n| z | z |")
