@@ -15,6 +15,7 @@ from typing import Any, TextIO
 
 from openrag_cli.contract import to_json as render
 from openrag_cli.errors import OpenRAGError
+from openrag_cli.store.metadata import rfc3339
 
 BOLD, DIM, RED, GREEN, YELLOW, CYAN = "1", "2", "31", "32", "33", "36"
 PLAIN_WIDTH = 100
@@ -81,7 +82,7 @@ class Output:
 
     def time(self, moment: datetime) -> str:
         """Return a time: local and to the minute for a person, RFC 3339 in UTC for a pipe."""
-        return f"{moment.astimezone():%Y-%m-%d %H:%M}" if self.is_terminal else render.rfc3339(moment)
+        return f"{moment.astimezone():%Y-%m-%d %H:%M}" if self.is_terminal else rfc3339(moment)
 
     # --- stdout
 

@@ -124,21 +124,23 @@ def _warnings(entry: Json) -> tuple[DocumentWarning, ...]:
 
 
 def to_file(entry: Json) -> File:
-    """Return a file from its own or a chunk's metadata; a chunk's lacks what only a file has."""
+    """Return a file from its own or a chunk's metadata; what we know of it stands apart, but for servers before 0.2."""
+    stored = entry.get("stored", entry)
     return File(
         partition=entry["partition"],
         file_id=entry["file_id"],
         revision=entry.get("revision", ""),
-        filename=entry["filename"],
-        media_type=entry.get("media_type", ""),
-        size=entry.get("size", 0),
-        sha256=entry.get("sha256", ""),
-        metadata=entry["metadata"],
-        chunk_count=entry.get("chunk_count", 0),
-        created_at=_time(entry.get("created_at")),
-        updated_at=_time(entry.get("updated_at")),
+        filename=stored["filename"],
+        media_type=stored.get("media_type", ""),
+        size=stored.get("size", 0),
+        sha256=stored.get("sha256", ""),
+        metadata=stored["metadata"],
+        chunk_count=stored.get("chunk_count", 0),
+        created_at=_time(stored.get("created_at")),
+        updated_at=_time(stored.get("updated_at")),
         warnings=_warnings(entry),
         made_by=_made_by(entry.get("made_by")),
+        document_metadata=entry.get("document_metadata") or {},
     )
 
 

@@ -37,11 +37,13 @@ _SPAN = {
     "heading": _list(TEXT), "head": _list(TEXT), "text": TEXT,
 }  # fmt: skip
 _OWNER = {"partition": TEXT, "file_id": TEXT, "filename": TEXT}
+_TIMES = {"created_at": {}, "updated_at": {}, "indexed_at": TIME, "stored_as": TEXT}
+"""What a user or a document says of `created_at` may be anything; `indexed_at` and `stored_as` are ours."""
 PARTITION = _object(partition=TEXT, files=COUNT, chunks=COUNT, created_at=TIME)
 WARNING = _object(code=TEXT, message=TEXT, place=_maybe(TEXT))
 FILE = _object(
-    **_OWNER, media_type=TEXT, size=COUNT, sha256=TEXT, chunk_count=COUNT, revision=TEXT, metadata=ANY_OBJECT,
-    created_at=TIME, updated_at=TIME, warnings=_list(WARNING),
+    **_OWNER, **_TIMES, media_type=TEXT, size=COUNT, sha256=TEXT, chunk_count=COUNT, revision=TEXT,
+    metadata=ANY_OBJECT, document_metadata=ANY_OBJECT, warnings=_list(WARNING),
     made_by=_maybe(_object(reader=TEXT, chunker=TEXT, model=TEXT)),
 )  # fmt: skip
 TASK_ERROR = _object(code=TEXT, message=TEXT, hint=_maybe(TEXT), stage=_maybe(TEXT))
@@ -50,7 +52,7 @@ TASK = _object(
     state={"enum": ["QUEUED", "SERIALIZING", "CHUNKING", "INSERTING", "COMPLETED", "FAILED", "CANCELLED"]},
     created_at=TIME, updated_at=TIME, warnings=_list(WARNING),
 )  # fmt: skip
-CHUNK = _object(**_OWNER, **_SPAN, chunk_id=TEXT, ordinal=COUNT, metadata=ANY_OBJECT)
+CHUNK = _object(**_OWNER, **_SPAN, **_TIMES, chunk_id=TEXT, ordinal=COUNT, metadata=ANY_OBJECT)
 HIT = _object(
     **CHUNK["properties"], rank=COUNT, score=NUMBER, scores={"type": "object", "additionalProperties": NUMBER}
 )

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from openrag_cli.answering.events import Finished, Retrieved
@@ -10,16 +9,12 @@ from openrag_cli.domain import Chunk, File, Hit, LogLine, Partition, Passage, Se
 from openrag_cli.errors import OpenRAGError
 from openrag_cli.ingest.report import Report
 from openrag_cli.retrieval.retriever import Extract, SearchRequest
+from openrag_cli.store.metadata import resolved, rfc3339, said
 
 if TYPE_CHECKING:
     from openrag_cli.sync.runner import SyncOutcome
 
 Json = dict[str, Any]
-
-
-def rfc3339(moment: datetime) -> str:
-    """Return a UTC time to the millisecond, such as 2026-01-31T09:30:00.000Z."""
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def counted(n: int, noun: str) -> str:
@@ -53,19 +48,26 @@ def partition(value: Partition) -> Json:
 
 
 def file(value: File) -> Json:
-    """Return a file."""
+    """Return a file; `metadata` is what is said of it, by the user or else by the document itself.
+
+    What is said of `filename` and `created_at` wins; ours stay readable as `stored_as` and `indexed_at`.
+    """
+    view = resolved(value)
     return {
         "partition": value.partition,
         "file_id": value.file_id,
-        "filename": value.filename,
+        "filename": view["filename"],
         "media_type": value.media_type,
         "size": value.size,
         "sha256": value.sha256,
         "chunk_count": value.chunk_count,
         "revision": value.revision,
-        "metadata": value.metadata,
-        "created_at": rfc3339(value.created_at),
+        "metadata": said(value),
+        "document_metadata": value.document_metadata,
+        "created_at": view["created_at"],
         "updated_at": rfc3339(value.updated_at),
+        "indexed_at": view["indexed_at"],
+        "stored_as": view["stored_as"],
         "warnings": [asdict(warning) for warning in value.warnings],
         "made_by": asdict(value.made_by) if value.made_by else None,
     }
@@ -97,8 +99,9 @@ def log_line(value: LogLine) -> Json:
 
 
 def chunk(value: Chunk, owner: File) -> Json:
-    """Return a chunk of a file."""
+    """Return a chunk of a file, with what is said of the file as `file` shows it."""
     span = value.span
+    view = resolved(owner)
     return {
         "partition": owner.partition,
         "file_id": owner.file_id,
@@ -112,8 +115,9 @@ def chunk(value: Chunk, owner: File) -> Json:
         "heading": list(span.heading),
         "head": list(span.head),
         "text": span.text,
-        "filename": owner.filename,
-        "metadata": owner.metadata,
+        "filename": view["filename"],
+        "metadata": said(owner),
+        **{name: view[name] for name in ("created_at", "updated_at", "indexed_at", "stored_as")},
     }
 
 
@@ -177,7 +181,7 @@ def passage(value: Passage) -> Json:
         "n": value.number,
         "partition": value.file.partition,
         "file_id": value.file.file_id,
-        "filename": value.file.filename,
+        "filename": resolved(value.file)["filename"],
         "chunk_id": value.chunk_id,
         "page": value.page,
         "line_start": value.line_start,

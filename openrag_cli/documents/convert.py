@@ -26,6 +26,7 @@ from openrag_cli.documents.versions import reader_of
 from openrag_cli.documents.witness import WITNESSES
 from openrag_cli.domain import Document, DocumentWarning
 from openrag_cli.errors import IngestError
+from openrag_cli.store.metadata import document_metadata
 
 __all__ = ["SUPPORTED", "Limits", "convert_file", "media_type_of"]
 
@@ -54,7 +55,7 @@ def convert_file(
     _check_size(path, limits)
     media_type = _media_type(path, filename)
     source = Source(path, filename, media_type, limits, report_pages or _ignore_pages, keeps_hidden)
-    document = _cleaned(_READERS.get(media_type, read_text)(source))
+    document = _with_metadata(_cleaned(_READERS.get(media_type, read_text)(source)))
     document = replace(document, reader=reader_of(media_type))
     if not document.markdown.strip():
         raise IngestError("no text was found in it", reason="no_text")
@@ -131,3 +132,11 @@ def _cleaned(document: Document) -> Document:
     if "\x00" in document.markdown:
         return replace(document, markdown=document.markdown.replace("\x00", " "))
     return document
+
+
+def _with_metadata(document: Document) -> Document:
+    """Return the document with what it says of itself as it can be kept, and a warning for what cannot."""
+    if not document.metadata:
+        return document
+    kept, warnings = document_metadata(document.metadata)
+    return replace(document, metadata=kept, warnings=(*document.warnings, *warnings))

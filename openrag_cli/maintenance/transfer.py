@@ -30,6 +30,7 @@ from openrag_cli.maintenance.parquet import read_vectors, vector_writer
 from openrag_cli.retrieval.retriever import Retriever, in_groups
 from openrag_cli.store.blobs import BlobStore
 from openrag_cli.store.catalog import Catalog
+from openrag_cli.store.metadata import check_metadata, document_metadata, tame
 
 if TYPE_CHECKING:
     import numpy as np
@@ -137,6 +138,7 @@ def _file_entry(file: File, document: Document) -> dict[str, Any]:
         "size": file.size,
         "sha256": file.sha256,
         "metadata": file.metadata,
+        "document_metadata": file.document_metadata,
         "created_at": file.created_at.isoformat(),
         "updated_at": file.updated_at.isoformat(),
         "pages": [[page.number, page.start, page.end] for page in document.pages],
@@ -225,7 +227,9 @@ class Export:
         pages = tuple(Page(*page) for page in entry["pages"])
         warnings = tuple(DocumentWarning(**warning) for warning in entry.get("warnings", ()))
         reader = str(entry.get("reader", ""))
-        document = Document(entry["text"], pages, entry["media_type"], warnings=warnings, reader=reader)
+        own, more = document_metadata(entry.get("document_metadata", {}))
+        warnings = (*warnings, *more)
+        document = Document(entry["text"], pages, entry["media_type"], warnings=warnings, metadata=own, reader=reader)
         sha256 = str(entry["sha256"])
         if not sha256.isalnum():
             raise ValueError(f"{sha256!r} is no sha256")
@@ -234,7 +238,7 @@ class Export:
             filename=entry["filename"],
             media_type=entry["media_type"],
             sha256=sha256,
-            metadata=entry["metadata"],
+            metadata=check_metadata(tame(entry["metadata"])),  # 0.1.0 took keys that are ours
             converted=Converted(document, tuple(spans.get(entry["file_id"], ())), str(entry.get("chunker", ""))),
             original=self._folder / ORIGINALS / sha256,
         )

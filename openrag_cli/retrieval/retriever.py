@@ -21,6 +21,7 @@ from openrag_cli.index.table import Index
 from openrag_cli.inference.onnx_embedder import Embedder
 from openrag_cli.retrieval import filters
 from openrag_cli.store.catalog import Catalog
+from openrag_cli.store.metadata import resolved
 
 if TYPE_CHECKING:
     import numpy as np
@@ -222,12 +223,7 @@ class Retriever:
     def _filtered(self, request: SearchRequest) -> set[str]:
         condition = filters.parse(request.filter)
         files = [file for name in dict.fromkeys(request.partitions) for file in self._catalog.files(name)]
-        own = ("filename", "file_id", "media_type", "size")
-        return {
-            file.revision
-            for file in files
-            if condition({**{name: getattr(file, name) for name in own}, **file.metadata})
-        }
+        return {file.revision for file in files if condition(resolved(file))}
 
     def _look(
         self, request: SearchRequest, vector: "np.ndarray | None", depth: int, scope: Scope

@@ -15,6 +15,7 @@ from openrag_cli.server import openai_schemas as shapes
 from openrag_cli.server.error_handlers import body as error_body
 from openrag_cli.server.error_handlers import status_of
 from openrag_cli.server.sse import DONE, event
+from openrag_cli.store.metadata import resolved
 
 LinkOf = Callable[[str], str]
 Json = dict[str, Any]
@@ -169,7 +170,7 @@ class OpenAIAnswer:
             n=passage.number,
             partition=passage.file.partition,
             file_id=passage.file.file_id,
-            filename=passage.file.filename,
+            filename=resolved(passage.file)["filename"],
             page=passage.page,
             line_start=passage.line_start,
             line_end=passage.line_end,
@@ -182,7 +183,7 @@ class OpenAIAnswer:
 
 def _title(passage: Passage) -> str:
     where = f"p.{passage.page}" if passage.page else f"l.{passage.line_start}"
-    return f"{passage.file.filename} {where}"
+    return f"{resolved(passage.file)['filename']} {where}"
 
 
 def _usage(finished: Finished) -> shapes.UsageBody:

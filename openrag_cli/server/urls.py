@@ -8,6 +8,10 @@ from fastapi import Request
 from openrag_cli.contract import to_json as render
 from openrag_cli.domain import Chunk, File, Task
 from openrag_cli.engine import Engine
+from openrag_cli.store.metadata import resolved, rfc3339
+
+FILE_KEYS = frozenset({"filename", "metadata", "created_at", "updated_at", "indexed_at", "stored_as"})
+"""What a chunk shows of its file."""
 
 
 def engine_of(request: Request) -> Engine:
@@ -54,11 +58,32 @@ def task_facts(task: Task) -> dict[str, Any]:
 
 
 def file_metadata(file: File) -> dict[str, Any]:
-    """Return what is known of a file, beside its own metadata flat (ours win) and again whole under `metadata`."""
-    return {**file.metadata, **render.file(file)}
+    """Return the one view of a file, flat; what is said of it again under `metadata`, what we know under `stored`."""
+    return {**resolved(file), **_apart(file)}
+
+
+def _apart(file: File) -> dict[str, Any]:
+    stored = {
+        "filename": file.filename,
+        "media_type": file.media_type,
+        "size": file.size,
+        "sha256": file.sha256,
+        "chunk_count": file.chunk_count,
+        "created_at": rfc3339(file.created_at),
+        "updated_at": rfc3339(file.updated_at),
+        "metadata": file.metadata,
+    }
+    body = render.file(file)
+    return {name: body[name] for name in ("metadata", "document_metadata", "warnings", "made_by")} | {
+        "stored": stored
+    }
 
 
 def chunk_metadata(chunk: Chunk, file: File) -> dict[str, Any]:
-    """Return what is known of a chunk, beside its file's metadata flat (ours win) and again whole under `metadata`."""
+    """Return what is known of a chunk, over the view of its file as `file_metadata` shows it."""
     known = {key: value for key, value in render.chunk(chunk, file).items() if key not in {"text", "chunk_id"}}
-    return {**file.metadata, "_id": chunk.id, **known}
+    return {
+        **file_metadata(file),
+        **{key: value for key, value in known.items() if key not in FILE_KEYS},
+        "_id": chunk.id,
+    }

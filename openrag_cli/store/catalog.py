@@ -36,6 +36,7 @@ def to_file(row: sqlite3.Row) -> File:
         updated_at=at(row["updated_at"]),
         warnings=to_warnings(row["warnings"]),
         made_by=MadeBy(*json.loads(row["made_by"])) if row["made_by"] else None,
+        document_metadata=json.loads(row["document_metadata"]),
     )
 
 

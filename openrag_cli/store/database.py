@@ -28,8 +28,9 @@ from openrag_cli.errors import (
     os_errors,
 )
 from openrag_cli.fsync import fsync
+from openrag_cli.store.metadata import tamed
 
-FORMAT = 5
+FORMAT = 6
 """The store format that this version writes (`PRAGMA user_version`): the number of the last file in `schema/`."""
 
 BUSY_TIMEOUT_S = 30.0
@@ -137,6 +138,7 @@ class Database:
                 f"the file system of {self.path.parent} cannot hold a store: SQLite's WAL does not work there",
                 hint="put the store on a local disk with --store",
             )
+        connection.create_function("tamed_metadata", 1, tamed, deterministic=True)
         connection.execute("BEGIN IMMEDIATE")
         try:
             version = connection.execute("PRAGMA user_version").fetchone()[0]

@@ -142,6 +142,26 @@ def _plain(value: Any, room: int = 64) -> Any:
     return str(value)
 
 
+def tame(metadata: Metadata) -> Metadata:
+    """Return metadata that 0.1.0 took, within today's rules: keys that are ours begin with `user.` instead, and a value
+    that lies deeper than we keep becomes its JSON text."""
+    most = limits.most("metadata_depth") - 1
+    return {
+        f"user.{key}" if key in RESERVED else key: json.dumps(value) if limits.depth(value) > most else value
+        for key, value in metadata.items()
+    }
+
+
+def tamed(text: str) -> str:
+    """Return the JSON of `tame`, for the migration of a store; what is within the rules stays as it is written."""
+    try:
+        metadata = json.loads(text)
+    except RecursionError:
+        return json.dumps({"unreadable": text})
+    kept = tame(metadata)
+    return text if kept == metadata else json.dumps(kept)
+
+
 def said(file: File) -> Metadata:
     """Return what is said of a file: the user's word over the document's own; what would be ours is left out."""
     return {key: value for key, value in (file.document_metadata | file.metadata).items() if key not in RESERVED}

@@ -35,10 +35,11 @@ def publish(connection: sqlite3.Connection, completion: Completion) -> None:
         failpoint("replacing")
         hand_on(connection, row["id"], row["revision"], upload)
     columns = "revision, filename, media_type, size, sha256, metadata, chunk_count, warnings, updated_at, made_by"
-    columns += ", refresh_tried"
+    columns += ", refresh_tried, document_metadata"
     values = [getattr(upload, name) for name in ("revision", "filename", "media_type", "size", "sha256")]
     warnings, made_by = from_warnings(completion.document.warnings), pack_made_by(completion.made_by)
     values += [json.dumps(upload.metadata), completion.chunk_count, warnings, now_ms(), made_by, ""]
+    values += [json.dumps(completion.document.metadata)]
     updates = ", ".join(f"{name} = excluded.{name}" for name in columns.split(", "))
     marks = ", ".join("?" for _ in values)
     connection.execute(

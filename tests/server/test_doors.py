@@ -32,3 +32,37 @@ def test_a_filter_with_a_number_of_five_thousand_digits_is_no_bug(client, partit
     found = client.get(path, params={"text": "keys", "filter": "year < " + "9" * 5000})
     assert found.status_code == 200
     assert len(found.json()["documents"]) == 1
+
+
+@pytest.mark.parametrize("key", ["file_id", "partition", "revision", "chunk_id", "_id", "link", "score"])
+def test_metadata_that_is_ours_is_refused_at_every_door(client, partition, key):
+    path = f"/indexer/partition/{partition}/file/f1"
+    added(client, path, KEYS)
+    evil = f'{{"{key}": "zz"}}'
+    for refused in (
+        client.patch(path, data={"metadata": evil}),
+        client.put(path, files={"file": ("a.md", KEYS.encode())}, data={"metadata": evil}),
+        add(client, f"/indexer/partition/{partition}/file/f2", KEYS, metadata=evil),
+    ):
+        assert (refused.status_code, refused.json()["code"]) == (400, "invalid_metadata")
+        assert "chunk_id" in refused.json()["detail"]
+
+
+def test_a_client_that_says_created_at_reads_it_everywhere(client, partition):
+    path = f"/indexer/partition/{partition}/file/f1"
+    said = '{"created_at": "2001-01-01T00:00:00+00:00", "filename": "other.md", "size": "XL"}'
+    added(client, path, KEYS, name="keys.md", metadata=said)
+    base = f"/partition/{partition}"
+    hit = client.get(f"/search{base}", params={"text": "keys", "filter": 'size = "XL"'}).json()["documents"][0]
+    views = [
+        client.get(base).json()["files"][0],
+        client.get(f"{base}/file/f1").json()["metadata"],
+        hit["metadata"],
+        client.get(hit["link"]).json()["metadata"],
+    ]
+    for view in views:
+        assert view["created_at"] == "2001-01-01T00:00:00+00:00"
+        assert (view["filename"], view["stored_as"], view["size"]) == ("other.md", "keys.md", "XL")
+        assert view["indexed_at"] > "2020"
+    disposition = client.get(f"{base}/content/f1").headers["content-disposition"]
+    assert "keys.md" in disposition

@@ -17,7 +17,7 @@ def remote(cli, server):
     return call
 
 
-VOLATILE = {"revision", "created_at", "updated_at", "chunk_id", "seconds", "task_id"}
+VOLATILE = {"revision", "created_at", "indexed_at", "updated_at", "chunk_id", "seconds", "task_id"}
 
 
 def _stable(value):

@@ -13,6 +13,7 @@ from openrag_cli.cli.output import human_size
 from openrag_cli.contract import to_json as render
 from openrag_cli.errors import InvalidInput, os_errors
 from openrag_cli.fsync import fsync
+from openrag_cli.store.metadata import rfc3339
 
 FileArgument = Annotated[str, typer.Argument(metavar="FILE|-", help="The backup; - is standard output or input.")]
 
@@ -58,7 +59,7 @@ def backup(ctx: typer.Context, file: FileArgument) -> None:
             "chunks": report.chunks,
             "members": report.members,
             "size": report.size,
-            "created_at": render.rfc3339(report.created_at),
+            "created_at": rfc3339(report.created_at),
         }
         context.out.json(render.document("backup", body))
     else:

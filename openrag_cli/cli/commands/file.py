@@ -29,6 +29,7 @@ from openrag_cli.errors import DocumentNotFound, InvalidInput, PathNotFound
 from openrag_cli.ingest.add_files import AddOptions, IfExists
 from openrag_cli.ingest.discovery import FileList, Source
 from openrag_cli.ingest.report import Failure, Report
+from openrag_cli.store.metadata import said
 
 app = typer.Typer(help="Add, sync, refresh, list, show, get, edit, replace and delete files.", no_args_is_help=True)
 app.command("add")(add.add)
@@ -149,7 +150,10 @@ def edit(
     if context.out.is_json:
         context.out.json(render.document("file", render.file(file)))
     else:
-        context.out.note(f"{file_id}: metadata is now {json.dumps(file.metadata, ensure_ascii=False)}")
+        context.out.note(f"{file_id}: metadata is now {json.dumps(said(file), ensure_ascii=False)}")
+    for key in remove:
+        if key in said(file):
+            context.out.warn(f"the document itself says {key}: hide it with -m {key}=null")
 
 
 @app.command("replace")

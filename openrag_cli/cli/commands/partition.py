@@ -10,6 +10,7 @@ from openrag_cli.cli.commands.options import YesOption
 from openrag_cli.cli.output import Column
 from openrag_cli.contract import to_json as render
 from openrag_cli.ingest.report import Report
+from openrag_cli.store.metadata import rfc3339
 
 app = typer.Typer(help="List, create, show and delete partitions: named sets of files.", no_args_is_help=True)
 
@@ -35,7 +36,7 @@ def list_partitions(ctx: typer.Context) -> None:
         Column("CHUNKS", True),
         Column("CREATED", is_optional=True),
     )
-    rows = [(p.name, p.file_count, p.chunk_count, render.rfc3339(p.created_at)) for p in partitions]
+    rows = [(p.name, p.file_count, p.chunk_count, rfc3339(p.created_at)) for p in partitions]
     context.out.table(columns, rows, empty="no partitions yet: openrag file add PATH -p NAME")
 
 

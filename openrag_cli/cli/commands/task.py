@@ -15,6 +15,7 @@ from openrag_cli.cli.output import Column
 from openrag_cli.contract import to_json as render
 from openrag_cli.domain import Task, TaskState
 from openrag_cli.errors import InvalidInput, NotFound, OpenRAGError
+from openrag_cli.store.metadata import rfc3339
 
 app = typer.Typer(help="See, wait for, retry, cancel and run indexing tasks.", no_args_is_help=True)
 
@@ -123,7 +124,7 @@ def log(
     while True:
         is_final = context.engine.task(task_id).state.is_final
         for line in lines[n_shown:]:
-            context.out.line(f"{render.rfc3339(line.at)} {line.level} {line.message}")
+            context.out.line(f"{rfc3339(line.at)} {line.level} {line.message}")
         sys.stdout.flush()  # into a pipe too: somebody follows
         n_shown = len(lines)
         if is_final or not follow:

@@ -13,6 +13,7 @@ from typing import Any
 from openrag_cli.documents.versions import chunker
 from openrag_cli.domain import Document, DocumentWarning, Page, Span
 from openrag_cli.errors import IngestError, OpenRAGError, UnsupportedFormat
+from openrag_cli.store.metadata import document_metadata
 
 _LENGTH = struct.Struct(">I")
 HEADER_BYTES = _LENGTH.size
@@ -86,12 +87,14 @@ def converted_from(message: Message) -> Converted:
         KeyError, TypeError, ValueError: the message has not that form.
     """
     fields = message["document"]
+    metadata, more = document_metadata(dict(fields["metadata"]))  # a hostile child may say anything
     document = Document(
         markdown=str(fields["markdown"]),
         pages=tuple(Page(**page) for page in fields["pages"]),
         media_type=str(fields["media_type"]),
         has_headings=bool(fields["has_headings"]),
-        warnings=tuple(DocumentWarning(**warning) for warning in fields["warnings"]),
+        warnings=(*(DocumentWarning(**warning) for warning in fields["warnings"]), *more),
+        metadata=metadata,
         reader=str(fields["reader"]),
     )
     return Converted(document, tuple(_span(document.markdown, row) for row in message["spans"]), chunker())
