@@ -46,6 +46,7 @@ OWNERS = {
     "tokenizers": {"inference"},
     "semantic_text_splitter": {"documents"},
     "markitdown": {"documents"},
+    "lxml": {"documents"},
     "pypdfium2": {"documents"},
     "xlrd": {"documents"},
     "charset_normalizer": {"documents"},

@@ -68,10 +68,7 @@ class Notes:
 
         What was left out with a word of its own is not missed.
         """
-        source: Counter[str] = Counter()
-        for text in witness:
-            source += letters(text)
-        source -= self._letters
+        source = letters("".join(witness)) - self._letters
         n_letters = source.total()
         n_kept = n_letters - (source - letters(markdown)).total()
         if n_letters < _LEAST_LETTERS or n_kept >= LEAST_SHARE * n_letters:

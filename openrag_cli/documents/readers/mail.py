@@ -6,7 +6,7 @@ from email.message import EmailMessage
 from openrag_cli.documents.encoding import NotText, decode_text
 from openrag_cli.documents.media_types import EML
 from openrag_cli.documents.readers.base import Source, cut, parser_errors, read_bytes
-from openrag_cli.documents.readers.markup import html_to_markdown
+from openrag_cli.documents.readers.html import fragment_markdown
 from openrag_cli.domain import Document, DocumentWarning
 
 _HEADERS = ("From", "To", "Cc", "Date")
@@ -26,7 +26,7 @@ def read_mail(source: Source) -> Document:
         assert isinstance(mail, EmailMessage)
         subject = " ".join(str(mail.get("Subject", "")).split())
         head = [f"{name}: {mail[name]}" for name in _HEADERS if mail[name]]
-        body, attachments = _body_and_attachments(mail)
+        body, attachments = _body_and_attachments(mail, source)
     parts = [f"# {subject}" if subject else "", "\n".join(head), body.strip()]
     markdown, warnings = cut("\n\n".join(part for part in parts if part), source.limits.max_chars)
     if attachments:
@@ -36,7 +36,7 @@ def read_mail(source: Source) -> Document:
     return Document(markdown, media_type=EML, has_headings=True, warnings=warnings)
 
 
-def _body_and_attachments(message: EmailMessage) -> tuple[str, list[str]]:
+def _body_and_attachments(message: EmailMessage, source: Source) -> tuple[str, list[str]]:
     plain: list[str] = []
     html: list[str] = []
     attachments: list[str] = []
@@ -52,7 +52,7 @@ def _body_and_attachments(message: EmailMessage) -> tuple[str, list[str]]:
             html.append(_text(part))
     if any(text.strip() for text in plain):
         return "\n\n".join(plain), attachments
-    return "\n\n".join(html_to_markdown(text) for text in html), attachments
+    return "\n\n".join(fragment_markdown(text, source) for text in html), attachments
 
 
 def _text(part: EmailMessage) -> str:

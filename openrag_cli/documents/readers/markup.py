@@ -13,18 +13,15 @@ from openrag_cli.documents.encoding import NotText, decode_text
 from openrag_cli.documents.media_types import DOCX, EPUB, HTML, MSG, PPTX, RSS, XML
 from openrag_cli.documents.readers.archive import checked_archive
 from openrag_cli.documents.readers.base import Source, cut, parser_errors, read_bytes
+from openrag_cli.documents.readers.html import page_markdown
 from openrag_cli.documents.readers.pdf import join_pages
 from openrag_cli.documents.readers.plain import read_text
 from openrag_cli.domain import Document, DocumentWarning
 from openrag_cli.errors import IngestError, UnsupportedFormat
 
-MAX_COLSPAN = 20
-"""markdownify writes a cell for each column that a cell spans: an 88 KB page became 4 MB of pipes."""
-
 MARKUP_BYTES_PER_PAGE = 30_000
 """What counts as a page of HTML or XML for the time that it may take: an honest file of 12 MB takes 27 s."""
 
-_COLSPAN = re.compile(r"(<t[dh]\b[^<>]{0,400}?\bcolspan\s*=\s*[\"']?\s*)(\d{2,})", re.IGNORECASE)
 _DATA_IMAGE = re.compile(r"!\[([^\]\n]*)\]\(data:[^)\s]*(?:\s+\"[^\"\n]*\")?\)")
 # Escapes would make `snake\\_case` of a name that users search for.
 _VERBATIM = {"escape_underscores": False, "escape_asterisks": False}
@@ -88,21 +85,7 @@ def read_msg(source: Source) -> Document:
 
 def read_html(source: Source) -> Document:
     """Read a web page, scripts and styles left out; its title becomes the first heading unless the text has it."""
-    return _document(source, html_to_markdown(_markup(source, "web page")), HTML)
-
-
-def html_to_markdown(html: str) -> str:
-    """Return the text of an HTML page or fragment as Markdown.
-
-    Raises:
-        IngestError: the parser gave up on it.
-    """
-    html = _COLSPAN.sub(lambda match: match[1] + str(min(int(match[2][:6]), MAX_COLSPAN)), html)
-    stream = io.BytesIO(html.encode("utf-8", "replace"))
-    result = _result("HtmlConverter", stream, "web page", charset="utf-8")
-    title = " ".join(str(result.title or "").split())
-    markdown = str(result.markdown)
-    return f"# {title}\n\n{markdown}" if title and title not in markdown else markdown
+    return _document(source, page_markdown(_markup(source, "web page"), source), HTML)
 
 
 def read_feed(source: Source) -> Document:

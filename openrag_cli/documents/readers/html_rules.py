@@ -1,0 +1,99 @@
+"""What the elements of HTML are to a reader of text: blocks, marks, hidden, layout."""
+
+import re
+from typing import Any
+
+MAX_COLSPAN = 20
+"""An 88 KB page of wide spans became 4 MB of bars once."""
+
+HEADINGS = {f"h{level}": level for level in range(1, 7)}
+BLOCKS = frozenset(
+    {
+        "address", "article", "aside", "body", "caption", "center", "details", "dialog", "dir", "div", "dl", "dt",
+        "fieldset", "figcaption", "figure", "footer", "form", "head", "header", "hgroup", "html", "legend", "li",
+        "main", "menu", "nav", "noframes", "ol", "optgroup", "option", "p", "search", "section", "summary", "svg",
+        "tbody", "td", "tfoot", "th", "thead", "tr", "ul", "frameset", "noscript", "math", "desc",
+    })  # fmt: skip
+APART = frozenset(["button", "label", "meter", "output", "progress", "textarea", "text"])
+"""Inline elements that a browser draws apart from their neighbours."""
+
+WITHOUT_TEXT = frozenset(
+    {
+        "script", "style", "link", "meta", "base", "source", "track", "param", "area", "embed", "iframe", "audio",
+        "video", "canvas", "object", "applet", "title", "rp", "annotation", "annotation-xml", "datalist", "colgroup",
+        "col",
+    })  # fmt: skip
+LINE_MARKS: dict[str, dict[str, Any]] = {
+    "b": {"is_bold": True}, "strong": {"is_bold": True}, "i": {"is_italic": True}, "em": {"is_italic": True},
+    "cite": {"is_italic": True}, "var": {"is_italic": True}, "dfn": {"is_italic": True},
+    "s": {"is_struck": True}, "strike": {"is_struck": True}, "del": {"is_struck": True},
+    "sup": {"shift": 1}, "sub": {"shift": -1},
+}  # fmt: skip
+SHOWN_INPUTS = frozenset({
+        "text", "search", "email", "tel", "url", "number", "date", "time", "month", "week", "submit", "reset", "button",
+    })  # fmt: skip
+
+_HIDDEN_STYLE = re.compile(
+    r"(?:^|;)\s*(?:display\s*:\s*none|visibility\s*:\s*hidden|opacity\s*:\s*0(?:\.0+)?\s*(?:;|!|$)"
+    r"|font-size\s*:\s*0(?:px|pt|em|%)?\s*(?:;|!|$)|mso-hide\s*:\s*all)",
+    re.IGNORECASE,
+)
+_CSS_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
+_CSS_RULE = re.compile(r"([^{}]+)\{([^{}]*)\}")
+_SIMPLE_SELECTOR = re.compile(r"(?:[a-z]+)?[.#][\w-]+")
+_MAX_CSS = 1 << 20
+_LAYOUT_ROLES = frozenset({"presentation", "none"})
+
+
+def hidden_names(root: Any) -> frozenset[str]:
+    """Return the classes (`.name`) and ids (`#name`) that the page's own style sheets hide, outside of media rules."""
+    names: set[str] = set()
+    for style in root.iter("style"):
+        css = _CSS_COMMENT.sub("", "".join(style.itertext())[:_MAX_CSS])
+        if "@media" in css:
+            css = css[: css.index("@media")]
+        for selectors, rules in _CSS_RULE.findall(css):
+            if _HIDDEN_STYLE.search(rules):
+                found = (selector.strip() for selector in selectors.split(","))
+                names |= {
+                    name[min(name.find(c) for c in ".#" if c in name) :]
+                    for name in found
+                    if _SIMPLE_SELECTOR.fullmatch(name)
+                }
+    return frozenset(names)
+
+
+def is_hidden(element: Any, names: frozenset[str]) -> bool:
+    """Whether a browser does not show an element: by its kind, its attributes, its style or the page's style sheet."""
+    if element.tag in {"template", "noscript"} or "hidden" in element.attrib:
+        return bool(element.get("hidden") != "until-found")
+    style = element.get("style")
+    if style and _HIDDEN_STYLE.search(style):
+        return True
+    if not names:
+        return False
+    classes = (element.get("class") or "").split()
+    return any(f".{name}" in names for name in classes) or f"#{element.get('id')}" in names
+
+
+def is_layout(table: Any, rows: list[tuple[Any, list[Any]]]) -> bool:
+    """Whether a table only places things on a page: it says so, has one column, or holds whole parts of a page."""
+    if (table.get("role") or "").lower() in _LAYOUT_ROLES:
+        return True
+    if max((len(cells) for _, cells in rows), default=0) <= 1:
+        return True
+    has_heads = any(cell.tag == "th" for _, cells in rows for cell in cells) or table.find("caption") is not None
+    if has_heads:
+        return False
+    return any(_holds_parts(cell) for _, cells in rows for cell in cells)
+
+
+def _holds_parts(cell: Any) -> bool:
+    n_paragraphs = 0
+    for element in cell.iter():
+        if element.tag in HEADINGS or element.tag in {"form", "article", "section", "pre", "blockquote"}:
+            return True
+        if element.tag == "table" and sum(1 for _ in element.iter("td", "th")) > 6:
+            return True
+        n_paragraphs += element.tag == "p"
+    return n_paragraphs > 3
