@@ -24,6 +24,7 @@ from openrag_cli.cli.completion import TREE
 from openrag_cli.cli.completion_scripts import PATHS, SCRIPTS
 from openrag_cli.cli.help_formatter import choices_of, metavar_of
 from openrag_cli.cli.main import app
+from openrag_cli.config import folder_trust
 from openrag_cli.config.settings import SETTINGS
 from openrag_cli.contract import schemas as contract
 
@@ -253,6 +254,15 @@ def config_page() -> str:
         "Settings are TOML, in openrag.toml of the current folder and in config.toml of the user's configuration folder. "
         "A flag wins over the environment, that over openrag.toml, that over the user's file, that over the default. "
         "A dot in a name is a table: llm.model is model in [llm]. Unknown keys are errors."
+    )
+    lines += [".Sh TRUST"]
+    lines += _prose(
+        "A folder may be somebody else's, and a setting such as llm.base_url says where passages and keys are sent. "
+        f"From its openrag.toml only {', '.join(sorted(folder_trust.FREE_KEYS))} are taken without a question; "
+        "every other key is ignored, with one line on standard error that names it, until `openrag config trust` was given "
+        "in that folder. Trust is for the content of the file: a change asks again. `openrag config untrust` ends it. "
+        "`openrag config set --project` keeps the trust of a file that it makes, or whose keys were all obeyed. What is kept "
+        "is the hash of the trusted content, in trusted-folders of the user's state folder. The user's own file needs no trust."
     )
     lines += [".Sh SETTINGS", ".Bl -tag -width Ds"]
     for setting in SETTINGS:

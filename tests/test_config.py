@@ -8,15 +8,23 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from openrag_cli.config.folder_trust import trust
 from openrag_cli.config.settings import SETTINGS, Config, load, project_config_path, user_config_path
 from openrag_cli.errors import ConfigError
 
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty current folder."""
+    """An empty current folder, and a state folder of its own."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     return tmp_path
+
+
+def write_trusted(folder: Path, text: str) -> None:
+    """Write the file of a folder and trust it."""
+    (folder / "openrag.toml").write_text(text)
+    trust(project_config_path(), text.encode())
 
 
 def load_from(
@@ -26,6 +34,7 @@ def load_from(
     environ = {"OPENRAG_CONFIG": str(folder / "user.toml")}
     for path, value in ((folder / "openrag.toml", project), (folder / "user.toml", user)):
         path.write_text("" if value is None else f"threads = {value}\n")
+    trust(project_config_path(), (folder / "openrag.toml").read_bytes())
     if environment is not None:
         environ["OPENRAG_THREADS"] = environment
     return load({"threads": flag}, environ)
@@ -86,7 +95,7 @@ def test_every_setting_can_be_given_in_every_place(setting: Any, home: Path) -> 
         ({}, {setting.env[0]: value}, ""),
         ({}, {}, f"{setting.key} = '{value}'"),
     ):
-        (home / "openrag.toml").write_text(text)
+        write_trusted(home, text)
         config = load(flags, environ | {"OPENRAG_CONFIG": os.devnull})
         assert getattr(config.settings, setting.attribute) == parsed
         assert config.origins[setting.key] != "default"
@@ -109,7 +118,7 @@ JUNK = st.sampled_from(
 def test_a_value_of_the_wrong_kind_is_a_configuration_error_or_taken_never_a_traceback(
     key: str, value: str, home: Path
 ) -> None:
-    (home / "openrag.toml").write_text(f"{key} = {value}\n")
+    write_trusted(home, f"{key} = {value}\n")
     try:
         load({}, {"OPENRAG_CONFIG": os.devnull})
     except ConfigError as exc:
@@ -133,7 +142,7 @@ def test_no_text_in_a_variable_gives_a_traceback(text: str) -> None:
 
 
 def test_an_unknown_key_names_the_nearest_one(home: Path) -> None:
-    (home / "openrag.toml").write_text("thread = 2\n")
+    write_trusted(home, "thread = 2\n")
     with pytest.raises(ConfigError, match="no setting 'thread'") as caught:
         load({}, {"OPENRAG_CONFIG": os.devnull})
     assert caught.value.hint == "did you mean 'threads'?"
@@ -153,7 +162,7 @@ def test_a_file_that_cannot_be_read_is_named(home: Path) -> None:
 
 
 def test_a_secret_is_not_shown_in_an_error(home: Path) -> None:
-    (home / "openrag.toml").write_text("token = ['hunter2']\n")
+    write_trusted(home, "token = ['hunter2']\n")
     with pytest.raises(ConfigError) as caught:
         load({}, {"OPENRAG_CONFIG": os.devnull})
     assert "hunter2" not in caught.value.message

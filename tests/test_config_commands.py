@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from openrag_cli.cli.exit_codes import ExitCode
 from openrag_cli.config.edit import set_value, unset_value
-from openrag_cli.config.settings import SETTINGS, load
+from openrag_cli.config.folder_trust import trust
+from openrag_cli.config.settings import SETTINGS, load, project_config_path
 
 SAMPLES = ["/some/where", "french", "3", "true", "json", "debug", "http://here/v1", "600", "a,b"]
 
@@ -17,6 +18,7 @@ SAMPLES = ["/some/where", "french", "3", "true", "json", "debug", "http://here/v
 def test_show_tells_every_setting_and_where_it_comes_from(cli, environment, tmp_path):
     environment.setenv("OPENRAG_LLM_MODEL", "qwen")
     (tmp_path / "openrag.toml").write_text("threads = 2\n[llm]\nbase_url = 'http://here/v1'\n")
+    assert cli("config", "trust").code == 0
     environment.delenv("OPENRAG_THREADS")
     shown = cli("config", "show", "--origin", "--json", "--store", "elsewhere").json
     assert shown["schema"] == "openrag.settings/1"
@@ -106,6 +108,8 @@ def test_flag_wins_over_environment_over_project_over_user(environment, tmp_path
         path.unlink(missing_ok=True)
         if at in given_in:
             set_value(path, setting.key, texts[at])
+    if 2 in given_in:
+        trust(project_config_path(), project.read_bytes())
     flags = {setting.key: texts[0]} if 0 in given_in else {}
     environ = {"OPENRAG_CONFIG": str(user)} | ({setting.env[0]: texts[1]} if 1 in given_in else {})
     found = load(flags, environ)

@@ -227,6 +227,9 @@ def test_every_command_prints_what_its_schema_says(filled, cli, tmp_path):
     run("config set", "threads", "2")
     run("config get", "threads")
     run("config unset", "threads")
+    (tmp_path / "openrag.toml").write_text("threads = 2\n")
+    run("config trust")
+    run("config untrust")
     run("export", "-p", "ops", "-o", "out")
     run("import", "out", "-p", "again")
     run("backup", "b.tar")
@@ -290,6 +293,7 @@ def test_every_topic_tells_all_there_is(cli, topic):
         "output": list(contract.SHAPES),
         "filters": ["contains", "exists", "not"],
         "limits": ["max_file_bytes", "invalid_metadata", "cut"],
+        "trust": ["config trust", "top_k", "llm.base_url"],
     }[topic]
     assert all(needle in text for needle in needles)
     assert max(map(len, text.splitlines())) <= 130

@@ -5,6 +5,7 @@ import textwrap
 
 from openrag_cli import limits
 from openrag_cli.cli.exit_codes import ExitCode
+from openrag_cli.config.folder_trust import FREE_KEYS
 from openrag_cli.config.settings import SETTINGS
 from openrag_cli.contract import schemas as contract
 from openrag_cli.retrieval import filters
@@ -31,7 +32,6 @@ MEANINGS: dict[ExitCode, str] = {
 
 VARIABLES = {
     "OPENRAG_CONFIG": "path of the user's configuration file",
-    "OPENRAG_PARTITION": "partition of commands on files; default: default",
     "NO_COLOR": "when set: no colour; --color wins over it",
 }
 """Variables that are no settings."""
@@ -101,7 +101,20 @@ def output(width: int) -> str:
     return _filled(f"{OUTPUT}\n\nSchemas: {names}.", width)
 
 
+TRUST = f"""Of openrag.toml in the current folder only these keys hold without a question: {", ".join(sorted(FREE_KEYS))}.
+
+Every other key is ignored, with one line that names it, until `openrag config trust` was given in that folder: a folder
+may be somebody else's, and llm.base_url, for example, says where passages and keys are sent. A change of the file asks
+again; `openrag config untrust` ends it. The user's own file (`openrag config path`) needs no trust."""
+
+
+def trust(width: int) -> str:
+    """Return which settings of a folder are obeyed."""
+    return _filled(TRUST, width)
+
+
 TOPICS = {
+    "trust": trust,
     "exit-codes": exit_codes,
     "environment": environment,
     "output": output,

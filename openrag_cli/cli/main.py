@@ -5,6 +5,7 @@ import logging
 import os
 import sys
 import traceback
+from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -41,7 +42,7 @@ from openrag_cli.cli.commands.context import Context
 from openrag_cli.cli.exit_codes import ExitCode, exit_code
 from openrag_cli.cli.output import ColorMode, Output, close_quietly, tolerate_narrow_encoding
 from openrag_cli.cli.suggestions import usage_hint
-from openrag_cli.config.settings import color_is_refused
+from openrag_cli.config.settings import color_is_refused, prefers_json
 from openrag_cli.errors import OpenRAGError, StoreError, WrongUsage
 
 app = typer.Typer(
@@ -98,7 +99,10 @@ def options(
             help="Work on a server instead of a store; its token is OPENRAG_TOKEN. Default: OPENRAG_SERVER.",
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with a stable schema. Default: off.")] = False,
+    as_json: Annotated[
+        bool | None,
+        typer.Option("--json/--no-json", help="Print JSON, with a stable schema. Default: OPENRAG_OUTPUT, or off."),
+    ] = None,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Print data and errors only, no notes, no progress. Default: off.")
     ] = False,
@@ -130,7 +134,8 @@ def options(
         openrag ask "how often do we rotate keys?"
     """
     del version
-    out = Output(is_json=as_json, is_quiet=quiet, color=color, no_color=color_is_refused())
+    is_json = prefers_json() if as_json is None else as_json
+    out = Output(is_json=is_json, is_quiet=quiet, color=color, no_color=color_is_refused())
     flags = {"store": store, "server": server, "embed_model": embed_model, "threads": threads}
     level = "DEBUG" if debug else "INFO" if verbose else None
     ctx.obj.configure(out, {**flags, "log_level": level}, is_debug=debug)
@@ -141,7 +146,7 @@ def options(
             out.line(ctx.get_help())
 
 
-FLAGS = {"--json", "--quiet", "-q", "--verbose", "-v", "--debug"}
+FLAGS = {"--json", "--no-json", "--quiet", "-q", "--verbose", "-v", "--debug"}
 WITH_VALUE = {"--store", "--server", "--color", "--embed-model", "--threads"}
 
 
@@ -149,16 +154,16 @@ def move_global_options_first(arguments: Sequence[str]) -> list[str]:
     """Return the arguments with the global options first, wherever they stood before a `--`."""
     front: list[str] = []
     rest: list[str] = []
-    pending = list(arguments)
+    pending = deque(arguments)
     while pending:
-        word = pending.pop(0)
+        word = pending.popleft()
         if word == "--":
             rest += [word, *pending]
             break
         if word in FLAGS or (word.partition("=")[0] in WITH_VALUE and "=" in word):
             front.append(word)
         elif word in WITH_VALUE and pending:
-            front += [word, pending.pop(0)]
+            front += [word, pending.popleft()]
         else:
             rest.append(word)
     return front + rest
@@ -250,7 +255,8 @@ def _is_full_output(exc: Exception) -> bool:
 
 def _wants_json(arguments: Sequence[str]) -> bool:
     front = move_global_options_first(arguments)
-    return "--json" in (front[: front.index("--")] if "--" in front else front)
+    given = front[: front.index("--")] if "--" in front else front
+    return "--json" in given or (prefers_json() and "--no-json" not in given)
 
 
 def _usage_error(context: Context, exc: TyperException, arguments: Sequence[str]) -> int:

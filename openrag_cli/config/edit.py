@@ -1,13 +1,11 @@
 """Changing a configuration file: one value, with everything else as it was, comments included."""
 
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
+from openrag_cli.config.atomic_file import replace_file
 from openrag_cli.config.settings import Setting, setting_of
 from openrag_cli.errors import ConfigError, os_errors
-from openrag_cli.fsync import fsync
 
 
 def set_value(path: Path, key: str, text: str) -> Any:
@@ -26,7 +24,7 @@ def set_value(path: Path, key: str, text: str) -> Any:
     for table in tables:
         place = place.setdefault(table, {})
     place[name] = _plain(value, text)
-    _write(path, document.as_string())
+    replace_file(path, document.as_string())
     return value
 
 
@@ -41,7 +39,7 @@ def unset_value(path: Path, key: str) -> bool:
     if name not in place:
         return False
     del place[name]
-    _write(path, document.as_string())
+    replace_file(path, document.as_string())
     return True
 
 
@@ -69,20 +67,3 @@ def _document(path: Path) -> Any:
         return tomlkit.parse(text)
     except TOMLKitError as exc:
         raise ConfigError(f"{path} is not valid TOML: {exc}", hint=f"edit {path}") from exc
-
-
-def _write(path: Path, text: str) -> None:
-    with os_errors(f"writing {path}"):
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        target = path.resolve()  # a link to the file stays a link
-        descriptor, name = tempfile.mkstemp(prefix=".openrag-", dir=target.parent)
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape") as stream:
-                stream.write(text)
-                stream.flush()
-                os.fsync(stream.fileno())
-            Path(name).replace(target)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
-        fsync(target.parent)

@@ -1,7 +1,7 @@
 """Settings: what can be set, from where, and which source won.
 
-Precedence: flag, then environment, then `./openrag.toml`, then the user's `config.toml`, then the default. This is
-the only module that reads the environment.
+Precedence: flag, then environment, then `./openrag.toml` (see `folder_trust`), then the user's `config.toml`, then the
+default. This is the only module that reads the environment.
 """
 
 import contextlib
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from openrag_cli import limits
-from openrag_cli.config import values
+from openrag_cli.config import folder_trust, values
 from openrag_cli.errors import ConfigError
 
 APP = "openrag"
@@ -106,6 +106,13 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("ray.host", ("RAY_SERVE_HOST",), values.text, "0.0.0.0", "address that Ray Serve binds"),  # noqa: S104
     Setting("ray.port", ("RAY_SERVE_PORT",), values.integer(1, 65535), 8080, "port of Ray Serve"),
     Setting("ray.address", ("RAY_ADDRESS",), values.optional_text, None, "Ray cluster; default: a local one is started"),
+    Setting("partition", ("OPENRAG_PARTITION",), values.optional_text, None,
+            "partition of commands on files and of searches; default: default, and for searches all"),
+    Setting("top_k", ("OPENRAG_TOP_K",), values.optional_integer(1, 1000), None,
+            "hits of a search, and passages behind an answer; default: 5 and 8"),
+    Setting("filter", ("OPENRAG_FILTER",), values.optional_text, None,
+            "condition on metadata of searches and answers; default: none"),
+    Setting("output", ("OPENRAG_OUTPUT",), values.choice("text", "json"), "text", "what commands print: json is --json"),
     Setting("log_level", ("OPENRAG_LOG_LEVEL",), values.level, "WARNING", "least level of log records shown on stderr"),
 )  # fmt: skip
 
@@ -150,15 +157,20 @@ class Settings:
     ray_host: str
     ray_port: int
     ray_address: str | None
+    partition: str | None
+    top_k: int | None
+    filter: str | None
+    output: str
     log_level: str
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """Settings and, for each key, where its value came from."""
+    """Settings, for each key where its value came from, and the keys of the folder's file that were not obeyed."""
 
     settings: Settings
     origins: Mapping[str, str]
+    ignored: tuple[str, ...] = ()
 
 
 def user_config_path(environ: Mapping[str, str] | None = None) -> Path:
@@ -172,6 +184,17 @@ def project_config_path() -> Path:
     return Path("openrag.toml")
 
 
+def read_project_file() -> tuple[bytes | None, dict[str, Any]]:
+    """Return the content of the current folder's file (None: there is none) and what it sets, trusted or not.
+
+    Raises:
+        ConfigError: it cannot be read, is not TOML, or names a setting that there is not.
+    """
+    path = project_config_path()
+    content = folder_trust.read_folder_file(path)
+    return content, {} if content is None else _known(path, _parsed_toml(path, content))
+
+
 def load(flags: Mapping[str, Any] | None = None, environ: Mapping[str, str] | None = None) -> Config:
     """Resolve every setting; `flags` maps keys to values given on the command line (None: not given).
 
@@ -183,12 +206,22 @@ def load(flags: Mapping[str, Any] | None = None, environ: Mapping[str, str] | No
         ("flag", {key: value for key, value in (flags or {}).items() if value is not None}),
         ("environment", {}),
     ]
-    sources += [(str(path), _read_file(path)) for path in (project_config_path(), user_config_path(environ))]
+    project, user = project_config_path(), user_config_path(environ)
+    obeyed, ignored = _read_folder(project)
+    sources += [(str(project), obeyed), (str(user), _read_file(user))]
     found: dict[str, Any] = {}
     origins: dict[str, str] = {}
     for setting in SETTINGS:
         found[setting.attribute], origins[setting.key] = _resolve(setting, sources, environ)
-    return Config(settings=Settings(**found), origins=origins)
+    return Config(settings=Settings(**found), origins=origins, ignored=ignored)
+
+
+def prefers_json() -> bool:
+    """Whether `output` is json; false where the settings are wrong, which the command that reads them says."""
+    try:
+        return load().settings.output == "json"
+    except ConfigError:
+        return False
 
 
 def setting_of(key: str) -> Setting:
@@ -214,7 +247,7 @@ def problems(environ: Mapping[str, str] | None = None) -> list[ConfigError]:
     for path in (project_config_path(), user_config_path(environ)):
         given: dict[str, Any] = {}
         with _collected(found):
-            given = _read_file(path)
+            given = read_project_file()[1] if path == project_config_path() else _read_file(path)
         for key, value in given.items():
             with _collected(found):
                 _parsed(setting_of(key), value, str(path))
@@ -257,21 +290,44 @@ def _parsed(setting: Setting, value: Any, where: str) -> Any:
         raise ConfigError(f"{where}: {setting.key} {exc}, not {shown}", hint=setting.help) from None
 
 
+def _read_folder(path: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Return what the file of the folder sets, and the keys in it that are not obeyed: see `folder_trust`."""
+    content = folder_trust.read_folder_file(path)
+    if content is None:
+        return {}, ()
+    given = _parsed_toml(path, content)
+    if folder_trust.is_trusted(path, content):
+        return _known(path, given), ()
+    obeyed = {key: value for key, value in given.items() if key in folder_trust.FREE_KEYS}
+    return obeyed, tuple(key for key in given if key not in obeyed)
+
+
 def _read_file(path: Path) -> dict[str, Any]:
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = path.read_bytes()
     except FileNotFoundError:
         return {}
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
-        raise ConfigError(f"{path} is not valid TOML: {exc}", hint=f"edit {path}") from exc
     except OSError as exc:
         raise ConfigError(f"{path} cannot be read: {exc.strerror}") from exc
-    flat = _flatten(data)
+    return _known(path, _parsed_toml(path, content))
+
+
+def _parsed_toml(path: Path, content: bytes) -> dict[str, Any]:
+    try:
+        return _flatten(tomllib.loads(content.decode("utf-8")))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+        raise ConfigError(f"{path} is not valid TOML: {exc}", hint=f"edit {path}") from exc
+    except RecursionError:
+        raise ConfigError(f"{path} is nested too deeply", hint=f"edit {path}") from None
+
+
+def _known(path: Path, given: dict[str, Any]) -> dict[str, Any]:
+    """Return what a file sets. Raises: ConfigError, when it names a setting that there is not."""
     known = {setting.key for setting in SETTINGS}
-    for key in flat:
+    for key in given:
         if key not in known:
             raise _unknown(f"{path}: there is no setting '{key}'", key)
-    return flat
+    return given
 
 
 def _flatten(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -108,6 +108,12 @@ def integer(low: int, high: int) -> Callable[[Any], int]:
     return parse
 
 
+def optional_integer(low: int, high: int) -> Callable[[Any], int | None]:
+    """Return a parser of whole numbers from `low` to `high`; an empty text counts as none."""
+    parse = integer(low, high)
+    return lambda value: None if value is None or value == "" else parse(value)
+
+
 def number(low: float, high: float) -> Callable[[Any], float]:
     """Return a parser of numbers from `low` to `high`."""
 

@@ -132,6 +132,7 @@ SHAPES: dict[str, Schema] = {
         partition=TEXT, file_id=TEXT, media_type=TEXT, text=TEXT,
         pages=_list(_object(number=COUNT, start=COUNT, end=COUNT)),
     ),
+    "trust": _object(path=TEXT, sha256=_maybe(TEXT), is_trusted=FLAG, keys=_list(TEXT)),
     "validation": _object(problems=_list(_object(message=TEXT, hint=_maybe(TEXT)))),
 }  # fmt: skip
 
@@ -145,7 +146,9 @@ COMMANDS: dict[str, dict[str, str]] = {
     "config path": {"--json": "paths"},
     "config set": {"--json": "change"},
     "config show": {"--json": "settings"},
+    "config trust": {"--json": "trust"},
     "config unset": {"--json": "change"},
+    "config untrust": {"--json": "trust"},
     "config validate": {"--json": "validation"},
     "doctor": {"--json": "doctor"},
     "export": {"--json": "export"},

@@ -13,6 +13,7 @@ from openrag_cli.cli.commands.search import (
     ModeOption,
     PartitionsOption,
     PerFileOption,
+    top_k_or_setting,
 )
 from openrag_cli.cli.exit_codes import ExitCode
 from openrag_cli.contract import to_json as render
@@ -20,7 +21,14 @@ from openrag_cli.domain import ALL_PARTITIONS, SearchMode
 
 QuestionArgument = Annotated[str, typer.Argument(metavar="QUESTION|-", help="The question; - reads it from stdin.")]
 TopKOption = Annotated[
-    int, typer.Option("--top-k", "-k", metavar="N", help="Passages behind the answer at most, 1 to 1000.")
+    int,
+    typer.Option(
+        "--top-k",
+        "-k",
+        metavar="N",
+        callback=top_k_or_setting,
+        help="Passages behind the answer at most, 1 to 1000.",
+    ),
 ]
 ModelOption = Annotated[
     str | None, typer.Option(metavar="M", help="Model of the LLM. Default: OPENRAG_LLM_MODEL, or the first it lists.")

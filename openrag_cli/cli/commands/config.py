@@ -1,5 +1,7 @@
 """`openrag config`: what is set, from where, and setting it."""
 
+import contextlib
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
@@ -7,8 +9,10 @@ import typer
 from openrag_cli.cli.commands.context import Context
 from openrag_cli.cli.exit_codes import ExitCode
 from openrag_cli.cli.output import Column
+from openrag_cli.config import folder_trust
 from openrag_cli.config import settings as config
 from openrag_cli.contract import to_json as render
+from openrag_cli.errors import PathNotFound
 
 app = typer.Typer(no_args_is_help=True, help="Show, check and change settings.")
 
@@ -113,7 +117,8 @@ def set_setting(
     context: Context = ctx.obj
     text = read_stdin().decode("utf-8", "replace").strip() if value == "-" else value
     path = config.project_config_path() if project else config.user_config_path()
-    parsed = set_value(path, key, text)
+    with _trust_kept(is_wanted=project):
+        parsed = set_value(path, key, text)
     shown = _shown(config.setting_of(key), parsed)
     if context.out.is_json:
         context.out.json(render.document("change", {"key": key, "value": shown, "path": str(path)}))
@@ -133,12 +138,70 @@ def unset(ctx: typer.Context, key: KeyArgument, project: ProjectOption = False) 
 
     context: Context = ctx.obj
     path = config.project_config_path() if project else config.user_config_path()
-    was_there = unset_value(path, key)
+    with _trust_kept(is_wanted=project):
+        was_there = unset_value(path, key)
     if context.out.is_json:
         context.out.json(render.document("change", {"key": key, "value": None, "path": str(path)}))
     else:
         context.out.note(f"removed {key} from {path}" if was_there else f"{key} is not set in {path}")
     return ExitCode.OK if was_there else ExitCode.NO
+
+
+@contextlib.contextmanager
+def _trust_kept(*, is_wanted: bool) -> Iterator[None]:
+    """Trust what the block writes into the folder's file, if all that stood in it was obeyed before."""
+    path = config.project_config_path()
+    is_wanted = is_wanted and not config.load().ignored
+    yield
+    content = folder_trust.read_folder_file(path) if is_wanted else None
+    if content is not None:
+        folder_trust.trust(path, content)
+
+
+@app.command("trust")
+def trust(ctx: typer.Context) -> None:
+    """Obey every setting of openrag.toml in this folder, until the file changes.
+
+    Without this only language, log_level, log_format, partition, top_k, filter and output are taken from it: a folder
+    may be somebody else's, and a setting such as llm.base_url says where passages and keys are sent.
+
+    Example:
+
+        cat openrag.toml && openrag config trust
+    """
+    context: Context = ctx.obj
+    path = config.project_config_path()
+    content, given = config.read_project_file()
+    if content is None:
+        raise PathNotFound(f"there is no {path} in this folder", hint="openrag config set --project makes one")
+    folder_trust.trust(path, content)
+    if context.out.is_json:
+        body = {"path": str(path.absolute()), "sha256": folder_trust.digest(content)}
+        context.out.json(render.document("trust", body | {"is_trusted": True, "keys": list(given)}))
+        return
+    for key, value in given.items():
+        setting = config.setting_of(key)
+        context.out.note(f"{key} = {_as_text(_shown(setting, value))}")
+    context.out.note(f"{path.absolute()} is trusted as it is now; a change asks again")
+
+
+@app.command("untrust")
+def untrust(ctx: typer.Context) -> int:
+    """Obey openrag.toml of this folder no longer, but for what any folder may set; exit 1 when it was not trusted.
+
+    Example:
+
+        openrag config untrust
+    """
+    context: Context = ctx.obj
+    path = config.project_config_path()
+    was_trusted = folder_trust.distrust(path)
+    if context.out.is_json:
+        body: render.Json = {"path": str(path.absolute()), "sha256": None, "is_trusted": False, "keys": []}
+        context.out.json(render.document("trust", body))
+    else:
+        context.out.note(f"{path.absolute()} is {'not trusted any more' if was_trusted else 'not trusted'}")
+    return ExitCode.OK if was_trusted else ExitCode.NO
 
 
 @app.command("path")

@@ -16,6 +16,7 @@ import typer
 from openrag_cli import limits
 from openrag_cli.cli.output import Output
 from openrag_cli.config import settings as config
+from openrag_cli.config.folder_trust import ignored_line
 from openrag_cli.domain import File, Metadata
 from openrag_cli.errors import Forbidden, InvalidInput, InvalidMetadata, PartitionNotFound, PathNotFound
 from openrag_cli.store.metadata import check_metadata
@@ -34,6 +35,7 @@ class Context:
         self.out = Output()
         self.is_debug = False
         self._flags: Mapping[str, Any] = {}
+        self._has_named_ignored = False
 
     def configure(self, out: Output, flags: Mapping[str, Any], *, is_debug: bool) -> None:
         """Take over the global options."""
@@ -45,13 +47,17 @@ class Context:
         )
 
     def override(self, flags: Mapping[str, Any]) -> None:
-        """Add a command's own settings, before the first use of `settings`."""
+        """Add a command's own settings, before it opens the engine."""
         self._flags = {**self._flags, **flags}
+        self.__dict__.pop("resolved", None)
 
     @cached_property
     def resolved(self) -> config.Config:
         """The settings and where they come from; a wrong one is a ConfigError here, when a command needs it."""
         found = config.load(self._flags)
+        if found.ignored and not self._has_named_ignored:
+            self._has_named_ignored = True
+            self.out.warn(ignored_line(config.project_config_path(), found.ignored))
         logging.getLogger().setLevel(found.settings.log_level)
         return found
 

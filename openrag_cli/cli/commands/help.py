@@ -36,7 +36,7 @@ WordsArgument = Annotated[
 
 
 def show_help(ctx: typer.Context, words: WordsArgument = None) -> None:
-    """Show a topic (exit-codes, environment, output, filters, limits), or the help of a command.
+    """Show a topic (exit-codes, environment, output, filters, limits, trust), or the help of a command.
 
     Examples:
 

@@ -4,11 +4,30 @@ from typing import Annotated
 
 import typer
 
-from openrag_cli.cli.commands.context import DEFAULT_PARTITION
+from openrag_cli.cli.commands.context import DEFAULT_PARTITION, Context
+
+
+def is_not_given(ctx: typer.Context, param: typer.CallbackParam) -> bool:
+    """Whether an option of a command that runs has its default: no value on the command line or in its variable."""
+    source = ctx.get_parameter_source(param.name or "")
+    return ctx.obj is not None and (source is None or source.name == "DEFAULT")
+
+
+def _partition(ctx: typer.Context, param: typer.CallbackParam, value: str) -> str:
+    context: Context = ctx.obj
+    return (is_not_given(ctx, param) and context.settings.partition) or value
+
 
 PartitionOption = Annotated[
     str,
-    typer.Option("--partition", "-p", metavar="NAME", envvar="OPENRAG_PARTITION", help="Partition of the file."),
+    typer.Option(
+        "--partition",
+        "-p",
+        metavar="NAME",
+        envvar="OPENRAG_PARTITION",
+        callback=_partition,
+        help="Partition of the file.",
+    ),
 ]
 MetadataOption = Annotated[
     list[str],

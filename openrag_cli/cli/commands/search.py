@@ -8,7 +8,7 @@ import typer
 
 from openrag_cli.cli import snippet
 from openrag_cli.cli.commands.context import Context, read_stdin
-from openrag_cli.cli.commands.options import LinesOption, NullOption
+from openrag_cli.cli.commands.options import LinesOption, NullOption, is_not_given
 from openrag_cli.cli.exit_codes import ExitCode
 from openrag_cli.cli.output import BOLD, CYAN, DIM
 from openrag_cli.contract import to_json as render
@@ -17,20 +17,53 @@ from openrag_cli.retrieval.retriever import SearchRequest
 
 SNIPPET_LINES = 3
 
+
+def _partitions(ctx: typer.Context, param: typer.CallbackParam, value: list[str]) -> list[str]:
+    context: Context = ctx.obj
+    chosen = context.settings.partition if is_not_given(ctx, param) else None
+    return [chosen] if chosen else value
+
+
+def top_k_or_setting(ctx: typer.Context, param: typer.CallbackParam, value: int) -> int:
+    """Return the value of the option, or that of the setting where none was given."""
+    context: Context = ctx.obj
+    return (is_not_given(ctx, param) and context.settings.top_k) or value
+
+
+def _filter(ctx: typer.Context, param: typer.CallbackParam, value: str) -> str:
+    context: Context = ctx.obj
+    chosen = context.settings.filter if is_not_given(ctx, param) else None
+    if not chosen:
+        return value
+    context.out.note(f"filter {chosen!r}: from {context.resolved.origins['filter']}")
+    return chosen
+
+
 QueryArgument = Annotated[str, typer.Argument(metavar="TEXT|-", help="What to look for; - reads it from stdin.")]
 PartitionsOption = Annotated[
     list[str],
-    typer.Option("--partition", "-p", metavar="NAME", help="Partition to search. Repeatable. Default: all."),
+    typer.Option(
+        "--partition",
+        "-p",
+        metavar="NAME",
+        callback=_partitions,
+        help="Partition to search. Repeatable. Default: OPENRAG_PARTITION, or all.",
+    ),
 ]
 FilesOption = Annotated[
     list[str], typer.Option("--file", "-f", metavar="ID", help="File to search in. Repeatable. Default: every file.")
 ]
-TopKOption = Annotated[int, typer.Option("--top-k", "-k", metavar="N", help="Hits at most, 1 to 1000.")]
+TopKOption = Annotated[
+    int, typer.Option("--top-k", "-k", metavar="N", callback=top_k_or_setting, help="Hits at most, 1 to 1000.")
+]
 ModeOption = Annotated[SearchMode, typer.Option(help="Rank by meaning (dense), by words (text), or both.")]
 FilterOption = Annotated[
     str,
     typer.Option(
-        "--filter", metavar="EXPR", help="Condition on metadata: 'year >= 2024 and tag = \"x\"'. Default: none."
+        "--filter",
+        metavar="EXPR",
+        callback=_filter,
+        help="Condition on metadata: 'year >= 2024 and tag = \"x\"'. Default: OPENRAG_FILTER, or none.",
     ),
 ]
 MinScoreOption = Annotated[
