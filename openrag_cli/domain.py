@@ -266,7 +266,10 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """What a caller asks to be indexed: bytes already stored under `revision`, and what they are called."""
+    """What a caller asks to be indexed: bytes already stored under `revision`, and what they are called.
+
+    With `keeps_metadata` a replacement has what its file has when it is published, and `metadata` on top.
+    """
 
     partition: str
     file_id: str
@@ -276,6 +279,7 @@ class Upload:
     size: int
     sha256: str
     metadata: Metadata
+    keeps_metadata: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ from openrag_cli.errors import (
     StoreFull,
 )
 from openrag_cli.ingest.report import Report
+from openrag_cli.store.blobs import open_original
 from openrag_cli.store.metadata import check_metadata
 from openrag_cli.wiring import Components
 
@@ -104,13 +105,15 @@ class Engine:
 
     def document(self, partition: str, file_id: str) -> Document:
         """Return the converted text of a file. Raises: DocumentNotFound, StoreDamaged."""
-        return self.parts.catalog.document(self.file(partition, file_id).revision)
+        return self.parts.catalog.current_document(partition, file_id)[1]
 
     def original(self, partition: str, file_id: str) -> BinaryIO:
         """Open the stored bytes of a file, checked. Raises: DocumentNotFound, StoreDamaged."""
-        file = self.file(partition, file_id)
-        self.parts.blobs.verify(file.revision, file.sha256)
-        return self.parts.blobs.open(file.revision)
+        return self.open_file(partition, file_id)[1]
+
+    def open_file(self, partition: str, file_id: str) -> tuple[File, BinaryIO]:
+        """Return a file with its stored bytes, checked, both of one version. Raises: DocumentNotFound, StoreDamaged."""
+        return open_original(self.parts.catalog, self.parts.blobs, partition, file_id)
 
     def edit_file(self, partition: str, file_id: str, changes: Metadata, *, remove: Sequence[str] = ()) -> File:
         """Merge `changes` into a file's metadata and drop the keys in `remove`. Raises: DocumentNotFound."""
@@ -326,7 +329,11 @@ class Engine:
 
     def chunks(self, partition: str, file_id: str) -> list[Chunk]:
         """Return the chunks of a file in order. Raises: DocumentNotFound."""
-        return self.parts.retriever.chunks(self.file(partition, file_id))
+        return self.file_with_chunks(partition, file_id)[1]
+
+    def file_with_chunks(self, partition: str, file_id: str) -> tuple[File, list[Chunk]]:
+        """Return a file with its chunks in order, both of one version. Raises: DocumentNotFound."""
+        return self.parts.retriever.current(self.file(partition, file_id))
 
     def partition_chunks(self, partition: str, *, limit: int, offset: int = 0) -> "list[tuple[File, Chunk]]":
         """Return chunks of a partition with their files, file by file in order of id. Raises: PartitionNotFound."""

@@ -8,6 +8,7 @@
     │   └── InvalidMetadata     metadata that is no JSON object, is over a limit, or has a key that is ours
     ├── NotFound                a partition, file, task, chunk, session or path does not exist
     │   ├── PartitionNotFound, DocumentNotFound, TaskNotFound, ChunkNotFound, SessionNotFound, PathNotFound
+    │   └── RevisionGone        a version of a file that was replaced or deleted meanwhile
     ├── Conflict                it exists already, or is in the wrong state
     │   └── TooManyDeletions    a sync would delete more than it may; nothing was changed
     ├── IngestError             one document could not be read; `reason` says why, stable
@@ -130,6 +131,17 @@ class SessionNotFound(NotFound):
     def __init__(self, name: str | None) -> None:
         what = f"Session '{name}' not found" if name else "There is no session yet"
         super().__init__(what, hint="openrag session list" if name else "begin one with: openrag chat")
+
+
+class RevisionGone(NotFound):
+    """A version of a file that was there a moment ago was replaced or deleted: look again."""
+
+    code = "revision_gone"
+
+    def __init__(self, revision: str) -> None:
+        super().__init__(
+            f"Revision '{revision}' is no longer there: its file was replaced or deleted", hint="try again"
+        )
 
 
 class PathNotFound(NotFound):

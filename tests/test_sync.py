@@ -81,7 +81,7 @@ def test_a_sync_with_nothing_to_do_writes_nothing_and_imports_nothing_heavy(sync
     sync()
     before = state_of(tmp_path / "store")
     code = (
-        "import sys; from openrag_cli import main; "
+        "import sys; from openrag_cli.cli import main; "
         f"code = main.run(['-q', 'file', 'sync', {str(notes)!r}, '-p', 'notes', '--delete']); "
         "heavy = {'lancedb', 'pyarrow', 'onnxruntime', 'tokenizers', 'numpy', 'pathspec', 'httpx', 'rich'}; "
         "print(code, sorted(heavy & set(sys.modules)))"

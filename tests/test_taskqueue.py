@@ -239,6 +239,7 @@ class Known:
     owner: str | None = None
     is_expired: bool = False
     may_have_chunks: bool = False
+    is_obsolete: bool = False
 
     @property
     def is_live(self) -> bool:
@@ -356,6 +357,7 @@ class QueueMachine(RuleBasedStateMachine):
         if known:
             known.state, known.owner, known.may_have_chunks = TaskState.COMPLETED, None, True
             self.visible[known.key] = known.id
+            self.make_obsolete([task for task in self.known[: self.known.index(known)] if task.key == known.key])
 
     @rule(choose=st.randoms(use_true_random=False))
     def fail(self, choose: Random) -> None:
@@ -392,6 +394,11 @@ class QueueMachine(RuleBasedStateMachine):
         for task in tasks:
             task.state, task.owner = TaskState.CANCELLED, None
 
+    @staticmethod
+    def make_obsolete(tasks: list[Known]) -> None:
+        for task in tasks:
+            task.is_obsolete |= task.state in {TaskState.FAILED, TaskState.CANCELLED}
+
     @rule(choose=st.randoms(use_true_random=False))
     def cancel(self, choose: Random) -> None:
         if not self.known:
@@ -411,10 +418,9 @@ class QueueMachine(RuleBasedStateMachine):
         task = choose.choice(self.known)
         is_stopped = task.state in {TaskState.FAILED, TaskState.CANCELLED}
         is_blocked = bool(self.live(task.key)) or (task.kind is ADD and task.key in self.visible)
-        if is_stopped and not is_blocked:
+        if is_stopped and not is_blocked and not task.is_obsolete:
             self.store.ledger.retry(task.id)
             task.state, task.attempts, task.is_expired = TaskState.QUEUED, 0, False
-            self.partitions.add(task.key[0])
         else:
             with pytest.raises(Conflict):
                 self.store.ledger.retry(task.id)
@@ -431,6 +437,8 @@ class QueueMachine(RuleBasedStateMachine):
         assert (deleted, missing) == (([file_id], []) if was_there else ([], [file_id]))
         self.visible.pop(key, None)
         self.cancelled(self.live(key))
+        if was_there:
+            self.make_obsolete([task for task in self.known if task.key == key])
 
     @rule(partition=PARTITIONS)
     def delete_partition(self, partition: str) -> None:
@@ -440,6 +448,7 @@ class QueueMachine(RuleBasedStateMachine):
         self.partitions.remove(partition)
         self.visible = {key: revision for key, revision in self.visible.items() if key[0] != partition}
         self.cancelled([task for task in self.known if task.key[0] == partition and task.is_live])
+        self.make_obsolete([task for task in self.known if task.key[0] == partition])
 
     @rule()
     def sweep(self) -> None:

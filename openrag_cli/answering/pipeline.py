@@ -23,7 +23,7 @@ from openrag_cli.answering.llm import ChatModel, Delta, HttpChatModel, ModelRequ
 from openrag_cli.answering.passages import DocumentOf, estimate_tokens, gather
 from openrag_cli.answering.prompts import Prompts
 from openrag_cli.domain import Hit, Passage
-from openrag_cli.errors import InvalidInput, UpstreamError
+from openrag_cli.errors import InvalidInput, RevisionGone, StoreBusy, UpstreamError
 from openrag_cli.retrieval.retriever import SearchRequest
 
 logger = logging.getLogger(__name__)
@@ -33,6 +33,9 @@ TOP_K = 8
 
 QUOTE_TOKENS = 4000
 """How much the extractive answerer reads for an answer, in tokens."""
+
+MAX_LOOKS = 20
+"""Searches for one answer, at most: one is made again when a file was replaced before its text was read."""
 
 MARGIN_TOKENS = 200
 MIN_PASSAGE_TOKENS = 256
@@ -185,9 +188,16 @@ class Chat:
         return line[:1000] or by_rules
 
     def _retrieve(self, request: SearchRequest, max_tokens: int) -> list[Passage]:
+        """Return passages whose texts are all of one look: of files that are replaced meanwhile, the new versions."""
         # What finds passages is the beginning of a very long question; the model is shown all of it.
-        hits = self._search(replace(request, text=request.text[: limits.most("query_chars")]))
-        return gather(hits, self._document_of, max_tokens=max_tokens) if hits else []
+        request = replace(request, text=request.text[: limits.most("query_chars")])
+        for _ in range(MAX_LOOKS):
+            hits = self._search(request)
+            try:
+                return gather(hits, self._document_of, max_tokens=max_tokens) if hits else []
+            except RevisionGone as exc:
+                gone = exc
+        raise StoreBusy("the files found are replaced faster than they can be read", hint="ask again") from gone
 
     def _room(self, request: ChatRequest, parameters: Mapping[str, Any]) -> int:
         """Return how many tokens of passages fit beside everything else."""

@@ -127,6 +127,7 @@ SHAPES: dict[str, Schema] = {
     "task": TASK,
     "taskerror": _object(task_id=TEXT, **TASK_ERROR["properties"], traceback=_list(TEXT)),
     "tasklog": _object(task_id=TEXT, lines=_list(_object(at=TIME, level=TEXT, message=TEXT))),
+    "retried": _object(tasks=_list(TASK), refused=_list(_object(task_id=TEXT, code=TEXT, message=TEXT))),
     "tasks": _object(tasks=_list(TASK)),
     "text": _object(
         partition=TEXT, file_id=TEXT, media_type=TEXT, text=TEXT,
@@ -181,7 +182,7 @@ COMMANDS: dict[str, dict[str, str]] = {
     "task list": {"--json": "tasks", "--jsonl": "task"},
     "task log": {"--json": "tasklog"},
     "task prune": {"--json": "pruned"},
-    "task retry": {"--json": "tasks"},
+    "task retry": {"--json": "retried"},
     "task run": {"--json": "run"},
     "task show": {"--json": "task"},
     "task wait": {"--json": "tasks"},

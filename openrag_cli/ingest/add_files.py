@@ -58,7 +58,8 @@ class IfExists(StrEnum):
 class QueuedUpload:
     """A file as it was read: what is to be queued, its size, and when it was last changed, in ns since 1970.
 
-    A kind of file that no reader knows is not read whole: its upload has no hash, and `refusal` says why.
+    A kind of file that no reader knows is not read whole: its upload has no hash, and `refusal` says why. `replaces` is
+    the revision that the file had when it was looked for.
     """
 
     source: Source
@@ -66,6 +67,7 @@ class QueuedUpload:
     size: int
     mtime_ns: int
     refusal: UnsupportedFormat | None = None
+    replaces: str | None = None
 
 
 def _anything(_: File) -> bool:
@@ -81,7 +83,8 @@ class AddOptions:
     """How files are added; `batch` names this command's tasks.
 
     A file that exists is replaced only if `may_replace` it; with `keeps_metadata` the new version has what the old one
-    had. `on_stored` is told of each group of files before it is queued.
+    has when it goes. With `is_guarded` nothing takes the place of what another command has put, or is putting, since
+    it was looked for. `on_stored` is told of each group of files before it is queued.
     """
 
     partition: str
@@ -92,6 +95,7 @@ class AddOptions:
     max_markup_bytes: int = limits.most("markup_bytes")
     may_replace: Callable[[File], bool] = _anything
     keeps_metadata: bool = False
+    is_guarded: bool = False
     on_stored: Callable[[Sequence[QueuedUpload]], None] = _nothing
 
 
@@ -179,8 +183,10 @@ class Adder:
         failpoint("stored")
         for one in group.refused:
             self._refuse(one)
-        for kind, entries in group.pending.items():
-            self._queue_uploads(kind, entries)
+        with self._all_or_none(group):
+            for kind, entries in group.pending.items():
+                self._queue_uploads(kind, entries)
+                group.pending[kind] = []
         failpoint("queued")
 
     @contextlib.contextmanager
@@ -226,7 +232,6 @@ class Adder:
             lambda stream: self._spool(source, stream),
             discard=lambda read: self._blobs.discard([read[0].revision]),
         )
-        kept = known.metadata if known and self._options.keeps_metadata else {}
         upload = Upload(
             partition=self._options.partition,
             file_id=source.file_id,
@@ -235,9 +240,11 @@ class Adder:
             media_type=media_type,
             size=spooled.size,
             sha256=spooled.sha256,
-            metadata=kept | self._options.metadata,
+            metadata=self._options.metadata,
+            keeps_metadata=self._options.keeps_metadata,
         )
-        return QueuedUpload(source, upload, stat.st_size, stat.st_mtime_ns, refusal)
+        replaces = known.revision if known else None
+        return QueuedUpload(source, upload, stat.st_size, stat.st_mtime_ns, refusal, replaces)
 
     def _spool(self, source: Source, stream: BinaryIO) -> tuple[Spooled, str, UnsupportedFormat | None]:
         revision = new_task_id()
@@ -264,7 +271,10 @@ class Adder:
     def _queue_uploads(self, kind: TaskKind, entries: Sequence[QueuedUpload]) -> None:
         if not entries:
             return
-        outcomes = self._queue.submit([one.upload for one in entries], kind=kind, batch=self._options.batch)
+        guard = {one.upload.file_id: one.replaces for one in entries} if self._options.is_guarded else None
+        outcomes = self._queue.submit(
+            [one.upload for one in entries], kind=kind, batch=self._options.batch, guard=guard
+        )
         for one, outcome in zip(entries, outcomes, strict=True):
             if isinstance(outcome, Task):
                 self._count_queued(one.source)
@@ -286,7 +296,7 @@ class Adder:
         elif live is None and known is not None and known.sha256 == upload.sha256:
             self._blobs.discard([upload.revision])
             self._skip(known)
-        elif self._may_replace(known) and self._replaces(upload):
+        elif not self._options.is_guarded and self._may_replace(known) and self._replaces(upload):
             self._count_queued(source)
         else:
             self._blobs.discard([upload.revision])

@@ -160,7 +160,11 @@ class Retriever:
         raise ChunkNotFound(chunk_id)
 
     def chunks(self, file: File) -> list[Chunk]:
-        """Return the chunks of a file in order; of its newest version, if that came meanwhile.
+        """Return the chunks of a file in order; of its newest version, if that came meanwhile. Raises: see `current`."""
+        return self.current(file)[1]
+
+    def current(self, file: File) -> tuple[File, list[Chunk]]:
+        """Return a file with its chunks in order, both of its newest version, if that came meanwhile.
 
         Raises:
             DocumentNotFound: it was deleted meanwhile. StoreDamaged: the index has lost some of them.
@@ -168,7 +172,7 @@ class Retriever:
         while True:
             matches = self._index.chunks(revisions=[file.revision])
             if len(matches) == file.chunk_count:
-                return [_chunk(match, file) for match in matches]
+                return file, [_chunk(match, file) for match in matches]
             current = self._catalog.file(file.partition, file.file_id)
             if current.revision == file.revision:
                 raise StoreDamaged(
@@ -202,7 +206,7 @@ class Retriever:
             own = matches.get(file.revision, [])
             with contextlib.suppress(DocumentNotFound):
                 is_whole = len(own) == file.chunk_count
-                found.append((file, [_chunk(match, file) for match in own] if is_whole else self.chunks(file)))
+                found.append((file, [_chunk(match, file) for match in own]) if is_whole else self.current(file))
         return found
 
     def _scope(self, request: SearchRequest) -> Scope:

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from openrag_cli.errors import IngestError, StoreDamaged, TooLarge, os_errors
+from openrag_cli.domain import File
+from openrag_cli.errors import IngestError, StoreDamaged, StoreError, TooLarge, os_errors
 from openrag_cli.fsync import fsync
+from openrag_cli.store.catalog import Catalog
 
 BLOCK_BYTES = 1 << 20
 HEAD_BYTES = 64 * 1024
@@ -116,14 +118,39 @@ class BlobStore:
         Raises:
             StoreDamaged: the blob is missing.
         """
-        path = self.path(revision)
-        if not path.is_file():
-            raise StoreDamaged(
-                f"the stored original of revision {revision} is missing",
-                hint="add the file again: openrag file replace",
-            )
         with os_errors("reading a stored file"):
-            return path.open("rb")
+            try:
+                return self.path(revision).open("rb")
+            except FileNotFoundError as exc:
+                if not (self._root / "blobs").is_dir():  # unmounted, moved: no file is at fault
+                    raise StoreError(
+                        f"the folder of originals {self._root / 'blobs'} is missing", hint="is its disk mounted?"
+                    ) from exc
+                raise StoreDamaged(
+                    f"the stored original of revision {revision} is missing",
+                    hint="add the file again: openrag file replace",
+                ) from exc
+
+    def open_checked(self, revision: str, sha256: str) -> BinaryIO:
+        """Open a stored original whose bytes were compared with what was stored.
+
+        Raises:
+            StoreDamaged: the blob is missing, or its bytes have changed.
+        """
+        with contextlib.ExitStack() as stack:
+            stream = stack.enter_context(self.open(revision))
+            digest = hashlib.sha256()
+            with os_errors("reading a stored file"):
+                while block := stream.read(BLOCK_BYTES):
+                    digest.update(block)
+                stream.seek(0)
+            if digest.hexdigest() != sha256:
+                raise StoreDamaged(
+                    f"the stored original of revision {revision} has changed since it was stored (sha256)",
+                    hint="add the file again: openrag file replace",
+                )
+            stack.pop_all()  # it is the caller's now
+        return stream
 
     def verify(self, revision: str, sha256: str) -> None:
         """Compare a stored original with what was stored.
@@ -131,15 +158,7 @@ class BlobStore:
         Raises:
             StoreDamaged: the blob is missing, or its bytes have changed.
         """
-        digest = hashlib.sha256()
-        with self.open(revision) as stream, os_errors("reading a stored file"):
-            while block := stream.read(BLOCK_BYTES):
-                digest.update(block)
-        if digest.hexdigest() != sha256:
-            raise StoreDamaged(
-                f"the stored original of revision {revision} has changed since it was stored (sha256)",
-                hint="add the file again: openrag file replace",
-            )
+        self.open_checked(revision, sha256).close()
 
     def has(self, revision: str) -> bool:
         """Whether the original of `revision` is stored."""
@@ -154,6 +173,23 @@ class BlobStore:
                         for entry in entries:
                             with contextlib.suppress(FileNotFoundError):
                                 yield entry.name, entry.stat().st_mtime
+
+
+def open_original(catalog: Catalog, blobs: BlobStore, partition: str, file_id: str) -> tuple[File, BinaryIO]:
+    """Return a file with its original, opened and compared with its sha256; an open one outlives its file.
+
+    Raises:
+        DocumentNotFound: there is no such file, or no longer. StoreDamaged: its original is missing or has changed.
+    """
+    file = catalog.file(partition, file_id)
+    while True:
+        try:
+            return file, blobs.open_checked(file.revision, file.sha256)
+        except StoreDamaged:
+            current = catalog.file(partition, file_id)
+            if current.revision == file.revision:
+                raise
+            file = current  # replaced meanwhile, and swept
 
 
 def _read_block(source: BinaryIO) -> bytes:

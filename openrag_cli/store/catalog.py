@@ -5,14 +5,24 @@ SQL lives here, in taskqueue.py (tasks) and in schema/. Metadata changes are one
 
 import json
 import sqlite3
-import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from openrag_cli.domain import ALL_PARTITIONS, Document, File, MadeBy, Metadata, Move, Page, Partition
-from openrag_cli.errors import Conflict, DocumentNotFound, PartitionNotFound, StoreDamaged, StoreMismatch
+from openrag_cli.domain import ALL_PARTITIONS, Document, File, MadeBy, Metadata, Move, Partition
+from openrag_cli.errors import Conflict, DocumentNotFound, PartitionNotFound, StoreMismatch
 from openrag_cli.store.database import Database, at, now_ms
+from openrag_cli.store.documents import read_document
 from openrag_cli.store.metadata import changed
+from openrag_cli.store.retire import (
+    DELETED,
+    RENAMED,
+    REPLACED,
+    cancel_live,
+    obsolete_all,
+    obsolete_partition,
+    retire,
+)
+from openrag_cli.store.task_rows import edit_waiting
 from openrag_cli.store.warning_rows import to_warnings
 
 _FILE = """
@@ -151,6 +161,7 @@ class Catalog:
             for file_id in ids:
                 _delete_file(connection, row["id"], file_id)
             cancel_live(connection, "partition_id = :partition_id", {"partition_id": row["id"]}, "its partition")
+            obsolete_partition(connection, row["id"])
             connection.execute("DELETE FROM partition WHERE id = ?", (row["id"],))
         return len(ids)
 
@@ -217,6 +228,8 @@ class Catalog:
     def edit_metadata(self, partition: str, file_id: str, changes: Metadata, *, remove: Sequence[str] = ()) -> File:
         """Merge `changes` into a file's metadata and drop the keys in `remove`; nothing is indexed again.
 
+        What waits to replace the file is changed too, so that the edit survives it.
+
         Raises:
             DocumentNotFound: there is no such file. InvalidMetadata: it would have too much.
         """
@@ -231,6 +244,7 @@ class Catalog:
                 "UPDATE file SET metadata = ?, updated_at = ? WHERE partition_id = ? AND file_id = ?",
                 (json.dumps(kept), now_ms(), row["partition_id"], file_id),
             )
+            edit_waiting(connection, {"partition_id": row["partition_id"], "file_id": file_id}, changes, remove)
         return self.file(partition, file_id)
 
     def delete_files(self, partition: str, file_ids: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -252,7 +266,25 @@ class Catalog:
                     connection, where, {"partition_id": row["id"], "file_id": file_id}, "its file"
                 )
                 (deleted if had or cancelled else missing).append(file_id)
+                if had or cancelled:
+                    obsolete_all(connection, row["id"], file_id, DELETED)
         return deleted, missing
+
+    def delete_unchanged(self, partition: str, revisions: Mapping[str, str]) -> list[str]:
+        """Delete those files, by id, that still have the revision given and that no task works on; return their ids."""
+        deleted = []
+        with self._db.transaction() as connection:
+            for file_id, revision in revisions.items():
+                row = connection.execute(
+                    "SELECT partition_id FROM file WHERE revision = ? AND file_id = ? "
+                    "AND partition_id = (SELECT id FROM partition WHERE name = ?)",
+                    (revision, file_id, partition),
+                ).fetchone()
+                if row is not None and not _is_worked_on(connection, row["partition_id"], file_id):
+                    _delete_file(connection, row["partition_id"], file_id)
+                    obsolete_all(connection, row["partition_id"], file_id, DELETED)
+                    deleted.append(file_id)
+        return deleted
 
     def rename_files(self, partition: str, moves: Sequence[Move]) -> list[Move]:
         """Give files new ids in one transaction; nothing is indexed again, and chunk ids stay. Return those done.
@@ -269,6 +301,8 @@ class Catalog:
                     "UPDATE file SET file_id = ? WHERE revision = ?", (f"/{move.revision}", move.revision)
                 )
             for move in moves:
+                obsolete_all(connection, found["id"], move.source, RENAMED)
+                obsolete_all(connection, found["id"], move.target, REPLACED)
                 _delete_file(connection, found["id"], move.target)
                 connection.execute(
                     "UPDATE file SET file_id = ?, filename = ?, updated_at = ? WHERE revision = ?",
@@ -279,19 +313,23 @@ class Catalog:
     # --- documents
 
     def document(self, revision: str) -> Document:
-        """Return the converted text of a visible revision.
+        """Return the converted text of a revision.
 
         Raises:
-            StoreDamaged: the catalog has no text for it.
+            RevisionGone: no file has it any more. StoreDamaged: the catalog has lost the text of one that a file has.
         """
-        rows = self._db.rows("SELECT markdown, pages FROM document WHERE revision = ?", (revision,))
-        if not rows:
-            raise StoreDamaged(f"the text of revision {revision} is missing", hint="replace the file to restore it")
-        try:
-            markdown = zlib.decompress(rows[0]["markdown"]).decode()
-        except (zlib.error, UnicodeDecodeError) as exc:
-            raise StoreDamaged(f"the text of revision {revision} is damaged", hint="replace the file") from exc
-        return Document(markdown=markdown, pages=tuple(Page(*page) for page in json.loads(rows[0]["pages"])))
+        with self._db.snapshot() as connection:
+            return read_document(connection, revision)
+
+    def current_document(self, partition: str, file_id: str) -> tuple[File, Document]:
+        """Return a file with its text, both of one version. Raises: DocumentNotFound, StoreDamaged."""
+        with self._db.snapshot() as connection:
+            row = connection.execute(
+                f"{_FILE} WHERE partition.name = ? AND file_id = ?", (partition, file_id)
+            ).fetchone()
+            if row is None:
+                raise DocumentNotFound(file_id, partition)
+            return to_file(row), read_document(connection, row["revision"])
 
     # --- tombstones
 
@@ -331,13 +369,19 @@ def _may_move(connection: sqlite3.Connection, partition_id: int, moves: Sequence
         occupant = held.get(move.target)
         if held.get(move.source) != move.revision or not (occupant is None or occupant in {move.replaced, *moving}):
             return False
-        if connection.execute(
-            "SELECT 1 FROM task WHERE partition_id = ? AND file_id IN (?, ?) "
-            "AND state NOT IN ('COMPLETED', 'FAILED', 'CANCELLED')",
-            (partition_id, move.source, move.target),
-        ).fetchone():
+        if any(_is_worked_on(connection, partition_id, file_id) for file_id in (move.source, move.target)):
             return False
     return True
+
+
+def _is_worked_on(connection: sqlite3.Connection, partition_id: int, file_id: str) -> bool:
+    return bool(
+        connection.execute(
+            "SELECT 1 FROM task WHERE partition_id = ? AND file_id = ? "
+            "AND state NOT IN ('COMPLETED', 'FAILED', 'CANCELLED') LIMIT 1",
+            (partition_id, file_id),
+        ).fetchone()
+    )
 
 
 def _delete_file(connection: sqlite3.Connection, partition_id: int, file_id: str) -> bool:
@@ -348,32 +392,3 @@ def _delete_file(connection: sqlite3.Connection, partition_id: int, file_id: str
         return False
     retire(connection, row["revision"])
     return True
-
-
-def retire(connection: sqlite3.Connection, revision: str) -> None:
-    """Within a transaction, mark a revision's chunks for deletion and drop its document."""
-    connection.execute("INSERT OR IGNORE INTO tombstone VALUES (?, ?)", (revision, now_ms()))
-    connection.execute("DELETE FROM document WHERE revision = ?", (revision,))
-
-
-def save_document(connection: sqlite3.Connection, revision: str, document: Document) -> None:
-    """Within a transaction, store the text of a revision."""
-    pages = json.dumps([[page.number, page.start, page.end] for page in document.pages])
-    packed = zlib.compress(document.markdown.encode("utf-8", "replace"), level=3)
-    connection.execute("INSERT OR REPLACE INTO document VALUES (?, ?, ?)", (revision, packed, pages))
-
-
-def cancel_live(connection: sqlite3.Connection, where: str, arguments: dict[str, Any], what: str) -> int:
-    """Within a transaction, cancel the live tasks that match `where`; return how many.
-
-    Their revisions are retired: a worker may be about to commit chunks, or has just done so.
-    """
-    error = json.dumps({"message": f"cancelled: {what} was deleted", "code": "cancelled"})
-    rows = connection.execute(
-        "UPDATE task SET state = 'CANCELLED', worker = NULL, lease_until = NULL, error = :error, updated_at = :now "
-        f"WHERE state NOT IN ('COMPLETED', 'FAILED', 'CANCELLED') AND {where} RETURNING id",
-        {**arguments, "error": error, "now": now_ms()},
-    ).fetchall()
-    for row in rows:
-        retire(connection, row["id"])
-    return len(rows)

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 from openrag_cli.domain import Document, MadeBy, Task
 from openrag_cli.failpoints import failpoint
-from openrag_cli.store.catalog import pack_made_by, retire, save_document
+from openrag_cli.store.catalog import pack_made_by
 from openrag_cli.store.database import now_ms
+from openrag_cli.store.documents import save_document
+from openrag_cli.store.retire import obsolete_older, retire
 from openrag_cli.store.sources import hand_on
 from openrag_cli.store.warning_rows import from_warnings
 
@@ -26,10 +28,12 @@ def publish(connection: sqlite3.Connection, completion: Completion) -> None:
     """Within a transaction, make a new revision visible; the one that it replaces is retired."""
     upload = completion.task.upload
     row = connection.execute(
-        "SELECT f.revision, p.id FROM partition p LEFT JOIN file f ON f.partition_id = p.id AND f.file_id = ? "
-        "WHERE p.name = ?",
-        (upload.file_id, upload.partition),
+        "SELECT f.revision, f.metadata, p.id, t.metadata AS own FROM task t JOIN partition p ON p.name = t.partition "
+        "LEFT JOIN file f ON f.partition_id = p.id AND f.file_id = t.file_id WHERE t.id = ?",
+        (upload.revision,),
     ).fetchone()
+    kept = json.loads(row["metadata"]) if upload.keeps_metadata and row["metadata"] else {}
+    metadata = kept | json.loads(row["own"])  # not the upload's: it may have been edited since it was claimed
     if row["revision"]:
         retire(connection, row["revision"])
         failpoint("replacing")
@@ -38,7 +42,7 @@ def publish(connection: sqlite3.Connection, completion: Completion) -> None:
     columns += ", refresh_tried, document_metadata"
     values = [getattr(upload, name) for name in ("revision", "filename", "media_type", "size", "sha256")]
     warnings, made_by = from_warnings(completion.document.warnings), pack_made_by(completion.made_by)
-    values += [json.dumps(upload.metadata), completion.chunk_count, warnings, now_ms(), made_by, ""]
+    values += [json.dumps(metadata), completion.chunk_count, warnings, now_ms(), made_by, ""]
     values += [json.dumps(completion.document.metadata)]
     updates = ", ".join(f"{name} = excluded.{name}" for name in columns.split(", "))
     marks = ", ".join("?" for _ in values)
@@ -49,3 +53,4 @@ def publish(connection: sqlite3.Connection, completion: Completion) -> None:
     )
     connection.execute("DELETE FROM tombstone WHERE revision = ?", (upload.revision,))
     save_document(connection, upload.revision, completion.document)
+    obsolete_older(connection, row["id"], upload.file_id, upload.revision)

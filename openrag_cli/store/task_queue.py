@@ -5,23 +5,30 @@ A worker owns a task through (worker, attempt) until its lease runs out; every l
 
 import json
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
 
 from openrag_cli import limits
 from openrag_cli.domain import Document, Task, TaskError, TaskKind, TaskState, Upload
 from openrag_cli.errors import Conflict, DocumentNotFound, OpenRAGError
-from openrag_cli.store.catalog import retire
-from openrag_cli.store.database import Database, at, now_ms
+from openrag_cli.store.database import Database, now_ms
 from openrag_cli.store.publish import Completion, publish
-from openrag_cli.store.warning_rows import from_warnings, to_warnings
+from openrag_cli.store.retire import retire
+from openrag_cli.store.task_rows import (
+    FINAL,
+    changed_since,
+    find_any,
+    find_partition_id,
+    insert_task,
+    supersede,
+    to_task,
+    write_log,
+)
+from openrag_cli.store.warning_rows import from_warnings
 
 LEASE_S = 60
 HEARTBEAT_S = 15
 MAX_ATTEMPTS = 3
-
-FINAL = "('COMPLETED', 'FAILED', 'CANCELLED')"
 
 _CLAIMABLE = f"""
     SELECT t.seq FROM task t
@@ -42,39 +49,6 @@ RETURNING *
 """
 
 
-def to_task(row: sqlite3.Row) -> Task:
-    """Return the `Task` of a row of `task`."""
-    return Task(
-        id=row["id"],
-        kind=TaskKind(row["kind"]),
-        state=TaskState(row["state"]),
-        upload=Upload(
-            partition=row["partition"],
-            file_id=row["file_id"],
-            revision=row["id"],
-            filename=row["filename"],
-            media_type=row["media_type"],
-            size=row["size"],
-            sha256=row["sha256"],
-            metadata=json.loads(row["metadata"]),
-        ),
-        attempts=row["attempts"],
-        worker=row["worker"],
-        error=to_error(row["error"]),
-        created_at=at(row["created_at"]),
-        updated_at=at(row["updated_at"]),
-        warnings=to_warnings(row["warnings"]),
-    )
-
-
-def to_error(text: str | None) -> TaskError | None:
-    """Return the error that a row of `task` holds as JSON."""
-    if not text:
-        return None
-    error = json.loads(text)
-    return TaskError(**(error | {"traceback": tuple(error.get("traceback", ()))}))
-
-
 class TaskQueue:
     """Tasks, from submission to their one final state."""
 
@@ -84,19 +58,25 @@ class TaskQueue:
 
     # --- submitting
 
-    def submit(self, uploads: Sequence[Upload], *, kind: TaskKind, batch: str) -> list[Task | OpenRAGError]:
+    def submit(
+        self, uploads: Sequence[Upload], *, kind: TaskKind, batch: str, guard: Mapping[str, str | None] | None = None
+    ) -> list[Task | OpenRAGError]:
         """Queue stored uploads in one transaction; the outcome of each is its task, or the error that refused it.
 
         A missing partition is created for an add. An add of a file that exists, or is being added, is a `Conflict`;
         a replacement of a file that neither exists nor is being added is a `DocumentNotFound`, and takes the place
-        of a replacement that still waits.
+        of a replacement that still waits. With a `guard`, the revision by file id that the caller has seen (None: no
+        file), it is a `Conflict` too when the file has another one now, or another batch works on it.
 
         Raises:
             StoreBusy: the queue has no room for all of them.
         """
         with self._db.transaction() as connection:
             self._check_room(connection, len(uploads))
-            return [self._submit(connection, upload, kind, batch) for upload in uploads]
+            return [
+                changed_since(connection, upload, guard, batch) or self._submit(connection, upload, kind, batch)
+                for upload in uploads
+            ]
 
     def _check_room(self, connection: sqlite3.Connection, n_more: int) -> None:
         """Refuse uploads that the queue has no room for. Raises: StoreBusy."""
@@ -123,7 +103,7 @@ class TaskQueue:
         if kind is TaskKind.REPLACE:
             if not exists and not is_live:
                 return DocumentNotFound(upload.file_id, upload.partition)
-            _supersede(connection, key)
+            supersede(connection, key)
         return insert_task(connection, upload, kind, key | {"batch": batch})
 
     def refuse(self, upload: Upload, error: TaskError, *, batch: str) -> Task:
@@ -272,53 +252,6 @@ class TaskQueue:
             self.release(row["worker"])
 
 
-def find_partition_id(connection: sqlite3.Connection, name: str, *, create: bool) -> int:
-    """Within a transaction, return the number of a partition, made when `create`; -1 when there is none."""
-    if create:
-        connection.execute(
-            "INSERT INTO partition (name, created_at) VALUES (?, ?) ON CONFLICT DO NOTHING", (name, now_ms())
-        )
-    row = connection.execute("SELECT id FROM partition WHERE name = ?", (name,)).fetchone()
-    return int(row["id"]) if row else -1
-
-
-def find_any(connection: sqlite3.Connection, source: str, key: dict[str, Any]) -> bool:
-    """Within a transaction, tell whether `source`, a table with a condition, holds the file that `key` names."""
-    sql = f"SELECT 1 FROM {source} AND partition_id = :partition_id AND file_id = :file_id LIMIT 1"
-    return connection.execute(sql, key).fetchone() is not None
-
-
-def insert_task(connection: sqlite3.Connection, upload: Upload, kind: TaskKind, key: dict[str, Any]) -> Task:
-    """Within a transaction, add the task of an upload; `key` has partition_id, file_id and batch."""
-    row = connection.execute(
-        "INSERT INTO task (id, kind, state, partition_id, partition, file_id, filename, media_type, size, sha256, "
-        "metadata, batch, created_at, updated_at) VALUES (:id, :kind, 'QUEUED', :partition_id, :partition, :file_id, "
-        ":filename, :media_type, :size, :sha256, :metadata, :batch, :now, :now) RETURNING *",
-        {
-            **key,
-            "id": upload.revision,
-            "kind": kind,
-            "partition": upload.partition,
-            "filename": upload.filename,
-            "media_type": upload.media_type,
-            "size": upload.size,
-            "sha256": upload.sha256,
-            "metadata": json.dumps(upload.metadata),
-            "now": now_ms(),
-        },
-    ).fetchone()
-    return to_task(row)
-
-
-def _supersede(connection: sqlite3.Connection, key: dict[str, Any]) -> None:
-    error = json.dumps({"message": "cancelled: a newer replacement took its place", "code": "superseded"})
-    connection.execute(
-        "UPDATE task SET state = 'CANCELLED', error = :error, updated_at = :now WHERE kind = 'replace' "
-        "AND state = 'QUEUED' AND partition_id = :partition_id AND file_id = :file_id",
-        key | {"error": error, "now": now_ms()},
-    )
-
-
 def _fail_exhausted(connection: sqlite3.Connection, now: int) -> None:
     rows = connection.execute(
         f"SELECT id, state FROM task WHERE state NOT IN {FINAL} AND lease_until < ? AND attempts >= {MAX_ATTEMPTS}",
@@ -355,10 +288,3 @@ def _warn(connection: sqlite3.Connection, task_id: str, document: Document) -> N
         connection.execute("UPDATE task SET warnings = ? WHERE id = ?", (warnings, task_id))
     for warning in document.warnings:
         write_log(connection, task_id, "WARNING", warning.sentence)
-
-
-def write_log(connection: sqlite3.Connection, task_id: str, level: str, message: str) -> None:
-    """Within a transaction, add a line to a task's log."""
-    connection.execute(
-        "INSERT INTO task_log (task_id, at, level, message) VALUES (?, ?, ?, ?)", (task_id, now_ms(), level, message)
-    )

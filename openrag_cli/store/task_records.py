@@ -7,9 +7,11 @@ from dataclasses import asdict
 
 from openrag_cli.domain import FINAL_STATES, LogLine, Task, TaskError, TaskKind, TaskState
 from openrag_cli.errors import Conflict, DeadlineReached, InvalidInput, TaskNotFound
-from openrag_cli.store.catalog import cancel_live
 from openrag_cli.store.database import Database, at, now_ms
-from openrag_cli.store.task_queue import FINAL, find_any, find_partition_id, to_task, write_log
+from openrag_cli.store.retire import cancel_live
+from openrag_cli.store.task_rows import FINAL, find_any, to_task, write_log
+
+POLL_S = 0.1
 
 POLL_S = 0.1
 
@@ -99,8 +101,8 @@ class TaskRecords:
         """Queue a failed or cancelled task again, with all its attempts.
 
         Raises:
-            TaskNotFound: there is none of that id. Conflict: it is live or completed, or its file has since been
-                added, or is being added, by another task.
+            TaskNotFound: there is none of that id. Conflict: it is live or completed, its content is older than
+                what its file holds, its file was deleted, or another task works on the file.
         """
         with self._db.transaction() as connection:
             row = connection.execute("SELECT * FROM task WHERE id = ?", (task_id,)).fetchone()
@@ -108,16 +110,19 @@ class TaskRecords:
                 raise TaskNotFound(task_id)
             if TaskState(row["state"]) not in {TaskState.FAILED, TaskState.CANCELLED}:
                 raise Conflict(f"Task '{task_id}' is {row['state']}: only FAILED and CANCELLED tasks can be retried")
-            partition_id = find_partition_id(connection, row["partition"], create=True)
-            key = {"partition_id": partition_id, "file_id": row["file_id"]}
-            if find_any(connection, f"task WHERE state NOT IN {FINAL}", key) or (
-                row["kind"] == TaskKind.ADD and find_any(connection, "file WHERE true", key)
-            ):
-                raise Conflict(f"File '{row['file_id']}' has been added since, or is being added")
+            if row["obsolete"]:
+                raise Conflict(
+                    f"Task '{task_id}' cannot be retried: {row['obsolete']}", hint="openrag file add, or file replace"
+                )
+            key = {"partition_id": row["partition_id"], "file_id": row["file_id"]}
+            if find_any(connection, f"task WHERE state NOT IN {FINAL}", key):
+                raise Conflict(f"File '{row['file_id']}' is being worked on by another task")
+            if row["kind"] == TaskKind.ADD and find_any(connection, "file WHERE true", key):
+                raise Conflict(f"File '{row['file_id']}' has been added since")
             connection.execute(
                 "UPDATE task SET state = 'QUEUED', attempts = 0, error = NULL, worker = NULL, lease_until = NULL, "
-                "partition_id = ?, updated_at = ? WHERE id = ?",
-                (partition_id, now_ms(), task_id),
+                "not_before = 0, n_paused = 0, updated_at = ? WHERE id = ?",
+                (now_ms(), task_id),
             )
             write_log(connection, task_id, "INFO", "queued again")
         return self.task(task_id)

@@ -103,6 +103,7 @@ class Syncer:
             max_markup_bytes=max_markup_bytes,
             may_replace=self._is_as_planned,
             keeps_metadata=True,
+            is_guarded=True,
             on_stored=self._note_stored,
         )
         self._adder = Adder(catalog=catalog, queue=queue, ledger=ledger, blobs=blobs, options=add)
@@ -219,10 +220,9 @@ class Syncer:
 
     def _delete(self) -> None:
         plan = self.plan
-        unchanged = self._catalog.files_by_revision(plan.deletes.values()).values()
-        if not unchanged:
+        deleted = self._catalog.delete_unchanged(self._options.partition, plan.deletes)
+        if not deleted:
             return
-        deleted, _ = self._catalog.delete_files(self._options.partition, [file.file_id for file in unchanged])
         self._report.deleted = len(deleted)
         self.needs_tidying = True
         plan.forget += deleted

@@ -11,7 +11,7 @@ from pathlib import Path
 from openrag_cli.domain import TaskState
 from openrag_cli.errors import StoreBusy
 from openrag_cli.store.database import Database
-from openrag_cli.store.task_queue import find_partition_id, to_error
+from openrag_cli.store.task_rows import find_partition_id, to_error
 from openrag_cli.sync.plan import Attempt, PartitionFile, SyncHistory, SyncRecord
 
 _COLUMNS = "size, mtime_ns, sha256, revision, task_id, n_failed, failed_at"

@@ -3,6 +3,7 @@
 import re
 import sys
 import time
+from collections.abc import Iterable
 from typing import Annotated
 
 import typer
@@ -14,7 +15,7 @@ from openrag_cli.cli.exit_codes import ExitCode
 from openrag_cli.cli.output import Column
 from openrag_cli.contract import to_json as render
 from openrag_cli.domain import Task, TaskState
-from openrag_cli.errors import InvalidInput, NotFound, OpenRAGError
+from openrag_cli.errors import Conflict, InvalidInput, NotFound
 from openrag_cli.store.metadata import rfc3339
 
 app = typer.Typer(help="See, wait for, retry, cancel and run indexing tasks.", no_args_is_help=True)
@@ -195,6 +196,8 @@ def retry(
 ) -> int:
     """Queue failed or cancelled tasks again; then `openrag task run` or a server runs them.
 
+    Never what is older than the file that is there now, and nothing of a deleted file: that is refused, and said.
+
     Example:
 
         openrag task retry --failed && openrag task run
@@ -202,19 +205,35 @@ def retry(
     context: Context = ctx.obj
     if not task_ids and not failed:
         raise InvalidInput("no task was named", hint="give ids, or --failed")
-    retried = [context.engine.retry_task(task_id) for task_id in task_ids or []]
-    refused = 0
-    for task in context.engine.tasks([TaskState.FAILED]) if failed else []:
-        try:
-            retried.append(context.engine.retry_task(task.id))
-        except OpenRAGError as exc:
-            refused += 1
-            context.out.note(f"left alone: {task.upload.file_id}: {exc.message}")
-    if context.out.is_json:
-        context.out.json(render.listing("tasks", map(render.task, retried)))
+    retried: list[Task] = []
+    refused: list[tuple[Task, Conflict]] = []
+    if not failed and task_ids and len(task_ids) == 1:
+        retried.append(context.engine.retry_task(task_ids[0]))
     else:
+        failures = context.engine.tasks([TaskState.FAILED]) if failed else []
+        wanted = [*(context.engine.task(task_id) for task_id in task_ids or []), *failures]
+        retried, refused = _retry(context, wanted)
+    if context.out.is_json:
+        entries = [{"task_id": task.id, "code": exc.code, "message": exc.message} for task, exc in refused]
+        body = {"tasks": [render.task(task) for task in retried], "refused": entries}
+        context.out.json(render.document("retried", body))
+    else:
+        for task, exc in refused:
+            context.out.note(f"left alone: {task.upload.partition}/{task.upload.file_id}: {exc.message}")
         context.out.note(f"queued {render.counted(len(retried), 'task')} again")
     return ExitCode.PARTIAL if refused else ExitCode.OK
+
+
+def _retry(context: Context, wanted: Iterable[Task]) -> tuple[list[Task], list[tuple[Task, Conflict]]]:
+    """Queue tasks again, the newest of each file; return them, and those refused with the reason."""
+    retried: list[Task] = []
+    refused: list[tuple[Task, Conflict]] = []
+    for task in sorted({task.id: task for task in wanted}.values(), key=lambda task: task.id, reverse=True):
+        try:
+            retried.append(context.engine.retry_task(task.id))
+        except Conflict as exc:
+            refused.append((task, exc))
+    return retried, refused
 
 
 @app.command("cancel")

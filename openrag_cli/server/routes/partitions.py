@@ -42,8 +42,8 @@ def check_file(request: Request, partition: PartitionPath, file_id: FileIdPath) 
 def show_file(request: Request, partition: PartitionPath, file_id: FileIdPath) -> schemas.FileDetails:
     """Return a file, with links to its chunks."""
     engine = engine_of(request)
-    file = engine.file(partition, file_id)
-    links = [schemas.Link(link=extract_link(request, chunk.id)) for chunk in engine.chunks(partition, file_id)]
+    file, chunks = engine.file_with_chunks(partition, file_id)
+    links = [schemas.Link(link=extract_link(request, chunk.id)) for chunk in chunks]
     return schemas.FileDetails(metadata=file_metadata(file), documents=links)
 
 
@@ -57,9 +57,7 @@ def show_file(request: Request, partition: PartitionPath, file_id: FileIdPath) -
 )
 def content(request: Request, partition: PartitionPath, file_id: FileIdPath) -> StreamingResponse:
     """Return the stored original, as an attachment."""
-    engine = engine_of(request)
-    file = engine.file(partition, file_id)
-    stream = engine.original(partition, file_id)
+    file, stream = engine_of(request).open_file(partition, file_id)
     headers = {
         "Content-Disposition": f"attachment; filename*=UTF-8''{quote(file.filename, safe='')}",
         "X-Content-Type-Options": "nosniff",

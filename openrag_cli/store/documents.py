@@ -1,0 +1,33 @@
+"""The converted texts of visible revisions, as the catalog keeps them: zlib, and their pages as JSON."""
+
+import json
+import sqlite3
+import zlib
+
+from openrag_cli.domain import Document, Page
+from openrag_cli.errors import RevisionGone, StoreDamaged
+
+
+def save_document(connection: sqlite3.Connection, revision: str, document: Document) -> None:
+    """Within a transaction, store the text of a revision."""
+    pages = json.dumps([[page.number, page.start, page.end] for page in document.pages])
+    packed = zlib.compress(document.markdown.encode("utf-8", "replace"), level=3)
+    connection.execute("INSERT OR REPLACE INTO document VALUES (?, ?, ?)", (revision, packed, pages))
+
+
+def read_document(connection: sqlite3.Connection, revision: str) -> Document:
+    """Within a snapshot, return the text of a revision.
+
+    Raises:
+        RevisionGone: no file has that revision any more. StoreDamaged: one has, and its text is missing or unreadable.
+    """
+    row = connection.execute("SELECT markdown, pages FROM document WHERE revision = ?", (revision,)).fetchone()
+    if row is None:
+        if connection.execute("SELECT 1 FROM file WHERE revision = ?", (revision,)).fetchone() is None:
+            raise RevisionGone(revision)
+        raise StoreDamaged(f"the text of revision {revision} is missing", hint="replace the file to restore it")
+    try:
+        markdown = zlib.decompress(row["markdown"]).decode()
+    except (zlib.error, UnicodeDecodeError) as exc:
+        raise StoreDamaged(f"the text of revision {revision} is damaged", hint="replace the file") from exc
+    return Document(markdown=markdown, pages=tuple(Page(*page) for page in json.loads(row["pages"])))

@@ -1,0 +1,64 @@
+"""The end of revisions and tasks, within the transaction that brings it.
+
+A retired revision's chunks are deleted by whoever next holds the write lock (I3). An obsolete task may never be queued
+again: its content is older than what the file holds, or the file was deleted. That is written down when it becomes so,
+for what the task could be compared with later may be pruned or renamed by then.
+"""
+
+import json
+import sqlite3
+from typing import Any
+
+from openrag_cli.store.database import now_ms
+
+REPLACED = "a newer version of its file has been stored since"
+DELETED = "its file was deleted since"
+PARTITION_DELETED = "its partition was deleted since"
+RENAMED = "its file was renamed since"
+
+_OF_FILE = """
+UPDATE task SET obsolete = ? WHERE partition_id = ? AND file_id = ? AND state IN ('FAILED', 'CANCELLED')
+AND obsolete IS NULL
+"""
+
+
+def obsolete_older(connection: sqlite3.Connection, partition_id: int, file_id: str, task_id: str) -> None:
+    """Within a transaction, mark the stopped tasks of a file that are older than the one that is published now."""
+    connection.execute(
+        _OF_FILE + " AND seq < (SELECT seq FROM task WHERE id = ?)", (REPLACED, partition_id, file_id, task_id)
+    )
+
+
+def obsolete_all(connection: sqlite3.Connection, partition_id: int, file_id: str, reason: str) -> None:
+    """Within a transaction, mark every stopped task of a file."""
+    connection.execute(_OF_FILE, (reason, partition_id, file_id))
+
+
+def obsolete_partition(connection: sqlite3.Connection, partition_id: int) -> None:
+    """Within a transaction, mark every stopped task of a partition that is deleted now."""
+    connection.execute(
+        "UPDATE task SET obsolete = ? WHERE partition_id = ? AND state IN ('FAILED', 'CANCELLED') AND obsolete IS NULL",
+        (PARTITION_DELETED, partition_id),
+    )
+
+
+def retire(connection: sqlite3.Connection, revision: str) -> None:
+    """Within a transaction, mark a revision's chunks for deletion and drop its document."""
+    connection.execute("INSERT OR IGNORE INTO tombstone VALUES (?, ?)", (revision, now_ms()))
+    connection.execute("DELETE FROM document WHERE revision = ?", (revision,))
+
+
+def cancel_live(connection: sqlite3.Connection, where: str, arguments: dict[str, Any], what: str) -> int:
+    """Within a transaction, cancel the live tasks that match `where`; return how many.
+
+    Their revisions are retired: a worker may be about to commit chunks, or has just done so.
+    """
+    error = json.dumps({"message": f"cancelled: {what} was deleted", "code": "cancelled"})
+    rows = connection.execute(
+        "UPDATE task SET state = 'CANCELLED', worker = NULL, lease_until = NULL, error = :error, updated_at = :now "
+        f"WHERE state NOT IN ('COMPLETED', 'FAILED', 'CANCELLED') AND {where} RETURNING id",
+        {**arguments, "error": error, "now": now_ms()},
+    ).fetchall()
+    for row in rows:
+        retire(connection, row["id"])
+    return len(rows)
