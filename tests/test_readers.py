@@ -208,7 +208,9 @@ def test_an_opendocument_text_keeps_headings_spaces_and_tables(tmp_path: Path) -
         "<text:p>one<text:s/>two<text:tab/><text:span>three</text:span></text:p>"
         f"<table:table><table:table-row>{cell.format('x')}{cell.format('y')}</table:table-row></table:table>"
     )
-    assert read(tmp_path, "a.odt", make_odt(body)).markdown == "### Deep\n\none two\tthree\n\n| x | y |"
+    assert (
+        read(tmp_path, "a.odt", make_odt(body)).markdown == "### Deep\n\none two\tthree\n\n| x | y |\n| --- | --- |"
+    )
 
 
 def test_text_that_turns_binary_after_its_head_is_unsupported(tmp_path: Path) -> None:

@@ -160,16 +160,21 @@ class BlockWriter:
         self.style = PLAIN
         self._runs: list[Run] = []
         self._keeps_spaces = keeps_spaces
+        self._is_apart = False
 
     def add(self, text: str) -> None:
         """Add text to the line in hand."""
-        if text:
-            self._runs.append(Run(text, self.style))
+        if not text:
+            return
+        if self._is_apart and self._runs and (text[0].isalnum() or text[0] in "([{"):
+            is_open = self._runs[-1].text[-1].isspace() or self._runs[-1].text[-1] in "([{"
+            self._runs += [] if is_open else [Run(" ", self.style)]
+        self._is_apart = False
+        self._runs.append(Run(text, self.style))
 
     def space(self) -> None:
-        """Keep what comes next apart from what stands there."""
-        if self._runs and not self._runs[-1].text[-1].isspace():
-            self.add(" ")
+        """Keep what comes next apart from what stands there, by a blank unless there is one, or a sign follows."""
+        self._is_apart = True
 
     @contextmanager
     def styled(self, **changes: Any) -> Iterator[None]:
@@ -184,6 +189,7 @@ class BlockWriter:
     def line(self, *, has_marks: bool = True) -> str:
         """Return the line in hand, and begin a new one."""
         runs, self._runs = self._runs, []
+        self._is_apart = False
         line = line_of(runs, has_marks=has_marks)
         return line.rstrip() if self._keeps_spaces else collapsed(line)
 

@@ -17,17 +17,17 @@ TEXT = "text"
 """The reader of every type that no other reads: the text as it is."""
 
 READER_VERSIONS: Mapping[str, int] = {
-    TEXT: 1,
+    TEXT: 2,
     "calendar": 1,
     "docx": 1,
     "epub": 1,
     "feed": 1,
-    "html": 1,
-    "json": 1,
+    "html": 2,
+    "json": 2,
     "mail": 1,
     "msg": 1,
-    "notebook": 1,
-    "odt": 1,
+    "notebook": 2,
+    "odt": 2,
     "pdf": 1,
     "pptx": 1,
     "xls": 1,
