@@ -26,7 +26,7 @@ from openrag_cli.domain import new_task_id
 from openrag_cli.engine import Engine
 from openrag_cli.ingest.add_files import AddOptions, IfExists
 from openrag_cli.ingest.discovery import collect
-from openrag_cli.retrieval.retriever import SearchRequest
+from openrag_cli.retrieval.request import SearchRequest
 
 
 def plain(text: str) -> str:

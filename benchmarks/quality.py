@@ -19,7 +19,7 @@ from openrag_cli.engine import Engine
 from openrag_cli.evaluation.metrics import ndcg, recall, reciprocal_rank
 from openrag_cli.ingest.add_files import AddOptions, IfExists
 from openrag_cli.ingest.discovery import collect
-from openrag_cli.retrieval.retriever import SearchRequest
+from openrag_cli.retrieval.request import SearchRequest
 
 DEPTH = 100
 

@@ -17,7 +17,9 @@ from openrag_cli.engine import Engine
 from openrag_cli.index.rows import Scope
 from openrag_cli.index.table import Index
 from openrag_cli.inference.onnx_embedder import OnnxEmbedder, default_model_dir
-from openrag_cli.retrieval.retriever import MIN_DEPTH, SearchRequest
+from openrag_cli.retrieval.request import SearchRequest
+from openrag_cli.retrieval.search import DEPTH
+from openrag_cli.retrieval.tokens import Tokenizer
 
 QUERIES = (
     "how are cells repaired",
@@ -42,11 +44,13 @@ def main() -> None:
     arguments = parser.parse_args()
     settings = load({"store": arguments.store}).settings
     embedder = OnnxEmbedder(default_model_dir(), threads=settings.threads)
-    index = Index(settings.store / "lance", dimension=embedder.dimension, language="English")
+    index = Index(settings.store / "lance", dimension=embedder.dimension)
+
+    tokenizer = Tokenizer("English")
 
     def floor(query: str) -> None:
-        index.dense(embedder.embed_query(query), MIN_DEPTH, Scope())
-        index.text(query, MIN_DEPTH, Scope())
+        index.dense(embedder.embed_query(query), DEPTH, Scope())
+        index.text(dict.fromkeys(tokenizer.for_search(query).split(), 1.0), DEPTH, Scope())
 
     times: dict[str, list[float]] = {"engine": [], "floor": []}
     with Engine(settings) as engine:

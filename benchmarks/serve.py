@@ -24,7 +24,7 @@ import httpx
 
 from openrag_cli.config.settings import load
 from openrag_cli.engine import Engine
-from openrag_cli.retrieval.retriever import SearchRequest
+from openrag_cli.retrieval.request import SearchRequest
 
 QUERIES = ("how much was paid", "date of the repair", "who signed the report", "parts that were replaced")
 CLIENTS = 10

@@ -192,13 +192,15 @@ class Chunk:
 class Hit:
     """A chunk found by a search, with the file that holds it. A higher score is better, always.
 
-    `scores` keeps the parts apart: `dense` (cosine, -1 to 1), `text` (BM25), and the ranks behind the fusion.
+    `scores` keeps the parts apart: see retrieval/scoring.py. `others` are the ids of chunks that this one stands for:
+    of its page, or of nearly the same text.
     """
 
     chunk: Chunk
     file: File
     score: float
     scores: dict[str, float]
+    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,8 @@ if TYPE_CHECKING:
     from openrag_cli.ingest.refresh import Refresher
     from openrag_cli.maintenance.janitor import Janitor
     from openrag_cli.maintenance.service import Maintenance
-    from openrag_cli.retrieval.retriever import Extract, SearchRequest
+    from openrag_cli.retrieval.request import SearchRequest
+    from openrag_cli.retrieval.retriever import Extract
     from openrag_cli.store.sessions import Sessions
     from openrag_cli.sync.runner import SyncOptions, SyncOutcome
 
@@ -252,9 +253,7 @@ class Engine:
 
     def maintain(self, *, force: bool = False) -> None:
         """Delete what is retired or orphaned, and compact the index if it needs it (or `force`)."""
-        self.parts.janitor.sweep()
-        self.parts.janitor.collect_orphans()
-        self.parts.janitor.optimize(force=force)
+        self.parts.janitor.tidy(force=force)
 
     # --- tasks
 

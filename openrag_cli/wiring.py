@@ -13,6 +13,7 @@ from openrag_cli.store.refresh_queue import RefreshQueue
 from openrag_cli.store.sessions import Sessions
 from openrag_cli.store.task_queue import TaskQueue
 from openrag_cli.store.task_records import TaskRecords
+from openrag_cli.store.word_counts import WordCounts
 
 if TYPE_CHECKING:
     from openrag_cli.answering.pipeline import Chat
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
     from openrag_cli.ingest.refresh import Drain, Refresher
     from openrag_cli.ingest.worker import Worker
     from openrag_cli.maintenance.janitor import Janitor
+    from openrag_cli.maintenance.words import WordKeeper
     from openrag_cli.retrieval.retriever import Retriever
+    from openrag_cli.retrieval.tokens import Tokenizer
     from openrag_cli.sync.runner import Syncer, SyncOptions
 
 MAX_CONVERTERS = 4
@@ -130,15 +133,35 @@ class Components:
         """Return the index as it is, damaged or not. Raises: StoreMismatch."""
         from openrag_cli.index.table import Index
 
+        return Index(self.settings.store / "lance", dimension=self.embedder.dimension)
+
+    @built_once
+    def tokenizer(self) -> "Tokenizer":
+        """What makes the words that are searched, in the store's language."""
+        from openrag_cli.retrieval.tokens import Tokenizer
+
         language = self.catalog.meta("language") or self.catalog.set_once("language", self.settings.language)
-        return Index(self.settings.store / "lance", dimension=self.embedder.dimension, language=language)
+        return Tokenizer(language)
+
+    @built_once
+    def word_counts(self) -> WordCounts:
+        """In how many chunks each word stands."""
+        from openrag_cli.index.words import WORDS_VERSION
+
+        return WordCounts(self.database, WORDS_VERSION)
 
     @built_once
     def retriever(self) -> "Retriever":
         """What searches."""
         from openrag_cli.retrieval.retriever import Retriever
 
-        return Retriever(self.catalog, self.index, lambda: self.embedder)
+        return Retriever(
+            catalog=self.catalog,
+            index=self.index,
+            embedder=lambda: self.embedder,
+            tokenizer=self.tokenizer,
+            counts=self.word_counts,
+        )
 
     def refresher(self, drain: "Drain") -> "Refresher":
         """What reads files again; `drain` runs their tasks."""
@@ -192,7 +215,19 @@ class Components:
         """What keeps the index in order."""
         from openrag_cli.maintenance.janitor import Janitor
 
-        return Janitor(self.database, self.catalog, self.index, self.blobs)
+        return Janitor(
+            database=self.database,
+            catalog=self.catalog,
+            index=self.index,
+            blobs=self.blobs,
+            words=self.words_of(self.index),
+        )
+
+    def words_of(self, index: "Index") -> "WordKeeper":
+        """Return what keeps the words of an index."""
+        from openrag_cli.maintenance.words import WordKeeper
+
+        return WordKeeper(self.database, index, self.word_counts, self.tokenizer.for_search)
 
     @contextlib.contextmanager
     def working(self, batch: str | None) -> "Iterator[Worker]":
@@ -226,4 +261,5 @@ class Components:
             embedder=embedder,
             pool=converter,
             n_converters=n_converters,
+            for_search=self.tokenizer.for_search,
         )

@@ -23,7 +23,7 @@ from openrag_cli.domain import ALL_PARTITIONS, SearchMode, TaskKind, new_task_id
 from openrag_cli.engine import Engine
 from openrag_cli.errors import Conflict, OpenRAGError
 from openrag_cli.ingest.upload import new_upload
-from openrag_cli.retrieval.retriever import SearchRequest
+from openrag_cli.retrieval.request import SearchRequest
 
 CACHE = Path(tempfile.gettempdir()) / f"openrag-tests-{os.getuid()}"
 IS_LONG = "--long" in sys.argv or bool(os.environ.get("OPENRAG_TEST_LONG"))

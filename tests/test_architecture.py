@@ -49,6 +49,7 @@ OWNERS = {
     "lxml": {"documents"},
     "pypdfium2": {"documents"},
     "xlrd": {"documents"},
+    "Stemmer": {"retrieval"},
     "charset_normalizer": {"documents"},
     "pathspec": {"ingest"},
     "platformdirs": {"config"},

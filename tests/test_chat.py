@@ -21,7 +21,7 @@ from openrag_cli.errors import InvalidInput, PartitionNotFound, UpstreamError
 from openrag_cli.ingest.add_files import AddOptions, IfExists
 from openrag_cli.ingest.discovery import collect
 from openrag_cli.ingest.upload import new_upload
-from openrag_cli.retrieval.retriever import SearchRequest
+from openrag_cli.retrieval.request import SearchRequest
 
 KEYS = """# Operations
 

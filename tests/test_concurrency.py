@@ -13,7 +13,7 @@ from harness import IS_LONG, Driver, check, contents, open_engine, put, submit
 from openrag_cli.domain import Hit, SearchMode, TaskState
 from openrag_cli.engine import Engine
 from openrag_cli.errors import Conflict
-from openrag_cli.retrieval.retriever import SearchRequest
+from openrag_cli.retrieval.request import SearchRequest
 
 
 def version_of(number: int) -> str:

@@ -10,7 +10,7 @@ from stub_llm import stub_llm
 
 from openrag_cli.cli.exit_codes import ExitCode
 from openrag_cli.engine import Engine
-from openrag_cli.retrieval.retriever import SearchRequest
+from openrag_cli.retrieval.request import SearchRequest
 
 TEXT = "# Note {n}\n\nThe pump number {n} weighs {n} tons.\n"
 

@@ -203,7 +203,7 @@ def test_a_store_refuses_another_model_and_changes_nothing(store: Path, other_mo
 
 
 def _any_request():
-    from openrag_cli.retrieval.retriever import SearchRequest
+    from openrag_cli.retrieval.request import SearchRequest
 
     return SearchRequest("tree")
 

@@ -20,12 +20,13 @@ from openrag_cli.index import cpu
 from openrag_cli.index.lance_errors import lance_errors
 from openrag_cli.index.rows import Row, Scope
 from openrag_cli.index.table import Index
+from openrag_cli.retrieval.tokens import Tokenizer
 
 DIMENSION = 8
 
 
 def make_index(root: Path) -> Index:
-    return Index(root / "lance", dimension=DIMENSION, language="English")
+    return Index(root / "lance", dimension=DIMENSION)
 
 
 def make_rows(
@@ -38,7 +39,7 @@ def make_rows(
         span = Span(text, 10 * ordinal, 10 * ordinal + len(text), 1, 1, None, heading)
         chunk = Chunk(chunk_id("p", "f", revision, ordinal), "p", revision, ordinal, span)
         passage = "\n".join((*heading, text))
-        rows.append(Row(chunk, partition_id, passage, vector / np.linalg.norm(vector)))
+        rows.append(Row(chunk, partition_id, passage, vector / np.linalg.norm(vector), passage))
     return rows
 
 
@@ -79,11 +80,11 @@ def test_thousands_of_revisions_are_dropped_in_one_version(tmp_path: Path) -> No
 def test_another_handle_sees_a_commit_at_once(tmp_path: Path) -> None:
     writer, reader = make_index(tmp_path), make_index(tmp_path)
     writer.put(make_rows("r1", ["alpha"]))
-    assert len(reader.text("alpha", 10, Scope())) == 1
+    assert len(reader.text({"alpha": 1.0}, 10, Scope())) == 1
     writer.put(make_rows("r2", ["alpha"]))
-    assert len(reader.text("alpha", 10, Scope())) == 2
+    assert len(reader.text({"alpha": 1.0}, 10, Scope())) == 2
     writer.drop(["r1"])
-    assert [match.revision for match in reader.text("alpha", 10, Scope())] == ["r2"]
+    assert [match.revision for match in reader.text({"alpha": 1.0}, 10, Scope())] == ["r2"]
 
 
 def test_compaction_changes_no_answer(tmp_path: Path) -> None:
@@ -91,11 +92,11 @@ def test_compaction_changes_no_answer(tmp_path: Path) -> None:
     for n in range(30):
         index.put(make_rows(f"r{n}", ["alpha common", f"word{n}"]))
     index.drop([f"r{n}" for n in range(0, 30, 3)])
-    found = {match.id for match in index.text("alpha", 100, Scope())}
+    found = {match.id for match in index.text({"alpha": 1.0}, 100, Scope())}
     assert index.backlog()[0] > 1
     index.optimize()
     assert index.backlog()[:2] == (1, 0)
-    assert {match.id for match in index.text("alpha", 100, Scope())} == found
+    assert {match.id for match in index.text({"alpha": 1.0}, 100, Scope())} == found
     assert len(found) == 20
 
 
@@ -111,7 +112,9 @@ def test_any_text_can_be_indexed_and_any_text_searched(
     rows = make_rows("r", texts)
     index.put(rows)
     assert [match.span.text for match in index.chunks(revisions=["r"])] == texts
-    assert {match.id for match in index.text(query, 10, Scope())} <= {row.chunk.id for row in rows}
+    assert {match.id for match in index.text(dict.fromkeys(query.split(), 1.0), 10, Scope())} <= {
+        row.chunk.id for row in rows
+    }
 
 
 def test_a_scope_is_exact_for_ids_that_look_like_sql(tmp_path: Path) -> None:
@@ -121,7 +124,7 @@ def test_a_scope_is_exact_for_ids_that_look_like_sql(tmp_path: Path) -> None:
         index.put(make_rows(revision, ["alpha"], partition_id=number))
     for number, revision in enumerate(odd):
         for scope in (Scope(revisions=[revision]), Scope(partition_ids=[number])):
-            assert [match.revision for match in index.text("alpha", 100, scope)] == [revision]
+            assert [match.revision for match in index.text({"alpha": 1.0}, 100, scope)] == [revision]
     index.drop([odd[0]])
     assert set(index.revisions()) == set(odd[1:])
 
@@ -130,7 +133,7 @@ def test_an_empty_scope_finds_nothing(tmp_path: Path) -> None:
     index = make_index(tmp_path)
     rows = make_rows("r1", ["alpha"])
     index.put(rows)
-    assert index.text("alpha", 10, Scope(revisions=[])) == []
+    assert index.text({"alpha": 1.0}, 10, Scope(revisions=[])) == []
     assert index.dense(rows[0].vector, 10, Scope(partition_ids=[])) == []
 
 
@@ -215,7 +218,7 @@ def test_a_commit_also_makes_durable_what_a_killed_process_left_behind(tmp_path:
 def kill_while_creating(root: Path) -> None:
     program = (
         "import sys; from pathlib import Path; from openrag_cli.index.table import Index\n"
-        "Index(Path(sys.argv[1]) / 'lance', dimension=8, language='English').create()"
+        "Index(Path(sys.argv[1]) / 'lance', dimension=8).create()"
     )
     environment = os.environ | {"OPENRAG_FAILPOINT": "creating"}
     assert subprocess.run([sys.executable, "-c", program, str(root)], env=environment, check=False).returncode == -9
@@ -228,7 +231,7 @@ def test_a_kill_while_the_index_is_made_leaves_none_and_the_next_one_is_whole(tm
     index.put(make_rows("r1", ["alpha"]))
     index.put(make_rows("r1", ["alpha"]))
     assert index.revisions() == {"r1": 1}
-    assert len(index.text("alpha", 10, Scope())) == 1
+    assert len(index.text({"alpha": 1.0}, 10, Scope())) == 1
     assert [path.name for path in (tmp_path / "lance").iterdir()] == ["chunks.lance"]
 
 
@@ -272,7 +275,7 @@ def test_a_lost_versions_folder_is_damage_and_not_an_empty_index(tmp_path: Path)
     shutil.rmtree(tmp_path / "lance" / "chunks.lance" / "_versions")
     for act in (
         lambda index: index.revisions(),
-        lambda index: index.text("alpha", 5, Scope()),
+        lambda index: index.text({"alpha": 1.0}, 5, Scope()),
         lambda index: index.put(make_rows("r2", ["beta"])),
     ):
         with pytest.raises(StoreDamaged, match="versions"):
@@ -311,7 +314,10 @@ def test_a_flipped_bit_is_a_store_error_or_an_answer_never_a_crash(tmp_path: Pat
         path.write_bytes(content)
         damaged = make_index(copy)
         try:
-            answer = damaged.text("alpha", 10, Scope()), damaged.dense(make_rows("q", ["q"])[0].vector, 10, Scope())
+            answer = (
+                damaged.text({"alpha": 1.0}, 10, Scope()),
+                damaged.dense(make_rows("q", ["q"])[0].vector, 10, Scope()),
+            )
         except StoreError:
             continue
         assert all(len(matches) <= 3 for matches in answer), path
@@ -334,7 +340,10 @@ def test_a_missing_or_broken_piece_is_damage_never_a_shorter_answer(
         harm(copy / path.relative_to(tmp_path))
         damaged = make_index(copy)
         try:
-            found = damaged.text("alpha", 10, Scope()), damaged.dense(make_rows("r1", ["q"])[0].vector, 10, Scope())
+            found = (
+                damaged.text({"alpha": 1.0}, 10, Scope()),
+                damaged.dense(make_rows("r1", ["q"])[0].vector, 10, Scope()),
+            )
         except StoreDamaged:
             continue
         assert [len(matches) for matches in found] == [3, 3], path
@@ -360,7 +369,8 @@ QUOTED = [
 def test_no_text_of_a_user_is_syntax(query: str, tmp_path: Path) -> None:
     index = make_index(tmp_path)
     index.put(make_rows("r1", ["alpha beta", "gamma"]))
-    found = index.text(query, 5, Scope())
+    asked = Tokenizer("English").for_search(query).split()
+    found = index.text(dict.fromkeys([*asked, query], 1.0), 5, Scope(), required=asked[:1])
     assert [match.span.text for match in found] == (["alpha beta"] if "alpha" in query else [])
 
 
@@ -391,10 +401,10 @@ def test_a_damaged_full_text_index_is_made_again_from_the_rows(tmp_path: Path) -
             path.write_bytes(b"")
     damaged = make_index(tmp_path)
     with pytest.raises(StoreDamaged, match="full-text") as caught:
-        damaged.text("alpha", 5, Scope())
+        damaged.text({"alpha": 1.0}, 5, Scope())
     assert "doctor --fix" in str(caught.value.hint)
     assert damaged.remake() is None
-    assert [match.span.text for match in damaged.text("alpha", 5, Scope())] == ["alpha beta"]
+    assert [match.span.text for match in damaged.text({"alpha": 1.0}, 5, Scope())] == ["alpha beta"]
     assert damaged.problem() is None
 
 
@@ -448,7 +458,7 @@ index.put(make_rows("r1", ["alpha"])); index.put(make_rows("r2", ["alpha", "beta
 index.optimize()
 again = make_index(Path(sys.argv[1]))
 near = again.dense(make_rows("q", ["q"])[0].vector, 5, Scope())
-found = len(again.text("alpha", 5, Scope(partition_ids=[1]))), len(near)
+found = len(again.text({"alpha": 1.0}, 5, Scope(partition_ids=[1]))), len(near)
 import lance_namespace_urllib3_client as real
 print(json.dumps({"left": left, "finders": finders, "found": found, "revisions": again.revisions(),
                   "real_file": real.__file__}))

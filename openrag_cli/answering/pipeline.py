@@ -24,7 +24,7 @@ from openrag_cli.answering.passages import DocumentOf, estimate_tokens, gather
 from openrag_cli.answering.prompts import Prompts
 from openrag_cli.domain import Hit, Passage
 from openrag_cli.errors import InvalidInput, RevisionGone, StoreBusy, UpstreamError
-from openrag_cli.retrieval.retriever import SearchRequest
+from openrag_cli.retrieval.request import SearchRequest
 
 logger = logging.getLogger(__name__)
 

@@ -38,7 +38,8 @@ from openrag_cli.domain import (
     TaskState,
 )
 from openrag_cli.ingest.report import Failure, Report, WarnedFile
-from openrag_cli.retrieval.retriever import Extract, SearchRequest
+from openrag_cli.retrieval.request import SearchRequest
+from openrag_cli.retrieval.retriever import Extract
 
 if TYPE_CHECKING:
     import httpx

@@ -8,7 +8,8 @@ from openrag_cli.answering.events import Finished, Retrieved
 from openrag_cli.domain import Chunk, File, Hit, LogLine, Partition, Passage, Session, Task, Turn
 from openrag_cli.errors import OpenRAGError
 from openrag_cli.ingest.report import Report
-from openrag_cli.retrieval.retriever import Extract, SearchRequest
+from openrag_cli.retrieval.request import SearchRequest
+from openrag_cli.retrieval.retriever import Extract
 from openrag_cli.store.metadata import resolved, rfc3339, said
 
 if TYPE_CHECKING:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from openrag_cli.errors import StoreError, StoreFull, os_errors
+from openrag_cli.index import words
 from openrag_cli.index.import_shim import import_lancedb
 from openrag_cli.index.lance_errors import EXAMINE, lance_errors
 
@@ -30,17 +31,27 @@ def unreadable_text(open_table: Callable[[], Any]) -> str | None:
     try:
         with lance_errors("its full-text index cannot be read"):
             table = open_table()
+            is_ready = words.is_ready(table)
+            column = words.COLUMN if is_ready else "passage"
             step = max(1, table.count_rows() // _CHECK_TEXTS)
             for at in range(0, table.count_rows(), step):
-                for row in table.search().select(["passage"]).offset(at).limit(1).to_list():
-                    table.search(words(row["passage"]), query_type="fts").limit(1).to_list()
+                for row in table.search().select([column]).offset(at).limit(1).to_list():
+                    asked = (
+                        words.query(dict.fromkeys(row[column].split(), 1.0))
+                        if is_ready
+                        else passage_words(row[column])
+                    )
+                    table.search(asked, query_type="fts").limit(1).to_list()
     except StoreError as exc:
         return _damage(exc)
     return None
 
 
-def words(text: str) -> Any:
-    """Return a query for the words of a text. A string would be parsed: quotes in it ask for positions."""
+def passage_words(text: str) -> Any:
+    """Return a query for the words of a text in a table of format 4 or older.
+
+    A string would be parsed: quotes in it ask for positions.
+    """
     import_lancedb()
     from lancedb.query import MatchQuery
 

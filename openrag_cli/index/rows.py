@@ -21,23 +21,30 @@ in the document, where the passage holds it without its markup."""
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A chunk to be indexed: `passage` is what is embedded and searched, its text begins at `text_at`."""
+    """A chunk to be indexed: its text stands at the end of `passage`, `words` are what is found of it."""
 
     chunk: Chunk
     partition_id: int
     passage: str
     vector: "np.ndarray"
+    words: str
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A row found, before the join with the catalog; `score` is cosine similarity or BM25: higher is better."""
+    """A row found, before the join with the catalog; `score` is cosine similarity or BM25: higher is better.
+
+    What a score is made of comes with it where it is asked for: `words` as they are indexed, `vector`
+    float16[dimension].
+    """
 
     id: str
     revision: str
     ordinal: int
     span: Span
     score: float
+    words: str = ""
+    vector: "np.ndarray | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +55,8 @@ class Scope:
     revisions: Sequence[str] | None = None
 
 
-def batch(rows: Sequence[Row], dimension: int) -> Any:
-    """Return rows as an Arrow table of `schema(dimension)`."""
+def batch(rows: Sequence[Row], dimension: int, word_columns: Sequence[str]) -> Any:
+    """Return rows as an Arrow table of `schema(dimension, word_columns)`."""
     import numpy as np
     import pyarrow as pa
 
@@ -73,7 +80,8 @@ def batch(rows: Sequence[Row], dimension: int) -> Any:
         "raw": [None if span.plain is None else span.text for span in spans],
         "vector": pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), dimension),
     }
-    return pa.table(columns, schema=schema(dimension))
+    columns |= {name: [row.words for row in rows] for name in word_columns}
+    return pa.table(columns, schema=schema(dimension, word_columns))
 
 
 def match(row: dict[str, Any], score: float) -> Match:
@@ -90,7 +98,9 @@ def match(row: dict[str, Any], score: float) -> Match:
         head=tuple(row.get("head") or ()),
         plain=None if raw is None else indexed,
     )
-    return Match(id=row["id"], revision=row["revision"], ordinal=row["ordinal"], span=span, score=float(score))
+    return Match(
+        row["id"], row["revision"], row["ordinal"], span, float(score), row.get("words", ""), row.get("vector")
+    )
 
 
 def condition(scope: Scope) -> Any:
@@ -108,8 +118,8 @@ def condition(scope: Scope) -> Any:
     return parts[0] if parts else None
 
 
-def schema(dimension: int) -> Any:
-    """Return the Arrow schema of the table for vectors of that length."""
+def schema(dimension: int, word_columns: Sequence[str]) -> Any:
+    """Return the Arrow schema of the table for vectors of that length, with these columns of words."""
     import pyarrow as pa
 
     def required(name: str, kind: Any) -> Any:
@@ -127,6 +137,7 @@ def schema(dimension: int) -> Any:
             required("heading", pa.list_(pa.string())),
             required("vector", pa.list_(pa.float16(), dimension)),
             *added_fields(),
+            *(pa.field(name, pa.string()) for name in word_columns),
         ]
     )
 
@@ -136,20 +147,3 @@ def added_fields() -> list[Any]:
     import pyarrow as pa
 
     return [pa.field("head", pa.list_(pa.string())), pa.field("raw", pa.string())]
-
-
-def full_text(lancedb: Any, language: str) -> Any:
-    """Unicode words, split at punctuation and stemmed, stop words kept.
-
-    Measured (lancedb 0.40, nDCG@10): SciFact 0.685 against 0.684 for the default tokenizer and 0.662 unstemmed;
-    PIAF 0.786, 0.789 and 0.749. It alone of them also finds CJK words, versions like 1.0.21, phrases of stop words
-    and identifiers over 40 characters. Positions are off: compaction crashed with them.
-    """
-    return lancedb.index.FTS(
-        base_tokenizer="icu/split",
-        language=language,
-        stem=True,
-        remove_stop_words=False,
-        max_token_length=None,
-        with_position=False,
-    )

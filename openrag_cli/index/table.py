@@ -8,7 +8,7 @@ Lance itself never calls fsync on a local disk.
 import contextlib
 import itertools
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,22 +16,11 @@ from typing import TYPE_CHECKING, Any
 from openrag_cli.errors import StoreDamaged, os_errors
 from openrag_cli.failpoints import failpoint
 from openrag_cli.fsync import files_below, fsync, fsync_below
+from openrag_cli.index import words
 from openrag_cli.index.import_shim import import_lancedb
-from openrag_cli.index.integrity import is_whole, unreadable_rows, unreadable_text, words
+from openrag_cli.index.integrity import is_whole, passage_words, unreadable_rows, unreadable_text
 from openrag_cli.index.lance_errors import REMAKE, lance_errors
-from openrag_cli.index.rows import (
-    ADDED,
-    COLUMNS,
-    Match,
-    Row,
-    Scope,
-    added_fields,
-    batch,
-    condition,
-    full_text,
-    match,
-    schema,
-)
+from openrag_cli.index.rows import ADDED, COLUMNS, Match, Row, Scope, added_fields, batch, condition, match, schema
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,12 +34,12 @@ _MAX_ROWS = (1 << 32) - 1
 class Index:
     """The chunk table under `root`, opened on first use. `dimension` is that of the store's model."""
 
-    def __init__(self, root: Path, *, dimension: int, language: str) -> None:
+    def __init__(self, root: Path, *, dimension: int) -> None:
         self._root = root
         self._folder = root / f"{TABLE}.lance"
         self._dimension = dimension
-        self._language = language
         self._table: Any = None
+        self._known_columns: list[str] | None = None
         self._durable: set[str] = set()
 
     # --- opening
@@ -80,10 +69,10 @@ class Index:
             shutil.rmtree(aside, ignore_errors=True)  # what a crash left
             aside.mkdir(parents=True, mode=0o700)
         with self._durably(), self._errors("making the index"):
-            table = lancedb.connect(aside).create_table(TABLE, schema=schema(self._dimension))
+            table = lancedb.connect(aside).create_table(TABLE, schema=schema(self._dimension, [words.COLUMN]))
             table.set_unenforced_primary_key("id")
             failpoint("creating")
-            table.create_index("passage", config=full_text(lancedb, self._language))
+            table.create_index(words.COLUMN, config=words.full_text(), name=words.INDEX)
             fsync_below(aside, files_below(aside))
             (aside / self._folder.name).rename(self._folder)
             aside.rmdir()
@@ -162,16 +151,15 @@ class Index:
         """
         is_readable = bool(self._manifests()) and not self.has_bad_head and unreadable_rows(self._fresh) is None
         if is_readable:
-            lancedb = import_lancedb()
             with self._durably(), self._errors("making the full-text index again"):
-                self._fresh().create_index("passage", config=full_text(lancedb, self._language), replace=True)
-            self._table = None
+                words.index_again(self._fresh())
+            self._table = self._known_columns = None
             return None
         aside = next(path for n in itertools.count(1) if not (path := self._root / f"{TABLE}.damaged-{n}").exists())
         with os_errors("setting the damaged index aside"):
             self._folder.rename(aside)
             fsync(self._root)
-        self._table = None
+        self._table = self._known_columns = None
         self.create()
         return aside
 
@@ -190,7 +178,7 @@ class Index:
             if missing := [field for field in added_fields() if field.name not in known]:
                 self._table.add_columns(missing)
             merge = self._table.merge_insert("id").when_matched_update_all().when_not_matched_insert_all()
-            merge.execute(batch(rows, self._dimension))
+            merge.execute(batch(rows, self._dimension, words.columns(self._open())))
 
     def drop(self, revisions: Sequence[str]) -> None:
         """Delete the chunks of revisions in one commit; none is made when there are no such chunks."""
@@ -206,6 +194,45 @@ class Index:
                 return
         with self._durably(), self._errors("deleting from the index"):
             table.delete(where)
+
+    # --- the words of another version
+
+    @property
+    def has_words(self) -> bool:
+        """Whether the words of its rows are those of this version; of an empty place they will be."""
+        return not self.exists or words.COLUMN in self._columns()
+
+    def begin_words(self) -> None:
+        """Prepare for the words of this version; the caller holds the write lock."""
+        with self._durably(), self._errors("preparing the words of the index"):
+            words.begin(self._open())
+
+    def without_words(self, limit: int) -> list[str]:
+        """Return the revisions of up to `limit` rows whose words of this version are not made."""
+        with self._errors("reading the index"):
+            return words.pending(self._open(), limit)
+
+    def put_words(self, made: Sequence[tuple[str, str]]) -> None:
+        """Give rows, by id, their words, in one commit; the caller holds the write lock."""
+        with self._durably(), self._errors("writing words to the index"):
+            words.fill(self._open(), made)
+
+    def finish_words(self) -> None:
+        """Index the words that were made and search by them from now on; the caller holds the write lock."""
+        with self._durably(), self._errors("indexing words"):
+            words.finish(self._open())
+
+    def words_of(self, revisions: Sequence[str]) -> list[tuple[str, str]]:
+        """Return (revision, words) of each row of revisions."""
+        if not self.exists or not self.has_words:
+            return []
+        rows = self._rows("revision", revisions, ["revision", words.COLUMN])
+        return list(zip(rows.column("revision").to_pylist(), rows.column(words.COLUMN).to_pylist(), strict=True))
+
+    def passages(self, revisions: Sequence[str]) -> list[tuple[str, str, str]]:
+        """Return (id, revision, passage) of each row of revisions."""
+        rows = self._rows("revision", revisions, ["id", "revision", "passage"])
+        return [(row["id"], row["revision"], row["passage"]) for row in rows.to_pylist()]
 
     def optimize(self) -> None:
         """Merge small fragments, bring the full-text index up to date, and delete versions older than an hour."""
@@ -235,34 +262,71 @@ class Index:
         if not self.exists:
             return []
         query = self._open().search(vector).distance_type("cosine")
-        rows = self._run(query.select([*self._columns(), "_distance"]), limit, scope)
-        return [match(row, 1.0 - row["_distance"]) for row in rows]
+        return self._run(query, "_distance", limit, scope)
 
-    def text(self, query: str, limit: int, scope: Scope) -> list[Match]:
-        """Return the rows with the best BM25 scores for the words of `query`, best first."""
+    def text(
+        self, weights: Mapping[str, float], limit: int, scope: Scope, *, required: Sequence[str] = ()
+    ) -> list[Match]:
+        """Return the rows with the best sums of weighted BM25 scores of words, best first, with all those required."""
+        if not self.exists or not (weights or required):
+            return []
+        query = self._open().search(words.query(weights, required), query_type="fts")
+        return self._run(query, "_score", limit, scope)
+
+    def old_text(self, query: str, limit: int, scope: Scope) -> list[Match]:
+        """Return what `text` does, by Lance's own words: from a table whose words are not made yet."""
         if not self.exists or not query.strip():
             return []
-        search = self._open().search(words(query), query_type="fts")
-        rows = self._run(search.select([*self._columns(), "_score"]), limit, scope)
-        return [match(row, row["_score"]) for row in rows]
+        search = self._open().search(passage_words(query), query_type="fts")
+        return self._run(search, "_score", limit, scope)
+
+    def _place(self) -> list[str]:
+        return [name for name in self._columns() if name in {*COLUMNS, *ADDED}]
 
     def _columns(self) -> list[str]:
-        with self._errors("reading the index"):
-            known = set(self._open().schema.names)
-        return [*COLUMNS, *(name for name in ADDED if name in known)]
+        """Return the columns of a match that the table has; asked of Lance until it has them all."""
+        if self._known_columns is None:
+            with self._errors("reading the index"):
+                names = set(self._open().schema.names)
+            found = [name for name in (*COLUMNS, *ADDED, words.COLUMN, "vector") if name in names]
+            if len(found) < len(COLUMNS) + len(ADDED) + 2:
+                return found
+            self._known_columns = found
+        return self._known_columns
 
-    def _run(self, query: Any, limit: int, scope: Scope) -> list[dict[str, Any]]:
+    def _run(self, query: Any, measure: str, limit: int, scope: Scope) -> list[Match]:
         where = condition(scope)
         with self._errors("searching the index"):
+            columns = [*self._columns(), measure]
             if where is not None:
                 query = query.where(where)
-            rows: list[dict[str, Any]] = query.limit(limit).to_list()
-        return rows
+            found = query.select(columns).limit(limit).to_arrow()
+        return list(self._matches(found, measure))
+
+    def _matches(self, found: Any, measure: str) -> Iterator[Match]:
+        import numpy as np
+
+        scores = found.column(measure).to_numpy()
+        scores = 1.0 - scores if measure == "_distance" else scores
+        vectors: Sequence[np.ndarray | None] = [None] * len(found)
+        texts: Sequence[str] = [""] * len(found)
+        if words.COLUMN in found.column_names:
+            flat = found.column("vector").combine_chunks().flatten().to_numpy(zero_copy_only=False)
+            vectors = list(np.asarray(flat, dtype=np.float16).reshape(-1, self._dimension))
+            texts = found.column(words.COLUMN).to_pylist()
+        for row, score, text, vector in zip(
+            found.select([name for name in [*COLUMNS, *ADDED] if name in found.column_names]).to_pylist(),
+            scores,
+            texts,
+            vectors,
+            strict=True,
+        ):
+            yield match({**row, "words": text, "vector": vector}, score)
 
     def chunks(self, *, ids: Sequence[str] = (), revisions: Sequence[str] = ()) -> list[Match]:
         """Return rows by chunk id, or all rows of revisions; each revision's in order. Their score is 0."""
         column, values = ("id", ids) if ids else ("revision", revisions)
-        rows = self._rows(column, values, self._columns()).to_pylist() if self.exists and values else []
+        rows = self._rows(column, values, self._place()).to_pylist() if self.exists and values else []
         return [match(row, 0.0) for row in sorted(rows, key=lambda row: row["ordinal"])]
 
     def vectors(self, revisions: Sequence[str]) -> "dict[str, np.ndarray]":
@@ -300,7 +364,7 @@ class Index:
         table = self._open()
         with self._errors("reading the index"):
             fragments = int(table.stats()["fragment_stats"]["num_fragments"])
-            statistics = table.index_stats("passage_idx")
+            statistics = table.index_stats(words.INDEX if words.is_ready(table) else words.OLD_INDEX)
             n_rows = int(table.count_rows())
         return fragments, int(statistics.num_unindexed_rows) if statistics else 0, n_rows
 

@@ -21,11 +21,13 @@ from openrag_cli.errors import IngestError, OpenRAGError
 from openrag_cli.failpoints import failpoint
 from openrag_cli.index.rows import Row
 from openrag_cli.index.table import Index
+from openrag_cli.index.words import WORDS_VERSION
 from openrag_cli.store.blobs import BlobStore
 from openrag_cli.store.catalog import Catalog
 from openrag_cli.store.database import Database
 from openrag_cli.store.publish import Completion
 from openrag_cli.store.task_queue import TaskQueue
+from openrag_cli.store.word_counts import count_by_revision
 
 if TYPE_CHECKING:
     import numpy as np
@@ -126,6 +128,7 @@ class Ingester:
         embedder: PassageEmbedder,
         pool: Converter,
         n_converters: int,
+        for_search: Callable[[str], str],
     ) -> None:
         self._database = database
         self._catalog = catalog
@@ -135,6 +138,7 @@ class Ingester:
         self._embedder = embedder
         self._pool = pool
         self._n_converters = n_converters
+        self._for_search = for_search
         self._chunker = Chunker(embedder.tokenizer_path, embedder.max_tokens)
 
     def run(self, claim: Callable[[int], list[Task]], listener: Listener, should_stop: Callable[[], bool]) -> None:
@@ -242,7 +246,7 @@ class Ingester:
             window = order[begin : begin + EMBED_WINDOW]
             vectors = self._embedder.embed_passages([passages[i] for i in window])
             rows += [
-                Row(chunks[i], numbers[chunks[i].partition], passages[i], vector)
+                Row(chunks[i], numbers[chunks[i].partition], passages[i], vector, self._for_search(passages[i]))
                 for i, vector in zip(window, vectors, strict=True)
                 if chunks[i].partition in numbers
             ]
@@ -258,8 +262,9 @@ class Ingester:
             failpoint("committing")
             self._index.put([row for row in rows if row.chunk.revision in kept])
             failpoint("committed")
+            counts = count_by_revision(((row.chunk.revision, row.words) for row in rows), WORDS_VERSION)
             completions = [
-                Completion(task, converted.document, len(converted.spans), self._made_by(converted))
+                Completion(task, converted.document, len(converted.spans), self._made_by(converted), counts[task.id])
                 for task, converted in entries
                 if task.id in kept
             ]

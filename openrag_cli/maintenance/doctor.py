@@ -20,6 +20,7 @@ from openrag_cli.index.table import Index
 from openrag_cli.inference.onnx_embedder import default_model_dir, load_manifest, verify_model
 from openrag_cli.ingest.worker import is_dead
 from openrag_cli.maintenance.janitor import MAX_FRAGMENTS, Janitor
+from openrag_cli.maintenance.words import WordKeeper
 from openrag_cli.store.blobs import BlobStore
 from openrag_cli.store.catalog import Catalog
 from openrag_cli.store.database import RESTORE_ELSEWHERE, Database
@@ -64,6 +65,7 @@ class DoctorContext:
     open_index: Callable[[], Index]
     count_outdated: Callable[[], int]
     reindex: Callable[[Sequence[File]], None]
+    words_of: Callable[[Index], WordKeeper]
 
 
 class Doctor:
@@ -231,6 +233,9 @@ class Doctor:
         n_fragments, n_unindexed, n_rows = index.backlog()
         size = sum(Path(path).stat().st_size for path in files_below(self._patient.settings.store / "lance"))
         text = f"{n_rows:,} rows ({n_unindexed:,} not indexed yet) in {n_fragments} fragments, {size / (1 << 20):,.1f} MiB"
+        if not index.has_words:
+            old = "the full-text index is of an older version; searches still use it"
+            yield Finding(name, Status.WARNING, old, "openrag doctor --fix makes it again", self._renew_words)
         if n_fragments > 2 * MAX_FRAGMENTS:
             yield Finding(name, Status.WARNING, text, "openrag doctor --fix compacts it", self._optimize)
         elif not short and not orphans:
@@ -247,6 +252,7 @@ class Doctor:
         with self._patient.database.write_lock():
             aside = self._opened.remake()
         if aside is None:
+            self._words.renew()
             return "the full-text index is made again from the stored texts"
         return f"the damaged index is kept as {aside}; {self._reindex(self._patient.catalog.files(ALL_PARTITIONS))}"
 
@@ -263,9 +269,14 @@ class Doctor:
     def _drop(self, revisions: Sequence[str]) -> str:
         with self._patient.database.write_lock():
             needed = self._patient.catalog.revisions()
-            self._opened.drop([revision for revision in revisions if revision not in needed])
+            gone = [revision for revision in revisions if revision not in needed]
+            self._words.forget(gone)
+            self._opened.drop(gone)
         self._janitor.sweep()
         return "the rows are deleted"
+
+    def _renew_words(self) -> str:
+        return f"the words of {self._words.renew():,} chunks are made again from the stored text"
 
     def _optimize(self) -> str:
         self._janitor.optimize(force=True)
@@ -274,7 +285,17 @@ class Doctor:
     @property
     def _janitor(self) -> Janitor:
         patient = self._patient
-        return Janitor(patient.database, patient.catalog, self._opened, patient.blobs)
+        return Janitor(
+            database=patient.database,
+            catalog=patient.catalog,
+            index=self._opened,
+            blobs=patient.blobs,
+            words=self._words,
+        )
+
+    @property
+    def _words(self) -> WordKeeper:
+        return self._patient.words_of(self._opened)
 
 
 def examine_settings(name: str = "settings") -> Iterator[Finding]:

@@ -4,6 +4,7 @@ import time
 
 from openrag_cli.failpoints import failpoint
 from openrag_cli.index.table import Index
+from openrag_cli.maintenance.words import WordKeeper
 from openrag_cli.store.blobs import BlobStore
 from openrag_cli.store.catalog import Catalog
 from openrag_cli.store.database import Database
@@ -21,11 +22,21 @@ ORPHAN_AGE_S = 3600.0
 class Janitor:
     """Keeps the index equal to the catalog, and fast."""
 
-    def __init__(self, database: Database, catalog: Catalog, index: Index, blobs: BlobStore) -> None:
+    def __init__(
+        self, *, database: Database, catalog: Catalog, index: Index, blobs: BlobStore, words: WordKeeper
+    ) -> None:
+        self.words = words
         self._database = database
         self._catalog = catalog
         self._index = index
         self._blobs = blobs
+
+    def tidy(self, *, force: bool = False) -> None:
+        """Do all of it: delete what is retired or orphaned, make old words again, compact if needed or `force`."""
+        self.sweep()
+        self.collect_orphans()
+        self.words.renew()
+        self.optimize(force=force)
 
     def sweep(self, *, timeout_s: float = 600.0) -> int:
         """Delete the chunks and originals of retired revisions; return how many revisions."""
@@ -34,6 +45,7 @@ class Janitor:
         with self._database.write_lock(timeout_s):
             retired = self._catalog.tombstones()
             failpoint("deleting")
+            self.words.forget(retired)
             self._index.drop(retired)
             self._blobs.discard(self._catalog.clear_tombstones(retired))
         return len(retired)

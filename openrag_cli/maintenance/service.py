@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from openrag_cli.inference.onnx_embedder import Embedder
     from openrag_cli.ingest.pipeline import Converter, Ingester, PassageEmbedder
     from openrag_cli.ingest.refresh import Refresher
+    from openrag_cli.maintenance.words import WordKeeper
     from openrag_cli.retrieval.retriever import Retriever
     from openrag_cli.store.blobs import BlobStore
     from openrag_cli.store.catalog import Catalog
@@ -84,6 +85,9 @@ class StoreParts(Protocol):
     @property
     def retriever(self) -> "Retriever":
         """What searches."""
+
+    def words_of(self, index: "Index") -> "WordKeeper":
+        """Return what keeps the words of an index."""
 
     def open_index(self) -> "Index":
         """Return the index as it is, damaged or not."""
@@ -145,6 +149,7 @@ class Maintenance:
             open_index=parts.open_index,
             count_outdated=self._engine.refresher.count_outdated,
             reindex=self.reindex,
+            words_of=parts.words_of,
         )
         return Doctor(patient).examine()
 

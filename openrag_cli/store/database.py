@@ -30,7 +30,7 @@ from openrag_cli.errors import (
 from openrag_cli.fsync import fsync
 from openrag_cli.store.metadata import tamed
 
-FORMAT = 7
+FORMAT = 8
 """The store format that this version writes (`PRAGMA user_version`): the number of the last file in `schema/`."""
 
 BUSY_TIMEOUT_S = 30.0

@@ -12,16 +12,18 @@ from openrag_cli.store.documents import save_document
 from openrag_cli.store.retire import obsolete_older, retire
 from openrag_cli.store.sources import hand_on
 from openrag_cli.store.warning_rows import from_warnings
+from openrag_cli.store.word_counts import WordCount, count_words
 
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """The result of one task: its text, how many chunks the index now holds for it, and what made them."""
+    """The result of one task: its text, how many chunks the index now holds for it, what made them, and their words."""
 
     task: Task
     document: Document
     chunk_count: int
     made_by: MadeBy | None = None
+    words: WordCount | None = None
 
 
 def publish(connection: sqlite3.Connection, completion: Completion) -> None:
@@ -54,3 +56,5 @@ def publish(connection: sqlite3.Connection, completion: Completion) -> None:
     connection.execute("DELETE FROM tombstone WHERE revision = ?", (upload.revision,))
     save_document(connection, upload.revision, completion.document)
     obsolete_older(connection, row["id"], upload.file_id, upload.revision)
+    if completion.words is not None:
+        count_words(connection, upload.revision, completion.words)

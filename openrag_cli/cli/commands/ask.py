@@ -73,7 +73,7 @@ def ask(
 
     from openrag_cli.answering.conversation import Message
     from openrag_cli.answering.pipeline import ChatRequest
-    from openrag_cli.retrieval.retriever import SearchRequest
+    from openrag_cli.retrieval.request import SearchRequest
 
     context: Context = ctx.obj
     context.override({"llm.model": model})

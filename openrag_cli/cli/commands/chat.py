@@ -172,7 +172,7 @@ class Repl:
     def _ask(self, runner: "asyncio.Runner", question: str, *, is_again: bool = False) -> None:
         from openrag_cli.answering.conversation import Message, answered, last_question
         from openrag_cli.answering.pipeline import ChatRequest
-        from openrag_cli.retrieval.retriever import SearchRequest
+        from openrag_cli.retrieval.request import SearchRequest
 
         turns = [Message(turn.role, turn.content) for turn in self._engine.sessions.turns(self._name)]
         history = answered(turns[: last_question(turns)] if is_again else turns)

@@ -13,7 +13,7 @@ from openrag_cli.cli.exit_codes import ExitCode
 from openrag_cli.cli.output import BOLD, CYAN, DIM
 from openrag_cli.contract import to_json as render
 from openrag_cli.domain import ALL_PARTITIONS, File, Hit, SearchMode, Span
-from openrag_cli.retrieval.retriever import SearchRequest
+from openrag_cli.retrieval.request import SearchRequest
 
 SNIPPET_LINES = 3
 

@@ -13,7 +13,7 @@ from openrag_cli.answering.conversation import Message
 from openrag_cli.answering.pipeline import TOP_K, ChatRequest
 from openrag_cli.domain import ALL_PARTITIONS
 from openrag_cli.errors import InvalidInput, NotFound, PartitionNotFound
-from openrag_cli.retrieval.retriever import SearchRequest
+from openrag_cli.retrieval.request import SearchRequest
 from openrag_cli.server import openai_schemas as shapes
 from openrag_cli.server.openai_answers import OpenAIAnswer, to_messages
 from openrag_cli.server.sse import PING_S, ClientLeft, PeekableStream, unless_gone, with_pings

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from openrag_cli import limits
 from openrag_cli.domain import ALL_PARTITIONS, Chunk, Hit, SearchMode
 from openrag_cli.errors import DocumentNotFound, InvalidInput, PartitionNotFound
-from openrag_cli.retrieval.retriever import MAX_TOP_K, SearchRequest
+from openrag_cli.retrieval.request import MAX_TOP_K, SearchRequest
 from openrag_cli.server import schemas
 from openrag_cli.server.routes.indexer import FileIdPath, PartitionPath, errors
 from openrag_cli.server.urls import chunk_metadata, engine_of, extract_link

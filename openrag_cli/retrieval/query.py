@@ -1,0 +1,82 @@
+"""What a query asks for: its words and what each is worth, its phrases, and how long it is."""
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from openrag_cli.retrieval.tokens import Token, Tokenizer, folded
+from openrag_cli.store.word_counts import Totals, WordCounts
+
+IDF_POWER = 0.25
+"""Rare words count more than BM25 has it: idf to the power of one more than this."""
+
+MAX_WORDS = 128
+"""Words of a query that are looked for: of a longer text the rarest."""
+
+_QUOTED = re.compile(r"(?<!\w)(?:\"([^\"\n]*\w[^\"\n]*)\"|“([^”\n]*\w[^”\n]*)”|«([^»\n]*\w[^»\n]*)»)(?!\w)")
+_RUN = re.compile(r"[^\W_]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A query, read.
+
+    `text` is what was asked without the marks around phrases; a chunk must hold each of `phrases` (folded) and the
+    words that are `required` for that. `order` is its words as they come. `weights` says what each word that the
+    index knows is worth, `boosts` how much more than its BM25 score; `ceiling` is the worth of all, where a word with
+    parts counts by these. `gate` is 0 for up to two words and 1 from eight on, `verbatim` 1 for up to four and 0 from
+    twelve on.
+    """
+
+    text: str
+    folded: str
+    phrases: tuple[str, ...]
+    required: tuple[str, ...]
+    order: tuple[str, ...]
+    weights: Mapping[str, float]
+    boosts: Mapping[str, float]
+    ceiling: float
+    gate: float
+    verbatim: float
+    mean_words: float
+
+
+def read_query(text: str, tokenizer: Tokenizer, counts: WordCounts) -> Query:
+    """Return the query that `text` is, weighted by the words of the store."""
+    phrases = [next(filter(None, found.groups())) for found in _QUOTED.finditer(text)]
+    plain = " ".join(_QUOTED.sub(lambda found: f" {next(filter(None, found.groups()))} ", text).split())
+    tokens = tokenizer.query(plain)
+    totals = counts.totals()
+    idf = _idf(tokens, counts, totals)
+    rarest = math.log1p((totals.n_chunks - 0.5) / 1.5) if totals.n_chunks > 1 else 1.0
+    boosts = {word: max(value / rarest, 1e-3) ** IDF_POWER for word, value in idf.items()}
+    weights = {word: value * boosts[word] for word, value in idf.items()}
+    required = {
+        token.text for phrase in phrases for token in tokenizer.tokens(phrase, is_query=True) if not token.is_extra
+    }
+    return Query(
+        text=plain or text,
+        folded=folded(plain),
+        phrases=tuple(map(folded, phrases)),
+        required=tuple(sorted(required)),
+        order=tuple(token.text for token in tokens if not token.is_extra),
+        weights=weights,
+        boosts=boosts,
+        ceiling=sum(weights.get(token.text, 0.0) for token in tokens if not token.is_extra),
+        gate=_clip((len(_RUN.findall(plain)) - 2) / 6),
+        verbatim=_clip((12 - len(plain.split())) / 8),
+        mean_words=totals.n_words / totals.n_chunks if totals.n_chunks else 1.0,
+    )
+
+
+def _idf(tokens: list[Token], counts: WordCounts, totals: Totals) -> dict[str, float]:
+    """Return the inverse document frequency of each word that the store knows; of many words the rarest."""
+    known = counts.chunks_with(token.text for token in tokens)
+    kept = sorted(known, key=lambda word: (known[word], word))[:MAX_WORDS]
+    n_chunks = totals.n_chunks
+    return {word: math.log1p((max(n_chunks - known[word], 0) + 0.5) / (known[word] + 0.5)) for word in kept}
+
+
+def _clip(value: float) -> float:
+    return min(1.0, max(0.0, value))

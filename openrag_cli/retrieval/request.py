@@ -1,0 +1,44 @@
+"""What a search is asked for, and the bounds of it."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from openrag_cli import limits
+from openrag_cli.domain import ALL_PARTITIONS, SearchMode
+from openrag_cli.errors import InvalidInput
+
+MAX_TOP_K = limits.most("hits")
+
+
+@dataclass(frozen=True, slots=True)
+class SearchRequest:
+    """What to look for and where. `file_ids` and `filter` (see filters.py) narrow the search to
+    files, `per_file` limits the hits of each. `collapse` shows the best chunk of a page alone, and of texts that are
+    nearly the same one."""
+
+    text: str
+    partitions: Sequence[str] = (ALL_PARTITIONS,)
+    file_ids: Sequence[str] = ()
+    top_k: int = 5
+    mode: SearchMode = SearchMode.HYBRID
+    min_score: float | None = None
+    per_file: int | None = None
+    filter: str = ""
+    collapse: bool = True
+
+    def check(self) -> None:
+        """Check the numbers and the text.
+
+        Raises:
+            InvalidInput: no text, too much of it, or a number out of range.
+        """
+        if not self.text.strip():
+            raise InvalidInput("the query is empty", hint='for example: openrag search "rotate api keys"')
+        limits.check("query_chars", len(self.text))
+        if not 1 <= self.top_k <= MAX_TOP_K:
+            raise InvalidInput(f"top_k must be between 1 and {MAX_TOP_K:,}, not {self.top_k}")
+        if self.min_score is not None and math.isnan(self.min_score):
+            raise InvalidInput("min_score must be a number, not nan")
+        if self.per_file is not None and self.per_file < 1:
+            raise InvalidInput(f"per_file must be at least 1, not {self.per_file}")

@@ -1,0 +1,154 @@
+"""From a query to hits: candidates of both legs, one score for each, and the join with the catalog (I1).
+
+The candidates are the best `DEPTH` rows of each leg, however many hits are asked for, and those of files whose titles
+the query names; every candidate gets its whole score (scoring.py). Asking for more only looks deeper when these are
+used up: a hit's score does not change by it.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from openrag_cli.domain import Chunk, Hit, SearchMode
+from openrag_cli.index.rows import Match, Scope
+from openrag_cli.index.table import Index
+from openrag_cli.inference.onnx_embedder import Embedder
+from openrag_cli.retrieval.collapse import Shown
+from openrag_cli.retrieval.old_fusion import fuse
+from openrag_cli.retrieval.query import Query, read_query
+from openrag_cli.retrieval.request import SearchRequest
+from openrag_cli.retrieval.scoring import Asked, Scored, Title, has_phrases, score
+from openrag_cli.retrieval.tokens import Tokenizer
+from openrag_cli.store.catalog import Catalog
+from openrag_cli.store.word_counts import WordCounts
+
+if TYPE_CHECKING:
+    import numpy as np
+
+DEPTH = 200
+"""Candidates taken from each leg: with 2,500 in their place the first five hits of nine collections were the same."""
+
+MAX_DEPTH = 100_000
+DEEPER = 4
+SHOWN_AT_ONCE = 32
+
+Lists = dict[str, list[Match]]
+
+
+class Searcher:
+    """Searches one store. `scope_of` tells which rows a request may see."""
+
+    def __init__(
+        self,
+        *,
+        catalog: Catalog,
+        index: Index,
+        embedder: Callable[[], Embedder],
+        tokenizer: Tokenizer,
+        counts: WordCounts,
+        scope_of: Callable[[SearchRequest], Scope],
+    ) -> None:
+        self._catalog = catalog
+        self._index = index
+        self._embedder = embedder
+        self._tokenizer = tokenizer
+        self._counts = counts
+        self._scope_of = scope_of
+
+    def search(self, request: SearchRequest) -> list[Hit]:
+        """Return the best hits, best first; fewer than `top_k` only when no more exist.
+
+        A row whose revision is not its file's current one is dropped before ranking, and the search is made again:
+        the revision that took its place was in the index before the catalog knew it, so the next look finds it.
+        Likewise when the files that the request names got new revisions meanwhile.
+
+        Raises:
+            InvalidInput: see `SearchRequest.check`. PartitionNotFound, DocumentNotFound: a name is unknown.
+        """
+        request.check()
+        query = read_query(request.text, self._tokenizer, self._counts)
+        vector = None if request.mode is SearchMode.TEXT else self._embedder().embed_query(query.text)
+        depth = max(DEPTH, 2 * request.top_k)
+        asked = Asked(query, vector, request.mode)
+        known_dead: set[str] = set()
+        while True:
+            scope = self._scope_of(request)
+            lists = self._look(request, query, vector, depth, scope)
+            revisions = {match.revision for matches in lists.values() for match in matches}
+            counts = self._catalog.chunk_counts(revisions)
+            live = {revision: Title(n_chunks=n_chunks) for revision, n_chunks in counts.items()}
+            shown = self._shown(request, query, self._ranked(asked, lists, live))
+            dead = revisions - live.keys()
+            is_settled = dead <= known_dead and (not request.file_ids or self._scope_of(request) == scope)
+            is_full = (
+                shown.is_full
+                or depth >= MAX_DEPTH
+                or all(len(found) < depth for found in lists.values())
+                or self._is_used_up(request, scope, shown)
+            )
+            if is_settled and is_full:
+                return shown.hits
+            known_dead = dead
+            depth = depth if is_full else min(depth * DEEPER, MAX_DEPTH)
+
+    # --- candidates
+
+    def _look(
+        self, request: SearchRequest, query: Query, vector: "np.ndarray | None", depth: int, scope: Scope
+    ) -> Lists:
+        """Return the best rows of each leg; only rows with all of its words when the query has a phrase."""
+        if not self._index.has_words:
+            return self._look_by_old_words(request, query, vector, depth, scope)
+        lists: Lists = {}
+        if vector is not None and not query.required:
+            lists["dense"] = self._index.dense(vector, depth, scope)
+        if request.mode is not SearchMode.DENSE or query.required:
+            lists["text"] = self._index.text(query.boosts, depth, scope, required=query.required)
+        return lists
+
+    def _look_by_old_words(
+        self, request: SearchRequest, query: Query, vector: "np.ndarray | None", depth: int, scope: Scope
+    ) -> Lists:
+        lists: Lists = {}
+        if vector is not None:
+            lists["dense"] = self._index.dense(vector, depth, scope)
+        if request.mode is not SearchMode.DENSE:
+            lists["text"] = self._index.old_text(query.text, depth, scope)
+        return lists
+
+    # --- ranking
+
+    def _ranked(self, asked: Asked, lists: Lists, live: Mapping[str, Title]) -> list[Scored]:
+        """Return the rows of files that are there, best first, each once."""
+        lists = {name: [match for match in found if match.revision in live] for name, found in lists.items()}
+        if not self._index.has_words:
+            ranked = fuse(lists)
+        else:
+            yardstick = {match.id for found in lists.values() for match in found[:DEPTH]}
+            ranked = score(asked, _each_once(lists.values()), live, yardstick=yardstick)
+        return ranked
+
+    def _shown(self, request: SearchRequest, query: Query, ranked: Sequence[Scored]) -> Shown:
+        shown = Shown(request)
+        for begin in range(0, len(ranked), SHOWN_AT_ONCE):
+            rows = ranked[begin : begin + SHOWN_AT_ONCE]
+            files = self._catalog.files_by_revision({row.match.revision for row in rows})
+            for row in rows:
+                file = files.get(row.match.revision)  # None when it went this very moment
+                if file is None or not has_phrases(query, row.match):
+                    continue
+                chunk = Chunk(row.match.id, file.partition, row.match.revision, row.match.ordinal, row.match.span)
+                if not shown.take(Hit(chunk, file, row.score, row.scores), row.match.words):
+                    return shown
+        return shown
+
+    def _is_used_up(self, request: SearchRequest, scope: Scope, shown: Shown) -> bool:
+        """Whether every file in scope has given all the hits that it may."""
+        if request.per_file is None:
+            return False
+        n_possible = self._catalog.count_chunks(scope.partition_ids, scope.revisions, per_file=request.per_file)
+        return len(shown.hits) >= n_possible
+
+
+def _each_once(lists: Iterable[Sequence[Match]]) -> list[Match]:
+    """Return the rows of several lists, each once."""
+    return list({match.id: match for found in lists for match in found}.values())
