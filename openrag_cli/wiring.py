@@ -10,6 +10,7 @@ from openrag_cli.store.blobs import BlobStore
 from openrag_cli.store.catalog import Catalog
 from openrag_cli.store.database import Database
 from openrag_cli.store.refresh_queue import RefreshQueue
+from openrag_cli.store.searchable import SearchableFiles
 from openrag_cli.store.sessions import Sessions
 from openrag_cli.store.task_queue import TaskQueue
 from openrag_cli.store.task_records import TaskRecords
@@ -157,6 +158,7 @@ class Components:
 
         return Retriever(
             catalog=self.catalog,
+            searchable=SearchableFiles(self.database),
             index=self.index,
             embedder=lambda: self.embedder,
             tokenizer=self.tokenizer,

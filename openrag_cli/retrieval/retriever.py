@@ -17,6 +17,7 @@ from openrag_cli.retrieval.search import Searcher
 from openrag_cli.retrieval.tokens import Tokenizer
 from openrag_cli.store.catalog import Catalog
 from openrag_cli.store.metadata import resolved
+from openrag_cli.store.searchable import SearchableFiles
 from openrag_cli.store.word_counts import WordCounts
 
 __all__ = ["Extract", "Retriever", "SearchRequest", "in_groups"]
@@ -55,6 +56,7 @@ class Retriever:
         self,
         *,
         catalog: Catalog,
+        searchable: SearchableFiles,
         index: Index,
         embedder: Callable[[], Embedder],
         tokenizer: Tokenizer,
@@ -64,6 +66,7 @@ class Retriever:
         self._index = index
         self._searcher = Searcher(
             catalog=catalog,
+            searchable=searchable,
             index=index,
             embedder=embedder,
             tokenizer=tokenizer,

@@ -19,6 +19,7 @@ from openrag_cli.retrieval.request import SearchRequest
 from openrag_cli.retrieval.scoring import Asked, Scored, Title, has_phrases, score
 from openrag_cli.retrieval.tokens import Tokenizer
 from openrag_cli.store.catalog import Catalog
+from openrag_cli.store.searchable import SearchableFiles
 from openrag_cli.store.word_counts import WordCounts
 
 if TYPE_CHECKING:
@@ -37,10 +38,11 @@ Lists = dict[str, list[Match]]
 class Searcher:
     """Searches one store. `scope_of` tells which rows a request may see."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a search reads
         self,
         *,
         catalog: Catalog,
+        searchable: SearchableFiles,
         index: Index,
         embedder: Callable[[], Embedder],
         tokenizer: Tokenizer,
@@ -48,6 +50,7 @@ class Searcher:
         scope_of: Callable[[SearchRequest], Scope],
     ) -> None:
         self._catalog = catalog
+        self._searchable = searchable
         self._index = index
         self._embedder = embedder
         self._tokenizer = tokenizer
@@ -74,7 +77,7 @@ class Searcher:
             scope = self._scope_of(request)
             lists = self._look(request, query, vector, depth, scope)
             revisions = {match.revision for matches in lists.values() for match in matches}
-            counts = self._catalog.chunk_counts(revisions)
+            counts = self._searchable.chunk_counts(revisions)
             live = {revision: Title(n_chunks=n_chunks) for revision, n_chunks in counts.items()}
             shown = self._shown(request, query, self._ranked(asked, lists, live))
             dead = revisions - live.keys()
@@ -125,6 +128,11 @@ class Searcher:
         else:
             yardstick = {match.id for found in lists.values() for match in found[:DEPTH]}
             ranked = score(asked, _each_once(lists.values()), live, yardstick=yardstick)
+            for name, found in lists.items():
+                ranks = {match.id: rank for rank, match in enumerate(found, 1)}
+                for row in ranked:
+                    if row.match.id in ranks:
+                        row.scores[f"{name}_rank"] = float(ranks[row.match.id])
         return ranked
 
     def _shown(self, request: SearchRequest, query: Query, ranked: Sequence[Scored]) -> Shown:
@@ -145,7 +153,7 @@ class Searcher:
         """Whether every file in scope has given all the hits that it may."""
         if request.per_file is None:
             return False
-        n_possible = self._catalog.count_chunks(scope.partition_ids, scope.revisions, per_file=request.per_file)
+        n_possible = self._searchable.count_chunks(scope.partition_ids, scope.revisions, per_file=request.per_file)
         return len(shown.hits) >= n_possible
 
 

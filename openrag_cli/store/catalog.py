@@ -210,30 +210,10 @@ class Catalog:
         )
         return {row["revision"]: to_file(row) for row in rows}
 
-    def chunk_counts(self, revisions: Iterable[str]) -> dict[str, int]:
-        """Return how many chunks those of the revisions have that are files' current ones: the join of I1 alone."""
-        rows = self._db.rows(
-            "SELECT revision, chunk_count FROM file WHERE revision IN (SELECT value FROM json_each(?))",
-            (json.dumps(list(revisions)),),
-        )
-        return {row["revision"]: row["chunk_count"] for row in rows}
-
     def revisions_of(self, file_id: str, partition_ids: Sequence[int] | None) -> list[str]:
         """Return the current revisions of the files with that id, in the numbered partitions or (None) in all."""
         rows = self._db.rows("SELECT partition_id, revision FROM file WHERE file_id = ?", (file_id,))
         return [row["revision"] for row in rows if partition_ids is None or row["partition_id"] in partition_ids]
-
-    def count_chunks(
-        self, partition_ids: Sequence[int] | None, revisions: Sequence[str] | None, *, per_file: int
-    ) -> int:
-        """Return how many chunks the files of some partitions, or of some revisions, have; `per_file` of each at most."""
-        rows = self._db.rows(
-            "SELECT coalesce(sum(min(chunk_count, ?)), 0) AS n FROM file WHERE "
-            "(? IS NULL OR partition_id IN (SELECT value FROM json_each(?))) AND "
-            "(? IS NULL OR revision IN (SELECT value FROM json_each(?)))",
-            (per_file, *2 * (_json(partition_ids),), *2 * (_json(revisions),)),
-        )
-        return int(rows[0]["n"])
 
     def file_ids(self, partition: str, start: str, limit: int) -> list[str]:
         """Return up to `limit` ids of a partition's files that begin with `start`, in order. Raises: PartitionNotFound."""
@@ -376,10 +356,6 @@ class Catalog:
         """Return every revision that the store needs: of visible files and of tasks that are not completed."""
         rows = self._db.rows("SELECT revision FROM file UNION SELECT id FROM task WHERE state <> 'COMPLETED'")
         return {row["revision"] for row in rows}
-
-
-def _json(values: Sequence[Any] | None) -> str | None:
-    return None if values is None else json.dumps(list(values))
 
 
 def _may_move(connection: sqlite3.Connection, partition_id: int, moves: Sequence[Move]) -> bool:

@@ -1,0 +1,38 @@
+"""What a search asks the catalog about files: which are there, and how many chunks they have."""
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from openrag_cli.store.database import Database
+
+
+class SearchableFiles:
+    """The files of a store, as a search sees them."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def chunk_counts(self, revisions: Iterable[str]) -> dict[str, int]:
+        """Return how many chunks those of the revisions have that are files' current ones: the join of I1 alone."""
+        rows = self._db.rows(
+            "SELECT revision, chunk_count FROM file WHERE revision IN (SELECT value FROM json_each(?))",
+            (json.dumps(list(revisions)),),
+        )
+        return {row["revision"]: row["chunk_count"] for row in rows}
+
+    def count_chunks(
+        self, partition_ids: Sequence[int] | None, revisions: Sequence[str] | None, *, per_file: int
+    ) -> int:
+        """Return how many chunks the files of some partitions, or of some revisions, have; `per_file` of each at most."""
+        rows = self._db.rows(
+            "SELECT coalesce(sum(min(chunk_count, ?)), 0) AS n FROM file WHERE "
+            "(? IS NULL OR partition_id IN (SELECT value FROM json_each(?))) AND "
+            "(? IS NULL OR revision IN (SELECT value FROM json_each(?)))",
+            (per_file, *2 * (_json(partition_ids),), *2 * (_json(revisions),)),
+        )
+        return int(rows[0]["n"])
+
+
+def _json(values: Sequence[Any] | None) -> str | None:
+    return None if values is None else json.dumps(list(values))
