@@ -360,12 +360,19 @@ class RemoteEngine:
             "top_k": request.top_k,
             "mode": str(request.mode),
             "filter": request.filter,
+            "collapse": request.collapse,
         }
         optional = {"min_score": request.min_score, "per_file": request.per_file}
         parameters |= {name: value for name, value in optional.items() if value is not None}
         documents = self._get("/search", **parameters)["documents"]
         return [
-            Hit(to_chunk(entry), to_file(entry["metadata"]), entry["metadata"]["score"], entry["metadata"]["scores"])
+            Hit(
+                to_chunk(entry),
+                to_file(entry["metadata"]),
+                entry["metadata"]["score"],
+                entry["metadata"]["scores"],
+                tuple(entry["metadata"].get("others", ())),
+            )
             for entry in documents
         ]
 

@@ -54,7 +54,11 @@ TASK = _object(
 )  # fmt: skip
 CHUNK = _object(**_OWNER, **_SPAN, **_TIMES, chunk_id=TEXT, ordinal=COUNT, metadata=ANY_OBJECT)
 HIT = _object(
-    **CHUNK["properties"], rank=COUNT, score=NUMBER, scores={"type": "object", "additionalProperties": NUMBER}
+    **CHUNK["properties"],
+    rank=COUNT,
+    score=NUMBER,
+    scores={"type": "object", "additionalProperties": NUMBER},
+    others=_list(TEXT),
 )
 PASSAGE = _object(**_OWNER, **_SPAN, n=COUNT, chunk_id=TEXT, score=NUMBER)
 FAILURE = _object(

@@ -128,6 +128,7 @@ def hit(value: Hit, rank: int) -> Json:
         "rank": rank,
         "score": round(value.score, 6),
         "scores": {name: round(score, 6) for name, score in value.scores.items()},
+        "others": list(value.others),
         **chunk(value.chunk, value.file),
     }
 

@@ -1,5 +1,6 @@
 """Which hits are shown: one of a page, one of texts that are nearly the same, no more of a file than asked for."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from openrag_cli.domain import Hit
@@ -20,11 +21,14 @@ class _Kept:
 
 
 class Shown:
-    """Takes hits, best first, until enough are kept. What is left out of a page or is a twin stays named in `others`."""
+    """Takes hits, best first, until enough are kept. What is left out of a page or is a twin stays named in `others`.
 
-    def __init__(self, request: SearchRequest) -> None:
+    `asked` are the words of the query, as they are indexed.
+    """
+
+    def __init__(self, request: SearchRequest, asked: Iterable[str]) -> None:
         self._request = request
-        self._asked = frozenset(folded(request.text).split())
+        self._asked = frozenset(asked)
         self._kept: list[_Kept] = []
         self._by_page: dict[tuple[str, int], _Kept] = {}
         self._per_file: dict[str, int] = {}

@@ -136,7 +136,7 @@ class Searcher:
         return ranked
 
     def _shown(self, request: SearchRequest, query: Query, ranked: Sequence[Scored]) -> Shown:
-        shown = Shown(request)
+        shown = Shown(request, query.order)
         for begin in range(0, len(ranked), SHOWN_AT_ONCE):
             rows = ranked[begin : begin + SHOWN_AT_ONCE]
             files = self._catalog.files_by_revision({row.match.revision for row in rows})

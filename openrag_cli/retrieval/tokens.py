@@ -6,8 +6,8 @@ the stemmer they help it (French: 0.009 nDCG@10). Beside a whole word stand its 
 a long hash; pairs of characters where a script writes no blanks, and of Hangul, where particles are glued on. The text
 that is stored and shown stays as it is.
 
-`TOKENS_VERSION` belongs to the full-text index: when this module's result changes it is raised, and the index is built
-again from the stored text.
+When this module makes something else of a text, raise `WORDS_VERSION` in index/words.py: the full-text index is then
+built again from the stored text.
 """
 
 import html
@@ -17,9 +17,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
-
-TOKENS_VERSION = 1
-"""The version of what this module makes of a text; see `Index.words_version`."""
 
 MAX_WORD_CHARS = 80
 MAX_JOINED_CHARS = 40
@@ -59,6 +56,9 @@ class Tokenizer:
 
     def tokens(self, text: str, *, is_query: bool) -> Iterator[Token]:
         """Yield the words of `text`, with those beside them."""
+        return (token for token in self._all_tokens(text, is_query=is_query) if token.text)
+
+    def _all_tokens(self, text: str, *, is_query: bool) -> Iterator[Token]:
         folded = visible(text)
         for piece in folded.split():
             yield from self._cached(piece) if len(piece) <= _CACHED_CHARS else self._tokens_of(piece)

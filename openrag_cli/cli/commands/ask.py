@@ -7,6 +7,7 @@ import typer
 from openrag_cli.cli.commands.answers import follow, new_view, show_passages, show_sources
 from openrag_cli.cli.commands.context import Context, read_stdin
 from openrag_cli.cli.commands.search import (
+    AllChunksOption,
     FilesOption,
     FilterOption,
     MinScoreOption,
@@ -52,6 +53,7 @@ def ask(
     condition: FilterOption = "",
     min_score: MinScoreOption = None,
     per_file: PerFileOption = None,
+    all_chunks: AllChunksOption = False,
     model: ModelOption = None,
     no_llm: NoLlmOption = False,
     strict: StrictOption = False,
@@ -87,6 +89,7 @@ def ask(
         min_score=min_score,
         filter=condition,
         per_file=per_file,
+        collapse=not all_chunks,
     )
     request = ChatRequest([Message("user", text)], search=search, is_extractive=no_llm)
     view = None if context.out.is_json else new_view(context.out)

@@ -67,11 +67,19 @@ FilterOption = Annotated[
     ),
 ]
 MinScoreOption = Annotated[
-    float | None, typer.Option(metavar="S", help="Leave out hits that score less (hybrid: 0 to 1). Default: none.")
+    float | None,
+    typer.Option(metavar="S", help="Leave out hits that score less (hybrid: about 0 to 1.3). Default: none."),
 ]
 PerFileOption = Annotated[int | None, typer.Option(metavar="N", help="Hits of one file at most. Default: no limit.")]
 ExplainOption = Annotated[
-    bool, typer.Option("--explain", help="Show the dense and text scores and ranks. Default: off.")
+    bool, typer.Option("--explain", help="Show the parts of each score, and the ranks in both legs. Default: off.")
+]
+AllChunksOption = Annotated[
+    bool,
+    typer.Option(
+        "--all-chunks",
+        help="Show every chunk of a page, and of nearly equal texts. Default: the best one, and how many more.",
+    ),
 ]
 NamesOption = Annotated[
     bool, typer.Option("--files-with-matches", "-l", help="Print each file's id once, nothing else. Default: off.")
@@ -88,6 +96,7 @@ def search(
     condition: FilterOption = "",
     min_score: MinScoreOption = None,
     per_file: PerFileOption = None,
+    all_chunks: AllChunksOption = False,
     explain: ExplainOption = False,
     names: NamesOption = False,
     null: NullOption = False,
@@ -113,6 +122,7 @@ def search(
         min_score=min_score,
         filter=condition,
         per_file=per_file,
+        collapse=not all_chunks,
     )
     hits = context.engine.search(request)
     if jsonl:
@@ -149,6 +159,7 @@ def _show(context: Context, request: SearchRequest, hits: Sequence[Hit], *, is_e
         out.line(
             f"{rank:<3}{out.styled(label, BOLD, CYAN)}  {hit.score:.2f}"
             + (f"  {out.styled(heading, DIM)}" if heading else "")
+            + (f"  {out.styled(f'+{len(hit.others)} like it', DIM)}" if hit.others else "")
         )
         if is_explained:
             parts = [f"{name} {value:.4g}" for name, value in hit.scores.items()]

@@ -30,6 +30,7 @@ class Question:
         filter: Annotated[str, Query(description="A condition on metadata; empty: none")] = "",  # noqa: A002
         min_score: Annotated[float | None, Query(description="Leave out hits that score less")] = None,
         per_file: Annotated[int | None, Query(ge=1, description="Hits of one file at most")] = None,
+        collapse: Annotated[bool, Query(description="One hit of a page, and of nearly equal texts")] = True,  # noqa: FBT002
         context: Annotated[int, Query(ge=0, le=10, description="Chunks of the file to add on either side")] = 0,
     ) -> None:
         self.text = text
@@ -38,6 +39,7 @@ class Question:
         self.filter = filter
         self.min_score = min_score
         self.per_file = per_file
+        self.collapse = collapse
         self.context = context
 
     def request(self, partitions: Sequence[str], file_ids: Sequence[str] = ()) -> SearchRequest:
@@ -51,6 +53,7 @@ class Question:
             filter=self.filter,
             min_score=self.min_score,
             per_file=self.per_file,
+            collapse=self.collapse,
         )
 
 
@@ -58,7 +61,11 @@ QuestionQuery = Annotated[Question, Depends()]
 
 
 def _passage(request: Request, hit: Hit, n_context: int) -> schemas.Passage:
-    metadata = chunk_metadata(hit.chunk, hit.file) | {"score": hit.score, "scores": hit.scores}
+    metadata = chunk_metadata(hit.chunk, hit.file) | {
+        "score": hit.score,
+        "scores": hit.scores,
+        "others": list(hit.others),
+    }
     text = hit.chunk.span.shown
     if n_context:
         found = engine_of(request).extract(hit.chunk.id, context=n_context)

@@ -1,0 +1,196 @@
+"""What a hit's score is made of: of the query and the chunk alone, whatever is asked for beside."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from harness import check, open_engine, put
+
+from openrag_cli.domain import SearchMode
+from openrag_cli.engine import Engine
+from openrag_cli.index import words
+from openrag_cli.index.rows import Scope
+from openrag_cli.index.words import WORDS_VERSION
+from openrag_cli.retrieval.request import SearchRequest
+from openrag_cli.store.word_counts import WordCounts, count_by_revision
+
+TOPICS = ["harbour", "river", "engine", "winter", "garden", "bread", "physics", "music"]
+
+
+def page(number: int) -> str:
+    a, b = TOPICS[number % 8], TOPICS[(3 * number + 1) % 8]
+    return f"# Note {number}\n\nThe {a} of town{number} lies by the {b}, and its keeper counts {number * 37} barrels of salt."
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    """A store of 60 notes and a few texts for single questions."""
+    with open_engine(tmp_path_factory.mktemp("scoring") / "store") as engine:
+        for number in range(60):
+            put(engine, "notes", f"note{number}.md", page(number))
+        put(engine, "code", "invoices.py", "def fetch_pending_invoices(limit):\n    return store.pending(limit)\n")
+        put(
+            engine,
+            "code",
+            "cargo.md",
+            "How to fetch crates: pending builds of invoices and other invoices are fetched.",
+        )
+        put(engine, "code", "size.md", 'The board is 12" wide and the note says the keeper sleeps well at night.')
+        put(engine, "code", "other.md", "The keeper is well, and sleeps when the night is over, the note says.")
+        engine.drain()
+        check(engine)
+        yield engine
+
+
+QUESTIONS = (
+    "harbour",
+    "which town lies by the river and counts barrels of salt",
+    "keeper of the winter garden",
+    "town7",
+)
+
+
+@pytest.mark.parametrize("mode", list(SearchMode))
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_the_first_hits_and_their_scores_are_the_same_however_many_are_asked_for(
+    engine: Engine, question: str, mode: SearchMode
+) -> None:
+    few, some, many = (engine.search(SearchRequest(question, top_k=k, mode=mode)) for k in (5, 10, 200))
+    assert [(hit.chunk.id, hit.score) for hit in few] == [(hit.chunk.id, hit.score) for hit in many[: len(few)]]
+    assert [(hit.chunk.id, hit.score) for hit in some] == [(hit.chunk.id, hit.score) for hit in many[: len(some)]]
+    scores = {hit.chunk.id: hit.score for hit in many}
+    for hit in engine.search(SearchRequest(question, top_k=5, mode=mode, per_file=1, min_score=0.1)):
+        assert hit.score == scores[hit.chunk.id]
+
+
+def test_every_candidate_has_its_true_cosine_and_its_text_score(engine: Engine) -> None:
+    dense = {
+        hit.chunk.id: hit.score for hit in engine.search(SearchRequest("salt", top_k=200, mode=SearchMode.DENSE))
+    }
+    for hit in engine.search(SearchRequest("salt", top_k=200)):
+        assert hit.scores["dense"] == dense[hit.chunk.id]
+        assert (hit.scores["text"] > 0) == ("salt" in hit.chunk.span.text)
+
+
+def test_a_name_is_found_before_the_words_it_is_made_of(engine: Engine) -> None:
+    for mode in (SearchMode.HYBRID, SearchMode.TEXT):
+        hits = engine.search(SearchRequest("fetchPendingInvoices", mode=mode))
+        assert hits[0].file.file_id == "invoices.py"
+
+
+@pytest.mark.parametrize("mode", list(SearchMode))
+@pytest.mark.parametrize(
+    "query", ['"the keeper sleeps"', "“The Keeper sleeps” at night", 'well "the  keeper\tsleeps"']
+)
+def test_a_phrase_in_quotes_must_stand_in_the_chunk(engine: Engine, query: str, mode: SearchMode) -> None:
+    assert [hit.file.file_id for hit in engine.search(SearchRequest(query, mode=mode))] == ["size.md"]
+
+
+@pytest.mark.parametrize("query", ['board 12" wide', '"', '""', 'say "hello'])
+def test_a_quote_that_is_none_is_a_character(engine: Engine, query: str) -> None:
+    assert engine.search(SearchRequest(query, mode=SearchMode.DENSE))
+    if "board" in query:
+        assert engine.search(SearchRequest(query))[0].file.file_id == "size.md"
+
+
+def test_a_phrase_that_stands_nowhere_finds_nothing(engine: Engine) -> None:
+    assert engine.search(SearchRequest('"sleeps keeper the"')) == []
+    assert engine.search(SearchRequest('"keeper slee"')) == []
+
+
+def test_a_search_stops_when_each_file_in_scope_has_given_its_hit(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    depths = []
+    real = engine.parts.index.text
+
+    def observe(weights: dict[str, float], limit: int, scope: Scope, **rest: object) -> object:
+        depths.append(limit)
+        return real(weights, limit, scope, **rest)
+
+    monkeypatch.setattr("openrag_cli.retrieval.search.DEPTH", 10)
+    monkeypatch.setattr(engine.parts.index, "text", observe)
+    hits = engine.search(SearchRequest("keeper", ["notes"], ["note1.md", "note2.md"], top_k=5, per_file=1))
+    assert len(hits) == 2
+    assert depths == [10]
+
+
+# --- what is shown
+
+
+def test_nearly_equal_texts_are_one_hit_that_names_the_others(tmp_path: Path) -> None:
+    policy = "Every employee returns the badge at the gate on the last day of work. " * 3
+    with open_engine(tmp_path / "store") as engine:
+        for name in ("a", "b", "c"):
+            put(engine, "p", f"{name}.txt", policy)
+        put(engine, "p", "d.txt", policy.replace("badge", "laptop"))
+        put(engine, "p", "e.txt", policy + "It has 3 stripes.")
+        engine.drain()
+        hits = engine.search(SearchRequest("employee badge", top_k=10))
+        assert len(hits) == 3  # the laptop is another text for who asks for a badge, and so is a number
+        assert sorted(len(hit.others) for hit in hits) == [0, 0, 2]
+        everything = engine.search(SearchRequest("employee badge", top_k=10, collapse=False))
+        assert len(everything) == 5
+        assert not any(hit.others for hit in everything)
+        assert {hit.chunk.id for hit in everything} == {key for hit in hits for key in (hit.chunk.id, *hit.others)}
+
+
+# --- the words of another version
+
+
+def make_old(engine: Engine) -> None:
+    """Turn a store's index into one whose words are not ours, as 0.1.0 made it."""
+    import lancedb
+
+    table = engine.parts.index._open()
+    table.drop_columns([words.COLUMN])
+    config = lancedb.index.FTS(base_tokenizer="icu/split", remove_stop_words=False, max_token_length=None)
+    table.create_index("passage", config=config, name=words.OLD_INDEX)
+    with engine.parts.database.transaction() as connection:
+        for name in ("word", "counted", "word_total"):
+            connection.execute(f"DELETE FROM {name}")
+
+
+def counted(engine: Engine) -> tuple[object, dict[str, int]]:
+    counts = WordCounts(engine.parts.database, WORDS_VERSION)
+    return counts.totals(), counts.chunks_with(TOPICS)
+
+
+def test_an_old_index_answers_until_its_words_are_made_from_the_stored_text(tmp_path: Path) -> None:
+    with open_engine(tmp_path / "store") as engine:
+        for number in range(40):
+            put(engine, "p", f"note{number}.md", page(number))
+        engine.drain()
+        fresh = engine.search(SearchRequest("town7", top_k=3))
+        expected = counted(engine)
+        make_old(engine)
+    with open_engine(tmp_path / "store") as engine:
+        assert engine.search(SearchRequest("town7", mode=SearchMode.TEXT))[0].file.file_id == "note7.md"
+        assert not engine.parts.index.has_words
+        put(engine, "p", "late.md", page(77))
+        engine.drain()
+        assert engine.parts.index.has_words
+        check(engine)
+        engine.delete_file("p", "late.md")
+        engine.maintain()
+        assert counted(engine) == expected
+        renewed = engine.search(SearchRequest("town7", top_k=3))
+        assert [(hit.chunk.id, hit.score) for hit in renewed] == [(hit.chunk.id, hit.score) for hit in fresh]
+
+
+def test_what_is_counted_is_what_the_files_hold_through_replacements_and_deletions(tmp_path: Path) -> None:
+    with open_engine(tmp_path / "store") as engine:
+        for number in range(12):
+            put(engine, "p", f"note{number}.md", page(number))
+        engine.drain()
+        put(engine, "p", "note3.md", page(103))
+        engine.drain()
+        engine.delete_files("p", ["note4.md", "note5.md"])
+        engine.maintain()
+        revisions = [file.revision for file in engine.files("p")]
+        counts = count_by_revision(engine.parts.index.words_of(revisions), WORDS_VERSION).values()
+        totals, known = counted(engine)
+        assert totals.n_chunks == sum(count.n_chunks for count in counts) == 10
+        assert totals.n_words == sum(count.n_words for count in counts)
+        for topic in TOPICS:
+            assert known.get(topic, 0) == sum(count.chunks_with[topic] for count in counts), topic
