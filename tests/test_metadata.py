@@ -16,7 +16,7 @@ from openrag_cli.documents.sandbox import protocol
 from openrag_cli.domain import Document, SearchMode
 from openrag_cli.errors import InvalidMetadata
 from openrag_cli.ingest.upload import new_upload
-from openrag_cli.retrieval.retriever import SearchRequest
+from openrag_cli.retrieval.request import SearchRequest
 from openrag_cli.store.database import FORMAT
 from openrag_cli.store.metadata import RESERVED, check_metadata, document_metadata, resolved, tame
 from openrag_cli.store.publish import Completion

@@ -275,7 +275,7 @@ def test_a_text_that_is_really_missing_is_damage_and_one_that_was_replaced_is_no
 def test_an_answer_about_a_file_replaced_after_the_search_is_of_its_new_version(
     engine: Engine, cli, environment, tmp_path: Path, monkeypatch
 ) -> None:
-    from openrag_cli.retrieval.retriever import SearchRequest
+    from openrag_cli.retrieval.request import SearchRequest
 
     indexed(engine, "a", "the keys rotate every 1 days")
     chat = engine.parts.chat
