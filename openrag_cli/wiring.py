@@ -10,11 +10,11 @@ from openrag_cli.store.blobs import BlobStore
 from openrag_cli.store.catalog import Catalog
 from openrag_cli.store.database import Database
 from openrag_cli.store.refresh_queue import RefreshQueue
-from openrag_cli.store.searchable import SearchableFiles
+from openrag_cli.store.searching.files import SearchableFiles
+from openrag_cli.store.searching.word_counts import WordCounts
 from openrag_cli.store.sessions import Sessions
 from openrag_cli.store.task_queue import TaskQueue
 from openrag_cli.store.task_records import TaskRecords
-from openrag_cli.store.word_counts import WordCounts
 
 if TYPE_CHECKING:
     from openrag_cli.answering.pipeline import Chat

@@ -12,7 +12,7 @@ from openrag_cli.index import words
 from openrag_cli.index.rows import Scope
 from openrag_cli.index.words import WORDS_VERSION
 from openrag_cli.retrieval.request import SearchRequest
-from openrag_cli.store.word_counts import WordCounts, count_by_revision
+from openrag_cli.store.searching.word_counts import WordCounts, count_by_revision
 
 TOPICS = ["harbour", "river", "engine", "winter", "garden", "bread", "physics", "music"]
 

@@ -26,8 +26,8 @@ from openrag_cli.store.blobs import BlobStore
 from openrag_cli.store.catalog import Catalog
 from openrag_cli.store.database import Database
 from openrag_cli.store.publish import Completion
+from openrag_cli.store.searching.word_counts import count_by_revision
 from openrag_cli.store.task_queue import TaskQueue
-from openrag_cli.store.word_counts import count_by_revision
 
 if TYPE_CHECKING:
     import numpy as np

@@ -7,7 +7,7 @@ from openrag_cli.failpoints import failpoint
 from openrag_cli.index.table import Index
 from openrag_cli.index.words import WORDS_VERSION
 from openrag_cli.store.database import Database
-from openrag_cli.store.word_counts import WordCounts, count_by_revision
+from openrag_cli.store.searching.word_counts import WordCounts, count_by_revision
 
 logger = logging.getLogger(__name__)
 

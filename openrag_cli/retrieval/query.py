@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from openrag_cli.retrieval.tokens import Token, Tokenizer, folded
-from openrag_cli.store.word_counts import Totals, WordCounts
+from openrag_cli.store.searching.word_counts import Totals, WordCounts
 
 IDF_POWER = 0.25
 """Rare words count more than BM25 has it: idf to the power of one more than this."""

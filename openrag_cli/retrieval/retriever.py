@@ -17,8 +17,8 @@ from openrag_cli.retrieval.search import Searcher
 from openrag_cli.retrieval.tokens import Tokenizer
 from openrag_cli.store.catalog import Catalog
 from openrag_cli.store.metadata import resolved
-from openrag_cli.store.searchable import SearchableFiles
-from openrag_cli.store.word_counts import WordCounts
+from openrag_cli.store.searching.files import SearchableFiles
+from openrag_cli.store.searching.word_counts import WordCounts
 
 __all__ = ["Extract", "Retriever", "SearchRequest", "in_groups"]
 

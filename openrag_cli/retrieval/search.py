@@ -19,8 +19,8 @@ from openrag_cli.retrieval.request import SearchRequest
 from openrag_cli.retrieval.scoring import Asked, Scored, Title, has_phrases, score
 from openrag_cli.retrieval.tokens import Tokenizer
 from openrag_cli.store.catalog import Catalog
-from openrag_cli.store.searchable import SearchableFiles
-from openrag_cli.store.word_counts import WordCounts
+from openrag_cli.store.searching.files import SearchableFiles
+from openrag_cli.store.searching.word_counts import WordCounts
 
 if TYPE_CHECKING:
     import numpy as np

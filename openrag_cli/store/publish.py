@@ -10,9 +10,9 @@ from openrag_cli.store.catalog import pack_made_by
 from openrag_cli.store.database import now_ms
 from openrag_cli.store.documents import save_document
 from openrag_cli.store.retire import obsolete_older, retire
+from openrag_cli.store.searching.word_counts import WordCount, count_words
 from openrag_cli.store.sources import hand_on
 from openrag_cli.store.warning_rows import from_warnings
-from openrag_cli.store.word_counts import WordCount, count_words
 
 
 @dataclass(frozen=True, slots=True)
