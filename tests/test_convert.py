@@ -197,7 +197,7 @@ def test_supported_types_are_sorted_extensions_without_dots() -> None:
 PHRASES = {
     "test.docx": "# Abstract",
     "test_with_comment.docx": "multi-agent conversation",
-    "equations.docx": r"\frac{mλ}{a}",
+    "equations.docx": "sin θ=mλ/a",
     "rlink.docx": "Testing Linked Images",
     "test.pptx": "2cdda5c8-e50e-4db4-b5f0-9722a649f455",
     "test.xlsx": "6ff4173b-42a5-4784-9b19-f49caff4d93d",

@@ -19,7 +19,7 @@ TEXT = "text"
 READER_VERSIONS: Mapping[str, int] = {
     TEXT: 2,
     "calendar": 1,
-    "docx": 1,
+    "docx": 2,
     "epub": 1,
     "feed": 1,
     "html": 2,

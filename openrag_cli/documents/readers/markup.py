@@ -10,7 +10,7 @@ import warnings
 from typing import Any
 
 from openrag_cli.documents.encoding import NotText, decode_text
-from openrag_cli.documents.media_types import DOCX, EPUB, HTML, MSG, PPTX, RSS, XML
+from openrag_cli.documents.media_types import EPUB, HTML, MSG, PPTX, RSS, XML
 from openrag_cli.documents.readers.archive import checked_archive
 from openrag_cli.documents.readers.base import Source, cut, parser_errors, read_bytes
 from openrag_cli.documents.readers.html import page_markdown
@@ -29,12 +29,6 @@ _TRAILING_SPACE = re.compile(r"[ \t]+\n")
 _BLANK_LINES = re.compile(r"\n{3,}")
 _XML_DECLARATION = re.compile(r"\A\s*<\?xml[^>]*\?>")
 _SLIDE = re.compile(r"^<!-- Slide number: (\d+) -->\n?", re.MULTILINE)
-
-
-def read_docx(source: Source) -> Document:
-    """Read a Word document as Markdown; images become their alternative text."""
-    checked_archive(source, "DOCX")
-    return _document(source, _converted("DocxConverter", _stream(source), "DOCX"), DOCX)
 
 
 def read_pptx(source: Source) -> Document:
