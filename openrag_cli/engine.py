@@ -372,7 +372,7 @@ class Engine:
     @property
     def llm(self) -> str | None:
         """The name of the LLM that answers, or of its server; None when answers are extractive."""
-        return self.settings.llm_model or self.settings.llm_base_url
+        return self.settings.llm_model or (str(self.settings.llm_base_url) if self.settings.llm_base_url else None)
 
     @property
     def maintenance(self) -> "Maintenance":

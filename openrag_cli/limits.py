@@ -52,9 +52,10 @@ TABLE: tuple[Limit, ...] = (
     Limit("hits", "a search", 1000, "hits"),
     Limit("json_bytes", "the JSON body of a request", 10_000_000, "bytes", TooLarge),
     Limit("json_depth", "JSON that is taken in", 100, "levels"),
+    Limit("json_values", "JSON that is taken in", 100_000, "values", TooLarge),
     Limit("chat_bytes", "the body of a chat request", 10_000_000, "bytes", TooLarge),
-    Limit("chat_messages", "a conversation", 1000, "messages"),
-    Limit("chat_chars", "a conversation", 2_000_000, "characters"),
+    Limit("chat_messages", "a conversation", 1000, "messages", TooLarge),
+    Limit("chat_chars", "a conversation", 2_000_000, "characters", TooLarge),
     Limit("embedding_texts", "a request for embeddings", 2048, "texts"),
     Limit("queued_tasks", "the queue", 1_000_000, "unfinished tasks", StoreBusy, "max_queued_tasks"),
 )

@@ -129,6 +129,11 @@ class _Handler(BaseHTTPRequestHandler):
     def _refuses(self, name: str, body: dict[str, Any]) -> None:
         self._json(401, {"error": {"message": "Incorrect key", "type": "invalid_request_error"}})
 
+    def _repeats(self, name: str, body: dict[str, Any]) -> None:
+        """Refuse, and repeat what was sent, as careless servers do."""
+        del name, body
+        self._json(401, {"error": {"message": f"not allowed: {self.headers['Authorization']}"}})
+
     def _busy(self, name: str, body: dict[str, Any]) -> None:
         self._json(429, {"error": {"message": "slow down"}}, {"Retry-After": "0"})
 

@@ -57,6 +57,7 @@ _OPENERS = re.compile(r"(?i)\s*(?:and|but|or|so|why|also|what about|how about|et
 _FEW_WORDS = 4
 _SHORT = 80  # characters
 _MANY_WORDS = 14
+_LONG = 2000  # characters: no longer text is looked through, it stands alone
 
 
 def is_small_talk(text: str) -> bool:
@@ -71,7 +72,7 @@ def is_task_prompt(text: str) -> bool:
 
 def is_follow_up(question: str, earlier: Sequence[str]) -> bool:
     """Whether a question leans on what was said before: it points back, begins with "and ...", or is very short."""
-    if not any(text.strip() for text in earlier):
+    if len(question) > _LONG or not any(text.strip() for text in earlier):
         return False
     words = [word.casefold() for word in _WORD.findall(question)]
     if len(words) > _MANY_WORDS:

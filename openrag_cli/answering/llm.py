@@ -8,15 +8,16 @@ are read as the HTML standard says.
 import asyncio
 import json
 import random
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from openrag_cli.answering.events import Usage
+from openrag_cli.config.secret import Url
 from openrag_cli.config.settings import Settings
 from openrag_cli.domain import Passage
-from openrag_cli.errors import UpstreamBusy, UpstreamDown, UpstreamError, UpstreamTimeout
+from openrag_cli.errors import UpstreamBusy, UpstreamDown, UpstreamError, UpstreamTimeout, network_reason
 
 if TYPE_CHECKING:
     import httpx
@@ -83,13 +84,27 @@ class HttpChatModel:
     """A model behind an OpenAI-compatible API. Use it within one event loop, and close it there."""
 
     def __init__(self, settings: Settings) -> None:
-        self._base_url = (settings.llm_base_url or OPENAI_URL).rstrip("/")
+        self._url = settings.llm_base_url or Url(OPENAI_URL)
         self._key = settings.llm_api_key
         self._model = settings.llm_model
         self._retries = settings.llm_retries
         self._connect_s = settings.llm_connect_timeout_s
         self._read_s = settings.llm_read_timeout_s
         self._made: httpx.AsyncClient | None = None
+
+    @property
+    def _base_url(self) -> str:
+        """The upstream's URL as it may be shown."""
+        return str(self._url).rstrip("/")
+
+    def _endpoint(self, path: str) -> str:
+        """Return the URL to connect to, without the user's name and password, which go into the header."""
+        return f"{self._url.address.rstrip('/')}/{path}"
+
+    def _filtered(self, text: str) -> str:
+        """Return what the upstream wrote without our key and password, should it repeat them."""
+        text = self._url.hidden_in(text)
+        return self._key.hidden_in(text) if self._key else text
 
     @property
     def name(self) -> str:
@@ -115,9 +130,10 @@ class HttpChatModel:
         import httpx
 
         if self._made is None:
-            headers = [(b"Authorization", f"Bearer {self._key}".encode())] if self._key else []
+            headers = [(b"Authorization", f"Bearer {self._key.reveal()}".encode())] if self._key else []
             self._made = httpx.AsyncClient(
                 headers=headers,
+                auth=self._url.credentials,
                 timeout=httpx.Timeout(self._read_s, connect=self._connect_s, pool=None),
                 limits=httpx.Limits(max_connections=None, max_keepalive_connections=20),
                 follow_redirects=True,
@@ -127,7 +143,7 @@ class HttpChatModel:
     async def models(self) -> list[str]:
         """Return the ids of the upstream's models. Raises: UpstreamError and kin."""
         async with self._translated():
-            response = await self._client.get(f"{self._base_url}/models")
+            response = await self._client.get(self._endpoint("models"))
             if response.status_code >= 400:
                 raise self._refused(response.status_code, response.text)
             try:
@@ -164,13 +180,13 @@ class HttpChatModel:
                 return
 
     async def _once(self, body: Json) -> AsyncGenerator[Delta, None]:
-        url = f"{self._base_url}/chat/completions"
+        url = self._endpoint("chat/completions")
         async with self._translated(), self._client.stream("POST", url, json=body) as response:
             if response.status_code >= 400:
                 text = (await response.aread()).decode("utf-8", "replace")
                 raise self._refused(response.status_code, text, response.headers.get("retry-after"))
             if "event-stream" not in response.headers.get("content-type", ""):
-                yield _whole(await response.aread(), self._base_url)
+                yield _whole(await response.aread(), self._base_url, self._filtered)
                 return
             async for delta in self._deltas(response):
                 yield delta
@@ -190,11 +206,13 @@ class HttpChatModel:
         try:
             body = json.loads(event)
         except ValueError as exc:
-            raise UpstreamError(f"the LLM at {self._base_url} sent what is not JSON: {event[:80]!r}") from exc
+            raise UpstreamError(
+                f"the LLM at {self._base_url} sent what is not JSON: {self._filtered(event[:80])!r}"
+            ) from exc
         if not isinstance(body, dict):
-            raise UpstreamError(f"the LLM at {self._base_url} sent no object: {event[:80]!r}")
+            raise UpstreamError(f"the LLM at {self._base_url} sent no object: {self._filtered(event[:80])!r}")
         if body.get("error"):
-            raise UpstreamError(f"the LLM at {self._base_url} failed: {_message(body)}")
+            raise UpstreamError(f"the LLM at {self._base_url} failed: {self._filtered(_message(body))}")
         return _to_delta(body, "delta")
 
     def _refused(self, status: int, text: str, retry_after: str | None = None) -> UpstreamError:
@@ -204,7 +222,7 @@ class HttpChatModel:
             why = " ".join(text.split())[:200] or "no reason given"
         kind = UpstreamBusy if status == 429 else UpstreamTimeout if status in {408, 504} else UpstreamError
         return kind(
-            f"the LLM at {self._base_url} answered {status}: {why}",
+            f"the LLM at {self._base_url} answered {status}: {self._filtered(why)}",
             hint=_HINT,
             retry_after_s=_retry_after_s(status, retry_after),
         )
@@ -223,12 +241,14 @@ class HttpChatModel:
         except httpx.TimeoutException as exc:
             raise UpstreamTimeout(f"{where} was silent for {self._read_s:g} s", hint=_HINT) from exc
         except httpx.ConnectError as exc:
-            raise UpstreamDown(f"{where} cannot be reached: {exc}", hint=_HINT, retry_after_s=0) from exc
+            raise UpstreamDown(
+                f"{where} cannot be reached: {network_reason(exc)}", hint=_HINT, retry_after_s=0
+            ) from exc
         except (httpx.TransportError, httpx.TooManyRedirects) as exc:
-            what = str(exc) or type(exc).__name__
-            raise UpstreamError(f"{where} broke the connection: {what}", hint=_HINT, retry_after_s=0) from exc
+            why = network_reason(exc)
+            raise UpstreamError(f"{where} broke the connection: {why}", hint=_HINT, retry_after_s=0) from exc
         except (httpx.InvalidURL, httpx.DecodingError) as exc:
-            raise UpstreamError(f"{where} cannot be asked: {exc}", hint=_HINT) from exc
+            raise UpstreamError(f"{where} cannot be asked: {type(exc).__name__}", hint=_HINT) from None
 
 
 def _retry_after_s(status: int, header: str | None) -> float | None:
@@ -270,14 +290,15 @@ async def _events(blocks: AsyncIterator[str]) -> AsyncIterator[str]:
         yield "\n".join(lines)
 
 
-def _whole(content: bytes, base_url: str) -> Delta:
+def _whole(content: bytes, base_url: str, filtered: Callable[[str], str]) -> Delta:
     """Read an answer that came in one piece although a stream was asked for."""
     try:
         body = json.loads(content)
     except ValueError as exc:
-        raise UpstreamError(f"the LLM at {base_url} sent what is not JSON: {content[:80]!r}", hint=_HINT) from exc
+        shown = filtered(content[:80].decode("utf-8", "replace"))
+        raise UpstreamError(f"the LLM at {base_url} sent what is not JSON: {shown!r}", hint=_HINT) from exc
     if not isinstance(body, dict) or not body.get("choices"):
-        raise UpstreamError(f"the LLM at {base_url} sent no answer: {_message(body)}", hint=_HINT)
+        raise UpstreamError(f"the LLM at {base_url} sent no answer: {filtered(_message(body))}", hint=_HINT)
     delta = _to_delta(body, "message")
     return delta if delta.finish_reason else replace(delta, finish_reason="stop")
 

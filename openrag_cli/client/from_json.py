@@ -1,7 +1,7 @@
 """What travels between a client and the HTTP API, as domain objects: the reverse of render.py and server/links.py."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import quote
@@ -55,11 +55,11 @@ _BY_STATUS: dict[int, type[errors.OpenRAGError]] = {
 }
 
 
-def error_of(response: "httpx.Response") -> errors.OpenRAGError:
+def error_of(response: "httpx.Response", filtered: Callable[[str], str]) -> errors.OpenRAGError:
     """Return the error that an answer carries, of the class that the server's engine raised where its code names one."""
     try:
         body = response.json()
-        message, code = str(body["detail"]), str(body.get("code"))
+        message, code = filtered(str(body["detail"])), str(body.get("code"))
     except (ValueError, KeyError, TypeError):
         message, code = f"the server answered {response.status_code}", ""
     plain = (

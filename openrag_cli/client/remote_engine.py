@@ -24,6 +24,7 @@ from openrag_cli.client.from_json import (
     to_partition,
     to_task,
 )
+from openrag_cli.config.secret import Secret, Url
 from openrag_cli.domain import (
     FINAL_STATES,
     Document,
@@ -63,8 +64,9 @@ def _never() -> bool:
 class RemoteEngine:
     """A store behind the HTTP API at `url`. Safe across threads."""
 
-    def __init__(self, url: str, token: str | None) -> None:
-        self._url = url.rstrip("/")
+    def __init__(self, url: Url, token: Secret | None) -> None:
+        self._address = url
+        self._url = str(url).rstrip("/")
         self._token = token
 
     def __enter__(self) -> Self:
@@ -84,13 +86,13 @@ class RemoteEngine:
     def _client(self) -> "httpx.Client":
         import httpx
 
-        headers = [(b"Authorization", f"Bearer {self._token}".encode())] if self._token else []
+        headers = [(b"Authorization", f"Bearer {self._token.reveal()}".encode())] if self._token else []
         try:
-            return httpx.Client(base_url=self._url, headers=headers, timeout=httpx.Timeout(READ_S, connect=CONNECT_S))
-        except (httpx.InvalidURL, httpx.UnsupportedProtocol) as exc:
-            raise errors.ConfigError(
-                f"{self._url} is not a server's URL: {exc}", hint="--server http://host:8080"
-            ) from exc
+            timeout = httpx.Timeout(READ_S, connect=CONNECT_S)
+            auth = self._address.credentials
+            return httpx.Client(base_url=self._address.address, auth=auth, headers=headers, timeout=timeout)
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol):
+            raise errors.ConfigError(f"{self._url} is not a server's URL", hint="--server http://host:8080") from None
 
     def _send(self, method: str, path: str, **arguments: Any) -> "httpx.Response":
         import httpx
@@ -103,11 +105,16 @@ class RemoteEngine:
             raise errors.ConfigError(f"{self._url} is not a server's URL", hint="--server http://host:8080") from exc
         except httpx.TransportError as exc:
             raise errors.UpstreamError(
-                f"the server {self._url} cannot be reached: {exc}", hint="is it running?"
+                f"the server {self._url} cannot be reached: {errors.network_reason(exc)}", hint="is it running?"
             ) from exc
         if response.status_code >= 400:
-            raise error_of(response)
+            raise error_of(response, self._filtered)
         return response
+
+    def _filtered(self, text: str) -> str:
+        """Return what the server wrote without our token and password, should it repeat them."""
+        text = self._address.hidden_in(text)
+        return self._token.hidden_in(text) if self._token else text
 
     def _get(self, path: str, **parameters: Any) -> Json:
         return body_of(self._send("GET", path, params=parameters))

@@ -47,7 +47,7 @@ def _checked(setting: Setting, text: str) -> Any:
     try:
         return setting.parse(text)
     except ValueError as exc:
-        raise ConfigError(f"{setting.key} {exc}, not {text!r}", hint=setting.help) from None
+        raise ConfigError(f"{setting.key} {exc}{setting.said_of(text)}", hint=setting.help) from None
 
 
 def _plain(value: Any, text: str) -> Any:

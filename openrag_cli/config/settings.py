@@ -15,6 +15,7 @@ from typing import Any
 
 from openrag_cli import limits
 from openrag_cli.config import folder_trust, values
+from openrag_cli.config.secret import Secret, Url
 from openrag_cli.errors import ConfigError
 
 APP = "openrag"
@@ -36,6 +37,15 @@ class Setting:
         """Its name in `Settings`."""
         return self.key.replace(".", "_")
 
+    def said_of(self, value: Any) -> str:
+        """Return the end of a sentence about a value that is refused: the value itself only where nothing is secret."""
+        return "" if self.is_private else f", not {value!r}"
+
+    @property
+    def is_private(self) -> bool:
+        """Whether a value may hold something secret: a token, or a URL with a password."""
+        return self.is_secret or self.parse in {values.optional_address, values.optional_url}
+
 
 def _default_threads() -> int:
     affinity = getattr(os, "sched_getaffinity", None)  # absent on macOS
@@ -52,8 +62,8 @@ def _user_dir(kind: str) -> Path:
 SETTINGS: tuple[Setting, ...] = (
     Setting("store", ("OPENRAG_STORE",), values.path, lambda: _user_dir("data"), "folder of the store"),
     Setting("cache", ("OPENRAG_CACHE",), values.path, lambda: _user_dir("cache"), "folder of what can be made again"),
-    Setting("server", ("OPENRAG_SERVER",), values.optional_text, None, "URL of a server to work on instead of a store"),
-    Setting("token", ("OPENRAG_TOKEN",), values.optional_text, None, "token sent to the server", is_secret=True),
+    Setting("server", ("OPENRAG_SERVER",), values.optional_address, None, "URL of a server to work on instead of a store"),
+    Setting("token", ("OPENRAG_TOKEN",), values.optional_token, None, "token sent to the server", is_secret=True),
     Setting("embed_model", ("OPENRAG_EMBED_MODEL",), values.optional_path, None,
             "folder of an ONNX embedding model with a manifest; default: the one inside the package"),
     Setting("language", ("OPENRAG_LANGUAGE",), values.language, "English",
@@ -64,7 +74,7 @@ SETTINGS: tuple[Setting, ...] = (
             "URL of an OpenAI-compatible LLM, up to /v1; default: OpenAI's, if llm.model is set; else answers are extractive"),
     Setting("llm.model", ("OPENRAG_LLM_MODEL", "OPENAI_MODEL"), values.optional_text, None,
             "model to ask of the LLM; default: the first that it lists"),
-    Setting("llm.api_key", ("OPENRAG_LLM_API_KEY", "OPENAI_API_KEY"), values.optional_text, None,
+    Setting("llm.api_key", ("OPENRAG_LLM_API_KEY", "OPENAI_API_KEY"), values.optional_secret, None,
             "key sent to the LLM", is_secret=True),
     Setting("llm.connect_timeout_s", ("OPENRAG_LLM_CONNECT_TIMEOUT_S",), values.number(0.1, 600), 10.0,
             "seconds to wait for a connection to the LLM"),
@@ -91,10 +101,12 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("port", ("OPENRAG_PORT",), values.integer(0, 65535), 8080, "port of the server; 0 takes any that is free"),
     Setting("workers", ("OPENRAG_WORKERS",), values.integer(0, 64), 1, "indexing processes of the server"),
     Setting("root_path", ("OPENRAG_ROOT_PATH",), values.optional_path_text, "", "path under which a proxy serves the server"),
-    Setting("auth_token", ("OPENRAG_AUTH_TOKEN", "AUTH_TOKEN"), values.optional_text, None,
+    Setting("auth_token", ("OPENRAG_AUTH_TOKEN", "AUTH_TOKEN"), values.optional_token, None,
             "token that every request to the server needs", is_secret=True),
     Setting("allowed_hosts", ("OPENRAG_ALLOWED_HOSTS",), values.words, (),
-            "names in the Host header that the server answers to, besides loopback; default: any, when not on loopback"),
+            "names in the Host header that the server answers to, besides its own; default: any, off loopback with a token"),
+    Setting("public_url", ("OPENRAG_PUBLIC_URL",), values.optional_public_url, None,
+            "URL under which clients reach the server, for the links in its answers; default: what the request names"),
     Setting("cors_origins", ("OPENRAG_CORS_ORIGINS",), values.words, (), "origins whose scripts may call the server"),
     Setting("head_timeout_s", ("OPENRAG_HEAD_TIMEOUT_S",), values.number(0.1, 3600), 15.0,
             "seconds that the head of a request may take"),
@@ -105,7 +117,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("ray.replicas", ("RAY_SERVE_NUM_REPLICAS",), values.integer(1, 1024), 1, "replicas of the server on Ray"),
     Setting("ray.host", ("RAY_SERVE_HOST",), values.text, "0.0.0.0", "address that Ray Serve binds"),  # noqa: S104
     Setting("ray.port", ("RAY_SERVE_PORT",), values.integer(1, 65535), 8080, "port of Ray Serve"),
-    Setting("ray.address", ("RAY_ADDRESS",), values.optional_text, None, "Ray cluster; default: a local one is started"),
+    Setting("ray.address", ("RAY_ADDRESS",), values.optional_address, None, "Ray cluster; default: a local one is started"),
     Setting("partition", ("OPENRAG_PARTITION",), values.optional_text, None,
             "partition of commands on files and of searches; default: default, and for searches all"),
     Setting("top_k", ("OPENRAG_TOP_K",), values.optional_integer(1, 1000), None,
@@ -123,14 +135,14 @@ class Settings:
 
     store: Path
     cache: Path
-    server: str | None
-    token: str | None
+    server: Url | None
+    token: Secret | None
     embed_model: Path | None
     language: str
     threads: int
-    llm_base_url: str | None
+    llm_base_url: Url | None
     llm_model: str | None
-    llm_api_key: str | None
+    llm_api_key: Secret | None
     llm_connect_timeout_s: float
     llm_read_timeout_s: float
     llm_retries: int
@@ -146,8 +158,9 @@ class Settings:
     port: int
     workers: int
     root_path: str
-    auth_token: str | None
+    auth_token: Secret | None
     allowed_hosts: tuple[str, ...]
+    public_url: str | None
     cors_origins: tuple[str, ...]
     head_timeout_s: float
     body_timeout_s: float
@@ -156,7 +169,7 @@ class Settings:
     ray_replicas: int
     ray_host: str
     ray_port: int
-    ray_address: str | None
+    ray_address: Url | None
     partition: str | None
     top_k: int | None
     filter: str | None
@@ -286,8 +299,7 @@ def _parsed(setting: Setting, value: Any, where: str) -> Any:
     try:
         return setting.parse(value)
     except ValueError as exc:
-        shown = "its value" if setting.is_secret else repr(value)
-        raise ConfigError(f"{where}: {setting.key} {exc}, not {shown}", hint=setting.help) from None
+        raise ConfigError(f"{where}: {setting.key} {exc}{setting.said_of(value)}", hint=setting.help) from None
 
 
 def _read_folder(path: Path) -> tuple[dict[str, Any], tuple[str, ...]]:

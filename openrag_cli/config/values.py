@@ -4,6 +4,10 @@ must be."""
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unicodedata import category
+from urllib.parse import urlsplit
+
+from openrag_cli.config.secret import Secret, Url
 
 LANGUAGES = (
     "Arabic", "Danish", "Dutch", "English", "Finnish", "French", "German", "Greek", "Hungarian", "Italian",
@@ -40,11 +44,48 @@ def optional_path(value: Any) -> Path | None:
     return None if value is None or value == "" else path(value)
 
 
-def optional_url(value: Any) -> str | None:
-    """An http or https URL; an empty one counts as none."""
+def optional_address(value: Any) -> Url | None:
+    """A URL that may hold a password; an empty one counts as none."""
     found = optional_text(value)
-    if found is not None and not found.startswith(("http://", "https://")):
+    return None if found is None else Url(found.strip())
+
+
+def optional_url(value: Any) -> Url | None:
+    """An http or https URL that may hold a password; an empty one counts as none."""
+    found = optional_address(value)
+    if found is not None and not found.reveal().startswith(("http://", "https://")):
         raise ValueError("must begin with http:// or https://")
+    return found
+
+
+def optional_public_url(value: Any) -> str | None:
+    """An http or https URL that everybody may see, without what comes after its path; an empty one counts as none."""
+    found = optional_url(value)
+    if found is None:
+        return None
+    parts = urlsplit(found.reveal())  # a ValueError of its own says what is wrong
+    if not parts.hostname or parts.query or parts.fragment or "@" in parts.netloc:
+        raise ValueError("must be a host and a path, without password, query and fragment")
+    return found.reveal().rstrip("/")
+
+
+def optional_secret(value: Any) -> Secret | None:
+    """A key that goes into a header; white space at its ends is not part of it. An empty one counts as none."""
+    if value is None or value == "":
+        return None
+    found = value.strip() if isinstance(value, str) else ""
+    if not found:
+        raise ValueError("must be a text that is not blank")
+    if any(category(char) in {"Cc", "Cs"} for char in found):  # Cs: bytes that are not UTF-8
+        raise ValueError("must be UTF-8 without control characters, as a header wants")
+    return Secret(found)
+
+
+def optional_token(value: Any) -> Secret | None:
+    """A token: as `optional_secret`, and without white space inside."""
+    found = optional_secret(value)
+    if found is not None and any(char.isspace() for char in found.reveal()):
+        raise ValueError("must hold no white space inside")
     return found
 
 

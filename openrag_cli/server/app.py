@@ -15,7 +15,9 @@ from openrag_cli import __version__
 from openrag_cli.engine import Engine
 from openrag_cli.errors import OpenRAGError
 from openrag_cli.server import error_handlers as errors
-from openrag_cli.server.middleware import Access, BodyLimit, Guard
+from openrag_cli.server.guards.access import Access
+from openrag_cli.server.guards.bodies import most_bytes
+from openrag_cli.server.guards.middleware import BodyLimit, Guard
 from openrag_cli.server.prometheus import Metrics, Observed
 from openrag_cli.server.routes import indexer, openai, partitions, search, system
 from openrag_cli.server.schemas import Error
@@ -28,6 +30,7 @@ class Options:
 
     access: Access = field(default_factory=Access)
     root_path: str = ""
+    public_url: str | None = None
     cors_origins: tuple[str, ...] = ()
     stall_s: float = 30.0
     tags_answers: bool = True
@@ -67,13 +70,13 @@ class _Readiness:
 def create_app(engine: Engine, options: Options | None = None, supervisor: Supervisor | None = None) -> ASGIApp:
     """Return the whole application; nothing is opened or started before its lifespan begins."""
     options = options or Options()
-    readiness = _Readiness(engine, supervisor)
+    readiness, metrics = _Readiness(engine, supervisor), Metrics()
     app = FastAPI(
         title="openrag",
         version=__version__,
         root_path=options.root_path,
         redirect_slashes=False,
-        lifespan=_lifespan(engine, readiness, supervisor),
+        lifespan=_lifespan(engine, readiness, metrics, supervisor),
         redoc_url=None,
         telemetry={
             "auto_configure": False,
@@ -82,7 +85,8 @@ def create_app(engine: Engine, options: Options | None = None, supervisor: Super
         responses=_common_errors(has_token=options.access.token is not None),
     )
     app.state.engine = engine
-    app.state.metrics = metrics = Metrics()
+    app.state.public_url = options.public_url
+    app.state.metrics = metrics
     app.state.readiness = readiness
     app.state.workers = supervisor.status if supervisor else dict
     app.add_middleware(Observed, metrics=metrics)
@@ -93,8 +97,10 @@ def create_app(engine: Engine, options: Options | None = None, supervisor: Super
         app.add_middleware(
             CORSMiddleware, allow_origins=list(options.cors_origins), allow_methods=["*"], allow_headers=["*"]
         )
-    limited = BodyLimit(app, max_bytes=engine.settings.max_file_bytes, stall_s=options.stall_s)
-    return Guard(limited, access=options.access, tags_answers=options.tags_answers)
+    limited = BodyLimit(
+        app, limit_of=lambda scope: most_bytes(scope, engine.settings.max_file_bytes), stall_s=options.stall_s
+    )
+    return Guard(limited, access=options.access, tags_answers=options.tags_answers, on_refusal=metrics.count_refusal)
 
 
 def _common_errors(*, has_token: bool) -> dict[int | str, dict[str, Any]]:
@@ -106,7 +112,7 @@ def _common_errors(*, has_token: bool) -> dict[int | str, dict[str, Any]]:
 
 
 def _lifespan(
-    engine: Engine, readiness: _Readiness, supervisor: Supervisor | None
+    engine: Engine, readiness: _Readiness, metrics: Metrics, supervisor: Supervisor | None
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -115,7 +121,9 @@ def _lifespan(
             supervisor.start()
         warming = threading.Thread(target=readiness.warm, name="warm")
         warming.start()
+        watch = asyncio.create_task(metrics.watch_loop())
         yield
+        watch.cancel()
         await asyncio.to_thread(warming.join)  # the process must not end while the runtime loads the model: it aborts
         if supervisor is not None:
             supervisor.stop()

@@ -1,5 +1,6 @@
 """Errors as HTTP answers: one table from error classes to statuses, and the shapes that clients read."""
 
+import logging
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -10,6 +11,12 @@ from starlette.routing import Match
 
 from openrag_cli import errors
 from openrag_cli.documents.media_types import SUPPORTED
+
+logger = logging.getLogger(__name__)
+
+MAX_PROBLEMS = 10
+MAX_PROBLEM_CHARS = 300
+"""Of what is wrong with a request no more is told, or a small one has a large answer."""
 
 TABLE: dict[type[errors.OpenRAGError], int] = {
     errors.OpenRAGError: 500,
@@ -33,7 +40,13 @@ TABLE: dict[type[errors.OpenRAGError], int] = {
 }
 """An error that is not here has the status of its nearest ancestor."""
 
-_CODES = {404: "not_found", 405: "method_not_allowed", 400: "invalid_request", 413: "too_large"}
+_CODES = {
+    404: "not_found",
+    405: "method_not_allowed",
+    400: "invalid_request",
+    413: "too_large",
+    415: "unsupported_media_type",
+}
 _OPENAI_TYPES = {
     401: "authentication_error",
     403: "permission_error",
@@ -80,19 +93,28 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(errors.OpenRAGError)
     def _ours(request: Request, exc: errors.OpenRAGError) -> JSONResponse:
         status = status_of(type(exc))
+        if status >= 500:
+            logger.error("%s %s: %s", request.method, request.url.path, exc.message)
         headers = {"Retry-After": "1"} if status in {423, 429, 503} else None
         message = f"{exc.message}; supported are {', '.join(extensions())}" if status == 415 else exc.message
         return answer(request.url.path, status, message, exc.code, headers)
 
     @app.exception_handler(HTTPException)
     def _http(request: Request, exc: HTTPException) -> JSONResponse:
+        if isinstance(exc.__cause__, errors.OpenRAGError):  # the framework's 400 around what reading the body came to
+            return _ours(request, exc.__cause__)
         code = _CODES.get(exc.status_code, "error")
         headers = dict(exc.headers or {}) | ({"Allow": _allowed(request)} if exc.status_code == 405 else {})
         return answer(request.url.path, exc.status_code, str(exc.detail), code, headers)
 
     @app.exception_handler(RequestValidationError)
     def _validation(request: Request, exc: RequestValidationError) -> JSONResponse:
-        problems = [f"{'.'.join(str(part) for part in error['loc'][1:])}: {error['msg']}" for error in exc.errors()]
+        found = exc.errors()
+        problems = [
+            f"{'.'.join(str(part) for part in error['loc'][1:])}: {error['msg']}"[:MAX_PROBLEM_CHARS]
+            for error in found[:MAX_PROBLEMS]
+        ]
+        problems += [f"and {len(found) - MAX_PROBLEMS:,} more"] if len(found) > MAX_PROBLEMS else []
         is_openai = request.url.path.startswith("/v1/")  # whose clients know 400 for what a caller got wrong
         status = 400 if is_openai else 422
         return answer(request.url.path, status, "; ".join(problems) or "invalid request", "invalid_request")

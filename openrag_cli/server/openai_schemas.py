@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 Json = dict[str, Any]
+Jsons = Annotated[list[Json], Field(fail_fast=True)]
+"""Objects; what is wrong with the first wrong one is told, and no more."""
 
 
 class OpenAIErrorBody(BaseModel):
@@ -61,7 +63,7 @@ class RequestMessage(BaseModel):
     model_config = ConfigDict(extra="allow")
 
     role: Literal["system", "developer", "user", "assistant", "tool"]
-    content: str | list[Json] | None = None
+    content: str | Jsons | None = None
 
 
 class _Sampling(BaseModel):
@@ -77,7 +79,7 @@ class _Sampling(BaseModel):
     presence_penalty: float | None = None
     frequency_penalty: float | None = None
     seed: int | None = None
-    stop: str | list[str] | None = None
+    stop: str | Annotated[list[str], Field(fail_fast=True)] | None = None
 
     def parameters(self) -> Json:
         """Return what the LLM is to be given."""
@@ -88,9 +90,9 @@ class _Sampling(BaseModel):
 class ChatBody(_Sampling):
     """A chat completion to be made."""
 
-    messages: list[RequestMessage]
+    messages: Annotated[list[RequestMessage], Field(fail_fast=True)]
     max_completion_tokens: int | None = Field(None, ge=1)
-    tools: list[Json] | None = None
+    tools: Jsons | None = None
     tool_choice: str | Json | None = None
     parallel_tool_calls: bool | None = None
     response_format: Json | None = None

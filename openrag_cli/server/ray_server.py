@@ -64,7 +64,7 @@ def _import_ray() -> tuple[Any, Any]:
 def _connect(ray: Any, settings: Settings) -> None:
     try:
         if settings.ray_address:
-            ray.init(address=settings.ray_address, logging_level=logging.WARNING, log_to_driver=False)
+            ray.init(address=settings.ray_address.reveal(), logging_level=logging.WARNING, log_to_driver=False)
         else:
             ray.init(
                 include_dashboard=False,
@@ -75,7 +75,8 @@ def _connect(ray: Any, settings: Settings) -> None:
             )
     except (ConnectionError, RuntimeError, ValueError) as exc:
         hint = "check RAY_ADDRESS, or unset it to start a local cluster"
-        raise UpstreamError(f"Ray cannot be reached or started: {exc}", hint=hint) from exc
+        why = settings.ray_address.hidden_in(str(exc)) if settings.ray_address else str(exc)
+        raise UpstreamError(f"Ray cannot be reached or started: {why}", hint=hint) from exc
 
 
 def _deployment(ray_serve: Any, settings: Settings) -> Any:

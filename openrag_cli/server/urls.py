@@ -21,8 +21,9 @@ def engine_of(request: Request) -> Engine:
 
 
 def link(request: Request, *segments: str) -> str:
-    """Return an absolute link from the request's host and root path."""
-    return f"{str(request.base_url).rstrip('/')}/{'/'.join(_encoded(segment) for segment in segments)}"
+    """Return an absolute link: below OPENRAG_PUBLIC_URL, or below the host of the request, which the guard has allowed."""
+    base = request.app.state.public_url or str(request.base_url)
+    return f"{base.rstrip('/')}/{'/'.join(_encoded(segment) for segment in segments)}"
 
 
 def _encoded(segment: str) -> str:

@@ -1,12 +1,12 @@
 """Serving with uvicorn: sockets, deadlines, the start-up line and the graceful end."""
 
 import asyncio
-import ipaddress
 import signal
 import socket
 import sys
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -16,12 +16,12 @@ from openrag_cli.engine import Engine
 from openrag_cli.errors import ConfigError, StoreBusy
 from openrag_cli.server import log_format as logs
 from openrag_cli.server.app import Options, create_app
-from openrag_cli.server.middleware import Access
+from openrag_cli.server.guards.access import Access, host_name, is_loopback, names_of_this_machine, origin_of
 from openrag_cli.server.supervisor import Supervisor, worker_command
 
 MAX_HEAD_BYTES = 256 * 1024
 STOP_S = 30
-_LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
+MIN_TOKEN_CHARS = 8
 
 
 class DeadlineProtocol(H11Protocol):
@@ -58,21 +58,18 @@ class DeadlineProtocol(H11Protocol):
             self._deadline = None
 
 
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach a server bound to `host`."""
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def check_exposure(host: str, settings: Settings, *, is_insecure: bool) -> None:
-    """Refuse to open an unguarded store to the network.
+def check_exposure(host: str, settings: Settings, *, is_insecure: bool, warn: Callable[[str], None]) -> None:
+    """Refuse to open an unguarded store to the network; `warn` of a token that is soon guessed.
 
     Raises:
         ConfigError: the host is not loopback, there is no token, and `--insecure` was not given.
     """
-    if not is_loopback(host) and not settings.auth_token and not is_insecure:
+    if is_loopback(host):
+        return
+    token = settings.auth_token
+    if token is not None and len(token.reveal()) < MIN_TOKEN_CHARS:
+        warn(f"AUTH_TOKEN has fewer than {MIN_TOKEN_CHARS} characters, and {host} is open to the network")
+    if token is None and not is_insecure:
         raise ConfigError(
             f"binding to {host} would let everybody on the network read and change the store",
             hint="set AUTH_TOKEN, or bind to 127.0.0.1; --insecure if another program guards the port",
@@ -81,11 +78,20 @@ def check_exposure(host: str, settings: Settings, *, is_insecure: bool) -> None:
 
 def options_of(settings: Settings) -> Options:
     """Return how the application is to be served."""
-    hosts = _LOOPBACK_NAMES if is_loopback(settings.host) else ()
-    extra = () if is_loopback(settings.host) and not settings.allowed_hosts else settings.allowed_hosts
+    public = settings.public_url
+    origins = (*settings.cors_origins, *([public] if public else []))
+    named = (settings.host, *settings.allowed_hosts, *([urlsplit(public).netloc] if public else []))
+    is_listed = is_loopback(settings.host) or settings.auth_token is None or bool(settings.allowed_hosts)
+    access = Access(
+        token=settings.auth_token,
+        hosts=tuple(map(host_name, named)) + names_of_this_machine(),
+        origins=tuple(map(origin_of, origins)),
+        any_host=not is_listed,
+    )
     return Options(
-        access=Access(token=settings.auth_token, hosts=(*hosts, *(name.lower() for name in extra))),
+        access=access,
         root_path=settings.root_path.rstrip("/"),
+        public_url=public,
         cors_origins=settings.cors_origins,
         stall_s=settings.body_timeout_s,
     )

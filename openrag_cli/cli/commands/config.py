@@ -11,12 +11,11 @@ from openrag_cli.cli.exit_codes import ExitCode
 from openrag_cli.cli.output import Column
 from openrag_cli.config import folder_trust
 from openrag_cli.config import settings as config
+from openrag_cli.config.secret import MASK
 from openrag_cli.contract import to_json as render
 from openrag_cli.errors import PathNotFound
 
 app = typer.Typer(no_args_is_help=True, help="Show, check and change settings.")
-
-MASK = "********"
 
 KeyArgument = Annotated[str, typer.Argument(metavar="KEY", help="Name of the setting, such as llm.model.")]
 ProjectOption = Annotated[
@@ -24,13 +23,19 @@ ProjectOption = Annotated[
 ]
 
 
-def _shown(setting: config.Setting, value: Any) -> Any:
-    """Return a value as JSON; of a secret only whether there is one."""
-    if setting.is_secret and value is not None:
-        return MASK
+def _shown(value: Any) -> Any:
+    """Return a value as JSON; secrets mask themselves."""
     if isinstance(value, tuple):
         return list(value)
     return value if value is None or isinstance(value, bool | int | float) else str(value)
+
+
+def _given(setting: config.Setting, value: Any) -> Any:
+    """Return a value as it stands in a file, as JSON: masked where it holds a secret, whether or not it can be read."""
+    try:
+        return _shown(setting.parse(value))
+    except ValueError:
+        return MASK if setting.is_private else _shown(value)
 
 
 def _as_text(value: Any) -> str:
@@ -44,7 +49,7 @@ def _as_text(value: Any) -> str:
 def _entry(found: config.Config, setting: config.Setting) -> render.Json:
     return {
         "key": setting.key,
-        "value": _shown(setting, getattr(found.settings, setting.attribute)),
+        "value": _shown(getattr(found.settings, setting.attribute)),
         "origin": found.origins[setting.key],
         "env": list(setting.env),
         "help": setting.help,
@@ -119,7 +124,7 @@ def set_setting(
     path = config.project_config_path() if project else config.user_config_path()
     with _trust_kept(is_wanted=project):
         parsed = set_value(path, key, text)
-    shown = _shown(config.setting_of(key), parsed)
+    shown = _shown(parsed)
     if context.out.is_json:
         context.out.json(render.document("change", {"key": key, "value": shown, "path": str(path)}))
     else:
@@ -180,8 +185,7 @@ def trust(ctx: typer.Context) -> None:
         context.out.json(render.document("trust", body | {"is_trusted": True, "keys": list(given)}))
         return
     for key, value in given.items():
-        setting = config.setting_of(key)
-        context.out.note(f"{key} = {_as_text(_shown(setting, value))}")
+        context.out.note(f"{key} = {_as_text(_given(config.setting_of(key), value))}")
     context.out.note(f"{path.absolute()} is trusted as it is now; a change asks again")
 
 

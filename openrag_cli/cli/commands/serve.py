@@ -21,6 +21,13 @@ def serve(
         str | None,
         typer.Option(metavar="PATH", help="Path under which a proxy serves this. Default: OPENRAG_ROOT_PATH."),
     ] = None,
+    allowed_host: Annotated[
+        list[str],
+        typer.Option(
+            metavar="NAME",
+            help="Name in the Host header to answer to as well. Repeatable. Default: OPENRAG_ALLOWED_HOSTS.",
+        ),
+    ] = [],  # noqa: B006 - Typer reads the defaults, nobody changes them
     insecure: Annotated[
         bool, typer.Option("--insecure", help="Allow an address of the network without a token. Default: refuse.")
     ] = False,
@@ -40,12 +47,20 @@ def serve(
     context: Context = ctx.obj
     log_format = "json" if context.out.is_json else None
     context.override(
-        {"host": host, "port": port, "workers": workers, "root_path": root_path, "log_format": log_format}
+        {
+            "host": host,
+            "port": port,
+            "workers": workers,
+            "root_path": root_path,
+            "allowed_hosts": allowed_host or None,
+            "log_format": log_format,
+        }
     )
     from openrag_cli.server import uvicorn_server as run
 
     settings = context.settings
-    run.check_exposure(settings.ray_host if settings.ray_enabled else settings.host, settings, is_insecure=insecure)
+    host = settings.ray_host if settings.ray_enabled else settings.host
+    run.check_exposure(host, settings, is_insecure=insecure, warn=context.out.warn)
     if settings.ray_enabled:
         from openrag_cli.server import ray_server as ray
 

@@ -10,10 +10,11 @@ from openrag_cli.errors import NotFound
 from openrag_cli.ingest.upload import new_upload
 from openrag_cli.server import schemas
 from openrag_cli.server.error_handlers import extensions
+from openrag_cli.server.guards.bodies import UploadRoute
 from openrag_cli.server.urls import engine_of, task_details, task_facts, task_link
 from openrag_cli.store.metadata import read_metadata
 
-router = APIRouter(prefix="/indexer", tags=["indexing"])
+router = APIRouter(prefix="/indexer", tags=["indexing"], route_class=UploadRoute)
 
 NAME_PATTERN = r"^[^\s/\x00-\x1f\x7f-\x9f\ufffd]+$"
 FILE = "/partition/{partition}/file/{file_id:path}"

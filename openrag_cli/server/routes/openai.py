@@ -15,6 +15,7 @@ from openrag_cli.domain import ALL_PARTITIONS
 from openrag_cli.errors import InvalidInput, NotFound, PartitionNotFound
 from openrag_cli.retrieval.request import SearchRequest
 from openrag_cli.server import openai_schemas as shapes
+from openrag_cli.server.guards.bodies import JsonRoute
 from openrag_cli.server.openai_answers import OpenAIAnswer, to_messages
 from openrag_cli.server.sse import PING_S, ClientLeft, PeekableStream, unless_gone, with_pings
 from openrag_cli.server.urls import engine_of, extract_link
@@ -31,6 +32,7 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
         (401, "The token is missing or wrong"),
         (408, "The body came too slowly"),
         (413, "The body is too large"),
+        (415, "The body is not JSON"),
         (422, "The request is wrong"),
         (429, "The LLM limits our rate"),
         (502, "The LLM failed"),
@@ -41,7 +43,7 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
 _NO_MODEL: dict[int | str, dict[str, Any]] = {404: {"model": shapes.OpenAIError, "description": "No such model"}}
 _STREAM: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}}
 
-router = APIRouter(prefix="/v1", tags=["openai"], responses=_ERRORS)
+router = APIRouter(prefix="/v1", tags=["openai"], responses=_ERRORS, route_class=JsonRoute)
 
 
 class ModelNotFound(NotFound):

@@ -1,63 +1,45 @@
-"""What stands before every route: request ids and the log, the host, the token, and limits on bodies. Plain ASGI."""
+"""What stands before every route: request ids and the log, who may pass, and limits on bodies. Plain ASGI."""
 
 import asyncio
 import contextlib
 import contextvars
-import hmac
 import logging
 import re
 import secrets
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from openrag_cli.server.error_handlers import answer
+from openrag_cli.server.guards.access import Access, header
 
 logger = logging.getLogger("openrag_cli.access")
 
-OPEN_PATHS = frozenset({"/livez", "/readyz"})
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 request_id: contextvars.ContextVar[str] = contextvars.ContextVar("request_id", default="-")
 
 
-def header(scope: Scope, name: bytes) -> bytes | None:
-    """Return the first header of that lower-case name."""
-    return next((value for key, value in scope["headers"] if key == name), None)
-
-
-@dataclass(frozen=True, slots=True)
-class Access:
-    """Who may talk to the server; no token means everybody, no hosts means any Host header."""
-
-    token: str | None = None
-    hosts: Sequence[str] = ()
-
-    def refusal(self, scope: Scope) -> tuple[int, str, str] | None:
-        """Return (status, message, code) when the request is not allowed."""
-        if self.hosts and _host(scope) not in self.hosts:
-            return 400, "the Host header names another server", "wrong_host"
-        if self.token is None or scope["path"] in OPEN_PATHS or scope["method"] == "OPTIONS":
-            return None
-        scheme, _, given = (header(scope, b"authorization") or b"").partition(b" ")
-        # As bytes: compare_digest refuses text that is not ASCII.
-        if scheme.lower() == b"bearer" and hmac.compare_digest(given.strip(), self.token.encode()):
-            return None
-        return 401, "the token is missing or wrong", "not_authenticated"
-
-
-def _host(scope: Scope) -> str:
-    text = (header(scope, b"host") or b"").decode("latin-1").lower()
-    return text.rsplit(":", 1)[0] if not text.endswith("]") else text
+_HARDENING = [
+    (b"cross-origin-resource-policy", b"same-origin"),  # no page of another origin may load an original as a script
+    (b"x-frame-options", b"DENY"),
+]
 
 
 class Guard:
     """Gives each request an id, logs one line for it, and lets it pass if it may."""
 
-    def __init__(self, app: ASGIApp, *, access: Access, tags_answers: bool = True) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        access: Access,
+        tags_answers: bool = True,
+        on_refusal: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self._app = app
+        self._on_refusal = on_refusal
         self._tags_answers = tags_answers
         self._access = access
 
@@ -80,14 +62,16 @@ class Guard:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                message["headers"] = [*message.get("headers", []), *_HARDENING]
                 if self._tags_answers:
-                    message["headers"] = [*message.get("headers", []), (b"x-request-id", identity.encode())]
+                    message["headers"].append((b"x-request-id", identity.encode()))
             await send(message)
 
         try:
             refusal = self._access.refusal(scope)
             if refusal:
                 code, text, name = refusal
+                self._on_refusal(name)
                 headers = {"WWW-Authenticate": "Bearer"} if code == 401 else None
                 await answer(scope["path"], code, text, name, headers)(scope, receive, tagged)
             else:
@@ -123,17 +107,15 @@ class _TooSlow(Exception):
 
 
 class BodyLimit:
-    """Refuses a body that is larger than `max_bytes` with 413, and one that stalls for `stall_s` seconds with 408.
+    """Refuses a body that is larger than its route allows with 413, and one that stalls for `stall_s` seconds with 408.
 
-    What is over the limit is never read: the connection is closed instead. The limit holds for files; a request's
-    other parts are allowed `SLACK_BYTES` more.
+    What is over the limit is never read: the connection is closed instead. `limit_of` returns what a request's body
+    is called, how many bytes of it are allowed, and how many more it may bring beside it.
     """
 
-    SLACK_BYTES = 1 << 20
-
-    def __init__(self, app: ASGIApp, *, max_bytes: int, stall_s: float) -> None:
+    def __init__(self, app: ASGIApp, *, limit_of: Callable[[Scope], tuple[str, int, int]], stall_s: float) -> None:
         self._app = app
-        self._max_bytes = max_bytes + self.SLACK_BYTES
+        self._limit_of = limit_of
         self._stall_s = stall_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -142,12 +124,13 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         length = header(scope, b"content-length")
-        if length is not None and length.isdigit() and int(length) > self._max_bytes:
+        _, most, slack = self._limit_of(scope)
+        if length is not None and length.isdigit() and (len(length) > 18 or int(length) > most + slack):
             await self._refuse(scope, receive, send, _TooLarge())
             return
-        await self._limited(scope, receive, send)
+        await self._limited(scope, receive, send, most + slack)
 
-    async def _limited(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _limited(self, scope: Scope, receive: Receive, send: Send, max_bytes: int) -> None:
         n_bytes = 0
         is_read = is_started = False
         trouble: Exception | None = None
@@ -162,7 +145,7 @@ class BodyLimit:
                 trouble = _TooSlow()
                 raise trouble from None
             n_bytes += len(message.get("body", b""))
-            if n_bytes > self._max_bytes:
+            if n_bytes > max_bytes:
                 trouble = _TooLarge()
                 raise trouble
             is_read = not message.get("more_body", False)
@@ -186,8 +169,8 @@ class BodyLimit:
         if isinstance(trouble, _TooSlow):
             response = answer(scope["path"], 408, "the body came too slowly", "too_slow", headers)
         else:
-            limit = self._max_bytes - self.SLACK_BYTES
-            response = answer(scope["path"], 413, f"the file is larger than {limit:,} bytes", "too_large", headers)
+            what, most, _ = self._limit_of(scope)
+            response = answer(scope["path"], 413, f"{what} is larger than {most:,} bytes", "too_large", headers)
         await send({"type": "http.response.start", "status": response.status_code, "headers": response.raw_headers})
         await send({"type": "http.response.body", "body": bytes(response.body), "more_body": True})
         await self._linger(receive)

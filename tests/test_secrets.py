@@ -1,0 +1,227 @@
+"""Secrets are planted in every setting that holds one, and looked for in everything that is printed."""
+
+import io
+import json
+import logging
+import os
+import traceback
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import httpx
+import pytest
+from harness import open_engine, put
+from server.conftest import start
+from stub_llm import StubLlm, stub_llm
+
+from openrag_cli.cli.exit_codes import ExitCode
+from openrag_cli.config.secret import MASK, Secret, Url
+from openrag_cli.config.settings import SETTINGS, load
+
+TREE = Path(__file__).resolve().parent.parent / "openrag_cli" / "cli" / "tree.json"
+MARK = "pl4nted"
+PLANTED = {
+    "OPENRAG_TOKEN": f"{MARK}-client-token",
+    "AUTH_TOKEN": f"{MARK}-server-token",
+    "OPENRAG_LLM_API_KEY": f"{MARK}-llm-key\n",
+    "RAY_ADDRESS": f"ray://me:{MARK}-ray-password@127.0.0.1:9",
+}
+
+
+@pytest.fixture(autouse=True)
+def loggers() -> Iterator[None]:
+    """Put the root logger back: `--debug` leaves it with a stream of one test."""
+    root = logging.getLogger()
+    before, level = list(root.handlers), root.level
+    yield
+    root.handlers[:] = before
+    root.setLevel(level)
+
+
+@pytest.fixture(scope="module")
+def stub() -> Iterator[StubLlm]:
+    with stub_llm() as running:
+        yield running
+
+
+@pytest.fixture(params=["a key", "a password in the URL"])
+def planted(request, environment, stub, tmp_path) -> dict[str, str]:
+    """A store, and an LLM that repeats in its errors what it was sent; the secrets are in the environment."""
+    with open_engine(tmp_path / "store") as engine:
+        put(engine, "p", "a.md", "# Keys\n\nRotate every API key every 90 days.\n")
+        engine.drain()
+    url = stub.url if request.param == "a key" else stub.url.replace("//", f"//me:{MARK}-p%40ss@")
+    variables = {**PLANTED, "OPENRAG_LLM_BASE_URL": url, "OPENRAG_LLM_MODEL": "repeats", "OPENRAG_LLM_RETRIES": "0"}
+    for name, value in variables.items():
+        environment.setenv(name, value)
+    return variables
+
+
+def commands() -> list[tuple[str, ...]]:
+    """Return every command of the program."""
+
+    def below(node: dict, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+        if path and not node.get("commands"):
+            yield path
+        for name, inner in node.get("commands", {}).items():
+            yield from below(inner, (*path, name))
+
+    return list(below(json.loads(TREE.read_text()), ()))
+
+
+ARGUMENTS = {
+    ("ask",): ["how often?"], ("search",): ["keys"], ("file", "add"): ["none.md"], ("file", "sync"): ["none"],
+    ("file", "show"): ["a.md", "-p", "p"], ("file", "get"): ["a.md", "-p", "p"], ("file", "delete"): ["x", "-p", "p", "--yes"],
+    ("backup",): ["store.tar"], ("restore",): ["none.tar"], ("export",): ["out", "-p", "p"], ("import",): ["out", "-p", "q"],
+    ("config", "get"): ["llm.api_key"], ("config", "set"): ["auth_token", f"{MARK}-server-token"],
+    ("config", "unset"): ["auth_token"], ("partition", "create"): ["q"], ("partition", "delete"): ["q", "--yes"],
+    ("serve",): ["--host", "203.0.113.1", "--port", "1"], ("extract",): ["0" * 64], ("session", "show"): ["s"],
+    ("chat",): ["-p", "p"],
+}  # fmt: skip
+
+
+def _clean(*texts: str) -> None:
+    for text in texts:
+        assert MARK not in text
+
+
+def test_no_command_prints_a_secret(cli, planted, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO()))
+    seen = ""
+    for path in commands():
+        if path == ("worker",) or path[:2] == ("task", "run"):
+            continue
+        asks_llm = path in {("ask",), ("doctor",), ("chat",)}
+        if "@" in planted["OPENRAG_LLM_BASE_URL"] and not asks_llm and path[0] != "config":
+            continue
+        for front in ([], ["--json"], ["--debug"]) if asks_llm else ([], ["--json"]):
+            done = cli(*front, *path, *ARGUMENTS.get(path, []))
+            _clean(done.out, done.err)
+            seen += done.out + done.err
+    assert MASK in seen, "something was there to be masked"
+    assert "answered 401" in seen, "the LLM was asked, and repeated what it was sent"
+    for log in (tmp_path / "cache").rglob("*.log"):
+        _clean(log.read_text())
+
+
+@pytest.mark.parametrize(
+    "address", ["http://me:{}@127.0.0.1:9", "http://{}@127.0.0.1:9/x", "nonsense://me:{}@h", "me:{}@[h"]
+)
+def test_no_command_prints_the_password_of_a_server(cli, planted, address) -> None:
+    del planted
+    for front in ([], ["--json"], ["--debug"]):
+        for command in (["file", "list"], ["config", "show"], [], ["partition", "list"], ["doctor"]):
+            done = cli(*front, "--server", address.format(f"{MARK}-server-password"), *command)
+            _clean(done.out, done.err)
+
+
+def test_no_route_and_no_log_of_the_server_shows_a_secret(planted, tmp_path) -> None:
+    server = start(tmp_path / "store", "--workers", "0", env=planted)
+    try:
+        headers = {"Authorization": f"Bearer {planted['AUTH_TOKEN']}"}
+        with server.client() as anybody, server.client(headers=headers) as owner:
+            for path, methods in owner.get("/openapi.json").json()["paths"].items():
+                for client in (anybody, owner):
+                    place = path.replace("{partition}", "gone").replace("{file_id}", "a.md")
+                    for method in methods:
+                        answer = client.request(method, place, params={"text": "x"}, json={})
+                        _clean(answer.text, str(answer.headers))
+            said = {"model": "openrag-p", "messages": [{"role": "user", "content": "how often do keys rotate?"}]}
+            answer = owner.post("/v1/chat/completions", json=said)
+            assert answer.status_code == 502
+            assert MASK in answer.text
+            _clean(answer.text, owner.post("/v1/chat/completions", json={**said, "stream": True}).text)
+    finally:
+        assert server.stop() == 0
+    log = (tmp_path / "server.log").read_text()
+    _clean(log)
+    assert "answered 401" in log
+
+
+def test_an_answer_reaches_an_llm_whose_key_came_with_a_newline(cli, planted, stub) -> None:
+    del planted
+    done = cli("ask", "how often do keys rotate?", "--model", "cites", "-p", "p")
+    assert done.code == 0, done.err
+    sent = stub.headers[-1]["Authorization"]
+    assert sent in {f"Bearer {MARK}-llm-key", httpx.BasicAuth("me", f"{MARK}-p@ss")._auth_header}
+
+
+@pytest.mark.parametrize("value", ["a\nb", "a\x00b".replace("\x00", "\x01"), "a\x7fb", " \n\t", "a\udcffb", "a\x85b"])
+@pytest.mark.parametrize("name", ["OPENRAG_LLM_API_KEY", "AUTH_TOKEN", "OPENRAG_TOKEN"])
+def test_what_cannot_be_a_header_is_refused_at_start_and_not_shown(cli, environment, name, value) -> None:
+    os.environb[name.encode()] = value.encode("utf-8", "surrogateescape")
+    environment.setenv("OPENRAG_LLM_MODEL", "m")
+    for command in (["ask", "x"], ["serve"], ["config", "show"]):
+        done = cli(*command)
+        assert done.code == ExitCode.CONFIG
+        assert name in done.err
+        assert "a\\x" not in done.err
+    os.environb.pop(name.encode())
+
+
+@pytest.mark.parametrize("value", ["two words", "a\u00a0b", "a\u2003b"])
+def test_a_token_with_a_blank_inside_is_refused(cli, environment, value) -> None:
+    environment.setenv("AUTH_TOKEN", value)
+    assert cli("serve").code == ExitCode.CONFIG
+
+
+def test_a_short_token_on_a_public_address_is_warned_about(cli, environment) -> None:
+    for token, is_warned in (("1234567", True), ("12345678", False)):
+        environment.setenv("AUTH_TOKEN", f" {token}\n")
+        done = cli("serve", "--host", "203.0.113.1", "--port", "1")  # of no machine: it cannot be bound
+        assert done.code == ExitCode.CONFIG
+        assert ("fewer than 8 characters" in done.err) is is_warned
+        assert token not in done.err
+        assert "fewer than" not in cli("serve", "--host", "127.0.0.1", "--port", "99999").err
+
+
+# --- the types
+
+
+HELD = [
+    (Secret("hush"), "hush"), (Url("https://me:hush@h/v1"), "hush"), (Url("https://hush@h/v1"), "hush"),
+    (Url("https://h/v1?key=hush"), "hush"), (Url("me:hush@h"), "hush"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("held", "hidden"), HELD, ids=repr)
+def test_a_secret_is_masked_however_it_is_printed(held: Secret | Url, hidden: str, caplog) -> None:
+    logging.getLogger("x").error("%s %r", held, held)
+    with pytest.raises(TypeError):
+        json.dumps({"a": held})
+    try:
+        raise ValueError(held, f"{held:>30}")
+    except ValueError as exc:
+        trace = "".join(traceback.format_exception(exc))
+    shown = [
+        str(held),
+        repr(held),
+        f"{held}",
+        f"{held!r:40}",
+        f"{held}",
+        caplog.text,
+        trace,
+        json.dumps([held], default=str),
+    ]
+    assert not [text for text in shown if hidden in text]
+    assert hidden in held.reveal()
+    assert hidden not in held.hidden_in(f"you sent {held.reveal()}")
+
+
+def test_settings_print_no_secret_and_are_compared_by_what_they_hold() -> None:
+    environ = {**PLANTED, "OPENRAG_LLM_BASE_URL": f"http://me:{MARK}@h/v1", "OPENRAG_CONFIG": os.devnull}
+    settings = load({}, environ).settings
+    _clean(repr(settings), str(settings))
+    assert settings == replace(settings) == load({}, environ).settings
+    assert settings.auth_token == Secret(PLANTED["AUTH_TOKEN"])
+    assert {setting.key for setting in SETTINGS if setting.is_secret} == {"token", "llm.api_key", "auth_token"}
+
+
+def test_a_url_is_taken_apart_for_the_connection() -> None:
+    url = Url("https://me:p%40ss@host:8443/v1?a=b")
+    assert url.address == "https://host:8443/v1?a=b"
+    assert url.credentials == ("me", "p@ss")
+    assert str(url) == f"https://{MASK}@host:8443/v1?{MASK}"
+    assert Url("http://h/v1").credentials is None
+    assert str(Url("http://h/v1")) == "http://h/v1"
