@@ -1,6 +1,5 @@
 """The engine: everything that openrag can do with a store, for both edges. Adapters are opened when first needed."""
 
-import contextlib
 import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from types import TracebackType
@@ -25,8 +24,6 @@ from openrag_cli.errors import (
     Conflict,
     DocumentNotFound,
     PartitionNotFound,
-    StoreBusy,
-    StoreFull,
 )
 from openrag_cli.ingest.report import Report
 from openrag_cli.store.blobs import open_original
@@ -42,7 +39,6 @@ if TYPE_CHECKING:
     from openrag_cli.ingest.discovery import Source
     from openrag_cli.ingest.pipeline import Listener
     from openrag_cli.ingest.refresh import Refresher
-    from openrag_cli.maintenance.janitor import Janitor
     from openrag_cli.maintenance.service import Maintenance
     from openrag_cli.retrieval.request import SearchRequest
     from openrag_cli.retrieval.retriever import Extract
@@ -55,11 +51,15 @@ def _never() -> bool:
 
 
 class Engine:
-    """One store and what can be done with it. Safe across threads; other processes may work on the same store."""
+    """One store and what can be done with it. Safe across threads; other processes may work on the same store.
 
-    def __init__(self, settings: Settings) -> None:
+    Without `creates`, a store that is not there is an error (StoreNotFound) and none is made. A store that cannot be
+    written here is read; what writes to it is Forbidden.
+    """
+
+    def __init__(self, settings: Settings, *, creates: bool = True) -> None:
         self.settings = settings
-        self.parts = Components(settings)
+        self.parts = Components(settings, creates=creates)
 
     def __enter__(self) -> Self:
         return self
@@ -91,7 +91,7 @@ class Engine:
         """Delete a partition and its files; return how many it had. Raises: PartitionNotFound."""
         janitor = self.parts.janitor  # refuses a store of another model before anything is deleted
         n_files = self.parts.catalog.delete_partition(name)
-        _sweep_if_free(janitor)
+        janitor.sweep_if_free()
         return n_files
 
     # --- files
@@ -124,7 +124,7 @@ class Engine:
         """Delete files and cancel what is being done to them; return (deleted, not found)."""
         janitor = self.parts.janitor
         outcome = self.parts.catalog.delete_files(partition, file_ids)
-        _sweep_if_free(janitor)
+        janitor.sweep_if_free()
         return outcome
 
     def delete_file(self, partition: str, file_id: str) -> None:
@@ -149,6 +149,7 @@ class Engine:
         """
         from openrag_cli.ingest.upload import Uploader
 
+        self.parts.database.require_writable()
         uploader = Uploader(
             catalog=self.parts.catalog, queue=self.parts.queue, ledger=self.parts.ledger, blobs=self.parts.blobs
         )
@@ -176,6 +177,7 @@ class Engine:
         began = time.monotonic()
         check_partition(options.partition)
         check_metadata(options.metadata)
+        self.parts.database.require_writable()
         adder = Adder(
             catalog=self.parts.catalog,
             queue=self.parts.queue,
@@ -390,9 +392,3 @@ class Engine:
     def sessions(self) -> "Sessions":
         """The conversations that are kept in the store."""
         return self.parts.sessions
-
-
-def _sweep_if_free(janitor: "Janitor") -> None:
-    """Drop the index's rows now if nobody writes and there is room; else who next holds the lock does (I3)."""
-    with contextlib.suppress(StoreBusy, StoreFull):
-        janitor.sweep(timeout_s=0)

@@ -8,6 +8,7 @@
     │   └── InvalidMetadata     metadata that is no JSON object, is over a limit, or has a key that is ours
     ├── NotFound                a partition, file, task, chunk, session or path does not exist
     │   ├── PartitionNotFound, DocumentNotFound, TaskNotFound, ChunkNotFound, SessionNotFound, PathNotFound
+    │   ├── StoreNotFound       where a store is to be read there is none; reading never makes one
     │   └── RevisionGone        a version of a file that was replaced or deleted meanwhile
     ├── Conflict                it exists already, or is in the wrong state
     │   └── TooManyDeletions    a sync would delete more than it may; nothing was changed
@@ -145,6 +146,12 @@ class RevisionGone(NotFound):
         super().__init__(
             f"Revision '{revision}' is no longer there: its file was replaced or deleted", hint="try again"
         )
+
+
+class StoreNotFound(NotFound):
+    """There is no store where one is to be read; reading never makes one."""
+
+    code = "store_not_found"
 
 
 class PathNotFound(NotFound):

@@ -68,8 +68,9 @@ class built_once(Generic[Value]):  # noqa: N801 - a decorator, written as `prope
 class Components:
     """What an engine is made of. Safe across threads, as its members are."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, creates: bool = True) -> None:
         self.settings = settings
+        self._creates = creates
 
     def close(self) -> None:
         """Close the connections; the parts may be used again."""
@@ -79,7 +80,7 @@ class Components:
     @built_once
     def database(self) -> Database:
         """The SQLite file."""
-        return Database(self.settings.store / "openrag.db")
+        return Database(self.settings.store / "openrag.db", creates=self._creates)
 
     @built_once
     def catalog(self) -> Catalog:
@@ -141,8 +142,10 @@ class Components:
         """What makes the words that are searched, in the store's language."""
         from openrag_cli.retrieval.tokens import Tokenizer
 
-        language = self.catalog.meta("language") or self.catalog.set_once("language", self.settings.language)
-        return Tokenizer(language)
+        language = self.catalog.meta("language")
+        if language is None and not self.database.is_read_only:
+            language = self.catalog.set_once("language", self.settings.language)
+        return Tokenizer(language or self.settings.language)
 
     @built_once
     def word_counts(self) -> WordCounts:

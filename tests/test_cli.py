@@ -91,6 +91,7 @@ def test_options_after_a_double_dash_are_text():
     ],
 )
 def test_bad_input_gets_one_line_a_hint_and_its_exit_code(cli, arguments, code, hint):
+    cli("partition", "create", "empty")
     result = cli(*arguments)
     assert result.code == code, result.err
     assert result.out == ""
@@ -148,6 +149,7 @@ def test_search_modes_limits_and_lines(cli, handbook):
 
 
 def test_nothing_found_is_exit_1_with_empty_json(cli):
+    cli("partition", "create", "empty")
     result = cli("search", "anything", "--json")
     assert (result.code, result.json["hits"]) == (1, [])
 
@@ -278,7 +280,7 @@ def test_snippets_show_the_lines_that_match():
         (["file", "list", "-p", "p", "--limit", "9" * 30], ExitCode.USAGE, "too large"),
         (["partition", "show", "\udcff"], ExitCode.USAGE, "not valid Unicode"),
         (["extract", "show", "\udcff"], ExitCode.NOT_FOUND, "not found"),
-        (["file", "edit", "a", "-p", "p", "-m", "k=\udcff"], ExitCode.USAGE, "not valid JSON"),
+        (["file", "edit", "a", "-p", "p", "-m", "k=\udcff"], ExitCode.BAD_DATA, "not valid JSON"),
         (["search", "x", "--min-score", "nan"], ExitCode.USAGE, "must be a number"),
         (["task", "wait", "x", "--timeout", "nan"], ExitCode.USAGE, "must be a number"),
         (["file"], ExitCode.USAGE, "Commands:"),

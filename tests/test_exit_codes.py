@@ -135,7 +135,7 @@ def test_a_folder_that_is_being_synced_is_75(run, environment, tmp_path):
 @pytest.mark.skipif(not os.path.isdir("/sys/kernel"), reason="/sys, where nobody may make a folder, is Linux's")
 def test_a_place_where_nobody_may_write_is_77(run, environment):
     environment.setenv("OPENRAG_STORE", "/sys/openrag")
-    run("partition", "list", code=ExitCode.FORBIDDEN)
+    run("partition", "create", "p", code=ExitCode.FORBIDDEN)
 
 
 def test_a_task_that_takes_longer_than_the_timeout_is_124(run, environment, tmp_path):

@@ -40,6 +40,7 @@ READERS: Mapping[str, str] = {
     formats.PPTX: "pptx",
     formats.XLSX: "xlsx",
     formats.XLS: "xls",
+    formats.ODS: "ods",
     formats.ODT: "odt",
     formats.EPUB: "epub",
     formats.MSG: "msg",

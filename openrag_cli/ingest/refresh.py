@@ -119,6 +119,7 @@ class Refresher:
         Raises:
             StoreFull, StoreError and kin: what was committed stays, the rest waits in the queue.
         """
+        self._queue.require_writable()
         began = time.monotonic()
         report = Report()
         n_queued = 0
@@ -172,7 +173,8 @@ class Refresher:
             media_type=media_type,
             size=file.size,
             sha256=file.sha256,
-            metadata=file.metadata,
+            metadata={},
+            keeps_metadata=True,
         )
         self._blobs.spool_again(file.revision, upload.revision)
         return Rereading(file, upload, MadeBy(reader_of(file.media_type), chunker(), self._model))

@@ -1,7 +1,9 @@
 """Keeping the index equal to the catalog, and fast: what is swept, collected and compacted, and when."""
 
+import contextlib
 import time
 
+from openrag_cli.errors import StoreBusy, StoreFull
 from openrag_cli.failpoints import failpoint
 from openrag_cli.index.table import Index
 from openrag_cli.maintenance.words import WordKeeper
@@ -49,6 +51,11 @@ class Janitor:
             self._index.drop(retired)
             self._blobs.discard(self._catalog.clear_tombstones(retired))
         return len(retired)
+
+    def sweep_if_free(self) -> None:
+        """Do so now if nobody writes and there is room; else who next holds the lock does (I3)."""
+        with contextlib.suppress(StoreBusy, StoreFull):
+            self.sweep(timeout_s=0)
 
     def optimize(self, *, force: bool = False) -> bool:
         """Compact the index when it needs it, or always; return whether it was done."""

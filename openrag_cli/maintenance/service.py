@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, BinaryIO, Protocol
 
 from openrag_cli.domain import File, Partition, Task, TaskKind, Upload, new_task_id
-from openrag_cli.errors import Conflict, OpenRAGError, PathNotFound
+from openrag_cli.errors import Conflict, OpenRAGError
 from openrag_cli.ingest.stable_read import user_file_errors
 from openrag_cli.ingest.worker import Worker
 from openrag_cli.maintenance.backup import BackupReport, back_up
@@ -21,6 +21,7 @@ from openrag_cli.maintenance.transfer import (
     KnownDocuments,
     KnownVectors,
 )
+from openrag_cli.store.opening import not_there
 
 if TYPE_CHECKING:
     from openrag_cli.config.settings import Settings
@@ -154,9 +155,9 @@ class Maintenance:
         return Doctor(patient).examine()
 
     def require_store(self) -> None:
-        """Refuse to go on where there is no store, so that none is made. Raises: PathNotFound."""
+        """Refuse to go on where there is no store, so that none is made. Raises: StoreNotFound."""
         if not (self._engine.settings.store / "openrag.db").exists():
-            raise PathNotFound(f"there is no store at {self._engine.settings.store}", hint="name one with --store")
+            raise not_there(self._engine.settings.store)
 
     def back_up(self, target: IO[bytes]) -> BackupReport:
         """Write the whole store as a tar file to `target`. Raises: StoreBusy, StoreFull, StoreError."""

@@ -11,7 +11,7 @@ from typing import Any
 from openrag_cli.domain import ALL_PARTITIONS, Document, File, MadeBy, Metadata, Move, Partition
 from openrag_cli.errors import Conflict, DocumentNotFound, PartitionNotFound, StoreMismatch
 from openrag_cli.store.database import Database, at, now_ms
-from openrag_cli.store.documents import read_document
+from openrag_cli.store.documents import read_document, to_warnings
 from openrag_cli.store.metadata import changed
 from openrag_cli.store.retire import (
     DELETED,
@@ -23,7 +23,6 @@ from openrag_cli.store.retire import (
     retire,
 )
 from openrag_cli.store.task_rows import edit_waiting
-from openrag_cli.store.warning_rows import to_warnings
 
 _FILE = """
 SELECT file.*, partition.name AS partition FROM file JOIN partition ON partition.id = file.partition_id
@@ -80,8 +79,10 @@ class Catalog:
         Raises:
             StoreMismatch: the store was made with another model.
         """
-        known = self.meta("model") or self.set_once("model", identity)
-        if known != identity:
+        known = self.meta("model")
+        if known is None and not self._db.is_read_only:
+            known = self.set_once("model", identity)
+        if known not in {None, identity}:
             raise StoreMismatch(
                 f"the store was made with the embedding model {known}, not {identity}",
                 hint="give its model with --embed-model, or use another store with --store",

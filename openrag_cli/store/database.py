@@ -29,11 +29,19 @@ from openrag_cli.errors import (
 )
 from openrag_cli.fsync import fsync
 from openrag_cli.store.metadata import tamed
+from openrag_cli.store.opening import (
+    BUSY_TIMEOUT_S,
+    ReadOnlyCatalog,
+    connect,
+    is_writable,
+    keep_copy,
+    not_there,
+    not_writable,
+)
 
 FORMAT = 8
 """The store format that this version writes (`PRAGMA user_version`): the number of the last file in `schema/`."""
 
-BUSY_TIMEOUT_S = 30.0
 RESTORE_ELSEWHERE = "keep this folder as it is, and restore a backup into another: openrag --store NEW restore FILE"
 """What helps when the catalog is gone: what came after the backup can still be taken from the old folder."""
 
@@ -88,10 +96,16 @@ class _ThreadConnection:
 
 
 class Database:
-    """One SQLite file, safe across threads and processes."""
+    """One SQLite file, safe across threads and processes.
 
-    def __init__(self, path: Path) -> None:
+    Without `creates` a store that is not there is an error, StoreNotFound, and none is made. One that this process may
+    not write is opened for reading: then whatever writes is Forbidden.
+    """
+
+    def __init__(self, path: Path, *, creates: bool = True) -> None:
         self.path = path
+        self._creates = creates
+        self._read_only: ReadOnlyCatalog | None = None
         self._local = threading.local()
         self._all: weakref.WeakSet[_ThreadConnection] = weakref.WeakSet()
         self._guard = threading.Lock()
@@ -104,23 +118,40 @@ class Database:
                 self._all.add(own)
         return own.connection
 
+    @property
+    def is_read_only(self) -> bool:
+        """Whether the store can only be read here. Raises: StoreNotFound and kin, as opening it does."""
+        self._connection()
+        return self._read_only is not None
+
     def _open(self) -> sqlite3.Connection:
         folder = self.path.parent
         with os_errors(f"opening the store {folder}"):
+            if not self._creates and not self.path.exists() and not _holds_any(folder):
+                raise not_there(folder)
             _make_folder(folder)
             others = [path for path in folder.iterdir() if not path.name.startswith(self.path.name)]
             # Looked for after the others: a process that makes the store now makes the catalog before them.
             if others and not self.path.exists():
                 raise _not_a_store(folder)
         with _sqlite_errors(self.path):
-            connection = sqlite3.connect(
-                self.path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
-            )
+            connection = self._connect()
             connection.row_factory = sqlite3.Row
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("PRAGMA synchronous = FULL")
             self._check_format(connection)
         return connection
+
+    def _connect(self) -> sqlite3.Connection:
+        with self._guard:
+            if self._read_only is None and self.path.exists() and not is_writable(self.path):
+                self._read_only = ReadOnlyCatalog(self.path)
+            return self._read_only.connect() if self._read_only else connect(self.path)
+
+    def require_writable(self) -> None:
+        """Refuse to go on where the store can only be read. Raises: Forbidden."""
+        if self.is_read_only:
+            raise not_writable(self.path.parent)
 
     def _check_format(self, connection: sqlite3.Connection) -> None:
         version = connection.execute("PRAGMA user_version").fetchone()[0]
@@ -131,6 +162,11 @@ class Database:
             )
         if version == FORMAT:
             return
+        if self._read_only is not None:
+            raise Forbidden(
+                f"the store {self.path.parent} is of an older openrag (format {version}) and can only be read here",
+                hint="use it once where it can be written: it is brought up to date then",
+            )
         with os_errors(f"opening the store {self.path.parent}"):
             self.path.chmod(0o600)
         if _switch_to_wal(connection) != "wal":
@@ -139,6 +175,8 @@ class Database:
                 hint="put the store on a local disk with --store",
             )
         connection.create_function("tamed_metadata", 1, tamed, deterministic=True)
+        if version > 0:
+            keep_copy(connection, self.path, version)
         connection.execute("BEGIN IMMEDIATE")
         try:
             version = connection.execute("PRAGMA user_version").fetchone()[0]
@@ -159,7 +197,9 @@ class Database:
 
         Raises:
             StoreBusy: another process held the file for 30 s. StoreFull, StoreDamaged, StoreError: by cause.
+            Forbidden: the store can only be read here.
         """
+        self.require_writable()
         connection = self._connection()
         with _sqlite_errors(self.path):
             connection.execute("BEGIN IMMEDIATE")
@@ -202,7 +242,7 @@ class Database:
     @contextlib.contextmanager
     def file_lock(self, name: str, timeout_s: float, busy: StoreBusy) -> Iterator[None]:
         """Hold the lock of that name among the store's files; raise `busy` when it is not had in `timeout_s` seconds."""
-        self._connection()  # makes or refuses the folder
+        self.require_writable()  # and makes or refuses the folder
         path = self.path.parent / name
         with os_errors("locking the store"):
             path.parent.mkdir(exist_ok=True, mode=0o700)
@@ -237,6 +277,8 @@ class Database:
             every, self._all = list(self._all), weakref.WeakSet()
         for own in every:
             own.connection.close()
+        if self._read_only is not None:
+            self._read_only.close()
         self._local = threading.local()
 
 
@@ -277,6 +319,10 @@ def _check_is_new(folder: Path) -> None:
 
 def _lost_catalog(folder: Path) -> StoreDamaged:
     return StoreDamaged(f"the store {folder} has lost its catalog openrag.db", hint=RESTORE_ELSEWHERE)
+
+
+def _holds_any(folder: Path) -> bool:
+    return folder.is_dir() and next(folder.iterdir(), None) is not None
 
 
 def _make_folder(folder: Path) -> None:

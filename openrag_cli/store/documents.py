@@ -3,8 +3,10 @@
 import json
 import sqlite3
 import zlib
+from collections.abc import Iterable
+from dataclasses import asdict
 
-from openrag_cli.domain import Document, Page
+from openrag_cli.domain import Document, DocumentWarning, Page
 from openrag_cli.errors import RevisionGone, StoreDamaged
 
 
@@ -31,3 +33,13 @@ def read_document(connection: sqlite3.Connection, revision: str) -> Document:
     except (zlib.error, UnicodeDecodeError) as exc:
         raise StoreDamaged(f"the text of revision {revision} is damaged", hint="replace the file") from exc
     return Document(markdown=markdown, pages=tuple(Page(*page) for page in json.loads(row["pages"])))
+
+
+def to_warnings(text: str) -> tuple[DocumentWarning, ...]:
+    """Return the warnings in a row's JSON list."""
+    return tuple(DocumentWarning(**entry) for entry in json.loads(text)) if text != "[]" else ()
+
+
+def from_warnings(warnings: Iterable[DocumentWarning]) -> str:
+    """Return warnings as the JSON list of a row."""
+    return json.dumps([asdict(warning) for warning in warnings], ensure_ascii=False)

@@ -29,6 +29,10 @@ class RefreshQueue:
     def __init__(self, database: Database) -> None:
         self._db = database
 
+    def require_writable(self) -> None:
+        """Refuse to go on where the store can only be read. Raises: Forbidden."""
+        self._db.require_writable()
+
     def count(self, is_current: IsCurrent) -> int:
         """Return how many files are outdated."""
         return sum(int(row["n"]) for row in self._kinds(is_current))
@@ -64,7 +68,7 @@ class RefreshQueue:
         """Queue files to be read again, in one transaction; None for one that is not as it was, or is being worked on.
 
         What the user brings always goes before: a file with a live task is left to it, and newer content takes the
-        place of a rereading that still waits. The metadata is what the file has at this moment.
+        place of a rereading that still waits. The metadata is what the file has when the new text is there.
         """
         with self._db.transaction() as connection:
             return [_submit(connection, entry, batch) for entry in entries]
@@ -78,7 +82,7 @@ def to_made_by(packed: str) -> MadeBy | None:
 def _submit(connection: sqlite3.Connection, entry: Rereading, batch: str) -> Task | None:
     file = entry.file
     row = connection.execute(
-        "SELECT partition_id, metadata FROM file WHERE revision = ? AND file_id = ? AND NOT EXISTS (SELECT 1 FROM task "
+        "SELECT partition_id FROM file WHERE revision = ? AND file_id = ? AND NOT EXISTS (SELECT 1 FROM task "
         f"WHERE task.partition_id = file.partition_id AND task.file_id = file.file_id AND state NOT IN {FINAL})",
         (file.revision, file.file_id),
     ).fetchone()
@@ -88,6 +92,4 @@ def _submit(connection: sqlite3.Connection, entry: Rereading, batch: str) -> Tas
         "UPDATE file SET refresh_tried = ? WHERE revision = ?", (pack_made_by(entry.target), file.revision)
     )
     key = {"partition_id": row["partition_id"], "file_id": file.file_id, "batch": batch}
-    task = insert_task(connection, entry.upload, TaskKind.REPLACE, key)
-    connection.execute("UPDATE task SET metadata = ? WHERE id = ?", (row["metadata"], task.id))
-    return task
+    return insert_task(connection, entry.upload, TaskKind.REPLACE, key)

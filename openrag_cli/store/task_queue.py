@@ -12,6 +12,7 @@ from openrag_cli import limits
 from openrag_cli.domain import Document, Task, TaskError, TaskKind, TaskState, Upload
 from openrag_cli.errors import Conflict, DocumentNotFound, OpenRAGError
 from openrag_cli.store.database import Database, now_ms
+from openrag_cli.store.documents import from_warnings
 from openrag_cli.store.publish import Completion, publish
 from openrag_cli.store.retire import retire
 from openrag_cli.store.task_rows import (
@@ -24,7 +25,6 @@ from openrag_cli.store.task_rows import (
     to_task,
     write_log,
 )
-from openrag_cli.store.warning_rows import from_warnings
 
 LEASE_S = 60
 HEARTBEAT_S = 15

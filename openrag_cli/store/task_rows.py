@@ -8,7 +8,7 @@ from typing import Any
 from openrag_cli.domain import Metadata, Task, TaskError, TaskKind, TaskState, Upload
 from openrag_cli.errors import Conflict
 from openrag_cli.store.database import at, now_ms
-from openrag_cli.store.warning_rows import to_warnings
+from openrag_cli.store.documents import to_warnings
 
 FINAL = "('COMPLETED', 'FAILED', 'CANCELLED')"
 

@@ -95,6 +95,7 @@ def add(
 
 def index(context: Context, intake: FileList, options: AddOptions, *, is_detached: bool) -> int:
     """Add what was found, with a progress bar, and report; the exit code tells failures and interruption."""
+    context.allow_creating()
     with context.stopping() as should_stop:
         with context.out.progress("indexing") as progress:
             report = context.engine.add(

@@ -36,6 +36,7 @@ class Context:
         self.is_debug = False
         self._flags: Mapping[str, Any] = {}
         self._has_named_ignored = False
+        self._creates = False
 
     def configure(self, out: Output, flags: Mapping[str, Any], *, is_debug: bool) -> None:
         """Take over the global options."""
@@ -45,6 +46,10 @@ class Context:
         logging.basicConfig(
             level=flags.get("log_level") or logging.WARNING, format="%(levelname)s %(name)s: %(message)s"
         )
+
+    def allow_creating(self) -> None:
+        """Let this command make the store if it is not there, before the first use of `engine`; others only read one."""
+        self._creates = True
 
     def override(self, flags: Mapping[str, Any]) -> None:
         """Add a command's own settings, before it opens the engine."""
@@ -75,7 +80,7 @@ class Context:
             return RemoteEngine(self.settings.server, self.settings.token)
         from openrag_cli.engine import Engine
 
-        return Engine(self.settings)
+        return Engine(self.settings, creates=self._creates)
 
     @property
     def local(self) -> "Engine":

@@ -49,6 +49,7 @@ def create(ctx: typer.Context, name: NameArgument) -> None:
         openrag partition create handbook
     """
     context: Context = ctx.obj
+    context.allow_creating()
     partition = context.engine.create_partition(name)
     if context.out.is_json:
         context.out.json(render.document("partition", render.partition(partition)))

@@ -86,6 +86,8 @@ def sync(
         */15 * * * * openrag -q file sync ~/notes -p notes --delete
     """
     context: Context = ctx.obj
+    if not dry_run:
+        context.allow_creating()
     deadline = None if timeout is None else time.monotonic() + timeout
     options = SyncOptions(
         folder=Path(folder),

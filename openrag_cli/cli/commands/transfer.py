@@ -46,6 +46,7 @@ def import_partition(
         openrag import handbook-export -p handbook2
     """
     context: Context = ctx.obj
+    context.allow_creating()
     report = context.local.maintenance.import_partition(folder, partition)
     if context.out.is_json:
         body = {
