@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from openrag_cli.documents import media_types as formats
 from openrag_cli.domain import MadeBy
 
-CHUNKER_VERSION = 1
+CHUNKER_VERSION = 2
 """Of the chunks and of the passage that is embedded for each."""
 
 TEXT = "text"
@@ -27,11 +27,12 @@ READER_VERSIONS: Mapping[str, int] = {
     "mail": 1,
     "msg": 1,
     "notebook": 2,
+    "ods": 1,
     "odt": 2,
-    "pdf": 1,
+    "pdf": 2,
     "pptx": 1,
-    "xls": 1,
-    "xlsx": 1,
+    "xls": 2,
+    "xlsx": 2,
 }
 
 READERS: Mapping[str, str] = {
@@ -42,6 +43,7 @@ READERS: Mapping[str, str] = {
     formats.XLS: "xls",
     formats.ODS: "ods",
     formats.ODT: "odt",
+    formats.ODS: "ods",
     formats.EPUB: "epub",
     formats.MSG: "msg",
     formats.EML: "mail",

@@ -6,7 +6,8 @@ model's limit, so nothing that is stored is hidden from the model. What is carri
 
 Chunks are made of whole sections where these fit. A section that does not is cut at its largest inner boundaries that
 fit (blocks, paragraphs, sentences, words; semantic-text-splitter). A chunk never crosses a page. The covering rule:
-spans are in order and disjoint, and every character that is not white space (`str.isspace`) is in exactly one span.
+spans are in order and disjoint, and every character that is neither white space (`str.isspace`) nor masked is in
+exactly one span.
 """
 
 import json
@@ -18,6 +19,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from openrag_cli.documents.chunking.masks import unmasked
 from openrag_cli.documents.chunking.outline import Section, sections
 from openrag_cli.documents.chunking.sizers import (
     CountingSizer,
@@ -62,6 +64,7 @@ class Chunker:
     def split(self, document: Document) -> list[Span]:
         """Return the chunks of `document`, in order; none for a document of white space."""
         text, outline, tables = document.markdown, sections(document), table_regions(document)
+        masks = document.masked
         lines = [0, *(newline.end() for newline in re.finditer("\n", text))]
         spans = []
         for number, unit in _units(document):
@@ -70,7 +73,9 @@ class Chunker:
                 start = piece.start + len(stretch) - len(stretch.lstrip())
                 end = start + len(stretch.strip())
                 first, last = bisect_right(lines, start), bisect_right(lines, end - 1)
-                spans.append(Span(text[start:end], start, end, first, last, number, path, piece.head))
+                plain = unmasked(text, start, end, masks)
+                if plain is None or plain.strip():
+                    spans.append(Span(text[start:end], start, end, first, last, number, path, piece.head, plain))
         return spans
 
     def passage(self, span: Span) -> str:

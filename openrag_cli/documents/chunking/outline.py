@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from openrag_cli.domain import Document
+from openrag_cli.domain import Document, Heading
 
 MAX_TITLE_CHARS = 200
 """A longer title is cut: it is a paragraph that looks like a heading."""
@@ -28,20 +28,13 @@ class Section:
     path: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Heading:
-    start: int
-    end: int
-    level: int
-    title: str
-
-
 def sections(document: Document) -> list[Section]:
     """Return the sections of `document`, in order; together they are the whole text."""
     text = document.markdown
     finder = _FINDERS.get(document.media_type) or (_markdown_headings if document.has_headings else None)
-    title, headings = _preamble_title(text) if finder else _first_line(document), list(finder(text)) if finder else []
-    stack = [_Heading(0, 0, 0, title)] if title else []
+    title = _preamble_title(text) if finder else _first_line(document)
+    headings = list(finder(text)) if finder else list(document.outline)
+    stack = [Heading(0, 0, 0, title)] if title else []
     ends = [*(heading.start for heading in headings), len(text)]
     found = [Section(0, 0, ends[0], _path(stack))]
     for heading, end in zip(headings, ends[1:], strict=True):
@@ -50,7 +43,7 @@ def sections(document: Document) -> list[Section]:
     return [section for section in found if section.start < section.end]
 
 
-def _path(stack: list[_Heading]) -> tuple[str, ...]:
+def _path(stack: list[Heading]) -> tuple[str, ...]:
     """Return the titles, without one that repeats the title above it (front matter and first heading often do)."""
     titles = [heading.title for heading in stack if heading.title]
     return tuple(title for above, title in zip(["", *titles], titles, strict=False) if title != above)
@@ -92,7 +85,7 @@ _MARKDOWN_LINE = re.compile(
 _NOT_A_PARAGRAPH = re.compile(r" {4}|\t|[ ]{0,3}(?:[-*+>|<]|#{1,6}[ \t]|\d+[.)][ \t]|`{3}|~{3})")
 
 
-def _markdown_headings(text: str) -> Iterator[_Heading]:
+def _markdown_headings(text: str) -> Iterator[Heading]:
     front_matter = _FRONT_MATTER.match(text)
     position, fence = front_matter.end() if front_matter else 0, ""
     for line in _MARKDOWN_LINE.finditer(text, position):
@@ -103,11 +96,11 @@ def _markdown_headings(text: str) -> Iterator[_Heading]:
             fence = line["fence"]
         elif line["marks"]:
             title = (line["atx"] or "")[: 4 * MAX_TITLE_CHARS].strip()
-            yield _Heading(line.start(), line.end(), len(line["marks"]), _plain(re.sub(r"(^|[ \t])#+$", "", title)))
+            yield Heading(line.start(), line.end(), len(line["marks"]), _plain(re.sub(r"(^|[ \t])#+$", "", title)))
         elif line["underline"]:
             above = _line_above(text, line.start(), position)
             if above and not _NOT_A_PARAGRAPH.match(above[1]):
-                yield _Heading(above[0], line.end(), 1 if line["underline"][0] == "=" else 2, _plain(above[1]))
+                yield Heading(above[0], line.end(), 1 if line["underline"][0] == "=" else 2, _plain(above[1]))
 
 
 def _line_above(text: str, start: int, first: int) -> tuple[int, str] | None:
@@ -124,7 +117,7 @@ def _line_above(text: str, start: int, first: int) -> tuple[int, str] | None:
 _RST_UNDERLINE = re.compile(r"^(?P<mark>[!-/:-@\[-`{-~])(?P=mark)+[ \t]*$", re.MULTILINE)
 
 
-def _rst_headings(text: str) -> Iterator[_Heading]:
+def _rst_headings(text: str) -> Iterator[Heading]:
     levels: dict[tuple[str, bool], int] = {}
     previous: re.Match[str] | None = None
     for line in _RST_UNDERLINE.finditer(text):
@@ -136,7 +129,7 @@ def _rst_headings(text: str) -> Iterator[_Heading]:
         previous = line
         if _is_rst_title(title, line[0].strip(), has_overline=has_overline) and _is_blank_above(text, start):
             level = levels.setdefault((line["mark"], has_overline), len(levels) + 1)
-            yield _Heading(start, line.end(), level, _plain(title))
+            yield Heading(start, line.end(), level, _plain(title))
 
 
 def _is_rst_title(title: str, underline: str, *, has_overline: bool) -> bool:
@@ -154,13 +147,13 @@ _LATEX_HEADING = re.compile(
 )
 
 
-def _latex_headings(text: str) -> Iterator[_Heading]:
+def _latex_headings(text: str) -> Iterator[Heading]:
     for line in _LATEX_HEADING.finditer(text):
         title = re.sub(r"\\[a-zA-Z]+\*?|[{}]", "", line["title"].partition(r"\label")[0][: 4 * MAX_TITLE_CHARS])
-        yield _Heading(line.start(), line.end(), _LATEX_LEVELS.index(line["command"]) + 1, _plain(title))
+        yield Heading(line.start(), line.end(), _LATEX_LEVELS.index(line["command"]) + 1, _plain(title))
 
 
-_FINDERS: dict[str, Callable[[str], Iterator[_Heading]]] = {
+_FINDERS: dict[str, Callable[[str], Iterator[Heading]]] = {
     "text/x-rst": _rst_headings,
     "text/x-tex": _latex_headings,
     "application/x-tex": _latex_headings,

@@ -101,8 +101,8 @@ def converted_from(message: Message) -> Converted:
 
 
 def _span(markdown: str, row: list[Any]) -> Span:
-    start, end, line_start, line_end, page, heading, head = row
-    return Span(markdown[start:end], start, end, line_start, line_end, page, tuple(heading), tuple(head))
+    start, end, line_start, line_end, page, heading, head, plain = row
+    return Span(markdown[start:end], start, end, line_start, line_end, page, tuple(heading), tuple(head), plain)
 
 
 def failed_message(error: OpenRAGError) -> Message:

@@ -1,0 +1,143 @@
+"""The objects of a PDF by a plain scan of its bytes (ISO 32000-1, 7.3.10 and 7.5.7), for files that PDFium does not open.
+
+It finds objects where they stand, also after a cross-reference table that is wrong or cut off, and those within object
+streams. Nothing is decrypted.
+"""
+
+import re
+import zlib
+
+MAX_OBJECTS = 500_000
+_MAX_STREAM_BYTES = 64 * 1024 * 1024
+_OBJECT = re.compile(rb"(?<![0-9])(\d{1,8})[ \t\r\n\x00]+(\d{1,5})[ \t\r\n\x00]+obj(?![a-zA-Z])")
+_END = re.compile(rb"endobj")
+_STREAM = re.compile(rb"stream\r?\n")
+_PAGE = re.compile(rb"/Type\s*/Page(?![a-zA-Z])")
+_CATALOG = re.compile(rb"/Type\s*/Catalog\b")
+_KIDS = re.compile(rb"/Kids\s*\[([^\]]*)\]")
+_REFERENCE = re.compile(rb"(\d{1,8})\s+\d{1,5}\s+R\b")
+_NAME = re.compile(rb"/Name\s*(\((?:\\.|[^\\)])*\)|<[0-9A-Fa-f\s]*>)", re.DOTALL)
+
+
+def objects(content: bytes) -> dict[int, bytes]:
+    """Return number -> body of every object; the last of a number counts. A stream that is cut off is closed."""
+    starts = list(_OBJECT.finditer(content))[:MAX_OBJECTS]
+    found: dict[int, bytes] = {}
+    for at, start in enumerate(starts):
+        limit = starts[at + 1].start() if at + 1 < len(starts) else len(content)
+        end = content.find(b"endobj", start.end(), limit)
+        body = content[start.end() : end if end >= 0 else limit]
+        if end < 0:
+            body = _closed(body)
+        if body:
+            found[int(start[1])] = body
+    for body in list(found.values()):
+        if b"/ObjStm" in body[:400]:
+            for number, inner in _packed(body).items():
+                found.setdefault(number, inner)
+    return found
+
+
+def _closed(body: bytes) -> bytes:
+    """Return an object that has no end: with the end of its stream, or nothing where its dictionary is cut off."""
+    if _STREAM.search(body):
+        return body if b"endstream" in body else body + b"\nendstream\n"
+    return body if body.count(b"<<") == body.count(b">>") else b""
+
+
+def _packed(body: bytes) -> dict[int, bytes]:
+    """Return the objects of an object stream, as many as can be unpacked."""
+    start = _STREAM.search(body)
+    first, count = re.search(rb"/First\s+(\d+)", body), re.search(rb"/N\s+(\d+)", body)
+    if not start or not first or not count:
+        return {}
+    packed = body[start.end() : body.rfind(b"endstream")]
+    try:
+        text = zlib.decompressobj().decompress(packed, _MAX_STREAM_BYTES) if b"/FlateDecode" in body else packed
+    except zlib.error:
+        return {}
+    numbers = [int(number) for number in re.findall(rb"\d+", text[: int(first[1])])]
+    pairs = list(zip(numbers[::2], numbers[1::2], strict=False))[: int(count[1])]
+    ends = [offset for _, offset in pairs[1:]] + [len(text)]
+    base = int(first[1])
+    return {
+        number: text[base + offset : base + end]
+        for (number, offset), end in zip(pairs, ends, strict=True)
+        if base + offset < len(text)
+    }
+
+
+def rebuilt(content: bytes) -> bytes | None:
+    """Return a PDF of the pages whose objects are there, with a page list and references of its own; None for none.
+
+    Encrypted files cannot be put together again.
+    """
+    if b"/Encrypt" in content:
+        return None
+    bodies = {number: body for number, body in objects(content).items() if b"/XRef" not in body[:400]}
+    pages = _pages_in_order(bodies)
+    if not pages:
+        return None
+    root, tree = max(bodies) + 1, max(bodies) + 2
+    kids = b" ".join(b"%d 0 R" % number for number in pages)
+    catalog = b"<</Type/Catalog/Pages %d 0 R>>" % tree
+    listed = {**bodies, root: catalog, tree: b"<</Type/Pages/Count %d/Kids[%s]>>" % (len(pages), kids)}
+    out = bytearray(b"%PDF-1.7\n")
+    offsets: dict[int, int] = {}
+    for number, body in listed.items():
+        offsets[number] = len(out)
+        out += b"%d 0 obj\n%s\nendobj\n" % (number, body)
+    at = len(out)
+    out += b"xref\n0 1\n0000000000 65535 f \n"
+    for number, offset in offsets.items():
+        out += b"%d 1\n%010d 00000 n \n" % (number, offset)
+    out += b"trailer\n<</Size %d/Root %d 0 R>>\nstartxref\n%d\n%%%%EOF\n" % (tree + 1, root, at)
+    return bytes(out)
+
+
+def _pages_in_order(bodies: dict[int, bytes]) -> list[int]:
+    """Return the numbers of the pages: as the page tree lists them, then those that it does not reach."""
+    pages = [number for number, body in bodies.items() if _PAGE.search(body[:4000])]
+    known, order, seen = set(pages), [], set()
+    waiting = [number for number, body in bodies.items() if b"/Kids" in body and b"/Parent" not in body][::-1]
+    while waiting:
+        number = waiting.pop()
+        if number in seen:
+            continue
+        seen.add(number)
+        if number in known:
+            order.append(number)
+        elif kids := _KIDS.search(bodies.get(number, b"")):
+            waiting += [int(kid) for kid in _REFERENCE.findall(kids[1])][::-1]
+    return order + [number for number in pages if number not in seen]
+
+
+def layers_off(content: bytes) -> frozenset[str]:
+    """Return the names of the layers (optional content groups) that are switched off when the document opens."""
+    bodies = objects(content)
+    off: set[str] = set()
+    for body in bodies.values():
+        listed = re.search(rb"/OFF\s*\[([^\]]*)\]", body)
+        on = re.search(rb"/ON\s*\[([^\]]*)\]", body)
+        numbers = {int(number) for number in _REFERENCE.findall(listed[1])} if listed else set()
+        if re.search(rb"/BaseState\s*/OFF", body):
+            shown = {int(number) for number in _REFERENCE.findall(on[1])} if on else set()
+            numbers |= {number for number, other in bodies.items() if b"/OCG" in other} - shown
+        off |= {_text(name[1]) for number in numbers if (name := _NAME.search(bodies.get(number, b"")))}
+    return frozenset(off)
+
+
+def _text(string: bytes) -> str:
+    """Return a PDF string as text: literal or hexadecimal, in UTF-16 or Latin."""
+    if string[:1] == b"<":
+        digits = re.sub(rb"\s", b"", string[1:-1])
+        raw = bytes.fromhex((digits + b"0" * (len(digits) % 2)).decode())
+    else:
+        raw = re.sub(rb"\\(\d{3}|.)", lambda found: _unescaped(found[1]), string[1:-1], flags=re.DOTALL)
+    return raw[2:].decode("utf-16-be", "replace") if raw[:2] == b"\xfe\xff" else raw.decode("latin-1")
+
+
+def _unescaped(escape: bytes) -> bytes:
+    if escape.isdigit():
+        return bytes([int(escape, 8) & 255])
+    return {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f"}.get(escape, escape)

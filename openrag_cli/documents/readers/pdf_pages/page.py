@@ -1,0 +1,218 @@
+"""The text of one page: what can be seen of it, in reading order, and whether pictures stand on it."""
+
+import ctypes
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from openrag_cli.documents.readers.base import Source
+from openrag_cli.documents.readers.pdf_pages.columns import MAX_RUNS, Run, woven_columns
+
+MAX_OBJECTS = 4_000
+"""Of a page with more objects only the first are looked at for what is hidden."""
+
+_MAX_DEPTH = 4  # of groups within groups
+BROKEN = "\ufffe"
+"""Where a word was broken at a line's end, as PDFium marks it, and joined: `hyphens.py` decides whether a hyphen stays."""
+
+# Control characters come from fonts without a Unicode map.
+_BROKEN = re.compile("[\ufffe\x02]+")
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f\uffff\ud800-\udfff]")
+_SAMPLE = 500  # pieces of text
+_LEAST_CHARS = 80  # of a page that may have columns
+_WHITE = 250
+_MARGIN = 1.0  # points
+# PDFium's numbers (fpdf_edit.h): kinds of objects, and how text is drawn.
+_TEXT, _PATH, _PICTURE, _GROUP = 1, 2, 3, 5
+_FILLED, _INVISIBLE, _CLIP = 0, 3, 7
+
+Box = tuple[float, float, float, float]
+Placed = tuple[Any, Any]
+"""The group that holds an object, None for the page itself, and the object."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageText:
+    """A page: its text and whether a picture stands on it."""
+
+    text: str
+    has_picture: bool
+
+
+def page_text(source: Source, page: Any, layers_off: Callable[[], frozenset[str]]) -> PageText:
+    """Return the text of an open page; `layers_off` is asked for the layers that are off, if the page has any."""
+    seen = _Look(page, layers_off)
+    hidden = seen.hidden if seen.has_picture else [*seen.hidden, *seen.invisible]
+    if hidden:
+        with _text_page(page) as text_page:
+            text = " ".join(filter(None, (_object_text(each, text_page) for _, each in hidden)))
+        if text and source.is_hidden(text):
+            for parent, each in hidden:
+                _remove(page, parent, each)
+    with _text_page(page) as text_page:
+        text = str(text_page.get_text_range())
+        n_runs = text_page.count_rects() if len(text) > _LEAST_CHARS else 0
+        if 0 < n_runs <= MAX_RUNS:
+            runs = (Run(*text_page.get_rect(at)) for at in range(n_runs))
+            text = woven_columns(runs, lambda box: str(text_page.get_text_bounded(*box))) or text
+    return PageText(_cleaned(text), seen.has_picture)
+
+
+class _text_page:  # noqa: N801 - used as a function
+    """Open the text of a page and close it again."""
+
+    def __init__(self, page: Any) -> None:
+        self._page = page
+
+    def __enter__(self) -> Any:
+        self._text_page = self._page.get_textpage()
+        return self._text_page
+
+    def __exit__(self, *_: object) -> None:
+        self._text_page.close()
+
+
+def _cleaned(text: str) -> str:
+    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\xad\n", "-\n").replace("\xad", "")
+    return _CONTROLS.sub("", _BROKEN.sub(BROKEN, text)).strip("\n")
+
+
+# --- what cannot be seen
+
+
+class _Look:
+    """Looks through the objects of a page in the order they are drawn. Numbers go through buffers made once: a page
+    may have thousands of objects."""
+
+    def __init__(self, page: Any, layers_off: Callable[[], frozenset[str]]) -> None:
+        from pypdfium2 import raw
+
+        self._raw = raw
+        self._layers_off = layers_off
+        self._floats = tuple(ctypes.c_float() for _ in range(4))
+        self._ints = tuple(ctypes.c_uint() for _ in range(4))
+        self._float_refs = tuple(map(ctypes.byref, self._floats))
+        self._int_refs = tuple(map(ctypes.byref, self._ints))
+        box = page.get_cropbox()
+        self._box: Box = box if box[2] > box[0] and box[3] > box[1] else page.get_mediabox()
+        self._coloured: list[Box] = []
+        self.hidden: list[Placed] = []
+        self.invisible: list[Placed] = []
+        self.has_picture = False
+        self._look_through(page, min(raw.FPDFPage_CountObjects(page), MAX_OBJECTS))
+
+    def _look_through(self, page: Any, n: int) -> None:
+        """Look at every object; of very many pieces of text at some first, and at all if one of those is not seen."""
+        step = max(1, n // _SAMPLE)
+        passed: list[Placed] = []
+        for at in range(n):
+            placed = (None, self._raw.FPDFPage_GetObject(page, at))
+            if at % step and self._raw.FPDFPageObj_GetType(placed[1]) == _TEXT:
+                passed.append(placed)
+            else:
+                self._object(placed, depth=0)
+        if self.hidden or self.invisible:
+            for placed in passed:
+                self._object(placed, depth=0)
+
+    def _object(self, placed: Placed, *, depth: int) -> None:
+        raw, each = self._raw, placed[1]
+        kind = raw.FPDFPageObj_GetType(each)
+        n_marks = raw.FPDFPageObj_CountMarks(each)
+        if n_marks > 0 and self._is_on_layer_off(each, n_marks):
+            self.hidden.append(placed)
+        elif kind == _TEXT:
+            self._text(placed)
+        elif kind == _GROUP:
+            for at in range(min(raw.FPDFFormObj_CountObjects(each), MAX_OBJECTS) if depth < _MAX_DEPTH else 0):
+                self._object((each, raw.FPDFFormObj_GetObject(each, at)), depth=depth + 1)
+        else:
+            self.has_picture |= kind == _PICTURE
+            if kind != _PATH or self._is_filled(each):
+                self._coloured.append(self._bounds(each))
+
+    def _text(self, placed: Placed) -> None:
+        parent, each = placed
+        mode = self._raw.FPDFTextObj_GetTextRenderMode(each)
+        if mode in {_INVISIBLE, _CLIP}:
+            self.invisible.append(placed)
+            return
+        if parent is not None:  # its place and colour are those of the group, which is not known here
+            return
+        bounds = self._bounds(each)
+        is_white = mode == _FILLED and self._is_white(each)
+        if _is_outside(bounds, self._box) or (is_white and not any(_overlap(bounds, box) for box in self._coloured)):
+            self.hidden.append(placed)
+
+    def _is_on_layer_off(self, each: Any, n_marks: int) -> bool:
+        raw = self._raw
+        for at in range(n_marks):
+            mark = raw.FPDFPageObj_GetMark(each, at)
+            if _mark_text(raw.FPDFPageObjMark_GetName, mark) != "OC":
+                continue
+            name = _mark_text(
+                lambda *rest: raw.FPDFPageObjMark_GetParamStringValue(rest[0], b"Name", *rest[1:]), mark
+            )
+            if name in self._layers_off():
+                return True
+        return False
+
+    def _bounds(self, each: Any) -> Box:
+        self._raw.FPDFPageObj_GetBounds(each, *self._float_refs)
+        left, bottom, right, top = self._floats
+        return left.value, bottom.value, right.value, top.value
+
+    def _is_white(self, each: Any) -> bool:
+        if not self._raw.FPDFPageObj_GetFillColor(each, *self._int_refs):
+            return False
+        red, green, blue, _ = self._ints
+        return red.value >= _WHITE and green.value >= _WHITE and blue.value >= _WHITE
+
+    def _is_filled(self, each: Any) -> bool:
+        """Whether a drawing has a colour other than white in it."""
+        mode, stroke = ctypes.c_int(), ctypes.c_int()
+        self._raw.FPDFPath_GetDrawMode(each, ctypes.byref(mode), ctypes.byref(stroke))
+        return mode.value != 0 and not self._is_white(each)
+
+
+def _mark_text(call: Callable[..., Any], mark: Any) -> str:
+    size = ctypes.c_ulong()
+    buffer = (ctypes.c_ushort * 256)()
+    if not call(mark, buffer, ctypes.sizeof(buffer), ctypes.byref(size)) or size.value > ctypes.sizeof(buffer):
+        return ""
+    return bytes(buffer)[: max(0, size.value - 2)].decode("utf-16-le", "replace")
+
+
+def _is_outside(bounds: Box, box: Box) -> bool:
+    left, bottom, right, top = bounds
+    is_known = right > left or top > bottom
+    return is_known and (right < box[0] or left > box[2] or top < box[1] or bottom > box[3])
+
+
+def _overlap(one: Box, other: Box) -> bool:
+    """Whether the middle of one box lies within the other."""
+    x, y = (one[0] + one[2]) / 2, (one[1] + one[3]) / 2
+    left, bottom, right, top = other
+    return left - _MARGIN <= x <= right + _MARGIN and bottom - _MARGIN <= y <= top + _MARGIN
+
+
+def _object_text(each: Any, text_page: Any) -> str:
+    from pypdfium2 import raw
+
+    size = raw.FPDFTextObj_GetText(each, text_page, None, 0)
+    if size <= 2:
+        return ""
+    buffer = (ctypes.c_ushort * (size // 2))()
+    raw.FPDFTextObj_GetText(each, text_page, buffer, size)
+    return bytes(buffer)[: size - 2].decode("utf-16-le", "replace").strip()
+
+
+def _remove(page: Any, parent: Any, each: Any) -> None:
+    from pypdfium2 import raw
+
+    is_removed = (
+        raw.FPDFPage_RemoveObject(page, each) if parent is None else raw.FPDFFormObj_RemoveObject(parent, each)
+    )
+    if is_removed:
+        raw.FPDFPageObj_Destroy(each)
