@@ -112,7 +112,7 @@ def test_what_has_no_reader_is_refused_with_what_it_is(
     [
         ("a.txt", b"", "empty", "the file is empty"),
         ("a.txt", b" \n\n ", "no_text", "no text"),
-        ("a.pdf", make_pdf(["", "", ""]), "no_text", "no text in its 3 pages: it seems to be a scan"),
+        ("a.pdf", make_pdf(["", "", ""]), "no_text", "no text and no picture in its 3 pages"),
         ("a.pdf", make_pdf(["x"])[:200], "corrupt", "the PDF is damaged"),
         ("a.docx", make_docx(docx_paragraph("x"))[:-60], "corrupt", "the DOCX is damaged"),
         ("a.xlsx", OLE + "EncryptedPackage\0".encode("utf-16-le"), "encrypted", "needs a password"),
@@ -223,7 +223,7 @@ REFUSED = {
     "test_llm.jpg": "JPEG image",
     "test.m4a": "sound or video",
     "test_files.zip": "zip archive",
-    "MEDRPT-2024-PAT-3847_medical_report_scan.pdf": "no text in its 3 pages: it seems to be a scan",
+    "MEDRPT-2024-PAT-3847_medical_report_scan.pdf": "no text and no picture in its 3 pages",
 }
 PICTURES = {
     "imagemagick-ASCII85Decode.pdf",
