@@ -223,7 +223,7 @@ REFUSED = {
     "test_llm.jpg": "JPEG image",
     "test.m4a": "sound or video",
     "test_files.zip": "zip archive",
-    "MEDRPT-2024-PAT-3847_medical_report_scan.pdf": "no text and no picture in its 3 pages",
+    "MEDRPT-2024-PAT-3847_medical_report_scan.pdf": "no text in its 3 pages: it seems to be a scan",
 }
 PICTURES = {
     "imagemagick-ASCII85Decode.pdf",

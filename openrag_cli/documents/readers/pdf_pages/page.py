@@ -19,6 +19,7 @@ BROKEN = "\ufffe"
 # Control characters come from fonts without a Unicode map.
 _BROKEN = re.compile("[\ufffe\x02]+")
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f\uffff\ud800-\udfff]")
+_LEAST_SIDE = 72.0  # points; the box of a smaller page says nothing of what its text is for
 _SAMPLE = 500  # pieces of text
 _LEAST_CHARS = 80  # of a page that may have columns
 _WHITE = 250
@@ -96,6 +97,8 @@ class _Look:
         self._int_refs = tuple(map(ctypes.byref, self._ints))
         box = page.get_cropbox()
         self._box: Box = box if box[2] > box[0] and box[3] > box[1] else page.get_mediabox()
+        left, bottom, right, top = self._box
+        self._has_room = min(right - left, top - bottom) >= _LEAST_SIDE
         self._coloured: list[Box] = []
         self.hidden: list[Placed] = []
         self.invisible: list[Placed] = []
@@ -141,8 +144,9 @@ class _Look:
         if parent is not None:  # its place and colour are those of the group, which is not known here
             return
         bounds = self._bounds(each)
+        is_outside = self._has_room and _is_outside(bounds, self._box)
         is_white = mode == _FILLED and self._is_white(each)
-        if _is_outside(bounds, self._box) or (is_white and not any(_overlap(bounds, box) for box in self._coloured)):
+        if is_outside or (is_white and not any(_overlap(bounds, box) for box in self._coloured)):
             self.hidden.append(placed)
 
     def _is_on_layer_off(self, each: Any, n_marks: int) -> bool:
