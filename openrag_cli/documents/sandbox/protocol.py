@@ -75,7 +75,8 @@ def write_all(descriptor: int, content: bytes) -> None:
 def done_message(document: Document, spans: list[Span]) -> Message:
     """Return the message that carries a result; spans go without their text, which the document holds."""
     rows = [
-        [span.start, span.end, span.line_start, span.line_end, span.page, span.heading, span.head] for span in spans
+        [span.start, span.end, span.line_start, span.line_end, span.page, span.heading, span.head, span.plain]
+        for span in spans
     ]
     return {"kind": "done", "document": asdict(document), "spans": rows}
 

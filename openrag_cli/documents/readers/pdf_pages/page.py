@@ -95,8 +95,7 @@ class _Look:
         self._ints = tuple(ctypes.c_uint() for _ in range(4))
         self._float_refs = tuple(map(ctypes.byref, self._floats))
         self._int_refs = tuple(map(ctypes.byref, self._ints))
-        box = page.get_cropbox()
-        self._box: Box = box if box[2] > box[0] and box[3] > box[1] else page.get_mediabox()
+        self._box: Box = page.get_bbox()  # what is inherited included
         left, bottom, right, top = self._box
         self._has_room = min(right - left, top - bottom) >= _LEAST_SIDE
         self._coloured: list[Box] = []
