@@ -86,10 +86,10 @@ def test_pages_and_headings_cross_the_pipe(pool: ConverterPool, put: Callable[[b
 
 
 def test_an_error_keeps_its_reason_and_hint(pool: ConverterPool, put: Callable[[bytes], Path]) -> None:
-    with pytest.raises(IngestError, match="it seems to be a scan") as caught:
+    with pytest.raises(IngestError, match="nothing on it to read") as caught:
         pool.convert(put(make_pdf([""])), "a.pdf")
     assert caught.value.reason == "no_text"
-    assert "ocrmypdf" in str(caught.value.hint)
+    assert "drawn" in str(caught.value.hint)
     with pytest.raises(UnsupportedFormat, match="PNG image"):
         pool.convert(put(b"\x89PNG\r\n\x1a\n\x00"), "a.png")
 

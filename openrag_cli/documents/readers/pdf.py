@@ -110,7 +110,11 @@ def _no_text(read: _Pages) -> IngestError:
         )
     if read.with_picture:
         return IngestError(f"no text in {where}: it seems to be a scan", reason="no_text", hint=_OCR_HINT)
-    return IngestError(f"no text and no picture in {where}: there is nothing on it to read", reason="no_text")
+    return IngestError(
+        f"no text and no picture in {where}: there is nothing on it to read",
+        reason="no_text",
+        hint="where its letters are drawn as lines, run OCR first, for example with ocrmypdf",
+    )
 
 
 def join_pages(texts: list[str]) -> tuple[str, tuple[Page, ...]]:
