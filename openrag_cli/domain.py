@@ -128,16 +128,6 @@ class DocumentWarning:
 
 
 @dataclass(frozen=True, slots=True)
-class Heading:
-    """A heading of a document: its line is characters `start` to `end` (none where it has no line), its level from 1."""
-
-    start: int
-    end: int
-    level: int
-    title: str
-
-
-@dataclass(frozen=True, slots=True)
 class Document:
     """The text of a file after conversion.
 
@@ -145,8 +135,8 @@ class Document:
     lines that begin with `#` are headings (Markdown) or just text (a shell script, a log). `warnings` tell what
     is not in it, such as pages without text. `metadata` is what the document says of itself: front matter, mail, PDF.
     `reader` is what made the text, as `name@version`.
-    For cutting it into chunks alone: `outline` is the headings where the text does not mark them, `masked` the
-    stretches, in order, that are neither embedded nor searched, such as running heads.
+    For cutting it into chunks alone: `outline` is the headings (start, end, level, title) where the
+    text does not mark them, `masked` the stretches, in order, that are neither embedded nor searched, such as running heads.
     """
 
     markdown: str
@@ -156,7 +146,7 @@ class Document:
     warnings: tuple[DocumentWarning, ...] = ()
     metadata: Metadata = field(default_factory=dict)
     reader: str = ""
-    outline: tuple[Heading, ...] = ()
+    outline: tuple[tuple[int, int, int, str], ...] = ()
     masked: tuple[tuple[int, int], ...] = ()
 
 

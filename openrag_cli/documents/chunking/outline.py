@@ -9,7 +9,8 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from openrag_cli.domain import Document, Heading
+from openrag_cli.documents.headings import Heading
+from openrag_cli.domain import Document
 
 MAX_TITLE_CHARS = 200
 """A longer title is cut: it is a paragraph that looks like a heading."""
@@ -33,7 +34,7 @@ def sections(document: Document) -> list[Section]:
     text = document.markdown
     finder = _FINDERS.get(document.media_type) or (_markdown_headings if document.has_headings else None)
     title = _preamble_title(text) if finder else _first_line(document)
-    headings = list(finder(text)) if finder else list(document.outline)
+    headings = list(finder(text)) if finder else [Heading(*entry) for entry in document.outline]
     stack = [Heading(0, 0, 0, title)] if title else []
     ends = [*(heading.start for heading in headings), len(text)]
     found = [Section(0, 0, ends[0], _path(stack))]

@@ -3,7 +3,8 @@
 import re
 from collections.abc import Sequence
 
-from openrag_cli.domain import Heading, Page
+from openrag_cli.documents.headings import Heading
+from openrag_cli.domain import Page
 
 MAX_ENTRIES = 5_000
 _MAX_TITLE_CHARS = 200
