@@ -9,13 +9,13 @@ import json
 import re
 import secrets
 import time
-import unicodedata
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from openrag_cli import limits
-from openrag_cli.errors import InvalidInput
+from openrag_cli.errors import InvalidFileId, InvalidInput
+from openrag_cli.terminal import is_safe_name
 
 ALL_PARTITIONS = "all"
 """The reserved name that means every partition in a search."""
@@ -342,17 +342,12 @@ def chunk_id(partition: str, file_id: str, revision: str, ordinal: int) -> str:
     return hashlib.sha256(key.encode()).hexdigest()[:32]
 
 
-def _has_control(text: str) -> bool:
-    if text.isascii():
-        return not text.isprintable()
-    return any(unicodedata.category(char) in {"Cc", "Cs"} for char in text)
-
-
 def check_partition(name: str) -> str:
     """Return `name` if it may name a partition.
 
     Raises:
-        InvalidInput: empty, over 128 characters, with `/`, a control character or a space at either end, or `all`.
+        InvalidInput: empty, over 128 characters, with `/`, a character that no name may have (see `terminal`),
+            a space at either end, or `all`.
     """
     problem = None
     if not name.strip():
@@ -363,8 +358,10 @@ def check_partition(name: str) -> str:
         problem = "begins or ends with a space"
     elif "/" in name:
         problem = "contains '/'"
-    elif _has_control(name) or "\ufffd" in name:
-        problem = "contains a control character or a character that could not be decoded"
+    elif not is_safe_name(name) or "\ufffd" in name:
+        problem = (
+            "contains a control or bidirectional character, a line break, or a character that could not be decoded"
+        )
     elif name == ALL_PARTITIONS:
         problem = "is reserved: in a search it means every partition"
     if problem:
@@ -376,17 +373,22 @@ def check_file_id(file_id: str) -> str:
     """Return `file_id` if it may name a file.
 
     Raises:
-        InvalidInput: blank, over 512 characters, with a control character or U+FFFD, or with `/` at either end.
+        InvalidFileId: with U+FFFD or a character that no name may have (see `terminal`).
+        InvalidInput: blank, over 512 characters, or with `/` at either end.
     """
     problem = None
+    kind: type[InvalidInput] = InvalidInput
     if not file_id.strip():
         problem = "is empty"
     elif len(file_id) > MAX_FILE_ID_CHARS:
         problem = f"has more than {MAX_FILE_ID_CHARS} characters"
-    elif _has_control(file_id) or "\ufffd" in file_id:
-        problem = "contains a control character or a character that could not be decoded"
+    elif not is_safe_name(file_id) or "\ufffd" in file_id:
+        kind = InvalidFileId
+        problem = (
+            "contains a control or bidirectional character, a line break, or a character that could not be decoded"
+        )
     elif file_id.startswith("/") or file_id.endswith("/"):
         problem = "begins or ends with '/'"
     if problem:
-        raise InvalidInput(f"the file id {file_id[:80]!r} {problem}", hint="choose another id with --id")
+        raise kind(f"the file id {file_id[:80]!r} {problem}", hint="choose another id with --id")
     return file_id

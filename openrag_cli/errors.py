@@ -5,6 +5,7 @@
     │   ├── WrongUsage          no such command or option
     │   ├── UnsupportedFormat   no reader for this kind of document
     │   ├── TooLarge            over a documented limit
+    │   ├── InvalidFileId       an id with characters that no name may have
     │   └── InvalidMetadata     metadata that is no JSON object, is over a limit, or has a key that is ours
     ├── NotFound                a partition, file, task, chunk, session or path does not exist
     │   ├── PartitionNotFound, DocumentNotFound, TaskNotFound, ChunkNotFound, SessionNotFound, PathNotFound
@@ -71,6 +72,12 @@ class TooLarge(InvalidInput):
     """Over a documented limit."""
 
     code = "too_large"
+
+
+class InvalidFileId(InvalidInput):
+    """An id with characters that no name may have."""
+
+    code = "invalid_file_id"
 
 
 class InvalidMetadata(InvalidInput):

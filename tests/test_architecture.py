@@ -9,7 +9,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent / "openrag_cli"
 
 ORDER = (
-    "errors fsync",
+    "errors fsync terminal",
     "domain limits",
     "config",
     "failpoints",

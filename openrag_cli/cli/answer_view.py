@@ -3,6 +3,8 @@
 import sys
 from typing import TYPE_CHECKING
 
+from openrag_cli.cli.output import Output
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.live import Live
@@ -14,9 +16,9 @@ class AnswerView:
     """Shows pieces as they come; `close` shows what is left. On a terminal the block in progress is shown raw, then
     replaced by its rendering when it is whole (a blank line, or the end of code)."""
 
-    def __init__(self, *, is_terminal: bool, has_color: bool) -> None:
-        self._is_terminal = is_terminal
-        self._has_color = has_color
+    def __init__(self, out: Output) -> None:
+        self._out = out
+        self._is_terminal = out.is_terminal
         self._held = ""
         self._live: Live | None = None
         self._console: Console | None = None
@@ -26,8 +28,7 @@ class AnswerView:
         """Show a piece."""
         self._has_text |= bool(text)
         if not self._is_terminal:
-            sys.stdout.write(text)
-            sys.stdout.flush()
+            self._out.piece(text)
             return
         self._held += text
         *blocks, self._held = _blocks(self._held)
@@ -41,8 +42,7 @@ class AnswerView:
             self._settle(self._held)
             self._held = ""
         elif self._has_text:
-            sys.stdout.write("\n")
-            sys.stdout.flush()
+            self._out.piece("\n")
 
     def _draw(self) -> None:
         from rich.live import Live
@@ -67,10 +67,8 @@ class AnswerView:
             self._made().print(Markdown(block, code_theme="ansi_dark", hyperlinks=False))
 
     def _made(self) -> "Console":
-        from rich.console import Console
-
         if self._console is None:
-            self._console = Console(no_color=not self._has_color, highlight=False)
+            self._console = self._out.console(sys.stdout)
         return self._console
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from openrag_cli.errors import OpenRAGError
+from openrag_cli.terminal import for_terminal, is_safe_name
 
 WANTS_FILES = 3
 """The exit code that asks the shell for file names."""
@@ -33,8 +34,8 @@ def run(arguments: list[str]) -> int:
     if found is None:
         return WANTS_FILES
     for value, what in found:
-        if "\n" not in value and "\t" not in value:
-            sys.stdout.write(f"{value}\t{what}\n")
+        if is_safe_name(value):
+            sys.stdout.write(f"{value}\t{for_terminal(what)}\n")
     return 0
 
 

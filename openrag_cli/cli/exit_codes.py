@@ -32,6 +32,7 @@ TABLE: dict[type[errors.OpenRAGError], ExitCode] = {
     errors.InvalidInput: ExitCode.USAGE,
     errors.UnsupportedFormat: ExitCode.BAD_DATA,
     errors.TooLarge: ExitCode.BAD_DATA,
+    errors.InvalidFileId: ExitCode.BAD_DATA,
     errors.InvalidMetadata: ExitCode.BAD_DATA,
     errors.NotFound: ExitCode.NOT_FOUND,
     errors.Conflict: ExitCode.EXISTS,

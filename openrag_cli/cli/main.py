@@ -3,8 +3,6 @@
 import errno
 import logging
 import os
-import sys
-import traceback
 from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
@@ -40,7 +38,7 @@ from openrag_cli.cli.commands import (
 )
 from openrag_cli.cli.commands.context import Context
 from openrag_cli.cli.exit_codes import ExitCode, exit_code
-from openrag_cli.cli.output import ColorMode, Output, close_quietly, tolerate_narrow_encoding
+from openrag_cli.cli.output import ColorMode, Output, TerminalFormatter, close_quietly, tolerate_narrow_encoding
 from openrag_cli.cli.suggestions import usage_hint
 from openrag_cli.config.settings import color_is_refused, prefers_json
 from openrag_cli.errors import OpenRAGError, StoreError, WrongUsage
@@ -79,7 +77,7 @@ helptext.use(app)
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        sys.stdout.write(f"openrag {__version__}\n")
+        Output().line(f"openrag {__version__}")
         raise typer.Exit
 
 
@@ -177,7 +175,7 @@ def run(arguments: Sequence[str]) -> int:
     try:
         try:
             code = _invoke(context, arguments)
-            sys.stdout.flush()
+            context.out.flush()
         except BrokenPipeError:
             close_quietly()
             code = ExitCode.CLOSED_PIPE
@@ -203,7 +201,7 @@ def _invoke(context: Context, arguments: Sequence[str]) -> int:
     except OpenRAGError as exc:
         context.out.error(exc)
         if context.is_debug:
-            traceback.print_exc()
+            context.out.traceback(exc)
         return exit_code(type(exc))
     except (KeyboardInterrupt, typer.Abort):
         context.out.warn("interrupted")
@@ -223,7 +221,7 @@ def _bug(context: Context, exc: Exception) -> int:
     hint = f"please report it, with the end of {path}" if path else "run it again with --debug, and please report it"
     context.out.error(OpenRAGError(f"a bug in openrag: {exc!r}", hint=hint))
     if context.is_debug:
-        traceback.print_exception(exc)
+        context.out.traceback(exc)
     return ExitCode.BUG
 
 
@@ -236,7 +234,7 @@ def _write_crash_log(context: Context, exc: Exception) -> Path | None:
         path = context.settings.cache / "openrag.log"
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         handler = RotatingFileHandler(path, maxBytes=1 << 20, backupCount=1, encoding="utf-8")
-        handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+        handler.setFormatter(TerminalFormatter("%(asctime)s %(message)s"))
         text = f"openrag {__version__}, Python {platform.python_version()}, {platform.platform()}"
         handler.emit(
             logging.LogRecord(__name__, logging.ERROR, __file__, 0, text, None, (type(exc), exc, exc.__traceback__))

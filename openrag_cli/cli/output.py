@@ -1,21 +1,38 @@
-"""What a person or a pipe sees: data on stdout, everything else on stderr. The only module that imports rich."""
+"""What a person or a pipe sees: data on stdout, everything else on stderr.
+
+All that is printed goes through here, so that a document tells nothing to a terminal: text for people is shown by
+`for_terminal`, JSON by `for_json`; what a program reads from a pipe (`verbatim`, `names` with NUL bytes, `binary`) is left
+alone there, and shown like all text on a terminal. Styles are marks that no text can hold until they are printed. The
+only module that writes to the two streams, and that makes a console of rich.
+"""
 
 import contextlib
 import io
 import json
+import logging
 import os
 import re
 import shutil
 import sys
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
 from openrag_cli.contract import to_json as render
 from openrag_cli.errors import OpenRAGError
+from openrag_cli.terminal import for_json, for_terminal, quoted_name
+
+if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions, RenderableType
+    from rich.segment import Segment
 from openrag_cli.store.metadata import rfc3339
+
+_MARK = f"\x1b{os.urandom(8).hex()}"
+_STYLE = re.compile(f"{_MARK}\\[([0-9;]*)m")
+"""A style in text that is to be printed: no document knows the number of this run."""
 
 BOLD, DIM, RED, GREEN, YELLOW, CYAN = "1", "2", "31", "32", "33", "36"
 PLAIN_WIDTH = 100
@@ -72,7 +89,7 @@ class Output:
 
     def styled(self, text: str, *styles: str, stream: TextIO | None = None) -> str:
         """Return `text` with ANSI styles, if colour is wanted on the stream (default: stdout)."""
-        return f"\x1b[{';'.join(styles)}m{text}\x1b[0m" if self.has_color(stream or sys.stdout) else text
+        return f"{_MARK}[{';'.join(styles)}m{text}{_MARK}[0m" if self.has_color(stream or sys.stdout) else text
 
     def has_color(self, stream: TextIO) -> bool:
         """Whether to colour: --color, then NO_COLOR, then whether it is a terminal."""
@@ -88,16 +105,67 @@ class Output:
 
     def json(self, value: render.Json) -> None:
         """Print one JSON object: indented for a person, on one line for a pipe."""
-        print(json.dumps(value, ensure_ascii=not is_unicode(sys.stdout), indent=2 if self.is_terminal else None))
+        self._print(self.json_text(value, indent=2 if self.is_terminal else None))
 
     def json_lines(self, values: Iterable[render.Json]) -> None:
         """Print JSON objects, one a line."""
         for value in values:
-            print(json.dumps(value, ensure_ascii=not is_unicode(sys.stdout)))
+            self._print(self.json_text(value))
+
+    @staticmethod
+    def json_text(value: render.Json, *, indent: int | None = None) -> str:
+        """Return JSON as it is printed: with escapes for what a terminal would obey, and what stdout cannot hold."""
+        return for_json(json.dumps(value, ensure_ascii=not is_unicode(sys.stdout), indent=indent))
 
     def line(self, text: str = "") -> None:
-        """Print a line of data."""
-        print(text)
+        """Print a line of text for people."""
+        self._print(_shown(text))
+
+    def piece(self, text: str) -> None:
+        """Print a piece of text for people at once, without ending the line."""
+        self._print(_shown(text), end="")
+        self.flush()
+
+    def verbatim(self, text: str) -> None:
+        """Print text that a program may read: as it is into a pipe; on a terminal like any other."""
+        text = _shown(text) if self.is_terminal else text
+        self._print(text, end="" if text.endswith("\n") else "\n")
+
+    def names(self, names: Iterable[str], *, is_null_separated: bool) -> None:
+        """Print names, each on a line and quoted as git does where that is needed, or ended by a NUL byte as they are."""
+        for name in names:
+            if not is_null_separated:
+                self._print(quoted_name(name))
+            else:
+                self._print(for_terminal(name) if self.is_terminal else name, end="\0")
+
+    def binary(self, error: OpenRAGError) -> BinaryIO:
+        """Return stdout for bytes. Raises: `error`, when it is a terminal."""
+        if self.is_terminal:
+            raise error
+        return sys.stdout.buffer
+
+    def flush(self) -> None:
+        """Hand over at once what was printed, into a pipe too: somebody follows."""
+        sys.stdout.flush()
+
+    def console(self, stream: TextIO) -> "Console":
+        """Return a console of rich on one of the two streams, that shows all text as a terminal may see it."""
+        from rich.console import Console
+
+        class SafeConsole(Console):
+            def render(
+                self, renderable: "RenderableType", options: "ConsoleOptions | None" = None
+            ) -> "Iterable[Segment]":
+                for segment in super().render(renderable, options):
+                    is_ours = segment.control is not None
+                    yield segment if is_ours else segment._replace(text=for_terminal(segment.text))
+
+        return SafeConsole(file=stream, no_color=not self.has_color(stream), highlight=False, markup=False)
+
+    @staticmethod
+    def _print(text: str, *, end: str = "\n", stream: TextIO | None = None) -> None:
+        print(text, end=end, file=stream or sys.stdout)
 
     def table(self, columns: Sequence[Column], rows: Sequence[Sequence[Any]], *, empty: str) -> None:
         """Print rows: a table on a terminal, tab-separated values without a head otherwise; `empty` is a note."""
@@ -107,14 +175,13 @@ class Output:
             self._rich_table(columns, rows)
         else:
             for row in rows:
-                print("\t".join(str(cell).replace("\t", " ").replace("\n", " ") for cell in row))
+                self.line("\t".join(str(cell).replace("\t", " ").replace("\n", " ") for cell in row))
 
     def _rich_table(self, columns: Sequence[Column], rows: Sequence[Sequence[Any]]) -> None:
-        from rich.console import Console
         from rich.table import Table
         from rich.text import Text
 
-        cells = [[str(cell).replace("\n", " ") for cell in row] for row in rows]
+        cells = [[for_terminal(str(cell)).replace("\t", " ").replace("\n", " ") for cell in row] for row in rows]
         shown = _fitting(columns, cells, self.width)
         table = Table(
             box=None,
@@ -127,7 +194,7 @@ class Output:
         for row in cells:
             table.add_row(*(Text(_cut(row[at], shown[at])) for at in shown))
         # Without `soft_wrap`, rich would cut what _fitting could not make room for.
-        Console(no_color=not self.has_color(sys.stdout), highlight=False, markup=False).print(table, soft_wrap=True)
+        self.console(sys.stdout).print(table, soft_wrap=True)
 
     # --- stderr
 
@@ -138,10 +205,27 @@ class Output:
 
     def warn(self, text: str) -> None:
         """Print a message that --quiet does not silence; on a terminal, lines break between words."""
+        text = _shown(text)
         if sys.stderr.isatty():
             width = shutil.get_terminal_size((PLAIN_WIDTH, 24)).columns
             text = "\n".join(_wrapped(line, width) for line in text.split("\n"))
-        print(text, file=sys.stderr)
+        self._print(text, stream=sys.stderr)
+
+    def traceback(self, exc: BaseException) -> None:
+        """Print where an error comes from, for an engineer."""
+        self._print(_shown("".join(traceback.format_exception(exc)).rstrip()), stream=sys.stderr)
+
+    def confirm(self, question: str) -> bool:
+        """Ask on the terminal, and return whether the answer is yes. Raises: typer.Abort, at the end of input."""
+        import typer
+
+        return typer.confirm(_shown(question), err=True)
+
+    def log(self, level: int | str) -> None:
+        """Print log records from `level` on."""
+        handler = logging.StreamHandler()
+        handler.setFormatter(TerminalFormatter("%(levelname)s %(name)s: %(message)s"))
+        logging.basicConfig(level=level, handlers=[handler])
 
     def hint(self, text: str | None) -> None:
         """Print what to do next."""
@@ -151,7 +235,7 @@ class Output:
     def error(self, exc: OpenRAGError) -> None:
         """Print an error: JSON with --json, else what happened and the hint."""
         if self.is_json:
-            print(json.dumps(render.error(exc), ensure_ascii=False), file=sys.stderr)
+            self._print(for_json(json.dumps(render.error(exc), ensure_ascii=False)), stream=sys.stderr)
             return
         self.warn(f"{self.styled('error:', BOLD, RED, stream=sys.stderr)} {exc.message}")
         self.hint(exc.hint)
@@ -162,11 +246,10 @@ class Output:
         if self.is_quiet or self.is_json or not sys.stderr.isatty():
             yield Progress(lambda **_: None)
             return
-        from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
         from rich.progress import Progress as Bar
 
-        console = Console(stderr=True, no_color=not self.has_color(sys.stderr))
+        console = self.console(sys.stderr)
         columns = (
             TextColumn("{task.description}"),
             BarColumn(bar_width=None),
@@ -177,6 +260,23 @@ class Output:
         with Bar(*columns, console=console, transient=True, expand=True) as bar:
             task = bar.add_task(what, total=None, chunks=0, rate=0.0)
             yield Progress(lambda **changes: bar.update(task, **changes))
+
+
+class TerminalFormatter(logging.Formatter):
+    """Log lines, as a terminal may show them."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return a record as text."""
+        return for_terminal(super().format(record))
+
+
+def _shown(text: str) -> str:
+    """Return text for people as it is printed: our own styles as the terminal takes them, all else by `for_terminal`."""
+    plain, *styled = _STYLE.split(text)  # text, codes, text, codes, text ...
+    shown = [for_terminal(plain)]
+    for at in range(0, len(styled), 2):
+        shown += [f"\x1b[{styled[at]}m", for_terminal(styled[at + 1])]
+    return "".join(shown)
 
 
 class Progress:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from openrag_cli.errors import IngestError, OpenRAGError
 from openrag_cli.ingest.gitignore import Rule, compile_patterns, is_ignored, parse_rules
 from openrag_cli.ingest.report import Failure
+from openrag_cli.terminal import percent_encoded
 
 IGNORE_FILES = (".gitignore", ".openragignore")
 
@@ -64,18 +65,8 @@ def collect(paths: Iterable[Path], *, globs: Sequence[str] = (), excludes: Seque
 
 
 def readable(name: str) -> str:
-    """Return a name as text that can be stored: bytes that are not UTF-8 and control characters become `%XX`."""
-    if name.isascii() and name.isprintable():
-        return name
-    text = os.fsencode(name).decode("utf-8", "surrogateescape")
-    return "".join(_escaped(char) for char in text)
-
-
-def _escaped(char: str) -> str:
-    code = ord(char)
-    if 0xDC80 <= code <= 0xDCFF:  # a byte that surrogateescape kept
-        return f"%{code - 0xDC00:02X}"
-    return f"%{code:02X}" if code < 0x20 or 0x7F <= code < 0xA0 else char
+    """Return a name as text that an id may be: bytes that are not UTF-8, and what no name may have, become `%XX`."""
+    return percent_encoded(os.fsencode(name).decode("utf-8", "surrogateescape"))
 
 
 def failure(source: Source, exc: OpenRAGError, task_id: str | None = None) -> Failure:

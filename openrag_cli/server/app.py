@@ -76,6 +76,7 @@ def create_app(engine: Engine, options: Options | None = None, supervisor: Super
         version=__version__,
         root_path=options.root_path,
         redirect_slashes=False,
+        default_response_class=errors.PlainJSON,
         lifespan=_lifespan(engine, readiness, metrics, supervisor),
         redoc_url=None,
         telemetry={

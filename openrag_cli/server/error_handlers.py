@@ -1,5 +1,6 @@
 """Errors as HTTP answers: one table from error classes to statuses, and the shapes that clients read."""
 
+import json
 import logging
 from typing import Any
 
@@ -11,6 +12,7 @@ from starlette.routing import Match
 
 from openrag_cli import errors
 from openrag_cli.documents.media_types import SUPPORTED
+from openrag_cli.terminal import for_json
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +57,15 @@ _OPENAI_TYPES = {
 }
 
 
+class PlainJSON(JSONResponse):
+    """JSON whose bytes do nothing to the terminal of who looks at them; what they say is the same."""
+
+    def render(self, content: Any) -> bytes:
+        """Return the body."""
+        text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        return for_json(text).encode()
+
+
 def status_of(error: type[errors.OpenRAGError]) -> int:
     """Return the HTTP status of an error class."""
     return next(TABLE[kind] for kind in error.__mro__ if kind in TABLE)
@@ -70,7 +81,7 @@ def body(path: str, status: int, message: str, code: str) -> dict[str, Any]:
 
 def answer(path: str, status: int, message: str, code: str, headers: dict[str, str] | None = None) -> JSONResponse:
     """Return an error as a response."""
-    return JSONResponse(body(path, status, message, code), status, headers=headers)
+    return PlainJSON(body(path, status, message, code), status, headers=headers)
 
 
 def extensions() -> list[str]:

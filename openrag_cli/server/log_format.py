@@ -5,12 +5,18 @@ import logging
 from datetime import UTC, datetime
 from typing import Any
 
+from openrag_cli.terminal import for_json, for_terminal
+
 
 class TextFormatter(logging.Formatter):
     """Time, level, logger and message."""
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record, as a terminal may show it."""
+        return for_terminal(super().format(record))
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802 - its name
         """Return the time as RFC 3339 in UTC."""
@@ -27,7 +33,7 @@ class JsonFormatter(logging.Formatter):
         body |= getattr(record, "fields", None) or {"message": record.getMessage()}
         if record.exc_info:
             body["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(body, ensure_ascii=False)
+        return for_json(json.dumps(body, ensure_ascii=False))
 
 
 def _time(record: logging.LogRecord) -> str:

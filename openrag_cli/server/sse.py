@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 
 from fastapi import Request
 
+from openrag_cli.terminal import for_json
+
 T = TypeVar("T")
 PING_S = 5.0
 PING = b": ping\n\n"
@@ -50,7 +52,8 @@ async def _departure(request: Request) -> None:
 
 def event(body: dict[str, Any]) -> bytes:
     """Return one event."""
-    return b"data: " + json.dumps(body, ensure_ascii=False).encode("utf-8", "replace") + b"\n\n"
+    text = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace").decode()
+    return b"data: " + for_json(text).encode() + b"\n\n"
 
 
 class PeekableStream(AsyncIterator[T]):

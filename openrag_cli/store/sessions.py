@@ -10,6 +10,7 @@ from openrag_cli import limits
 from openrag_cli.domain import Session, Turn
 from openrag_cli.errors import Conflict, InvalidInput, SessionNotFound
 from openrag_cli.store.database import Database, at, now_ms
+from openrag_cli.terminal import is_safe_name
 
 _SESSION = """
 SELECT session.*, (SELECT count(*) FROM message WHERE session_id = session.id) AS messages FROM session
@@ -18,7 +19,7 @@ SELECT session.*, (SELECT count(*) FROM message WHERE session_id = session.id) A
 
 def check_session_name(name: str) -> str:
     """Return `name` if it may name a session. Raises: InvalidInput."""
-    if not name.strip() or name != name.strip() or len(name) > limits.most("session_chars") or not name.isprintable():
+    if not name.strip() or name != name.strip() or len(name) > limits.most("session_chars") or not is_safe_name(name):
         raise InvalidInput(
             f"the session name {name[:80]!r} is empty, too long or has spaces or controls at its ends",
             hint="choose a name such as 'keys'",

@@ -1,6 +1,5 @@
 """What `ask` and `chat` share: following an answer, and showing where it comes from."""
 
-import sys
 from collections.abc import Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
 def new_view(out: Output) -> AnswerView:
     """Return a view of one answer on stdout."""
-    return AnswerView(is_terminal=out.is_terminal, has_color=out.has_color(sys.stdout))
+    return AnswerView(out)
 
 
 async def follow(

@@ -31,10 +31,10 @@ def backup(ctx: typer.Context, file: FileArgument) -> None:
     maintenance = context.local.maintenance
     maintenance.require_store()
     if file == "-":
-        if sys.stdout.isatty():
-            raise InvalidInput("a backup is no text for a terminal", hint="openrag backup FILE, or pipe it on")
-        report = maintenance.back_up(sys.stdout.buffer)
-        sys.stdout.buffer.flush()
+        refusal = InvalidInput("a backup is no text for a terminal", hint="openrag backup FILE, or pipe it on")
+        stream = context.out.binary(refusal)
+        report = maintenance.back_up(stream)
+        stream.flush()
         context.out.note(f"backed up {render.counted(report.files, 'file')}, {human_size(report.size)}")
         return
     target = Path(file)

@@ -202,7 +202,7 @@ class Repl:
         self._unanswered = None
         if self._out.is_json:
             self._out.json_lines([render.answer(question, retrieved, finished)])
-            sys.stdout.flush()
+            self._out.flush()
         else:
             show_sources(self._out, self._citations)
 

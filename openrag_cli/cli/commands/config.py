@@ -95,7 +95,7 @@ def get(ctx: typer.Context, key: KeyArgument) -> int:
     if context.out.is_json:
         context.out.json(render.document("setting", entry))
     elif entry["value"] is not None:
-        context.out.line(_as_text(entry["value"]))
+        context.out.verbatim(_as_text(entry["value"]))
     return ExitCode.NO if entry["value"] is None else ExitCode.OK
 
 
@@ -222,7 +222,7 @@ def path(ctx: typer.Context) -> None:
         context.out.json(render.listing("paths", [{"path": str(p), "exists": p.exists()} for p in paths]))
         return
     for found in paths:
-        context.out.line(str(found))
+        context.out.verbatim(str(found))
 
 
 @app.command("validate")

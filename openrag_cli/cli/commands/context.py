@@ -43,9 +43,7 @@ class Context:
         self.out = out
         self._flags = flags
         self.is_debug = is_debug
-        logging.basicConfig(
-            level=flags.get("log_level") or logging.WARNING, format="%(levelname)s %(name)s: %(message)s"
-        )
+        out.log(flags.get("log_level") or logging.WARNING)
 
     def allow_creating(self) -> None:
         """Let this command make the store if it is not there, before the first use of `engine`; others only read one."""
@@ -140,7 +138,8 @@ class Context:
             raise InvalidInput(
                 f"{question} Nobody can be asked here.", hint="give --yes to go on without being asked"
             )
-        typer.confirm(question, abort=True, err=True)
+        if not self.out.confirm(question):
+            raise typer.Abort
 
 
 def parse_metadata(pairs: Sequence[str]) -> Metadata:

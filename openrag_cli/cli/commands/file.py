@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -63,7 +62,7 @@ def list_files(
     elif context.out.is_json:
         context.out.json(render.listing("files", map(render.file, files)))
     elif null:
-        sys.stdout.write("".join(f"{file.file_id}\0" for file in files))
+        context.out.names((file.file_id for file in files), is_null_separated=True)
     else:
         columns = (
             Column("FILE", may_shrink=True),
@@ -114,10 +113,10 @@ def get(
     """
     context: Context = ctx.obj
     if raw:
-        if sys.stdout.isatty():
-            raise InvalidInput("the original may not be text", hint="redirect it to a file: … --raw > FILE")
+        refusal = InvalidInput("the original may not be text", hint="redirect it to a file: … --raw > FILE")
+        target = context.out.binary(refusal)
         with context.engine.original(partition, file_id) as stream:
-            shutil.copyfileobj(stream, sys.stdout.buffer)
+            shutil.copyfileobj(stream, target)
         return
     file = context.engine.file(partition, file_id)
     document = context.engine.document(partition, file_id)
@@ -126,7 +125,7 @@ def get(
         body = {"partition": partition, "file_id": file_id, "text": document.markdown, "pages": pages}
         context.out.json(render.document("text", body | {"media_type": file.media_type}))
     else:
-        sys.stdout.write(document.markdown if document.markdown.endswith("\n") else document.markdown + "\n")
+        context.out.verbatim(document.markdown)
 
 
 @app.command("edit")

@@ -1,6 +1,5 @@
 """`openrag search`: passages for a query, with file, page and line."""
 
-import sys
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -130,8 +129,7 @@ def search(
     elif context.out.is_json:
         context.out.json(render.search(request, hits))
     elif names:
-        end = "\0" if null else "\n"
-        sys.stdout.write("".join(f"{name}{end}" for name in dict.fromkeys(hit.file.file_id for hit in hits)))
+        context.out.names(dict.fromkeys(hit.file.file_id for hit in hits), is_null_separated=null)
     else:
         _show(context, request, hits, is_explained=explain)
     if not hits:

@@ -1,7 +1,6 @@
 """`openrag serve`: the HTTP API on the same store."""
 
 import os
-import sys
 from typing import Annotated
 
 import typer
@@ -73,6 +72,6 @@ def _announce(context: Context, url: str, how: str = "") -> None:
     store = context.settings.store
     if context.out.is_json:
         context.out.json_lines([render.document("serving", {"url": url, "store": str(store), "pid": os.getpid()})])
-        sys.stdout.flush()
+        context.out.flush()
     else:
         context.out.warn(f"openrag serves {store} on {url}{how}")

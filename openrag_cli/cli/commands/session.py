@@ -1,6 +1,5 @@
 """`openrag session`: the conversations of `openrag chat`."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -86,11 +85,11 @@ def export(
     turns = context.local.sessions.turns(name)
     if context.out.is_json:
         body = {**render.session(session), "turns": [render.turn(turn) for turn in turns]}
-        text = json.dumps(render.document("session", body), ensure_ascii=False)
+        text = context.out.json_text(render.document("session", body))
     else:
         text = to_markdown(name, turns)
     if output is None:
-        context.out.line(text)
+        context.out.verbatim(text)
     else:
         write_text(output, f"{text}\n")
         context.out.note(f"wrote {output}")

@@ -1,7 +1,6 @@
 """`openrag task`: what is being indexed, what failed and why."""
 
 import re
-import sys
 import time
 from collections.abc import Iterable
 from typing import Annotated
@@ -126,7 +125,7 @@ def log(
         is_final = context.engine.task(task_id).state.is_final
         for line in lines[n_shown:]:
             context.out.line(f"{rfc3339(line.at)} {line.level} {line.message}")
-        sys.stdout.flush()  # into a pipe too: somebody follows
+        context.out.flush()
         n_shown = len(lines)
         if is_final or not follow:
             return

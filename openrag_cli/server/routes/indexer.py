@@ -16,7 +16,7 @@ from openrag_cli.store.metadata import read_metadata
 
 router = APIRouter(prefix="/indexer", tags=["indexing"], route_class=UploadRoute)
 
-NAME_PATTERN = r"^[^\s/\x00-\x1f\x7f-\x9f\ufffd]+$"
+NAME_PATTERN = r"^[^\s/\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufffd]+$"
 FILE = "/partition/{partition}/file/{file_id:path}"
 # The patterns are for readers of the document; the engine checks, and says what is wrong.
 PartitionPath = Annotated[
