@@ -13,8 +13,9 @@ from openrag_cli.documents import media_types as formats
 from openrag_cli.documents.media_types import HEAD_BYTES, SUPPORTED, media_type_of
 from openrag_cli.documents.notes import bounded
 from openrag_cli.documents.readers.base import Limits, Source
+from openrag_cli.documents.readers.epub import read_epub
 from openrag_cli.documents.readers.mail import read_mail
-from openrag_cli.documents.readers.markup import read_epub, read_feed, read_html, read_msg, read_pptx
+from openrag_cli.documents.readers.markup import read_feed, read_html, read_msg, read_pptx
 from openrag_cli.documents.readers.notebook import read_notebook
 from openrag_cli.documents.readers.odt import read_odt
 from openrag_cli.documents.readers.pdf import read_pdf

@@ -8,6 +8,7 @@ import contextlib
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
+from email import message_from_bytes, policy
 from html.parser import HTMLParser
 from types import MappingProxyType
 
@@ -114,7 +115,34 @@ def _html_texts(source: Source) -> Iterator[str]:
         yield from page_texts(decode_text(read_bytes(source, limit=source.limits.max_markup_bytes)[0])[0])
 
 
+def _epub_texts(source: Source) -> Iterator[str]:
+    for content in parts_of(source, lambda name: name.lower().endswith((".xhtml", ".html", ".htm"))):
+        with contextlib.suppress(NotText):
+            yield from page_texts(decode_text(content)[0])
+
+
+def _mail_texts(source: Source) -> Iterator[str]:
+    """Yield the texts of a mail whose parts all say something of their own."""
+    message = message_from_bytes(read_bytes(source, limit=source.limits.max_bytes)[0], policy=policy.compat32)
+    parts = list(message.walk())
+    if any(part.get_content_type() == "multipart/alternative" for part in parts):
+        return
+    for part in parts:
+        content = part.get_payload(decode=True)
+        is_shown = part.get_content_disposition() != "attachment"
+        if is_shown and isinstance(content, bytes) and part.get_content_type() in {"text/plain", "text/html"}:
+            with contextlib.suppress(NotText):
+                text = decode_text(content)[0]
+                yield from page_texts(text) if part.get_content_subtype() == "html" else [text]
+
+
 WITNESSES: Mapping[str, Witness] = MappingProxyType(
-    {formats.DOCX: _word_texts, formats.ODT: _odt_texts, formats.HTML: _html_texts}
+    {
+        formats.DOCX: _word_texts,
+        formats.ODT: _odt_texts,
+        formats.HTML: _html_texts,
+        formats.EPUB: _epub_texts,
+        formats.EML: _mail_texts,
+    }
 )
 """Media type -> its witness; kinds that are kept verbatim need none."""

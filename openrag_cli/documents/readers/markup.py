@@ -10,7 +10,7 @@ import warnings
 from typing import Any
 
 from openrag_cli.documents.encoding import NotText, decode_text
-from openrag_cli.documents.media_types import EPUB, HTML, MSG, PPTX, RSS, XML
+from openrag_cli.documents.media_types import HTML, MSG, PPTX, RSS, XML
 from openrag_cli.documents.readers.archive import checked_archive
 from openrag_cli.documents.readers.base import Source, cut, parser_errors, read_bytes
 from openrag_cli.documents.readers.html import page_markdown
@@ -64,12 +64,6 @@ def _slides(markdown: str) -> list[str]:
         start = match.end()
         slides.append(markdown[start:])
     return slides or [markdown]
-
-
-def read_epub(source: Source) -> Document:
-    """Read a book: its title and authors, then the chapters in reading order."""
-    checked_archive(source, "EPUB")
-    return _document(source, _converted("EpubConverter", _stream(source), "EPUB"), EPUB)
 
 
 def read_msg(source: Source) -> Document:
