@@ -14,7 +14,7 @@ from openrag_cli.domain import ALL_PARTITIONS, TaskState
 from openrag_cli.engine import Engine
 from openrag_cli.errors import InvalidInput, StoreDamaged
 from openrag_cli.maintenance import backup
-from openrag_cli.maintenance.backup import restore
+from openrag_cli.maintenance.restore import restore
 from openrag_cli.retrieval.request import SearchRequest
 
 QUERIES = ("pump number 3", "how heavy is it?", "tons of steel")

@@ -1,4 +1,4 @@
-"""A whole store as one tar file, and back. Others may write to the store meanwhile.
+"""A whole store as one tar file; `restore.py` is the way back. Others may write to the store meanwhile.
 
 Under the write lock nobody changes the index, and every file that the catalog shows has its chunks there (I3): the
 catalog is copied then, and the index's immutable files and the originals get a second name (a hard link). The lock is
@@ -18,12 +18,11 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from pathlib import Path
+from typing import IO
 
-from openrag_cli import limits
-from openrag_cli.errors import Conflict, InvalidInput, StoreDamaged, StoreMismatch, os_errors
-from openrag_cli.fsync import files_below, fsync_below
+from openrag_cli.errors import os_errors
+from openrag_cli.fsync import files_below
 from openrag_cli.store.blobs import BlobStore
 from openrag_cli.store.catalog import Catalog
 from openrag_cli.store.database import FORMAT, Database
@@ -33,8 +32,6 @@ MANIFEST = "manifest.json"
 SCHEMA = "openrag.backup/1"
 CATALOG = "openrag.db"
 PARTS = (CATALOG, "lance", "blobs")
-BLOCK_BYTES = 1 << 20
-MAX_MANIFEST_BYTES = 1 << 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,96 +141,3 @@ class _Summed(io.RawIOBase):
         block = self._stream.read(size)
         self.digest.update(block)
         return block
-
-
-def restore(source: IO[bytes], store: Path) -> int:
-    """Make the store at `store` from a backup; return how many members it had. It appears whole, or not at all.
-
-    Raises:
-        Conflict: there is a store, or something else. InvalidInput: no backup, or a member that no backup has.
-        StoreDamaged: it is cut short or changed. StoreMismatch: it is of a newer format. StoreFull, StoreError: by cause.
-    """
-    if store.exists() and (not store.is_dir() or any(store.iterdir())):
-        raise Conflict(f"{store} exists and is not empty", hint="name another folder with --store, or move it away")
-    with os_errors(f"restoring {store}"):
-        store.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=".openrag-restore-", dir=store.parent))
-    try:
-        sums, manifest = _unpack(source, folder)
-        _verify(sums, manifest)
-        with os_errors(f"restoring {store}"):
-            fsync_below(folder, files_below(folder))
-            if store.is_dir():
-                store.rmdir()
-            folder.rename(store)
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
-    return len(sums)
-
-
-def _unpack(source: IO[bytes], folder: Path) -> tuple[dict[str, str], dict[str, Any] | None]:
-    sums: dict[str, str] = {}
-    manifest = None
-    try:
-        with tarfile.open(fileobj=source, mode="r|") as archive:
-            for member in archive:
-                stream = archive.extractfile(member) if member.isreg() else None
-                if stream is None:
-                    raise InvalidInput(f"this is not a backup: it holds {member.name!r}, which is no plain file")
-                if member.name == MANIFEST:
-                    manifest = _manifest(stream.read(MAX_MANIFEST_BYTES))
-                else:
-                    sums[member.name] = _write(stream, folder / _checked(member.name))
-    except (tarfile.TarError, EOFError) as exc:
-        if sums:
-            raise StoreDamaged("the backup is cut short or damaged", hint="use another one") from exc
-        raise InvalidInput(f"this is not a backup of openrag: {exc}", hint="openrag backup FILE makes one") from exc
-    except ValueError as exc:
-        raise StoreDamaged("the backup's manifest is damaged", hint="use another one") from exc
-    return sums, manifest
-
-
-def _manifest(content: bytes) -> dict[str, Any]:
-    try:
-        manifest = limits.read_json(content, MANIFEST)
-    except InvalidInput as exc:
-        raise StoreDamaged("the backup's manifest is damaged", hint="use another one") from exc
-    if not isinstance(manifest, dict):
-        raise StoreDamaged("the backup's manifest is damaged", hint="use another one")
-    return manifest
-
-
-def _checked(name: str) -> PurePosixPath:
-    """Return a member's name if a backup has such a one: no path leads out of the folder."""
-    path = PurePosixPath(name)
-    if path.is_absolute() or ".." in path.parts or not path.parts or path.parts[0] not in PARTS:
-        raise InvalidInput(f"this is not a backup: it holds {name!r}", hint="openrag backup FILE makes one")
-    return path
-
-
-def _write(stream: IO[bytes], target: Path) -> str:
-    digest = hashlib.sha256()
-    with os_errors("restoring"):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with target.open("xb") as copy:
-            while block := stream.read(BLOCK_BYTES):
-                digest.update(block)
-                copy.write(block)
-    return digest.hexdigest()
-
-
-def _verify(sums: dict[str, str], manifest: dict[str, Any] | None) -> None:
-    if manifest is None:
-        if CATALOG not in sums:
-            raise InvalidInput("this is not a backup of openrag", hint="openrag backup FILE makes one")
-        raise StoreDamaged("the backup is cut short: its manifest is missing", hint="use another one")
-    if manifest.get("schema") != SCHEMA or manifest.get("format", 0) > FORMAT:
-        raise StoreMismatch(
-            f"the backup has format {manifest.get('format')}; this openrag reads up to {FORMAT}",
-            hint="upgrade with: pip install --upgrade openrag-cli",
-        )
-    if sums != manifest.get("sha256"):
-        known = manifest.get("sha256") or {}
-        name = next(name for name in sorted({*sums, *known}) if sums.get(name) != known.get(name))
-        raise StoreDamaged(f"the backup is damaged: {name} is not what its manifest says", hint="use another one")

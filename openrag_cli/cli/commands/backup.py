@@ -75,7 +75,7 @@ def restore(ctx: typer.Context, file: FileArgument) -> None:
 
         zstd -dc handbook.tar.zst | openrag restore -
     """
-    from openrag_cli.maintenance.backup import restore as make
+    from openrag_cli.maintenance.restore import restore as make
 
     context: Context = ctx.obj
     store = context.settings.store
