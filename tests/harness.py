@@ -207,6 +207,14 @@ def _add_folder(engine: Engine, partition: str, folder: str, if_exists: str = "r
     return {"added": report.added, "replaced": report.replaced, "failed": [f.message for f in report.failures]}
 
 
+def _import(engine: Engine, folder: str, partition: str | None = None, group: int = 200) -> Any:
+    from openrag_cli.maintenance import importer
+
+    importer.GROUP_FILES = group
+    report = engine.maintenance.import_partition(Path(folder), partition)
+    return {"files": report.files, "resumed": report.resumed}
+
+
 OPERATIONS: dict[str, Callable[..., Any]] = {
     "put": put,
     "add": submit,
@@ -217,6 +225,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "maintain": Engine.maintain,
     "search": _search,
     "add_folder": _add_folder,
+    "import": _import,
 }
 
 

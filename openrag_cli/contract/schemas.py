@@ -108,7 +108,7 @@ SHAPES: dict[str, Schema] = {
     "files": _object(files=_list(FILE)),
     "help": _object(topic=_maybe(TEXT), text=TEXT),
     "hit": HIT,
-    "import": _object(partition=TEXT, files=COUNT, chunks=COUNT, embedded=COUNT),
+    "import": _object(partition=TEXT, files=COUNT, chunks=COUNT, embedded=COUNT, resumed=COUNT),
     "overview": _object(
         store=TEXT, partitions=COUNT, files=COUNT, chunks=COUNT, waiting=COUNT, failed=COUNT, outdated=_maybe(COUNT),
     ),

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from openrag_cli.documents.chunking.chunker import Chunker
 from openrag_cli.documents.sandbox.pool import Converted
-from openrag_cli.domain import Chunk, MadeBy, Task, TaskError, TaskState, chunk_id
+from openrag_cli.domain import Chunk, MadeBy, Task, TaskError, TaskState, Upload, chunk_id
 from openrag_cli.errors import IngestError, OpenRAGError
 from openrag_cli.failpoints import failpoint
 from openrag_cli.index.rows import Row
@@ -234,7 +234,7 @@ class Ingester:
 
     def _embed(self, entries: Sequence[tuple[Task, Converted]], should_stop: Callable[[], bool]) -> list[Row] | None:
         """Return the rows of the batch; None when a stop was asked for and the batch is too large to finish soon."""
-        chunks = [chunk for task, converted in entries for chunk in _chunks(task, converted)]
+        chunks = [chunk for task, converted in entries for chunk in chunks_of(task.upload, converted)]
         passages = [self._chunker.passage(chunk.span) for chunk in chunks]
         numbers = self._catalog.partition_numbers({chunk.partition for chunk in chunks})
         rows: list[Row] = []
@@ -276,13 +276,13 @@ class Ingester:
         return MadeBy(converted.document.reader, converted.chunker, self._embedder.identity)
 
 
-def _chunks(task: Task, converted: Converted) -> list[Chunk]:
-    upload = task.upload
+def chunks_of(upload: Upload, converted: Converted) -> list[Chunk]:
+    """Return the chunks of one version of a file, with the ids that they have in the index."""
     return [
         Chunk(
-            id=chunk_id(upload.partition, upload.file_id, task.id, ordinal),
+            id=chunk_id(upload.partition, upload.file_id, upload.revision, ordinal),
             partition=upload.partition,
-            revision=task.id,
+            revision=upload.revision,
             ordinal=ordinal,
             span=span,
         )

@@ -18,7 +18,9 @@ from openrag_cli.index.cpu import missing_features
 from openrag_cli.index.lance_errors import REMAKE
 from openrag_cli.index.table import Index
 from openrag_cli.inference.onnx_embedder import default_model_dir, load_manifest, verify_model
+from openrag_cli.ingest.report import Failure
 from openrag_cli.ingest.worker import is_dead
+from openrag_cli.maintenance.import_state import Imports
 from openrag_cli.maintenance.janitor import MAX_FRAGMENTS, Janitor
 from openrag_cli.maintenance.words import WordKeeper
 from openrag_cli.store.blobs import BlobStore
@@ -64,7 +66,7 @@ class DoctorContext:
     blobs: BlobStore
     open_index: Callable[[], Index]
     count_outdated: Callable[[], int]
-    reindex: Callable[[Sequence[File]], None]
+    reindex: Callable[[Sequence[File]], list[Failure]]
     words_of: Callable[[Index], WordKeeper]
 
 
@@ -100,6 +102,7 @@ class Doctor:
             ("disk", self._disk),
             ("store", self._store),
             ("tasks", self._tasks),
+            ("imports", self._imports),
             ("originals", self._originals),
             ("readers", self._readers),
             ("index", self._index),
@@ -172,6 +175,12 @@ class Doctor:
     def _release(self) -> str:
         self._patient.queue.expire(is_dead)
         return "their leases are ended; openrag task run goes on with them"
+
+    def _imports(self, name: str) -> Iterator[Finding]:
+        for partial in Imports(self._patient.database).partial():
+            text = f"an import into '{partial.name}' is under way or was stopped; {partial.files:,} files are there, unseen"
+            fix = f"run the same import again, or drop it: openrag partition delete '{partial.name}'"
+            yield Finding(name, Status.WARNING, text, fix)
 
     def _originals(self, name: str) -> Iterator[Finding]:
         patient = self._patient
@@ -257,8 +266,14 @@ class Doctor:
         return f"the damaged index is kept as {aside}; {self._reindex(self._patient.catalog.files(ALL_PARTITIONS))}"
 
     def _reindex(self, files: Sequence[File]) -> str:
-        self._patient.reindex(files)
-        return f"{_named(files)}: indexed again from the stored originals"
+        failures = self._patient.reindex(files)
+        if not failures:
+            return f"{_named(files)}: indexed again from the stored originals"
+        first = failures[0]
+        return (
+            f"{len(files) - len(failures):,} of {len(files):,} files indexed again from the stored originals; "
+            f"{first.file_id} could not be: {first.message}"
+        )
 
     def _set_aside(self) -> str:
         with self._patient.database.write_lock():

@@ -47,8 +47,8 @@ def vector_writer(path: Path, dimension: int) -> Iterator[WriteVectors]:
         flush()
 
 
-def read_vectors(path: Path) -> "dict[str, np.ndarray]":
-    """Return the vectors of each file in the order of its chunks, float16[n, dimension].
+def read_vectors(path: Path) -> "Iterator[tuple[str, np.ndarray]]":
+    """Yield the vectors of each file in the order of its chunks, float16[n, dimension], a row group in memory at a time.
 
     Raises:
         StoreDamaged: the file is no Parquet, or of another shape.
@@ -57,15 +57,22 @@ def read_vectors(path: Path) -> "dict[str, np.ndarray]":
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    held_id = ""
+    held: list[np.ndarray] = []
     try:
-        table = pq.read_table(path, columns=["file_id", "ordinal", "vector"])
-        file_ids = np.array(table.column("file_id").to_pylist(), dtype=object)
-        flat = table.column("vector").combine_chunks().flatten().to_numpy(zero_copy_only=False)
-        rows = np.asarray(flat, dtype=np.float16).reshape(max(1, len(file_ids)), -1)
+        with pq.ParquetFile(path) as source:
+            for batch in source.iter_batches(batch_size=ROWS_PER_GROUP, columns=["file_id", "vector"]):
+                file_ids = np.array(batch.column("file_id").to_pylist(), dtype=object)
+                flat = batch.column("vector").flatten().to_numpy(zero_copy_only=False)
+                rows = np.asarray(flat, dtype=np.float16).reshape(len(file_ids), -1)
+                begins = [0, *(np.flatnonzero(file_ids[1:] != file_ids[:-1]) + 1).tolist()]
+                for begin, end in zip(begins, [*begins[1:], len(file_ids)], strict=True):
+                    if held and file_ids[begin] != held_id:
+                        yield held_id, np.concatenate(held)
+                        held = []
+                    held_id = str(file_ids[begin])
+                    held.append(rows[begin:end].copy())
     except (pa.ArrowException, KeyError, ValueError) as exc:
         raise StoreDamaged(f"{path} cannot be read: {exc}", hint="export it again") from exc
-    if not len(file_ids):
-        return {}
-    begins = [0, *(np.flatnonzero(file_ids[1:] != file_ids[:-1]) + 1).tolist()]
-    ends = [*begins[1:], len(file_ids)]
-    return {str(file_ids[begin]): rows[begin:end] for begin, end in zip(begins, ends, strict=True)}
+    if held:
+        yield held_id, np.concatenate(held)

@@ -1,26 +1,26 @@
 """Looking after a store: is it in order, keeping a copy of it, taking parts of it out and in."""
 
-import contextlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import islice
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, BinaryIO, Protocol
 
-from openrag_cli.domain import File, Partition, Task, TaskKind, Upload, new_task_id
-from openrag_cli.errors import Conflict, OpenRAGError
-from openrag_cli.ingest.stable_read import user_file_errors
-from openrag_cli.ingest.worker import Worker
+from openrag_cli.domain import (
+    File,
+    Partition,
+    Task,
+    TaskKind,
+    TaskState,
+    Upload,
+    check_partition,
+    new_task_id,
+)
+from openrag_cli.errors import DocumentNotFound, InvalidInput, StoreDamaged
+from openrag_cli.ingest.report import Failure
 from openrag_cli.maintenance.backup import BackupReport, back_up
 from openrag_cli.maintenance.doctor import Doctor, DoctorContext, Finding
-from openrag_cli.maintenance.transfer import (
-    Export,
-    Exporter,
-    ExportReport,
-    ImportedFile,
-    KnownDocuments,
-    KnownVectors,
-)
+from openrag_cli.maintenance.export_reader import Export
+from openrag_cli.maintenance.importer import Importer, ImportReport
+from openrag_cli.maintenance.transfer import Exporter, ExportReport
 from openrag_cli.store.opening import not_there
 
 if TYPE_CHECKING:
@@ -29,27 +29,15 @@ if TYPE_CHECKING:
     from openrag_cli.inference.onnx_embedder import Embedder
     from openrag_cli.ingest.pipeline import Converter, Ingester, PassageEmbedder
     from openrag_cli.ingest.refresh import Refresher
+    from openrag_cli.maintenance.janitor import Janitor
     from openrag_cli.maintenance.words import WordKeeper
     from openrag_cli.retrieval.retriever import Retriever
+    from openrag_cli.retrieval.tokens import Tokenizer
     from openrag_cli.store.blobs import BlobStore
     from openrag_cli.store.catalog import Catalog
     from openrag_cli.store.database import Database
     from openrag_cli.store.task_queue import TaskQueue
     from openrag_cli.store.task_records import TaskRecords
-
-
-GROUP_FILES = 500
-"""Files imported at once: their texts are held in memory."""
-
-
-@dataclass(frozen=True, slots=True)
-class ImportReport:
-    """How much was taken in, and how many vectors had to be made."""
-
-    partition: str
-    files: int
-    chunks: int
-    embedded: int
 
 
 class StoreParts(Protocol):
@@ -89,6 +77,14 @@ class StoreParts(Protocol):
 
     def words_of(self, index: "Index") -> "WordKeeper":
         """Return what keeps the words of an index."""
+
+    @property
+    def tokenizer(self) -> "Tokenizer":
+        """What makes the words that are searched."""
+
+    @property
+    def janitor(self) -> "Janitor":
+        """What keeps the index in order."""
 
     def open_index(self) -> "Index":
         """Return the index as it is, damaged or not."""
@@ -178,62 +174,52 @@ class Maintenance:
     def import_partition(self, folder: Path, partition: str | None = None) -> ImportReport:
         """Make a partition (default: of its old name) from an export; vectors of the same model are kept.
 
-        It is there whole, or not at all; only SIGKILL leaves a part.
+        It is there whole, or not at all. A killed import is unseen, and this goes on where it stopped.
 
         Raises:
             PathNotFound, InvalidInput: no export. Conflict: the partition exists. StoreDamaged: the export is damaged.
         """
         export = Export(folder)
-        name = partition or export.partition
-        try:
-            self._engine.create_partition(name)
-        except Conflict as exc:
-            hint = f"import it under another name with -p, or first: openrag partition delete '{name}'"
-            raise Conflict(exc.message, hint=hint) from exc
-        try:
-            return self._fill(name, export)
-        except BaseException:
-            with contextlib.suppress(OpenRAGError):  # what went wrong first is told
-                self._engine.delete_partition(name)
-            raise
-
-    def _fill(self, name: str, export: Export) -> ImportReport:
         parts = self._engine.parts
-        documents = KnownDocuments()
-        vectors = KnownVectors(parts.embedder)
-        known = export.vectors() if export.model == parts.embedder.identity else {}
-        n_files = n_chunks = 0
-        for group in _groups(export.files()):
-            batch = new_task_id()
-            for file in group:
-                upload = Upload(name, file.file_id, new_task_id(), file.filename, "", 0, "", file.metadata)
-                documents.add(upload.revision, file.converted)
-                vectors.add(file.converted.spans, known.get(file.file_id))
-                with user_file_errors(file.original), file.original.open("rb") as stream:
-                    self._engine.submit(upload, stream, batch=batch)
-                n_files, n_chunks = n_files + 1, n_chunks + len(file.converted.spans)
-            worker = Worker(parts.queue, parts.ingester(vectors, documents, 1), batch=batch)
-            worker.drain(lambda _: None, lambda: False, self._engine.maintain)
-            documents.clear()
-        self._engine.maintain()
-        return ImportReport(name, n_files, n_chunks, vectors.n_made)
+        importer = Importer(
+            database=parts.database,
+            index=parts.index,
+            blobs=parts.blobs,
+            embedder=parts.embedder,
+            janitor=parts.janitor,
+            for_search=parts.tokenizer.for_search,
+        )
+        return importer.run(export, check_partition(partition or export.partition))
 
-    def reindex(self, files: Sequence[File]) -> None:
-        """Convert, embed and index files again from their stored originals; ids and metadata stay.
+    def reindex(self, files: Sequence[File]) -> list[Failure]:
+        """Convert, embed and index files again from their stored originals; return those that could not be.
 
-        Raises:
-            StoreDamaged: an original is missing or damaged.
+        Ids and metadata stay; what fails keeps what the index has of it.
         """
         batch = new_task_id()
+        failures: list[Failure] = []
         for file in files:
             upload = Upload(
-                file.partition, file.file_id, new_task_id(), file.filename, file.media_type, 0, "", file.metadata
+                file.partition,
+                file.file_id,
+                new_task_id(),
+                file.filename,
+                file.media_type,
+                0,
+                "",
+                {},
+                keeps_metadata=True,
             )
-            with self._engine.original(file.partition, file.file_id) as stream:
-                self._engine.submit(upload, stream, kind=TaskKind.REPLACE, batch=batch)
+            try:
+                with self._engine.original(file.partition, file.file_id) as stream:
+                    self._engine.submit(upload, stream, kind=TaskKind.REPLACE, batch=batch)
+            except DocumentNotFound:
+                continue  # deleted meanwhile
+            except (StoreDamaged, InvalidInput) as exc:
+                failures.append(Failure(file.file_id, None, None, exc.code, exc.message, exc.hint))
         self._engine.drain(batch=batch)
-
-
-def _groups(files: Iterator[ImportedFile]) -> Iterator[list[ImportedFile]]:
-    while group := list(islice(files, GROUP_FILES)):
-        yield group
+        for task in self._engine.parts.ledger.tasks([TaskState.FAILED], batch=batch):
+            if task.error:
+                error = task.error
+                failures.append(Failure(task.upload.file_id, None, task.id, error.code, error.message, error.hint))
+        return failures

@@ -18,8 +18,10 @@ from openrag_cli.store.retire import (
     RENAMED,
     REPLACED,
     cancel_live,
+    drop_import,
     obsolete_all,
     obsolete_partition,
+    refuse_import,
     retire,
 )
 from openrag_cli.store.task_rows import edit_waiting
@@ -99,6 +101,7 @@ class Catalog:
         with self._db.transaction() as connection:
             if connection.execute("SELECT 1 FROM partition WHERE name = ?", (name,)).fetchone():
                 raise Conflict(f"Partition '{name}' already exists", hint=f"openrag partition show '{name}'")
+            refuse_import(connection, name)
             connection.execute("INSERT INTO partition (name, created_at) VALUES (?, ?)", (name, now_ms()))
         return self.partition(name)
 
@@ -155,7 +158,10 @@ class Catalog:
         with self._db.transaction() as connection:
             row = connection.execute("SELECT id FROM partition WHERE name = ?", (name,)).fetchone()
             if row is None:
-                raise PartitionNotFound(name)
+                n_dropped = drop_import(connection, name)
+                if n_dropped is None:
+                    raise PartitionNotFound(name)
+                return n_dropped
             ids = [
                 r["file_id"] for r in connection.execute("SELECT file_id FROM file WHERE partition_id = ?", (row[0],))
             ]
@@ -347,15 +353,19 @@ class Catalog:
         with self._db.transaction() as connection:
             connection.execute("DELETE FROM tombstone WHERE revision IN (SELECT value FROM json_each(?))", (wanted,))
             rows = connection.execute(
-                "SELECT value FROM json_each(?) WHERE value NOT IN (SELECT revision FROM file) AND value NOT IN "
+                "SELECT value FROM json_each(?) WHERE value NOT IN (SELECT revision FROM file UNION SELECT revision FROM "
+                "import_file) AND value NOT IN "
                 "(SELECT id FROM task WHERE state <> 'COMPLETED')",
                 (wanted,),
             ).fetchall()
         return [row["value"] for row in rows]
 
     def revisions(self) -> set[str]:
-        """Return every revision that the store needs: of visible files and of tasks that are not completed."""
-        rows = self._db.rows("SELECT revision FROM file UNION SELECT id FROM task WHERE state <> 'COMPLETED'")
+        """Return every revision that the store needs: of files, visible or being imported, and of unfinished tasks."""
+        rows = self._db.rows(
+            "SELECT revision FROM file UNION SELECT revision FROM import_file "
+            "UNION SELECT id FROM task WHERE state <> 'COMPLETED'"
+        )
         return {row["revision"] for row in rows}
 
 

@@ -3,8 +3,9 @@
 import json
 import sqlite3
 from dataclasses import dataclass
+from typing import Any
 
-from openrag_cli.domain import Document, MadeBy, Task
+from openrag_cli.domain import Document, MadeBy, Task, Upload
 from openrag_cli.failpoints import failpoint
 from openrag_cli.store.catalog import pack_made_by
 from openrag_cli.store.database import now_ms
@@ -39,21 +40,38 @@ def publish(connection: sqlite3.Connection, completion: Completion) -> None:
         retire(connection, row["revision"])
         failpoint("replacing")
         hand_on(connection, row["id"], row["revision"], upload)
-    columns = "revision, filename, media_type, size, sha256, metadata, chunk_count, warnings, updated_at, made_by"
-    columns += ", refresh_tried, document_metadata"
-    values = [getattr(upload, name) for name in ("revision", "filename", "media_type", "size", "sha256")]
-    warnings, made_by = from_warnings(completion.document.warnings), pack_made_by(completion.made_by)
-    values += [json.dumps(metadata), completion.chunk_count, warnings, now_ms(), made_by, ""]
-    values += [json.dumps(completion.document.metadata)]
-    updates = ", ".join(f"{name} = excluded.{name}" for name in columns.split(", "))
-    marks = ", ".join("?" for _ in values)
-    connection.execute(
-        f"INSERT INTO file ({columns}, partition_id, file_id, created_at) VALUES ({marks}, ?, ?, ?) "
-        f"ON CONFLICT (partition_id, file_id) DO UPDATE SET {updates}",
-        (*values, row["id"], upload.file_id, now_ms()),
-    )
+    values = row_values(upload, completion.document, completion.chunk_count, completion.made_by) | {
+        "metadata": json.dumps(metadata)
+    }
+    write_row(connection, row["id"], upload.file_id, values)
     connection.execute("DELETE FROM tombstone WHERE revision = ?", (upload.revision,))
     save_document(connection, upload.revision, completion.document)
     obsolete_older(connection, row["id"], upload.file_id, upload.revision)
     if completion.words is not None:
         count_words(connection, upload.revision, completion.words)
+
+
+def row_values(upload: Upload, document: Document, n_chunks: int, made_by: MadeBy | None) -> dict[str, Any]:
+    """Return the columns of a file's row that a version of it brings."""
+    values = {name: getattr(upload, name) for name in ("revision", "filename", "media_type", "size", "sha256")}
+    return values | {
+        "metadata": json.dumps(upload.metadata),
+        "chunk_count": n_chunks,
+        "warnings": from_warnings(document.warnings),
+        "made_by": pack_made_by(made_by),
+        "refresh_tried": "",
+        "document_metadata": json.dumps(document.metadata),
+    }
+
+
+def write_row(connection: sqlite3.Connection, partition_id: int, file_id: str, values: dict[str, Any]) -> None:
+    """Within a transaction, make a version of a file the visible one."""
+    now = now_ms()
+    row = values | {"updated_at": now}
+    updates = ", ".join(f"{name} = excluded.{name}" for name in row)
+    row |= {"partition_id": partition_id, "file_id": file_id, "created_at": now}
+    connection.execute(
+        f"INSERT INTO file ({', '.join(row)}) VALUES ({', '.join('?' for _ in row)}) "
+        f"ON CONFLICT (partition_id, file_id) DO UPDATE SET {updates}",
+        tuple(row.values()),
+    )

@@ -9,6 +9,7 @@ import json
 import sqlite3
 from typing import Any
 
+from openrag_cli.errors import Conflict
 from openrag_cli.store.database import now_ms
 
 REPLACED = "a newer version of its file has been stored since"
@@ -62,3 +63,30 @@ def cancel_live(connection: sqlite3.Connection, where: str, arguments: dict[str,
     for row in rows:
         retire(connection, row["id"])
     return len(rows)
+
+
+def find_import(connection: sqlite3.Connection, name: str) -> int | None:
+    """Within a transaction, return the number of the partition that is being imported under a name, if any."""
+    row = connection.execute("SELECT partition_id FROM import WHERE name = ?", (name,)).fetchone()
+    return int(row["partition_id"]) if row else None
+
+
+def refuse_import(connection: sqlite3.Connection, name: str) -> None:
+    """Within a transaction, refuse to make a partition that is being imported. Raises: Conflict."""
+    if find_import(connection, name) is not None:
+        raise Conflict(
+            f"Partition '{name}' is being imported, or its import was stopped",
+            hint=f"run the import again to go on, or drop it: openrag partition delete '{name}'",
+        )
+
+
+def drop_import(connection: sqlite3.Connection, name: str) -> int | None:
+    """Within a transaction, forget an import and retire what it has brought; return how many files, None for no import."""
+    partition_id = find_import(connection, name)
+    if partition_id is None:
+        return None
+    files = "SELECT revision FROM import_file WHERE partition_id = ?"
+    connection.execute(f"INSERT OR IGNORE INTO tombstone SELECT revision, ? FROM ({files})", (now_ms(), partition_id))
+    n_files = connection.execute(f"DELETE FROM document WHERE revision IN ({files})", (partition_id,)).rowcount
+    connection.execute("DELETE FROM import WHERE partition_id = ?", (partition_id,))
+    return n_files

@@ -41,6 +41,8 @@ def import_partition(
 ) -> None:
     """Make a partition from an export. Vectors of the same embedding model are kept, others made anew.
 
+    It appears when all of it is there. If it was stopped, the same command goes on with the file where it stopped.
+
     Example:
 
         openrag import handbook-export -p handbook2
@@ -54,9 +56,12 @@ def import_partition(
             "files": report.files,
             "chunks": report.chunks,
             "embedded": report.embedded,
+            "resumed": report.resumed,
         }
         context.out.json(render.document("import", body))
         return
     made = f", {report.embedded:,} embedded anew" if report.embedded else ""
+    if report.resumed:
+        context.out.note(f"went on after {render.counted(report.resumed, 'file')} of an import that was stopped")
     counts = render.files_and_chunks(report.files, report.chunks)
     context.out.note(f"imported {counts} into {report.partition}{made}")

@@ -1,0 +1,92 @@
+"""Writing many files whose text and chunks are known: the one path of import, and of whatever else moves what was made.
+
+(document, chunks, vectors) in groups -> one index commit -> one catalog transaction, under the store's write lock. There
+are no tasks, so no other worker takes part. The caller says where a group goes: it stages it, and gives its names.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from openrag_cli.documents.chunking.chunker import Chunker
+from openrag_cli.documents.sandbox.protocol import Converted
+from openrag_cli.domain import Upload
+from openrag_cli.failpoints import failpoint
+from openrag_cli.index.rows import Row
+from openrag_cli.index.table import Index
+from openrag_cli.index.words import WORDS_VERSION
+from openrag_cli.ingest.pipeline import EMBED_WINDOW, PassageEmbedder, chunks_of
+from openrag_cli.store.database import Database
+from openrag_cli.store.searching.word_counts import WordCount, count_by_revision
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass(frozen=True, slots=True)
+class KnownFile:
+    """A file whose original is stored under its upload's revision, with its text, its chunks, and their vectors.
+
+    `vectors` is float16[n, dimension] in the order of the chunks; None when they are to be made.
+    """
+
+    upload: Upload
+    converted: Converted
+    vectors: "np.ndarray | None"
+
+
+class Destination(Protocol):
+    """Where a group goes. Both are called under the write lock."""
+
+    def announce(self, revisions: Sequence[str]) -> None:
+        """Say that rows of these revisions are about to be written, so that a crash leaves none for good."""
+
+    def stage(self, files: Sequence[KnownFile], words: Mapping[str, WordCount]) -> None:
+        """Keep files whose rows are written; `words` counts those of each revision."""
+
+
+class BulkWriter:
+    """Writes groups of files into one partition; `n_embedded` counts the vectors that had to be made."""
+
+    def __init__(
+        self, database: Database, index: Index, embedder: PassageEmbedder, for_search: Callable[[str], str]
+    ) -> None:
+        self._database = database
+        self._index = index
+        self._embedder = embedder
+        self._for_search = for_search
+        self._chunker = Chunker(embedder.tokenizer_path, embedder.max_tokens)
+        self.n_embedded = 0
+
+    def write(self, partition_id: int, files: Sequence[KnownFile], destination: Destination) -> None:
+        """Write one group: when this returns it is on the disk, and staged.
+
+        Raises:
+            StoreBusy, StoreFull, StoreError: by cause; the group is then to be written again.
+        """
+        rows = [row for file in files for row in self._rows(partition_id, file)]
+        words = count_by_revision(((row.chunk.revision, row.words) for row in rows), WORDS_VERSION)
+        with self._database.write_lock():
+            destination.announce([file.upload.revision for file in files])
+            failpoint("bulk_announced")
+            self._index.put(rows)
+            failpoint("bulk_put")
+            destination.stage(files, words)
+            failpoint("bulk_staged")
+
+    def _rows(self, partition_id: int, file: KnownFile) -> list[Row]:
+        chunks = chunks_of(file.upload, file.converted)
+        passages = [self._chunker.passage(chunk.span) for chunk in chunks]
+        vectors = file.vectors if file.vectors is not None else self._embed(passages)
+        return [
+            Row(chunk, partition_id, passage, vector, self._for_search(passage))
+            for chunk, passage, vector in zip(chunks, passages, vectors, strict=True)
+        ]
+
+    def _embed(self, passages: Sequence[str]) -> "np.ndarray":
+        import numpy as np
+
+        self.n_embedded += len(passages)
+        windows = [passages[begin : begin + EMBED_WINDOW] for begin in range(0, len(passages), EMBED_WINDOW)]
+        embed: Callable[[Sequence[str]], np.ndarray] = self._embedder.embed_passages
+        return np.concatenate([embed(window) for window in windows])
