@@ -24,7 +24,7 @@ from openrag_cli.store.retire import (
     refuse_import,
     retire,
 )
-from openrag_cli.store.task_rows import edit_waiting
+from openrag_cli.store.task_rows import edit_waiting, is_worked_on
 
 _FILE = """
 SELECT file.*, partition.name AS partition FROM file JOIN partition ON partition.id = file.partition_id
@@ -287,7 +287,7 @@ class Catalog:
                     "AND partition_id = (SELECT id FROM partition WHERE name = ?)",
                     (revision, file_id, partition),
                 ).fetchone()
-                if row is not None and not _is_worked_on(connection, row["partition_id"], file_id):
+                if row is not None and not is_worked_on(connection, row["partition_id"], file_id):
                     _delete_file(connection, row["partition_id"], file_id)
                     obsolete_all(connection, row["partition_id"], file_id, DELETED)
                     deleted.append(file_id)
@@ -380,19 +380,9 @@ def _may_move(connection: sqlite3.Connection, partition_id: int, moves: Sequence
         occupant = held.get(move.target)
         if held.get(move.source) != move.revision or not (occupant is None or occupant in {move.replaced, *moving}):
             return False
-        if any(_is_worked_on(connection, partition_id, file_id) for file_id in (move.source, move.target)):
+        if any(is_worked_on(connection, partition_id, file_id) for file_id in (move.source, move.target)):
             return False
     return True
-
-
-def _is_worked_on(connection: sqlite3.Connection, partition_id: int, file_id: str) -> bool:
-    return bool(
-        connection.execute(
-            "SELECT 1 FROM task WHERE partition_id = ? AND file_id = ? "
-            "AND state NOT IN ('COMPLETED', 'FAILED', 'CANCELLED') LIMIT 1",
-            (partition_id, file_id),
-        ).fetchone()
-    )
 
 
 def _delete_file(connection: sqlite3.Connection, partition_id: int, file_id: str) -> bool:

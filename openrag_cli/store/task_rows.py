@@ -134,3 +134,14 @@ def edit_waiting(
         merged = json.loads(row["metadata"]) | changes
         kept = {name: value for name, value in merged.items() if name not in remove}
         connection.execute("UPDATE task SET metadata = ? WHERE id = ?", (json.dumps(kept), row["id"]))
+
+
+def is_worked_on(connection: sqlite3.Connection, partition_id: int, file_id: str) -> bool:
+    """Within a transaction, tell whether a file has an unfinished task."""
+    return bool(
+        connection.execute(
+            "SELECT 1 FROM task WHERE partition_id = ? AND file_id = ? "
+            "AND state NOT IN ('COMPLETED', 'FAILED', 'CANCELLED') LIMIT 1",
+            (partition_id, file_id),
+        ).fetchone()
+    )
