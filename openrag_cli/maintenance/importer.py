@@ -63,7 +63,7 @@ class _Staging:
 class Importer:
     """Takes exports into one store."""
 
-    def __init__(  # noqa: PLR0913 - the adapters it joins
+    def __init__(
         self,
         *,
         database: Database,
