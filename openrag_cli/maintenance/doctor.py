@@ -20,12 +20,12 @@ from openrag_cli.index.table import Index
 from openrag_cli.inference.onnx_embedder import default_model_dir, load_manifest, verify_model
 from openrag_cli.ingest.report import Failure
 from openrag_cli.ingest.worker import is_dead
-from openrag_cli.maintenance.import_state import Imports
 from openrag_cli.maintenance.janitor import MAX_FRAGMENTS, Janitor
 from openrag_cli.maintenance.words import WordKeeper
 from openrag_cli.store.blobs import BlobStore
 from openrag_cli.store.catalog import Catalog
 from openrag_cli.store.database import RESTORE_ELSEWHERE, Database
+from openrag_cli.store.importing.imports import Imports
 from openrag_cli.store.task_queue import TaskQueue
 from openrag_cli.store.task_records import TaskRecords
 

@@ -14,10 +14,10 @@ from openrag_cli.index.table import Index
 from openrag_cli.inference.onnx_embedder import Embedder
 from openrag_cli.ingest.bulk_write import BulkWriter, KnownFile
 from openrag_cli.maintenance.export_reader import Export, ImportedFile
-from openrag_cli.maintenance.import_state import Imports, Staged
 from openrag_cli.maintenance.janitor import Janitor
 from openrag_cli.store.blobs import BlobStore
 from openrag_cli.store.database import Database
+from openrag_cli.store.importing.imports import Imports, Staged
 from openrag_cli.store.searching.word_counts import WordCount
 
 logger = logging.getLogger(__name__)
