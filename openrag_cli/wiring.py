@@ -249,6 +249,7 @@ class Components:
             tokenizer_path=embedder.tokenizer_path,
             max_tokens=embedder.max_tokens,
             keeps_hidden=self.settings.documents_hidden_text,
+            documents=(self.settings.store / "blobs").absolute(),
             limits=Limits(max_bytes=settings.max_file_bytes, max_markup_bytes=settings.max_markup_bytes),
         ) as pool:
             yield Worker(self.queue, self.ingester(embedder, pool, n_converters), batch=batch)

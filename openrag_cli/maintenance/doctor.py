@@ -3,6 +3,7 @@
 import asyncio
 import platform
 import shutil
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from openrag_cli.answering.llm import HttpChatModel
 from openrag_cli.config import settings as config
+from openrag_cli.documents.sandbox.walls import missing_walls
 from openrag_cli.domain import ALL_PARTITIONS, LIVE_STATES, File
 from openrag_cli.errors import OpenRAGError, StoreDamaged
 from openrag_cli.fsync import files_below
@@ -91,6 +93,7 @@ class Doctor:
         around = [
             ("settings", examine_settings),
             ("platform", _platform),
+            ("sandbox", _sandbox),
             ("command", _command),
             ("model", self._model),
             ("llm", self._llm),
@@ -331,6 +334,15 @@ def _platform(name: str) -> Iterator[Finding]:
         yield Finding(name, Status.FAILED, text, "use another machine, or let a virtual one see the host's processor")
     else:
         yield Finding(name, Status.OK, here)
+
+
+def _sandbox(name: str) -> Iterator[Finding]:
+    """What keeps a hostile document inside the process that reads it."""
+    missing = missing_walls()
+    for text in missing:
+        yield Finding(name, Status.WARNING if sys.platform == "linux" else Status.OK, text)
+    if not missing:
+        yield Finding(name, Status.OK, "documents are read without network, and without sight of other files")
 
 
 def _command(name: str) -> Iterator[Finding]:

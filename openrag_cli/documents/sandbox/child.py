@@ -28,6 +28,7 @@ from openrag_cli.documents.sandbox.protocol import (
     parse,
     write_all,
 )
+from openrag_cli.documents.sandbox.walls import raise_walls
 from openrag_cli.errors import IngestError, OpenRAGError
 
 CHARS_PER_PAGE = 3_000
@@ -41,6 +42,9 @@ def main() -> None:
     setup = _read_message(requests)
     if setup is None:
         return
+    raise_walls(
+        documents=Path(setup["documents"]), tokenizer=Path(setup["tokenizer"]), scratch=Path(setup["scratch"])
+    )
     _limit_resources(ChildLimits(**setup["child_limits"]))
     pending: queue.SimpleQueue[Message] = queue.SimpleQueue()
     threading.Thread(target=_receive, args=(requests, pending), daemon=True).start()

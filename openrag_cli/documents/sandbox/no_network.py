@@ -17,6 +17,7 @@ _PR_SET_NO_NEW_PRIVS, _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER = 38, 22, 2
 _ALLOW, _ERRNO, _KILL_PROCESS = 0x7FFF0000, 0x00050000, 0x80000000
 _LOAD, _JUMP_EQUAL, _JUMP_AT_LEAST, _RETURN = 0x20, 0x15, 0x35, 0x06
 _X32 = 0x40000000
+_IO_URING_SETUP = 425
 _FAMILIES = (2, 10)  # AF_INET, AF_INET6
 
 
@@ -29,8 +30,10 @@ def is_supported() -> bool:
     return sys.platform == "linux" and platform.machine() in _SOCKET
 
 
-def forbid_network(*, kill: bool = False) -> None:
+def forbid_network(*, kill: bool = False, is_total: bool = False) -> None:
     """Forbid this process and its children to open INET sockets: an error (EAFNOSUPPORT), or its end with `kill`.
+
+    With `is_total` no socket of any family, and no io_uring, which can open them unseen.
 
     Raises:
         OSError: the kernel refuses, or there are no such filters here.
@@ -39,7 +42,19 @@ def forbid_network(*, kill: bool = False) -> None:
         raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
     number, architecture = _SOCKET[platform.machine()]
     verdict = _KILL_PROCESS if kill else _ERRNO | errno.EAFNOSUPPORT
-    rows = [
+    rows = _rows_for_all(number, architecture, verdict) if is_total else _rows(number, architecture, verdict)
+    code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", op, jt, jf, k) for op, jt, jf, k in rows))
+    program = _Program(len(rows), ctypes.cast(code, ctypes.c_void_p))
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) or libc.prctl(
+        _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.byref(program)
+    ):
+        code_of_error = ctypes.get_errno()
+        raise OSError(code_of_error, os.strerror(code_of_error))
+
+
+def _rows(number: int, architecture: int, verdict: int) -> list[tuple[int, int, int, int]]:
+    return [
         (_LOAD, 0, 0, 4),  # the architecture
         (_JUMP_EQUAL, 0, 7, architecture),  # 32-bit calls have other numbers: all of them are refused
         (_LOAD, 0, 0, 0),  # the number of the system call
@@ -51,11 +66,16 @@ def forbid_network(*, kill: bool = False) -> None:
         (_RETURN, 0, 0, _ALLOW),
         (_RETURN, 0, 0, verdict),
     ]
-    code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", op, jt, jf, k) for op, jt, jf, k in rows))
-    program = _Program(len(rows), ctypes.cast(code, ctypes.c_void_p))
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) or libc.prctl(
-        _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.byref(program)
-    ):
-        code_of_error = ctypes.get_errno()
-        raise OSError(code_of_error, os.strerror(code_of_error))
+
+
+def _rows_for_all(number: int, architecture: int, verdict: int) -> list[tuple[int, int, int, int]]:
+    return [
+        (_LOAD, 0, 0, 4),
+        (_JUMP_EQUAL, 0, 5, architecture),
+        (_LOAD, 0, 0, 0),
+        (_JUMP_AT_LEAST, 3, 0, _X32),
+        (_JUMP_EQUAL, 2, 0, number),
+        (_JUMP_EQUAL, 1, 0, _IO_URING_SETUP),
+        (_RETURN, 0, 0, _ALLOW),
+        (_RETURN, 0, 0, verdict),
+    ]

@@ -10,9 +10,11 @@ import contextlib
 import json
 import os
 import selectors
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from concurrent.futures import CancelledError
@@ -52,9 +54,10 @@ class Deadline:
 class ConverterPool:
     """Up to `workers` converter children. `convert` may be called from several threads; each call has one child.
 
-    Children start when they are needed, end with the pool, and end by themselves when this process dies.
-    `tokenizer_path` and `max_tokens` are those of the embedding model, for the chunker. `keeps_hidden` is that of
-    `convert_file`.
+    Children start when they are needed, end with the pool, and end by themselves when this process dies. They read files
+    below `documents` (by default, of the folder of their first document) and nothing else of the user's, reach no
+    network, and write to a scratch folder alone: see `walls`. `tokenizer_path` and `max_tokens` are those of the
+    embedding model, for the chunker. `keeps_hidden` is that of `convert_file`.
     """
 
     def __init__(  # noqa: PLR0913 - what it hands to its children
@@ -67,7 +70,10 @@ class ConverterPool:
         deadline: Deadline | None = None,
         child_limits: ChildLimits | None = None,
         keeps_hidden: bool = False,
+        documents: Path | None = None,
     ) -> None:
+        self._documents = documents
+        self._scratch: Path | None = None
         self._keeps_hidden = keeps_hidden
         self._deadline = deadline or Deadline()
         self._setup: protocol.Message = {
@@ -95,10 +101,13 @@ class ConverterPool:
         with self._lock:
             self._closed = True
             idle, self._idle = self._idle, []
+            scratch, self._scratch = self._scratch, None
             for child in self._busy:
                 child.signal_end()  # its own thread waits for it
         for child in idle:
             child.kill()
+        if scratch is not None:
+            shutil.rmtree(scratch, ignore_errors=True)
 
     def convert(self, path: Path, filename: str) -> Converted:
         """Convert and chunk the file at `path`, which its owner calls `filename`.
@@ -119,7 +128,7 @@ class ConverterPool:
         raise AssertionError("the loop ends by returning or raising")
 
     def _convert(self, path: Path, filename: str) -> Converted:
-        child = self._take(filename)
+        child = self._take(filename, self._documents or path.parent)
         try:
             return child.convert(path, filename, self._deadline, keeps_hidden=self._keeps_hidden)
         finally:
@@ -129,17 +138,18 @@ class ConverterPool:
         if self._closed:
             raise CancelledError("the converters are closed")
 
-    def _take(self, filename: str) -> "_Child":
+    def _take(self, filename: str, documents: Path) -> "_Child":
         """Return a child that is alive and can take one more document, as busy."""
         with self._lock:
             self._check_open()
             while self._idle:
                 child = self._idle.pop()
-                if child.is_usable:
+                if child.is_usable and child.documents == documents:
                     break
                 child.kill()
             else:
-                child = _Child(self._setup)
+                self._scratch = self._scratch or Path(tempfile.mkdtemp(prefix="openrag-convert-"))
+                child = _Child(self._setup, documents, self._scratch)
             child.count(filename)
             self._busy.add(child)
             return child
@@ -165,7 +175,8 @@ class _ChildGone(Exception):
 class _Child:
     """One converter process, and how much of its life is spent."""
 
-    def __init__(self, setup: protocol.Message) -> None:
+    def __init__(self, setup: protocol.Message, documents: Path, scratch: Path) -> None:
+        self.documents = documents
         self._spent = 0.0
         self._is_between_documents = True
         self._is_large = self._has_begun = False
@@ -175,14 +186,15 @@ class _Child:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             cwd="/",
-            env=_environment(),
+            env=_environment() | {"TMPDIR": str(scratch)},
             start_new_session=True,
         )
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._stdin, self._stdout = self._process.stdin.fileno(), self._process.stdout.fileno()
         with contextlib.suppress(BrokenPipeError):
-            protocol.write_all(self._stdin, protocol.frame(setup))
+            walls = {"documents": str(documents), "scratch": str(scratch)}
+            protocol.write_all(self._stdin, protocol.frame(setup | walls))
 
     @property
     def is_usable(self) -> bool:
