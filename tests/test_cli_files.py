@@ -73,11 +73,33 @@ def test_one_bad_file_fails_alone(cli, handbook):
     (handbook / "broken.pdf").write_bytes(b"%PDF-1.7\nnot really")
     (handbook / "picture.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(64))
     report = cli("file", "add", handbook, "--json")
-    assert (report.code, report.json["added"], report.json["failed"]) == (3, 4, 2)
+    assert (report.code, report.json["added"], report.json["failed"]) == (3, 4, 1)
     for failure in report.json["failures"]:
         error = cli("task", "error", failure["task_id"], "--json").json
         assert error["message"] == failure["message"]
-    assert {failure["file_id"] for failure in report.json["failures"]} == {"broken.pdf", "picture.png"}
+    assert {failure["file_id"] for failure in report.json["failures"]} == {"broken.pdf"}
+    assert report.json["skipped"] == {"picture": 1}
+
+
+def test_kinds_without_a_reader_are_counted_in_a_folder_and_fail_where_they_are_named(cli, handbook):
+    for name in ("a.png", "b.png"):
+        (handbook / name).write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(64))
+    (handbook / "c.zip").write_bytes(b"PK\x05\x06" + bytes(18))
+    (handbook / "d.mp3").write_bytes(b"ID3" + bytes(64))
+    (handbook / "e.bin").write_bytes(bytes(range(256)))
+    said = cli("file", "add", handbook)
+    assert said.code == 0
+    assert "skipped: 2 pictures, 1 archive, 1 recording, 1 other file\n" in said.err
+    assert "failed" not in said.err
+    strict = cli("file", "add", handbook, "--strict")
+    assert strict.code == 3
+    assert "a.png: this is a PNG image" in strict.err
+    assert cli("file", "add", handbook / "a.png").code == 65
+    synced = cli("file", "sync", handbook, "-p", "synced")
+    assert (synced.code, "skipped: 2 pictures" in synced.err) == (0, True)
+    again = cli("file", "sync", handbook, "-p", "synced", "--json")
+    assert (again.code, again.json["failed"], sum(again.json["skipped"].values())) == (0, 0, 5)
+    assert cli("file", "sync", handbook, "-p", "synced", "--strict").code == 3
 
 
 @pytest.mark.parametrize(

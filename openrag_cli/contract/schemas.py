@@ -72,6 +72,7 @@ REPORT = _sometimes(
     _object(
         added=COUNT, replaced=COUNT, unchanged=COUNT, moved=COUNT, deleted=COUNT, failed=COUNT, chunks=COUNT,
         seconds=NUMBER, failures=_list(FAILURE), warnings=_list(FILE_WARNING),
+        skipped={"type": "object", "additionalProperties": COUNT},
     ),
     queued=COUNT, files=COUNT, gone=COUNT, refreshed=COUNT, dry_run=FLAG, plan=PLAN,
 )  # fmt: skip

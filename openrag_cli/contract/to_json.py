@@ -168,6 +168,7 @@ def report(value: Report) -> Json:
             "chunks": value.chunks,
             "seconds": value.seconds,
             "failures": [asdict(failure) for failure in value.failures],
+            "skipped": value.skipped_kinds(),
             "warnings": [
                 {"file_id": one.file_id, "path": one.path, "task_id": one.task_id, **asdict(warning)}
                 for one in value.warned

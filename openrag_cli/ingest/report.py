@@ -1,8 +1,21 @@
 """What a command did to many files: counts, failures and warnings."""
 
+import re
+from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from openrag_cli.domain import DocumentWarning
+from openrag_cli.errors import UnsupportedFormat
+
+_KINDS = (
+    ("picture", re.compile(r"image|icon")),
+    ("recording", re.compile(r"sound|video|audio")),
+    ("archive", re.compile(r"archive")),
+    ("program", re.compile(r"program")),
+    ("database", re.compile(r"database|Parquet")),
+    ("document of another kind", re.compile(r"document|PostScript|OpenDocument|old binary|OLE")),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +53,26 @@ class Report:
     seconds: float = 0.0
     failures: list[Failure] = field(default_factory=list)
     warned: list[WarnedFile] = field(default_factory=list)
+    skipped: list[Failure] = field(default_factory=list)
 
     @property
     def failed(self) -> int:
         """How many inputs failed."""
         return len(self.failures)
+
+    def skip_unread_kinds(self, named: Collection[str] = ()) -> None:
+        """Count files of kinds that no reader knows as skipped, not as failed, but for the paths in `named`."""
+        kept: list[Failure] = []
+        for one in self.failures:
+            is_unread = one.code == UnsupportedFormat.code and one.path not in named
+            (self.skipped if is_unread else kept).append(one)
+        self.failures = kept
+
+    def skipped_kinds(self) -> dict[str, int]:
+        """Return how many files of each kind were skipped, the most frequent kind first."""
+        return dict(Counter(kind_of(one.message) for one in self.skipped).most_common())
+
+
+def kind_of(message: str) -> str:
+    """Return the noun for a kind of file from the sentence that says it is not read."""
+    return next((noun for noun, words in _KINDS if words.search(message)), "other file")

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from openrag_cli.cli.commands.context import DEFAULT_PARTITION, Context, parse_metadata, read_stdin, reading_argument
-from openrag_cli.cli.commands.options import DryRunOption, MetadataOption, NullOption, PartitionOption
+from openrag_cli.cli.commands.options import DryRunOption, MetadataOption, NullOption, PartitionOption, StrictOption
 from openrag_cli.cli.exit_codes import ExitCode, failure_exit_code
 from openrag_cli.cli.output import Column
 from openrag_cli.contract import to_json as render
 from openrag_cli.domain import DocumentWarning, check_file_id, new_task_id
 from openrag_cli.errors import InvalidInput
 from openrag_cli.ingest.add_files import AddOptions, IfExists
-from openrag_cli.ingest.discovery import FileList, Source, collect, read_path_list
+from openrag_cli.ingest.discovery import FileList, Source, collect, read_path_list, readable
 from openrag_cli.ingest.report import Report
 
 if TYPE_CHECKING:
@@ -61,10 +61,12 @@ def add(
     null: NullOption = False,
     detach: DetachOption = False,
     dry_run: DryRunOption = False,
+    strict: StrictOption = False,
 ) -> int:
     """Index files: PDF, Office, HTML, e-mail, Markdown, text and code. Folders are walked; .gitignore is obeyed.
 
-    A file whose content is there already is skipped. One that fails is reported, and the rest goes on (exit 3).
+    A file whose content is there already is skipped. One that fails is reported, and the rest goes on (exit 3);
+    in folders, kinds without a reader are counted and skipped.
 
     Examples:
 
@@ -90,11 +92,17 @@ def add(
         intake = _renamed(intake, file_id)
         if dry_run:
             return _rehearse(context, intake, options)
-        return index(context, intake, options, is_detached=detach)
+        named = None if strict else {readable(path) for path in paths or []}
+        return index(context, intake, options, is_detached=detach, named=named)
 
 
-def index(context: Context, intake: FileList, options: AddOptions, *, is_detached: bool) -> int:
-    """Add what was found, with a progress bar, and report; the exit code tells failures and interruption."""
+def index(
+    context: Context, intake: FileList, options: AddOptions, *, is_detached: bool, named: set[str] | None = None
+) -> int:
+    """Add what was found, with a progress bar, and report; the exit code tells failures and interruption.
+
+    Of kinds that no reader knows, only the paths in `named` fail; without it all of them do.
+    """
     context.allow_creating()
     with context.stopping() as should_stop:
         with context.out.progress("indexing") as progress:
@@ -108,6 +116,8 @@ def index(context: Context, intake: FileList, options: AddOptions, *, is_detache
             )
         is_stopped = should_stop()
     report.failures[:0] = intake.failures
+    if named is not None:
+        report.skip_unread_kinds(named)
     n_queued = context.engine.count_live(options.batch)
     if context.out.is_json:
         context.out.json(render.report(report) | {"queued": n_queued})
@@ -147,8 +157,16 @@ def show_report(context: Context, report: Report, *, n_queued: int = 0) -> None:
     queued = f", queued {n_queued:,}" if n_queued else ""
     counts = render.files_and_chunks(done, report.chunks)
     out.note(f"indexed {counts} in {duration(report.seconds)}{queued}{skipped}")
+    show_skipped(context, report)
     show_warnings(context, report)
     show_failures(context, report)
+
+
+def show_skipped(context: Context, report: Report) -> None:
+    """Print how many files of which kinds were skipped, because no reader knows them."""
+    kinds = ", ".join(render.counted(n, noun) for noun, n in report.skipped_kinds().items())
+    if kinds:
+        context.out.note(f"skipped: {kinds}")
 
 
 def show_warnings(context: Context, report: Report) -> None:

@@ -35,6 +35,12 @@ MetadataOption = Annotated[
         "--metadata", "-m", metavar="KEY=VALUE", help="Metadata; a value that is JSON is kept as such. Repeatable."
     ),
 ]
+StrictOption = Annotated[
+    bool,
+    typer.Option(
+        "--strict", help="Count files of kinds without a reader as failed (exit 3). Default: they are skipped."
+    ),
+]
 YesOption = Annotated[
     bool, typer.Option("--yes", "-y", help="Do not ask. Default: ask, and refuse without a terminal.")
 ]

@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from openrag_cli.cli.commands.add import SHOWN_FAILURES, duration, show_warnings
+from openrag_cli.cli.commands.add import SHOWN_FAILURES, duration, show_skipped, show_warnings
 from openrag_cli.cli.commands.context import DEFAULT_PARTITION, Context
-from openrag_cli.cli.commands.options import DryRunOption, PartitionOption
+from openrag_cli.cli.commands.options import DryRunOption, PartitionOption, StrictOption
 from openrag_cli.cli.exit_codes import ExitCode
 from openrag_cli.cli.output import Column, Progress
 from openrag_cli.contract import to_json as render
@@ -68,6 +68,7 @@ def sync(
     lock_timeout: LockTimeoutOption = 0.0,
     quarantine_after: QuarantineOption = 3,
     refresh: RefreshOption = 0,
+    strict: StrictOption = False,
 ) -> int:
     """Make a partition follow a folder: add, replace, move, and with --delete remove files. Made for cron.
 
@@ -102,6 +103,8 @@ def sync(
     )
     with context.stopping() as is_interrupted:
         outcome, is_late = _run(context, options, is_interrupted, deadline)
+        if not strict:
+            outcome.report.skip_unread_kinds()
         if is_interrupted():
             _show(context, outcome, options, is_stopped=True)
             return ExitCode.INTERRUPTED
@@ -148,7 +151,7 @@ def _run(
 
 
 def _show(context: Context, outcome: SyncOutcome, options: SyncOptions, *, is_stopped: bool) -> None:
-    out, plan = context.out, outcome.plan
+    out = context.out
     n_queued = 0 if outcome.is_dry_run else context.engine.count_live(options.batch)
     if out.is_json:
         out.json(render.sync(outcome) | {"queued": n_queued})
@@ -156,8 +159,9 @@ def _show(context: Context, outcome: SyncOutcome, options: SyncOptions, *, is_st
     if outcome.is_dry_run:
         _show_plan(context, outcome)
     out.note(_summary(outcome, n_queued=n_queued, is_stopped=is_stopped))
+    show_skipped(context, outcome.report)
     show_warnings(context, outcome.report)
-    new = outcome.report.failures[: len(outcome.report.failures) - len(plan.failed)]
+    new = outcome.report.failures[: len(outcome.report.failures) - _n_earlier(outcome)]
     for failure in new[:SHOWN_FAILURES]:
         out.warn(f"{out.styled('failed:', '31')} {failure.path or failure.file_id}: {failure.message}")
     if len(new) > SHOWN_FAILURES:
@@ -179,6 +183,12 @@ def _show_plan(context: Context, outcome: SyncOutcome) -> None:
         )
 
 
+def _n_earlier(outcome: SyncOutcome) -> int:
+    """Return how many of the failures are of earlier runs; those of kinds without a reader may be skipped instead."""
+    earlier = set(outcome.plan.failed.values())
+    return sum(one.task_id in earlier for one in outcome.report.failures)
+
+
 def _summary(outcome: SyncOutcome, *, n_queued: int, is_stopped: bool) -> str:
     """Return the one line that tells all."""
     report, plan = outcome.report, outcome.plan
@@ -188,8 +198,8 @@ def _summary(outcome: SyncOutcome, *, n_queued: int, is_stopped: bool) -> str:
         "moved": report.moved,
         "deleted": report.deleted,
         "read again": outcome.n_refreshed,
-        "failed": len(report.failures) - len(plan.failed),
-        "failed earlier": len(plan.failed),
+        "failed": len(report.failures) - _n_earlier(outcome),
+        "failed earlier": _n_earlier(outcome),
         "gone but kept": len(plan.gone),
         "left for the next run": n_queued,
     }
