@@ -15,6 +15,7 @@
     │   └── TooManyDeletions    a sync would delete more than it may; nothing was changed
     ├── IngestError             one document could not be read; `reason` says why, stable
     ├── ConfigError             a setting is wrong
+    │   ├── LlmMisconfigured    the LLM refuses the key, or has no such model
     │   └── StoreMismatch       the store is newer than this program, or made by another model
     ├── StoreError              the store could not be read or written
     │   ├── StoreFull           no space left
@@ -23,7 +24,10 @@
     ├── UpstreamError           an LLM, embedder or server is not reachable
     │   ├── UpstreamDown        ... nobody listens there
     │   ├── UpstreamBusy        ... or it asks to come back later
-    │   └── UpstreamTimeout     ... or it did not answer in time
+    │   ├── UpstreamTimeout     ... or it did not answer in time
+    │   ├── NoAnswer            ... or what came holds no text, no call and no refusal
+    │   └── UpstreamRejected    ... or it refuses this very request
+    │       └── ContextTooLong  ... for it does not fit the model's window
     ├── NotAuthenticated, Forbidden
     ├── DeadlineReached         `--timeout` ran out
 
@@ -198,6 +202,16 @@ class ConfigError(OpenRAGError):
     code = "config_error"
 
 
+class LlmMisconfigured(ConfigError):
+    """The LLM refuses our key, or has no model of the name that is set; `is_missing`: it is not there (404)."""
+
+    code = "llm_misconfigured"
+
+    def __init__(self, message: str, *, hint: str | None = None, is_missing: bool = False) -> None:
+        super().__init__(message, hint=hint)
+        self.is_missing = is_missing
+
+
 class StoreMismatch(ConfigError):
     """The store was made by a newer openrag or by another embedding model."""
 
@@ -231,14 +245,25 @@ class StoreDamaged(StoreError):
 class UpstreamError(OpenRAGError):
     """An LLM, an embedder or a server could not be reached or answered nonsense.
 
-    `retry_after_s` is how long to wait at least before asking again; None where that would not help.
+    `retry_after_s` is how long to wait at least before asking again; None where that would not help. `retry_after` is
+    what the peer itself said of it (RFC 9110, 10.2.3), for those who ask us. `is_starting`: it loads, or has no room for now.
     """
 
     code = "upstream_error"
 
-    def __init__(self, message: str, *, hint: str | None = None, retry_after_s: float | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        retry_after_s: float | None = None,
+        retry_after: str | None = None,
+        is_starting: bool = False,
+    ) -> None:
         super().__init__(message, hint=hint)
         self.retry_after_s = retry_after_s
+        self.retry_after = retry_after
+        self.is_starting = is_starting
 
 
 class UpstreamDown(UpstreamError):
@@ -257,6 +282,47 @@ class UpstreamTimeout(UpstreamError):
     """A peer did not answer in time."""
 
     code = "upstream_timeout"
+
+
+class NoAnswer(UpstreamError):
+    """An LLM's answer has no text, no call and no refusal."""
+
+    code = "no_answer"
+
+
+class UpstreamRejected(UpstreamError):
+    """An LLM refuses this very request.
+
+    `param` names what of it, `upstream_code` is the LLM's own word for it, `reason` all that it wrote.
+    """
+
+    code = "llm_rejected"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        param: str | None = None,
+        upstream_code: str | None = None,
+        reason: str = "",
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.param = param
+        self.upstream_code = upstream_code
+        self.reason = reason
+
+
+class ContextTooLong(UpstreamRejected):
+    """A request does not fit the LLM's window, of `window` tokens where it says so."""
+
+    code = "context_length_exceeded"
+
+    def __init__(
+        self, message: str, *, hint: str | None = None, param: str | None = None, window: int | None = None
+    ) -> None:
+        super().__init__(message, hint=hint, param=param)
+        self.window = window
 
 
 class NotAuthenticated(OpenRAGError):

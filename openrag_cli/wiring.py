@@ -196,8 +196,9 @@ class Components:
     def chat(self) -> "Chat":
         """What answers. It belongs to the event loop that first uses it. Raises: ConfigError, for a wrong prompt."""
         from openrag_cli.answering.extractive import ExtractiveModel
-        from openrag_cli.answering.llm import HttpChatModel
-        from openrag_cli.answering.pipeline import Chat
+        from openrag_cli.answering.llm.client import HttpChatModel
+        from openrag_cli.answering.messages import Composer
+        from openrag_cli.answering.pipeline import Chat, Window
         from openrag_cli.answering.prompts import Prompts
 
         settings = self.settings
@@ -206,8 +207,8 @@ class Components:
             document_of=self.catalog.document,
             llm=HttpChatModel(settings) if settings.llm_base_url or settings.llm_model else None,
             extractive=ExtractiveModel(lambda: self.embedder),
-            prompts=Prompts.load(settings.prompts),
-            window=(settings.llm_context_tokens, settings.llm_max_tokens),
+            composer=Composer(Prompts.load(settings.prompts), settings.llm_profile),
+            window=Window(settings.llm_context_tokens, settings.llm_max_tokens),
         )
 
     async def end_chat(self) -> None:

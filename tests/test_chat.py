@@ -152,7 +152,7 @@ def test_small_talk_retrieves_nothing(quoting):
 
 
 def test_a_front_ends_own_task_retrieves_nothing_and_gets_an_empty_object(quoting):
-    retrieved, finished, _ = answer(quoting, "### Task:\nGenerate a title for: How often are keys rotated?")
+    retrieved, finished, _ = answer(quoting, "### Task:\nGenerate a title as JSON for: How often are keys rotated?")
     assert (retrieved.query, finished.text) == (None, "{}")
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openrag_cli.answering.citations import CitationFilter
+from openrag_cli.answering.citations import CitationFilter, without_marks
 
 PIECES = st.lists(
     st.sampled_from(
@@ -56,10 +56,81 @@ def test_how_the_stream_is_cut_changes_nothing(text, cuts):
 def test_every_mark_is_where_it_says_and_names_something(text, cuts):
     shown, checked = show(text, cuts)
     for mark in checked.marks:
-        assert shown[mark.start : mark.end] == f"[{mark.number}]"
+        assert re.fullmatch(r"\[[\d, ]+\]", shown[mark.start : mark.end])
+        assert str(mark.number) in shown[mark.start : mark.end]
         assert 1 <= mark.number <= 3
-    if "`" not in text and "(" not in text:
-        assert {int(digits) for digits in re.findall(r"\[(\d{1,3})\]", shown)} <= {1, 2, 3}
+
+
+UNTOUCHED = [
+    '{"ids": [41, 42], "best": [7]}',
+    '  {"a": [1]}',
+    "int a[9]; first = a[0];",
+    "x = [1, 2, 3]",
+    "xs.append(ys[7])",
+    r"The cube root is \sqrt[3]{8}, the fifth \sqrt[5]{32}.",
+    r"\[ a_{1} [9] \] and \( b [8] \) and $$ c [7] $$",
+    "| a[9] | [8] |\n|---|---|\n| 7 [9] | x |",
+    "[1, 2]",
+    "[9]: http://example.org",
+    "use [0-9] or [4-9]",
+    "K [1](http://x) and ![7](y.png)",
+    "`x[9]` and\n```\ny [8]\n```",
+]
+
+
+@pytest.mark.parametrize("text", UNTOUCHED)
+def test_what_is_no_citation_is_left_letter_by_letter(text):
+    for cuts in ([], list(range(len(text)))):
+        assert show(text, cuts)[0] == text
+
+
+@pytest.mark.parametrize(
+    ("text", "shown", "cited"),
+    [
+        ("D 【1】.", "D [1].", [1]),
+        ("D 【2†source】.", "D [2].", [2]),
+        ("C [Source 1] and [passage 2].", "C [1] and [2].", [1, 2]),
+        ("E [^1].", "E [1].", [1]),
+        ("F [1-3].", "F [1][2][3].", [1, 2, 3]),
+        ("I [ 2 ].", "I [2].", [2]),
+        ("days[1].", "days[1].", [1]),
+        ("「です」[1]。", "「です」[1]。", [1]),
+        ("| api | 90 days [1] |", "| api | 90 days [1] |", [1]),
+        ("[1] Every 90 days", "[1] Every 90 days", [1]),
+    ],
+)
+def test_the_forms_that_models_use_are_citations(text, shown, cited):
+    for cuts in ([], list(range(len(text)))):
+        found, checked = show(text, cuts)
+        assert (found, checked.cited) == (shown, cited)
+
+
+def test_where_nothing_was_retrieved_or_json_was_asked_for_nothing_is_a_mark():
+    for checked in (CitationFilter(0), CitationFilter(3, is_verbatim=True)):
+        assert checked.feed("See [1] and [9].") + checked.close() == "See [1] and [9]."
+        assert not checked.marks
+
+
+def test_marks_of_earlier_answers_are_left_out_and_code_is_not():
+    assert without_marks("Every 90 days [1][2]. `a[1]` x[0] [link](y)") == "Every 90 days. `a[1]` x[0] [link](y)"
+
+
+def test_an_answer_in_one_piece_is_read_in_linear_time():
+    def steps(n):
+        counted = 0
+
+        class Counting(CitationFilter):
+            def _step(self, held, at, shown, *, is_last):
+                nonlocal counted
+                counted += 1
+                return super()._step(held, at, shown, is_last=is_last)
+
+        checked = Counting(2)
+        checked.feed("Rotate the key [1] and tell [2]. " * n)
+        checked.close()
+        return counted
+
+    assert steps(2000) <= 2.1 * steps(1000)
 
 
 def test_a_quotation_keeps_its_own_brackets_and_gets_one_mark():

@@ -2,7 +2,16 @@
 
 import pytest
 
-from openrag_cli.answering.conversation import is_follow_up, is_small_talk, is_task_prompt, standalone
+from openrag_cli.answering.conversation import (
+    Message,
+    accepted_query,
+    asked_within,
+    is_follow_up,
+    is_small_talk,
+    is_task_prompt,
+    standalone,
+    task_answer,
+)
 from openrag_cli.answering.prompts import VARIABLES, Prompts
 from openrag_cli.answering.sentences import split
 from openrag_cli.errors import ConfigError
@@ -31,8 +40,8 @@ def test_a_question_is_not_small_talk(text):
 
 
 def test_what_a_front_end_asks_for_itself_is_known():
-    assert is_task_prompt("### Task:\nGenerate a title")
-    assert not is_task_prompt("What is a ### Task: prompt?")
+    assert _is_task("### Task:\nGenerate a title")
+    assert not _is_task("What is a ### Task: prompt?")
 
 
 def test_a_follow_up_takes_along_the_question_that_stands_alone():
@@ -92,3 +101,88 @@ def test_sentences_are_those_that_a_reader_sees():
         "Rotate every 90 days.", "Dr. Smith, e.g. in 2003, said so!", "Really?", "one item", "second", "a | 3.5 m |",
         "kms rotate", "Il vaut « cher. »", "Et voilà.你好。", "再见！",
     ]  # fmt: skip
+
+
+def _is_task(text: str, *earlier: Message) -> bool:
+    return is_task_prompt([*earlier, Message("user", text)])
+
+
+WRAPPED = """### Task:
+Answer the user from the context below, and cite it as [id].
+
+<context>
+<source id="1" name="menu.txt">Question: soup? The canteen serves soup.</source>
+</context>
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "asked"),
+    [
+        (f"{WRAPPED}\n<user_query>\nWhen does the ferry leave?\n</user_query>\n", "When does the ferry leave?"),
+        (f"{WRAPPED}\nWhen does the ferry leave?", "When does the ferry leave?"),
+        (f"{WRAPPED}\nUser Query: When does the ferry leave?", "When does the ferry leave?"),
+        (WRAPPED, None),
+        ("When does the ferry leave?", None),
+    ],
+)
+def test_the_question_is_found_in_what_a_front_end_has_wrapped(text, asked):
+    assert asked_within(text) == asked
+    assert asked is None or not _is_task(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Write a title of three to seven words for this conversation, without punctuation. Only the title.",
+        'Propose a title.\n### Output:\nJSON format: { "title": "..." }\n### Task: x'.replace(
+            "Propose", "### Task:\nPropose"
+        ),
+        "Generate 1-3 broad tags for the above chat history.",
+        "Suggest 3 follow-up questions the user might ask, based on the following conversation:\nuser: hi",
+        "Summarize our conversation in a short title",
+        "Come up with an emoji for this chat",
+    ],
+)
+def test_what_front_ends_ask_for_themselves_is_told_by_what_it_holds(text):
+    assert _is_task(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "What is the title of the chapter on conversation?",
+        "Which tags does the release process use?",
+        "Give me the summary of the incident of March",
+        "Who wrote the policy on chat messages?",
+        "How do I generate tags with git?",
+        "List the questions of the interview.",
+    ],
+)
+def test_a_question_about_documents_is_no_task(text):
+    assert not _is_task(text)
+
+
+def test_a_system_message_that_names_conversations_makes_a_task():
+    rules = Message("system", "You name conversations. Answer with a title of ten words at most.")
+    assert _is_task("user: When does the ferry leave?", rules)
+    assert task_answer([rules, Message("user", "user: When does the ferry leave?\nassistant: At 06:40")]) == (
+        "When does the ferry leave"
+    )
+
+
+@pytest.mark.parametrize(
+    ("written", "query"),
+    [
+        ("how often are API keys rotated", "how often are API keys rotated"),
+        ("Sure! Here is the rewritten query:\n\nhow often are API keys rotated", "how often are API keys rotated"),
+        ('Query: "how often are keys rotated?"', "how often are keys rotated?"),
+        ("<think>", None),
+        ("The user means the ferry.\nWhen does it leave?", None),
+        ("I cannot do that.", None),
+        ("keys " * 40, None),
+        ("", None),
+    ],
+)
+def test_a_rewriting_is_taken_only_when_it_is_one_question(written, query):
+    assert accepted_query(written, "and how often?", ["who rotates the API keys?"]) == query

@@ -8,9 +8,10 @@ from contextlib import aclosing
 import pytest
 from stub_llm import StubLlm, stub_llm, wait_until
 
-from openrag_cli.answering.llm import Delta, HttpChatModel, ModelRequest, complete
+from openrag_cli.answering.llm.client import HttpChatModel
+from openrag_cli.answering.llm.model import Delta, ModelRequest, complete
 from openrag_cli.config.settings import load
-from openrag_cli.errors import UpstreamBusy, UpstreamDown, UpstreamError, UpstreamTimeout
+from openrag_cli.errors import LlmMisconfigured, UpstreamBusy, UpstreamDown, UpstreamError, UpstreamTimeout
 
 ASK = ModelRequest([{"role": "user", "content": "hello"}], "hello", parameters={"temperature": 0.5})
 
@@ -99,7 +100,7 @@ def test_a_failure_that_may_pass_is_tried_again(stub):
     [
         ("failing", UpstreamError, 3, "500: boom"),
         ("busy", UpstreamBusy, 3, "429: slow down"),
-        ("refuses", UpstreamError, 1, "401: Incorrect key"),
+        ("refuses", LlmMisconfigured, 1, r"\(401\): Incorrect key"),
     ],
 )
 def test_a_failure_that_stays_is_told_with_its_reason(stub, name, error, n_tries, says):
@@ -141,6 +142,6 @@ def test_a_key_with_odd_characters_is_sent_as_it_is(stub):
 
 
 def test_the_key_is_in_no_error(stub):
-    with pytest.raises(UpstreamError) as caught:
+    with pytest.raises(LlmMisconfigured) as caught:
         run(model(stub.url, "refuses"))
     assert "secret-key" not in f"{caught.value} {caught.value.hint}"

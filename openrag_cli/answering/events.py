@@ -5,6 +5,7 @@ from typing import Any
 
 from openrag_cli.answering.citations import Mark
 from openrag_cli.domain import Passage
+from openrag_cli.errors import OpenRAGError
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +18,10 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Retrieved:
-    """First event: what was searched for (None: nothing was retrieved), and what the model is shown."""
+    """First event: what was searched for (None: nothing was retrieved), and what the model is shown.
+
+    It comes again when the model's window was smaller than thought, and fewer passages are shown.
+    """
 
     query: str | None
     passages: tuple[Passage, ...]
@@ -26,17 +30,21 @@ class Retrieved:
 
 @dataclass(frozen=True, slots=True)
 class TextDelta:
-    """A piece of the answer: text whose marks are checked, or tool calls, verbatim."""
+    """A piece of the answer: text whose marks are checked, a thought, a refusal, or pieces of tool calls."""
 
     text: str = ""
     tool_calls: tuple[dict[str, Any], ...] = ()
+    thought: str = ""
+    refusal: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
     """Last event. `citations` are the passages that the marks name (of a quoting model: the very sentences), by number.
 
-    `unknown` are numbers of marks that were taken out because they named nothing shown.
+    `unknown` are numbers of marks that were taken out because they named nothing shown. `attached` are passages that we
+    found to hold the answer's words where it names none itself. `warnings` are sentences about the answer: cut, stopped.
+    `error` is what broke the answer off, when something did: what came before it is here all the same.
     """
 
     text: str
@@ -48,6 +56,17 @@ class Finished:
     model: str
     first_s: float
     seconds: float
+    thought: str = ""
+    refusal: str = ""
+    attached: tuple[Passage, ...] = ()
+    warnings: tuple[str, ...] = ()
+    error: OpenRAGError | None = None
+
+
+def unsupported(finished: Finished) -> set[int]:
+    """Return the numbers of cited passages that no mark of the answer is borne out by."""
+    borne = {mark.number for mark in finished.marks if mark.is_supported}
+    return {mark.number for mark in finished.marks} - borne
 
 
 Event = Retrieved | TextDelta | Finished

@@ -9,12 +9,13 @@ import asyncio
 import math
 import re
 import unicodedata
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from openrag_cli.answering.llm import Delta, ModelRequest
+from openrag_cli.answering.llm.model import Delta, ModelRequest
 from openrag_cli.answering.sentences import split
+from openrag_cli.answering.tokens import estimate_tokens
 from openrag_cli.domain import Passage
 from openrag_cli.inference.onnx_embedder import Embedder
 
@@ -73,10 +74,34 @@ class ExtractiveModel:
     async def stream(self, ask: ModelRequest) -> AsyncGenerator[Delta, None]:
         """See `ChatModel.stream`: one delta for each sentence, with its quote."""
         chosen = await asyncio.to_thread(self.choose, ask.question, ask.passages)
+        stops = _stops(ask.parameters.get("stop"))
+        left = _limit(ask.parameters)
+        said = ""
         for n_before, sentence in enumerate(chosen):
-            quote = sentence.passage.narrowed(sentence.start, sentence.end)
-            yield Delta(text=f"{' ' if n_before else ''}{_flat(sentence.text)}", quotes=(quote,))
-        yield Delta(text="" if chosen else NOTHING, finish_reason="stop")
+            text = f"{' ' if n_before else ''}{_flat(sentence.text)}"
+            at = min((found for stop in stops if (found := text.find(stop)) >= 0), default=len(text))
+            left -= estimate_tokens(text[:at])
+            if left < 0:
+                yield Delta(finish_reason="length")
+                return
+            said += text[:at]
+            if text[:at].strip():
+                quote = sentence.passage.narrowed(sentence.start, sentence.end)
+                yield Delta(text=text[:at], quotes=(quote,))
+            if at < len(text):
+                break
+        yield Delta(text="" if said else NOTHING, finish_reason="stop")
+
+    def has_evidence(self, question: str, passages: Sequence[Passage]) -> bool:
+        """Whether a sentence of the passages says enough about the question to answer from."""
+        sentences = [sentence for passage in passages for sentence in _sentences(passage)][:MAX_CANDIDATES]
+        if not sentences:
+            return False
+        words = _shares(question, sentences)
+        if max(words) >= MIN_EVIDENCE:
+            return True
+        vectors = self._embedder().embed_passages([sentence.text for sentence in sentences])
+        return float((vectors @ self._embedder().embed_query(question)).max()) + max(words) >= MIN_EVIDENCE
 
     def choose(self, question: str, passages: Sequence[Passage]) -> list[Sentence]:
         """Return the sentences that answer, in reading order; none when nothing relevant is there."""
@@ -100,6 +125,16 @@ class ExtractiveModel:
             for at, sentence in enumerate(sentences)
         ]
         return sorted(_diverse(scored), key=lambda one: (one.passage.number, one.start))
+
+
+def _stops(given: object) -> list[str]:
+    stops = [given] if isinstance(given, str) else given if isinstance(given, list) else []
+    return [stop for stop in stops if isinstance(stop, str) and stop]
+
+
+def _limit(parameters: Mapping[str, Any]) -> int:
+    wanted = parameters.get("max_tokens", parameters.get("max_completion_tokens"))
+    return wanted if isinstance(wanted, int) else 1 << 30
 
 
 def _diverse(scored: Sequence[_Scored]) -> list[Sentence]:

@@ -6,6 +6,7 @@ each is widened to the paragraphs around it, as the space allows.
 
 from collections.abc import Callable, Sequence
 
+from openrag_cli.answering.tokens import estimate_tokens
 from openrag_cli.domain import Document, Hit, Passage
 
 GAP_CHARS = 800
@@ -34,12 +35,6 @@ def gather(hits: Sequence[Hit], document_of: DocumentOf, *, max_tokens: int) -> 
         passages.append(passage)
         n_left -= cost
     return passages
-
-
-def estimate_tokens(text: str) -> int:
-    """Return about how many tokens an LLM reads in `text`, rather too many than too few."""
-    n_ascii = sum(char.isascii() for char in text) if not text.isascii() else len(text)
-    return int(n_ascii / 3.5 + (len(text) - n_ascii) / 1.5) + 1
 
 
 def _groups(hits: Sequence[Hit]) -> list[list[Hit]]:

@@ -1,11 +1,6 @@
-"""From a conversation to an answer with checked citations: query, retrieval, prompt, model, marks.
-
-What is retrieved is quoted material, never instruction: it stands in the last user message between fences that no
-document can know in advance, and the rules about it stand in the system message alone.
-"""
+"""From a conversation to an answer with checked citations: query, retrieval, prompt, model, marks."""
 
 import asyncio
-import hashlib
 import logging
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
@@ -17,13 +12,25 @@ from openrag_cli import limits
 from openrag_cli.answering import conversation
 from openrag_cli.answering.citations import CitationFilter
 from openrag_cli.answering.conversation import Message
-from openrag_cli.answering.events import Event, Finished, Retrieved, TextDelta, Usage
+from openrag_cli.answering.events import Event, Finished, Retrieved, Usage
 from openrag_cli.answering.extractive import GREETING, ExtractiveModel
-from openrag_cli.answering.llm import ChatModel, Delta, HttpChatModel, ModelRequest, complete
-from openrag_cli.answering.passages import DocumentOf, estimate_tokens, gather
-from openrag_cli.answering.prompts import Prompts
+from openrag_cli.answering.llm.client import HttpChatModel
+from openrag_cli.answering.llm.model import ChatModel, Delta, ModelRequest, complete
+from openrag_cli.answering.messages import SMALL_PASSAGES, Composer
+from openrag_cli.answering.partial import PartialAnswer
+from openrag_cli.answering.passages import DocumentOf, gather
+from openrag_cli.answering.support import attached, checked_marks
+from openrag_cli.answering.tokens import estimate_tokens
+from openrag_cli.answering.words import language
 from openrag_cli.domain import Hit, Passage
-from openrag_cli.errors import InvalidInput, RevisionGone, StoreBusy, UpstreamError
+from openrag_cli.errors import (
+    ContextTooLong,
+    InvalidInput,
+    RevisionGone,
+    StoreBusy,
+    UpstreamError,
+    UpstreamRejected,
+)
 from openrag_cli.retrieval.request import SearchRequest
 
 logger = logging.getLogger(__name__)
@@ -34,20 +41,25 @@ TOP_K = 8
 QUOTE_TOKENS = 4000
 """How much the extractive answerer reads for an answer, in tokens."""
 
+TEMPERATURE = 0.1
+"""Asked of the LLM unless the caller says otherwise: answers from documents are no place for invention."""
+
 MAX_LOOKS = 20
 """Searches for one answer, at most: one is made again when a file was replaced before its text was read."""
 
+FLOOR_PASSAGES = 3
 MARGIN_TOKENS = 200
-MIN_PASSAGE_TOKENS = 256
+MIN_PASSAGE_TOKENS = 128
 QUERY_TOKENS = 200
+_LIMITS = ("max_tokens", "max_completion_tokens")
 
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
     """A conversation to be answered; the last message of role `user` is the question.
 
-    `search` says where to look and how; its text is not read. `model` names a model of the upstream. `parameters` go
-    to the upstream as they are.
+    `search` says where to look and how; its text is not read. `model` names a model of the upstream. `parameters` are
+    OpenAI's. `waits_when_busy`: whether a rate limit of the LLM is waited for; a server's clients wait themselves.
     """
 
     messages: Sequence[Message]
@@ -55,6 +67,7 @@ class ChatRequest:
     model: str | None = None
     is_extractive: bool = False
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    waits_when_busy: bool = True
 
     @property
     def question(self) -> str:
@@ -67,6 +80,14 @@ class ChatRequest:
         raise InvalidInput("there is no message of role 'user'")
 
 
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What the LLM reads and writes together, and the longest answer asked of it, in tokens."""
+
+    context_tokens: int
+    max_tokens: int
+
+
 class Chat:
     """Answers conversations on one store. Without `llm` every answer is extractive."""
 
@@ -77,15 +98,15 @@ class Chat:
         document_of: DocumentOf,
         llm: HttpChatModel | None,
         extractive: ExtractiveModel,
-        prompts: Prompts,
-        window: tuple[int, int],
+        composer: Composer,
+        window: Window,
     ) -> None:
         self._search = search
         self._document_of = document_of
         self._llm = llm
         self._extractive = extractive
-        self._prompts = prompts
-        self._context_tokens, self._max_tokens = window
+        self._composer = composer
+        self._window = window
 
     async def aclose(self) -> None:
         """Close the connections to the LLM."""
@@ -101,91 +122,159 @@ class Chat:
     async def answer(self, request: ChatRequest) -> AsyncGenerator[Event, None]:
         """Yield `Retrieved`, pieces, `Finished`; closing the iterator cancels what is under way.
 
+        An LLM that breaks off in the middle ends in a `Finished` with its `error`; one that says nothing is raised.
+
         Raises:
-            InvalidInput, PartitionNotFound and kin: the request. UpstreamError and kin: the model.
+            InvalidInput, PartitionNotFound and kin: the request. UpstreamError, ConfigError: the model.
         """
         began = time.monotonic()
         model = self.model(request)
+        if isinstance(model, HttpChatModel):
+            model.prepare()  # the connection opens while the documents are searched
+        else:
+            _check_kept(request.parameters)
         retrieved, ask = await self._prepare(request, model)
         yield retrieved
-        checked = CitationFilter(len(retrieved.passages))
-        answer: list[str] = []
-        quotes: list[Passage] = []
-        usage: Usage | None = None
-        finish_reason = "stop"
-        first_s = 0.0
+        answer = PartialAnswer(CitationFilter(len(retrieved.passages), "response_format" in request.parameters))
+        stream = self._stream(request, model, retrieved, ask)
+        async with aclosing(stream) as events:
+            try:
+                async for found in events:
+                    if isinstance(found, Retrieved):  # asked again with fewer passages
+                        retrieved = found
+                        answer.checked.n_passages = len(found.passages)
+                        yield found
+                        continue
+                    answer.first_s = answer.first_s or time.monotonic() - began
+                    if shown := answer.take(found):
+                        yield shown
+            except UpstreamError as exc:
+                if not answer.first_s:
+                    raise
+                answer.error = exc
+        if rest := answer.close():
+            yield rest
+        yield self._finished(answer, retrieved, ask, model, began)
+
+    async def _stream(
+        self, request: ChatRequest, model: ChatModel, retrieved: Retrieved, ask: ModelRequest
+    ) -> AsyncGenerator[Delta | Retrieved, None]:
+        """Yield the model's pieces; where the passages did not fit its window, once more with fewer, said first."""
         if model is self._extractive and retrieved.query is None:
-            # Titles, tags and the like are asked for as JSON: an empty object is one that says nothing.
-            stream = _say("{}" if conversation.is_task_prompt(ask.question) else GREETING)
+            is_task = conversation.is_task_prompt(request.messages)
+            yield Delta(conversation.task_answer(request.messages) if is_task else GREETING, finish_reason="stop")
+            return
+        try:
+            async with aclosing(model.stream(ask)) as deltas:
+                async for delta in deltas:
+                    yield delta
+        except ContextTooLong as exc:
+            if not retrieved.passages:
+                raise
+            window = exc.window or self._window.context_tokens // 2
         else:
-            stream = model.stream(ask)
-        async with aclosing(stream) as deltas:
+            return
+        logger.info("the LLM's window is %d tokens: asked again with fewer passages", window)
+        room = self._room(request, replace(self._window, context_tokens=window))
+        fewer = _fitting(retrieved.passages, min(room, _total(retrieved.passages) // 2))
+        retrieved = replace(retrieved, passages=fewer)
+        yield retrieved
+        messages, fence = self._messages(request, fewer, window)
+        async with aclosing(model.stream(replace(ask, messages=messages, passages=fewer, fence=fence))) as deltas:
             async for delta in deltas:
-                first_s = first_s or time.monotonic() - began
-                quotes += delta.quotes
-                usage = delta.usage or usage
-                finish_reason = delta.finish_reason or finish_reason
-                text = checked.quote(delta.text, delta.quotes[0].number) if delta.quotes else checked.feed(delta.text)
-                answer.append(text)
-                if text or delta.tool_calls:
-                    yield TextDelta(text, delta.tool_calls)
-        rest = checked.close()
-        if rest:
-            answer.append(rest)
-            yield TextDelta(rest)
+                yield delta
+
+    def _finished(
+        self, answer: PartialAnswer, retrieved: Retrieved, ask: ModelRequest, model: ChatModel, began: float
+    ) -> Finished:
+        checked, text = answer.checked, "".join(answer.texts)
+        marks = tuple(checked.marks)
+        ours: tuple[Passage, ...] = ()
+        if model is not self._extractive and not checked.is_verbatim:
+            marks = checked_marks(text, marks, retrieved.passages)
+            ours = attached(text, retrieved.passages) if not marks else ()
+        warnings = list(answer.notes)
         if checked.unknown:
-            logger.warning("the answer cited %s, which no passage has; the marks were taken out", checked.unknown)
-        text = "".join(answer)
-        yield Finished(
+            gone = ", ".join(f"[{number}]" for number in dict.fromkeys(checked.unknown))
+            warnings.append(f"marks that name no passage were taken out: {gone}")
+        if answer.finish_reason == "length" and not answer.notes:
+            wanted = _limit(ask.parameters, self._window.max_tokens)
+            warnings.append(f"the answer was cut at {wanted:,} tokens (OPENRAG_LLM_MAX_TOKENS, max_tokens)")
+        if answer.error:
+            warnings.append(f"the answer broke off: {answer.error.message}")
+        return Finished(
             text=text,
-            marks=tuple(checked.marks),
-            citations=tuple(_citations(checked.cited, retrieved.passages, quotes)),
+            marks=marks,
+            citations=tuple(_citations(checked.cited, retrieved.passages, answer.quotes)),
             unknown=tuple(checked.unknown),
-            finish_reason=finish_reason,
-            usage=usage or _estimate(ask, text),
+            finish_reason=answer.finish_reason,
+            usage=answer.usage or _estimate(ask, text),
             model=model.name,
-            first_s=round(first_s, 4),
+            first_s=round(answer.first_s, 4),
             seconds=round(time.monotonic() - began, 4),
+            thought="".join(answer.thoughts),
+            refusal="".join(answer.refusals),
+            attached=ours,
+            warnings=tuple(warnings),
+            error=answer.error,
         )
 
     # --- what is asked
 
     async def _prepare(self, request: ChatRequest, model: ChatModel) -> tuple[Retrieved, ModelRequest]:
         question = request.question
-        parameters = {"max_tokens": self._max_tokens, **request.parameters}
-        if conversation.is_task_prompt(question):
-            messages = [_wire(message) for message in request.messages]
-            return Retrieved(None, (), 0.0), ModelRequest(messages, question, parameters=parameters)
+        parameters: dict[str, Any] = {"temperature": TEMPERATURE, **request.parameters}
+        if not any(name in parameters for name in _LIMITS):
+            parameters["max_tokens"] = self._window.max_tokens
+        ask = ModelRequest([], question, parameters=parameters, waits_when_busy=request.waits_when_busy)
+        history = self._window.context_tokens // 3
+        if conversation.is_task_prompt(request.messages):
+            messages = [
+                {"role": message.role, "content": message.content, **message.extra} for message in request.messages
+            ]
+            return Retrieved(None, (), 0.0), replace(ask, messages=messages)
         if conversation.is_small_talk(question):
-            rules = self._prompts.render("small_talk")
-            return Retrieved(None, (), 0.0), ModelRequest(
-                _with_rules(rules, request.messages), question, parameters=parameters
-            )
+            rules = self._composer.prompts.render("small_talk")
+            messages = self._composer.with_rules(rules, request.messages, history_tokens=history)
+            return Retrieved(None, (), 0.0), replace(ask, messages=messages)
         began = time.monotonic()
-        query = await self._query(request, question, model)
-        room = self._room(request, parameters) if model is not self._extractive else QUOTE_TOKENS
+        query = await self._query(request, conversation.asked_within(question) or question, model)
+        window = await self._told_window(model)
+        room = self._room(request, window) if model is not self._extractive else QUOTE_TOKENS
         passages = await asyncio.to_thread(self._retrieve, replace(request.search, text=query), room)
+        if isinstance(model, HttpChatModel):
+            passages = await asyncio.to_thread(self._shown, query, passages)
         retrieved = Retrieved(query, tuple(passages), round(time.monotonic() - began, 4))
-        return retrieved, ModelRequest(self._messages(request, question, passages), query, passages, parameters)
+        messages, fence = self._messages(request, passages, window.context_tokens)
+        return retrieved, replace(ask, messages=messages, question=query, passages=passages, fence=fence)
+
+    async def _told_window(self, model: ChatModel) -> Window:
+        told = await model.window() if isinstance(model, HttpChatModel) else None
+        return replace(self._window, context_tokens=min(told, self._window.context_tokens)) if told else self._window
 
     async def _query(self, request: ChatRequest, question: str, model: ChatModel) -> str:
         """Return the question so that it stands alone: by the model when there is one and it seems needed, or by rules."""
-        at = _last_user(request.messages)
+        at = conversation.last_question(request.messages)
         earlier = [message for message in request.messages[:at] if message.role in {"user", "assistant"}]
         asked = [message.content for message in earlier if message.role == "user"]
         by_rules = conversation.standalone(question, asked)
         if model is self._extractive or not conversation.is_follow_up(question, asked):
             return by_rules
         history = "\n".join(f"{message.role}: {message.content[:1000]}" for message in earlier[-6:])
-        prompt = self._prompts.render("standalone", history=history, question=question)
-        ask = ModelRequest([{"role": "user", "content": prompt}], question, parameters={"max_tokens": QUERY_TOKENS})
+        prompt = self._composer.prompts.render("standalone", history=history, question=question)
+        parameters = {"max_tokens": QUERY_TOKENS, "temperature": TEMPERATURE}
+        ask = ModelRequest(
+            [{"role": "user", "content": prompt}],
+            question,
+            parameters=parameters,
+            waits_when_busy=request.waits_when_busy,
+        )
         try:
             written = await complete(model, ask)
         except UpstreamError as exc:
-            logger.warning("the question was not rewritten by the model: %s", exc.message)
+            logger.info("the question was not rewritten by the model: %s", exc.message)
             return by_rules
-        line = next((line.strip() for line in written.splitlines() if line.strip()), "")
-        return line[:1000] or by_rules
+        return conversation.accepted_query(written, question, [message.content for message in earlier]) or by_rules
 
     def _retrieve(self, request: SearchRequest, max_tokens: int) -> list[Passage]:
         """Return passages whose texts are all of one look: of files that are replaced meanwhile, the new versions."""
@@ -199,84 +288,66 @@ class Chat:
                 gone = exc
         raise StoreBusy("the files found are replaced faster than they can be read", hint="ask again") from gone
 
-    def _room(self, request: ChatRequest, parameters: Mapping[str, Any]) -> int:
+    def _shown(self, query: str, passages: list[Passage]) -> list[Passage]:
+        """Return what the LLM is shown of what was found: nothing that the extractive answerer would not answer from.
+
+        Its floor is one of words, so it holds only where question and passage are of one language.
+        """
+        spoken = language(query)
+        is_same = spoken is not None and any(
+            language(passage.text) == spoken for passage in passages[:FLOOR_PASSAGES]
+        )
+        if is_same and not self._extractive.has_evidence(query, passages[:FLOOR_PASSAGES]):
+            return []
+        return passages[:SMALL_PASSAGES] if self._composer.profile == "small" else passages
+
+    def _room(self, request: ChatRequest, window: Window) -> int:
         """Return how many tokens of passages fit beside everything else."""
-        wanted = parameters.get("max_tokens")
-        answer = wanted if isinstance(wanted, int) else self._max_tokens
-        said = sum(estimate_tokens(message.content) for message in request.messages)
-        rules = estimate_tokens(self._prompts.render("answer", fence="x" * 16))
-        return max(MIN_PASSAGE_TOKENS, self._context_tokens - answer - said - rules - MARGIN_TOKENS)
+        answer = min(_limit(request.parameters, window.max_tokens), window.context_tokens // 2)
+        at = conversation.last_question(request.messages)
+        asked = sum(estimate_tokens(message.content) for message in request.messages[at:])
+        before = sum(estimate_tokens(message.content) for message in request.messages[:at])
+        said = asked + min(before, window.context_tokens // 3)
+        tools = estimate_tokens(str(request.parameters.get("tools") or ""))
+        rules = self._composer.rules_tokens()
+        return max(MIN_PASSAGE_TOKENS, window.context_tokens - answer - said - tools - rules - MARGIN_TOKENS)
 
-    def _messages(self, request: ChatRequest, question: str, passages: Sequence[Passage]) -> list[dict[str, Any]]:
-        fence = _fence(question, passages)
-        if passages:
-            quoted = "\n\n".join(_quoted(passage, fence) for passage in passages)
-            content = self._prompts.render("question", passages=quoted, question=question)
-        else:
-            content = self._prompts.render("nothing", question=question)
-        at = _last_user(request.messages)
-        turns = list(_shortened(request.messages[:at], self._context_tokens // 3))
-        turns += [_with_text(request.messages[at], content), *request.messages[at + 1 :]]
-        return _with_rules(self._prompts.render("answer", fence=fence), turns)
+    def _messages(
+        self, request: ChatRequest, passages: Sequence[Passage], context_tokens: int
+    ) -> tuple[list[dict[str, Any]], str]:
+        return self._composer.with_passages(
+            request.messages, request.question, passages, history_tokens=context_tokens // 3
+        )
 
 
-async def _say(text: str) -> AsyncGenerator[Delta, None]:
-    yield Delta(text, finish_reason="stop")
+def _limit(parameters: Mapping[str, Any], default: int) -> int:
+    wanted = next((parameters[name] for name in _LIMITS if parameters.get(name) is not None), default)
+    return wanted if isinstance(wanted, int) else default
 
 
-def _last_user(messages: Sequence[Message]) -> int:
-    return max(at for at, message in enumerate(messages) if message.role == "user")
+def _check_kept(parameters: Mapping[str, Any]) -> None:
+    """Refuse what an answer without an LLM cannot keep. Raises: UpstreamRejected."""
+    form = parameters.get("response_format")
+    if isinstance(form, dict) and form.get("type") not in {None, "text"}:
+        raise UpstreamRejected("response_format: there is no LLM here that could keep it", param="response_format")
+    choice = parameters.get("tool_choice")
+    if choice == "required" or isinstance(choice, dict):
+        raise UpstreamRejected("tool_choice: there is no LLM here that could call a tool", param="tool_choice")
 
 
-def _wire(message: Message) -> dict[str, Any]:
-    """Return a message as OpenAI's API has it; what it carries beside its text (parts with images, calls) wins."""
-    return {"role": message.role, "content": message.content, **message.extra}
+def _total(passages: Sequence[Passage]) -> int:
+    return sum(estimate_tokens(passage.text) for passage in passages)
 
 
-def _with_rules(rules: str, messages: Sequence[Message]) -> list[dict[str, Any]]:
-    """Put our rules into one system message, before what the client's own system messages say."""
-    theirs = [message.content for message in messages if message.role in {"system", "developer"}]
-    turns = [_wire(message) for message in messages if message.role not in {"system", "developer"}]
-    return [{"role": "system", "content": "\n\n".join([rules, *theirs])}, *turns]
-
-
-def _with_text(message: Message, text: str) -> Message:
-    """Return a message with another text; its images stay."""
-    parts = message.extra.get("content")
-    if not isinstance(parts, list):
-        return replace(message, content=text)
-    others = [part for part in parts if part.get("type") != "text"]
-    return Message(message.role, text, {**message.extra, "content": [{"type": "text", "text": text}, *others]})
-
-
-def _shortened(messages: Sequence[Message], max_tokens: int) -> Sequence[Message]:
-    """Return the last messages that fit, and the system messages all."""
-    kept: list[Message] = []
-    for message in reversed(messages):
-        is_rule = message.role in {"system", "developer"}
-        max_tokens -= 0 if is_rule else estimate_tokens(message.content)
-        if is_rule or max_tokens > 0:
-            kept.insert(0, message)
-    return kept
-
-
-def _fence(question: str, passages: Sequence[Passage]) -> str:
-    """Return a word that stands in no passage, and that nobody who wrote one could know."""
-    digest = hashlib.sha256(question.encode("utf-8", "replace"))
+def _fitting(passages: Sequence[Passage], max_tokens: int) -> tuple[Passage, ...]:
+    """Return the first passages that fit; one at least, unless none was there."""
+    kept: list[Passage] = []
     for passage in passages:
-        digest.update(passage.text.encode("utf-8", "replace"))
-    while True:
-        fence = f"PASSAGE-{digest.hexdigest()[:12]}"
-        if not any(fence in "\n".join([*passage.head, passage.text, passage.file.file_id]) for passage in passages):
-            return fence
-        digest.update(b"again")
-
-
-def _quoted(passage: Passage, fence: str) -> str:
-    where = f"page {passage.page}" if passage.page else f"lines {passage.line_start} to {passage.line_end}"
-    source = " ".join(f"Source: {passage.file.file_id}, {where}".split())
-    text = "\n".join([*passage.head, passage.text])
-    return f"<<<{fence} [{passage.number}]\n{source}\n\n{text}\n{fence}>>>"
+        max_tokens -= estimate_tokens(passage.text)
+        if kept and max_tokens < 0:
+            break
+        kept.append(passage)
+    return tuple(kept)
 
 
 def _citations(cited: Sequence[int], passages: Sequence[Passage], quotes: Sequence[Passage]) -> list[Passage]:

@@ -11,6 +11,9 @@ from openrag_cli.errors import ConfigError
 VARIABLES: Mapping[str, frozenset[str]] = {
     "answer": frozenset({"fence"}),
     "question": frozenset({"passages", "question"}),
+    "passage": frozenset({"fence", "number", "source", "text"}),
+    "small_answer": frozenset({"fence"}),
+    "small_question": frozenset({"passages", "question"}),
     "nothing": frozenset({"question"}),
     "small_talk": frozenset(),
     "standalone": frozenset({"history", "question"}),

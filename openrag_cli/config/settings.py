@@ -79,7 +79,11 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("llm.connect_timeout_s", ("OPENRAG_LLM_CONNECT_TIMEOUT_S",), values.number(0.1, 600), 10.0,
             "seconds to wait for a connection to the LLM"),
     Setting("llm.read_timeout_s", ("OPENRAG_LLM_READ_TIMEOUT_S",), values.number(0.1, 3600), 120.0,
-            "seconds that the LLM may be silent"),
+            "seconds that the LLM may be silent within an answer; pings do not count"),
+    Setting("llm.first_token_timeout_s", ("OPENRAG_LLM_FIRST_TOKEN_TIMEOUT_S",), values.optional_number(0.1, 3600), None,
+            "seconds to wait for the first token of an answer; default: llm.read_timeout_s"),
+    Setting("llm.profile", ("OPENRAG_LLM_PROFILE",), values.choice("standard", "small"), "standard",
+            "prompts for the LLM: small shows a small model 3 passages, the best last, and an example"),
     Setting("llm.retries", ("OPENRAG_LLM_RETRIES",), values.integer(0, 10), 2,
             "times that a request to the LLM is sent again when nothing of an answer came"),
     Setting("llm.context_tokens", ("OPENRAG_LLM_CONTEXT_TOKENS",), values.integer(512, 10_000_000), 8192,
@@ -145,6 +149,8 @@ class Settings:
     llm_api_key: Secret | None
     llm_connect_timeout_s: float
     llm_read_timeout_s: float
+    llm_first_token_timeout_s: float | None
+    llm_profile: str
     llm_retries: int
     llm_context_tokens: int
     llm_max_tokens: int

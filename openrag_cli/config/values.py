@@ -170,6 +170,12 @@ def number(low: float, high: float) -> Callable[[Any], float]:
     return parse
 
 
+def optional_number(low: float, high: float) -> Callable[[Any], float | None]:
+    """Return a parser of numbers from `low` to `high`; nothing counts as none."""
+    parse = number(low, high)
+    return lambda value: None if value is None or value == "" else parse(value)
+
+
 def words(value: Any) -> tuple[str, ...]:
     """A list of texts, or one text with commas between them."""
     items = value.split(",") if isinstance(value, str) else value

@@ -90,6 +90,8 @@ SHAPES: dict[str, Schema] = {
     "answer": _object(
         question=TEXT, query=_maybe(TEXT), answer=TEXT, model=TEXT, finish_reason=TEXT, citations=_list(PASSAGE),
         sources=_list(_object(**PASSAGE["properties"], cited=FLAG)), unknown_marks=_list(COUNT),
+        unsupported_marks=_list(COUNT), attached=_list(PASSAGE), warnings=_list(TEXT), thought=TEXT, refusal=TEXT,
+        error=_maybe(_object(code=TEXT, message=TEXT)),
         usage=_object(prompt_tokens=COUNT, completion_tokens=COUNT),
         timings=_object(retrieval_s=NUMBER, first_s=NUMBER, total_s=NUMBER),
     ),

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from openrag_cli.answering.events import Finished, Retrieved
+from openrag_cli.answering.events import Finished, Retrieved, unsupported
 from openrag_cli.domain import Chunk, File, Hit, LogLine, Partition, Passage, Session, Task, Turn
 from openrag_cli.errors import OpenRAGError
 from openrag_cli.ingest.report import Report
@@ -220,6 +220,12 @@ def answer(question: str, retrieved: Retrieved, finished: Finished) -> Json:
             "citations": [passage(value) for value in finished.citations],
             "sources": [{**passage(value), "cited": value.number in cited} for value in retrieved.passages],
             "unknown_marks": list(finished.unknown),
+            "unsupported_marks": sorted(unsupported(finished)),
+            "attached": [passage(value) for value in finished.attached],
+            "warnings": list(finished.warnings),
+            "thought": finished.thought,
+            "refusal": finished.refusal,
+            "error": {"code": finished.error.code, "message": finished.error.message} if finished.error else None,
             "usage": {
                 "prompt_tokens": finished.usage.prompt_tokens,
                 "completion_tokens": finished.usage.completion_tokens,

@@ -10,7 +10,7 @@ from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 
-from openrag_cli.answering.llm import HttpChatModel
+from openrag_cli.answering.llm.client import HttpChatModel
 from openrag_cli.config import settings as config
 from openrag_cli.documents.sandbox.walls import missing_walls
 from openrag_cli.domain import ALL_PARTITIONS, LIVE_STATES, File

@@ -36,6 +36,8 @@ TABLE: dict[type[errors.OpenRAGError], int] = {
     errors.UpstreamDown: 503,
     errors.UpstreamBusy: 429,
     errors.UpstreamTimeout: 504,
+    errors.UpstreamRejected: 400,
+    errors.LlmMisconfigured: 502,
     errors.NotAuthenticated: 401,
     errors.Forbidden: 403,
     errors.DeadlineReached: 408,
@@ -71,12 +73,21 @@ def status_of(error: type[errors.OpenRAGError]) -> int:
     return next(TABLE[kind] for kind in error.__mro__ if kind in TABLE)
 
 
-def body(path: str, status: int, message: str, code: str) -> dict[str, Any]:
+def body(path: str, status: int, message: str, code: str, param: str | None = None) -> dict[str, Any]:
     """Return an error as JSON: OpenAI's shape under `/v1`, ours elsewhere."""
     if path.startswith("/v1/") or path == "/v1":
         kind = _OPENAI_TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
-        return {"error": {"message": message, "type": kind, "param": None, "code": code}}
+        return {"error": {"message": message, "type": kind, "param": param, "code": code}}
     return {"detail": message, "code": code}
+
+
+def body_of(path: str, error: errors.OpenRAGError) -> dict[str, Any]:
+    """Return one of our errors as JSON."""
+    status = status_of(type(error))
+    message = f"{error.message}; supported are {', '.join(extensions())}" if status == 415 else error.message
+    return body(
+        path, status, message, getattr(error, "upstream_code", None) or error.code, getattr(error, "param", None)
+    )
 
 
 def answer(path: str, status: int, message: str, code: str, headers: dict[str, str] | None = None) -> JSONResponse:
@@ -106,9 +117,9 @@ def install(app: FastAPI) -> None:
         status = status_of(type(exc))
         if status >= 500:
             logger.error("%s %s: %s", request.method, request.url.path, exc.message)
-        headers = {"Retry-After": "1"} if status in {423, 429, 503} else None
-        message = f"{exc.message}; supported are {', '.join(extensions())}" if status == 415 else exc.message
-        return answer(request.url.path, status, message, exc.code, headers)
+        told = getattr(exc, "retry_after", None)
+        headers = {"Retry-After": told or "1"} if told or status in {423, 429, 503} else None
+        return PlainJSON(body_of(request.url.path, exc), status, headers=headers)
 
     @app.exception_handler(HTTPException)
     def _http(request: Request, exc: HTTPException) -> JSONResponse:

@@ -1,5 +1,6 @@
 """OpenAI's requests as ours, and the events of an answer in OpenAI's shapes, whole or as a stream."""
 
+import math
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
@@ -8,12 +9,11 @@ from typing import Any
 from uuid import uuid4
 
 from openrag_cli.answering.conversation import Message
-from openrag_cli.answering.events import Event, Finished, Retrieved, TextDelta
+from openrag_cli.answering.events import Event, Finished, Retrieved, TextDelta, unsupported
 from openrag_cli.domain import Passage
 from openrag_cli.errors import InvalidInput, OpenRAGError
 from openrag_cli.server import openai_schemas as shapes
-from openrag_cli.server.error_handlers import body as error_body
-from openrag_cli.server.error_handlers import status_of
+from openrag_cli.server.error_handlers import body_of
 from openrag_cli.server.sse import DONE, event
 from openrag_cli.store.metadata import resolved
 
@@ -30,6 +30,18 @@ def to_messages(messages: Sequence[shapes.RequestMessage], *, can_see: bool) -> 
     if not messages:
         raise InvalidInput("messages: there is none")
     return [_to_message(message, can_see=can_see) for message in messages]
+
+
+def check_numbers(value: Any, where: str) -> None:
+    """Refuse numbers that JSON has no way to write. Raises: InvalidInput, naming the place."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise InvalidInput(f"{where}: a number must be finite")
+    if isinstance(value, dict):
+        for key, entry in value.items():
+            check_numbers(entry, f"{where}.{key}" if where else str(key))
+    elif isinstance(value, list):
+        for at, entry in enumerate(value):
+            check_numbers(entry, f"{where}.{at}")
 
 
 def _to_message(message: shapes.RequestMessage, *, can_see: bool) -> Message:
@@ -78,13 +90,17 @@ class OpenAIAnswer:
                 else:
                     _merge_calls(calls, found.tool_calls)
         assert finished is not None, "an answer ends with Finished"
+        if finished.error:
+            raise finished.error
         extra = self._extra(retrieved, finished)
         common: Json = {"id": self.id, "created": self.created, "model": self.model, "usage": _usage(finished)}
         if not self.is_chat:
             choice = shapes.TextChoice(text=finished.text, finish_reason=finished.finish_reason)
             return shapes.TextCompletion(choices=[choice], extra=extra, **common)
         message = shapes.AnswerMessage(
-            content=finished.text if finished.text or not calls else None,
+            content=finished.text if finished.text or not (calls or finished.refusal) else None,
+            refusal=finished.refusal or None,
+            reasoning_content=finished.thought or None,
             annotations=self._annotations(retrieved, finished),
             tool_calls=list(calls.values()) or None,
         )
@@ -112,7 +128,7 @@ class OpenAIAnswer:
             except OpenRAGError as exc:
                 if not has_begun:
                     raise
-                yield event(error_body("/v1/", status_of(type(exc)), exc.message, exc.code))
+                yield event(body_of("/v1/", exc))
             yield DONE
 
     def _chunks(self, retrieved: Retrieved, found: TextDelta | Finished) -> list[bytes]:
@@ -120,12 +136,18 @@ class OpenAIAnswer:
             delta: Json = {"content": found.text} if found.text else {}
             if found.tool_calls:
                 delta["tool_calls"] = list(found.tool_calls)
-            return [self._chunk(delta)]
+            if found.thought:
+                delta["reasoning_content"] = found.thought
+            if found.refusal:
+                delta["refusal"] = found.refusal
+            return [self._chunk(delta)] if delta.keys() & {"content", "tool_calls"} or self.is_chat else []
         chunks: list[bytes] = []
         annotations = [entry.model_dump() for entry in self._annotations(retrieved, found)]
         if annotations and self.is_chat:
             chunks.append(self._chunk({"annotations": annotations}))
         extra = self._extra(retrieved, found).model_dump()
+        if found.error:
+            return [*chunks, self._chunk({}, extra=extra), event(body_of("/v1/", found.error))]
         chunks.append(self._chunk({}, finish_reason=found.finish_reason, extra=extra))
         if self.tells_usage:
             chunks.append(event({**self._frame(), "choices": [], "usage": _usage(found).model_dump()}))
@@ -158,14 +180,21 @@ class OpenAIAnswer:
 
     def _extra(self, retrieved: Retrieved, finished: Finished) -> shapes.Extra:
         cited = {passage.number: passage for passage in finished.citations}
+        doubted = unsupported(finished)
         return shapes.Extra(
             sources=[
-                self._source(cited.get(passage.number, passage), is_cited=passage.number in cited)
+                self._source(
+                    cited.get(passage.number, passage),
+                    is_cited=passage.number in cited,
+                    is_attached=passage in finished.attached,
+                    is_supported=passage.number not in doubted,
+                )
                 for passage in retrieved.passages
-            ]
+            ],
+            warnings=list(finished.warnings),
         )
 
-    def _source(self, passage: Passage, *, is_cited: bool) -> shapes.Source:
+    def _source(self, passage: Passage, *, is_cited: bool, is_attached: bool, is_supported: bool) -> shapes.Source:
         return shapes.Source(
             n=passage.number,
             partition=passage.file.partition,
@@ -177,6 +206,8 @@ class OpenAIAnswer:
             chunk_url=self.link_of(passage.chunk_id),
             score=passage.score,
             cited=is_cited,
+            attached=is_attached,
+            supported=is_supported,
             content=passage.text,
         )
 
@@ -199,8 +230,8 @@ def _merge_calls(calls: dict[Any, Json], pieces: Sequence[Json]) -> None:
     """Put the pieces of tool calls together: those of one index are one call, whose arguments are joined."""
     for piece in pieces:
         new: Json = {"id": None, "type": "function", "function": {"name": "", "arguments": ""}}
-        known = calls.setdefault(piece.get("index", len(calls)), new)
+        known = calls.setdefault(piece["index"], new)
         known["id"] = piece.get("id") or known["id"]
-        function = piece.get("function") or {}
-        known["function"]["name"] += function.get("name") or ""
-        known["function"]["arguments"] += function.get("arguments") or ""
+        function = piece["function"]
+        known["function"]["name"] += function.get("name", "")
+        known["function"]["arguments"] += function.get("arguments", "")

@@ -99,12 +99,11 @@ class ChatBody(_Sampling):
     reasoning_effort: str | None = None
 
     def parameters(self) -> Json:
-        """Return what the LLM is to be given; `max_completion_tokens` is `max_tokens` by its newer name."""
-        names = ("tools", "tool_choice", "parallel_tool_calls", "response_format", "reasoning_effort")
-        own = {name: value for name in names if (value := getattr(self, name)) is not None}
-        if self.max_completion_tokens is not None:
-            own["max_tokens"] = self.max_completion_tokens
-        return super().parameters() | own
+        """Return what the LLM is to be given."""
+        names = (
+            "tools", "tool_choice", "parallel_tool_calls", "response_format", "reasoning_effort", "max_completion_tokens",
+        )  # fmt: skip
+        return super().parameters() | {name: value for name in names if (value := getattr(self, name)) is not None}
 
 
 class CompletionBody(_Sampling):
@@ -147,7 +146,11 @@ class Annotation(BaseModel):
 
 
 class Source(BaseModel):
-    """A passage that the LLM was shown; `cited` where the answer names it."""
+    """A passage that the LLM was shown; `cited` where the answer names it.
+
+    `attached`: the answer names none, and we found its words in this one. `supported`: false where it is cited by a
+    sentence that shares no word with it.
+    """
 
     n: int
     partition: str
@@ -159,6 +162,8 @@ class Source(BaseModel):
     chunk_url: str
     score: float
     cited: bool
+    attached: bool = False
+    supported: bool = True
     content: str
 
 
@@ -166,6 +171,7 @@ class Extra(BaseModel):
     """What is beyond OpenAI's API."""
 
     sources: list[Source]
+    warnings: list[str] = []
 
 
 class AnswerMessage(BaseModel):
@@ -174,6 +180,7 @@ class AnswerMessage(BaseModel):
     role: Literal["assistant"] = "assistant"
     content: str | None
     refusal: str | None = None
+    reasoning_content: str | None = None
     annotations: list[Annotation] = []
     tool_calls: list[Json] | None = None
 

@@ -189,11 +189,11 @@ def test_what_steers_the_llm_is_passed_on_and_the_rest_ignored(asking, stub):
         extra_body={"no_such_field": {"deep": [1]}},
     )
     sent = stub.last()
-    assert {key: sent[key] for key in ("temperature", "top_p", "seed", "stop", "max_tokens", "tools")} == {
-        "temperature": 0.2, "top_p": 0.9, "seed": 3, "stop": ["END"], "max_tokens": 77, "tools": tools,
+    assert {key: sent[key] for key in ("temperature", "top_p", "seed", "stop", "max_completion_tokens", "tools")} == {
+        "temperature": 0.2, "top_p": 0.9, "seed": 3, "stop": ["END"], "max_completion_tokens": 77, "tools": tools,
     }  # fmt: skip
     assert sent["response_format"] == {"type": "json_object"}
-    assert not {"no_such_field", "user", "max_completion_tokens"} & sent.keys()
+    assert not {"no_such_field", "user", "max_tokens"} & sent.keys()
 
 
 def test_content_may_be_parts_and_roles_may_be_all_of_openais(asking, stub):

@@ -1,10 +1,10 @@
 """What `ask` and `chat` share: following an answer, and showing where it comes from."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
-from openrag_cli.answering.events import Finished, Retrieved, TextDelta
+from openrag_cli.answering.events import Finished, Retrieved, TextDelta, unsupported
 from openrag_cli.cli.answer_view import AnswerView
 from openrag_cli.cli.output import BOLD, CYAN, DIM, Output
 from openrag_cli.contract import to_json as render
@@ -22,7 +22,10 @@ def new_view(out: Output) -> AnswerView:
 async def follow(
     engine: "Engine", request: "ChatRequest", view: AnswerView | None, said: list[str] | None = None
 ) -> tuple[Retrieved, Finished]:
-    """Show an answer as it comes, and return its first and last event; `said` collects its text, should it be cut off."""
+    """Show an answer as it comes, and return its first and last event; `said` collects its text, should it be cut off.
+
+    An answer that broke off is returned too, with its `error`.
+    """
     retrieved = Retrieved(None, (), 0.0)
     finished: Finished | None = None
     try:
@@ -32,9 +35,9 @@ async def follow(
                     retrieved = event
                 elif isinstance(event, TextDelta):
                     if view:
-                        view.feed(event.text)
+                        view.feed(event.text or event.refusal)
                     if said is not None:
-                        said.append(event.text)
+                        said.append(event.text or event.refusal)
                 else:
                     finished = event
     finally:
@@ -45,8 +48,20 @@ async def follow(
     return retrieved, finished
 
 
-def show_sources(out: Output, citations: Sequence[dict[str, Any]]) -> None:
-    """Print what the marks name, as many on a line as fit."""
+def show_end(out: Output, finished: Finished) -> None:
+    """Print what the answer names, or what we found for it, and tell what is to be known of it."""
+    doubted = unsupported(finished)
+    show_sources(out, [render.passage(passage) for passage in finished.citations], doubted)
+    if finished.attached:
+        out.note("the answer names no source; its words stand in:")
+        show_sources(out, [render.passage(passage) for passage in finished.attached])
+    for warning in finished.warnings:
+        if finished.error is None or finished.error.message not in warning:  # it is told as the error that it is
+            out.note(warning)
+
+
+def show_sources(out: Output, citations: Sequence[dict[str, Any]], doubted: Collection[int] = ()) -> None:
+    """Print what the marks name, as many on a line as fit; `doubted` are those that share no word with their sentence."""
     if not citations:
         return
     out.line()
@@ -54,7 +69,7 @@ def show_sources(out: Output, citations: Sequence[dict[str, Any]]) -> None:
     line = ""
     for entry in citations:
         where = f"{entry['partition']}/{render.place(entry)}" if is_mixed else render.place(entry)
-        label = f"[{entry['n']}] {where}"
+        label = f"[{entry['n']}] {where}" + (" (unsupported)" if entry["n"] in doubted else "")
         if line and len(line) + 3 + len(label) > out.width:
             out.line(out.styled(line, CYAN))
             line = ""

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from openrag_cli.cli.commands.answers import follow, new_view, show_passages, show_sources
+from openrag_cli.cli.commands.answers import follow, new_view, show_end, show_passages
 from openrag_cli.cli.commands.context import Context, read_stdin
 from openrag_cli.cli.commands.search import (
     AllChunksOption,
@@ -97,7 +97,9 @@ def ask(
     if context.out.is_json:
         context.out.json(render.answer(text, retrieved, finished))
     else:
-        show_sources(context.out, [render.passage(passage) for passage in finished.citations])
+        show_end(context.out, finished)
         if show_context:
             show_passages(context.out, [render.passage(passage) for passage in retrieved.passages])
+    if finished.error:
+        raise finished.error
     return ExitCode.NO if strict and not finished.citations else ExitCode.OK

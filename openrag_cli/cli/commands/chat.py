@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from openrag_cli.cli.commands.answers import follow, new_view, show_passages, show_sources
+from openrag_cli.cli.commands.answers import follow, new_view, show_end, show_passages
 from openrag_cli.cli.commands.ask import ModelOption, NoLlmOption, TopKOption
 from openrag_cli.cli.commands.context import Context
 from openrag_cli.cli.commands.line_editor import EditedLines, Lines, PipedLines
@@ -22,6 +22,8 @@ from openrag_cli.errors import InvalidInput, OpenRAGError, PartitionNotFound
 
 if TYPE_CHECKING:
     import asyncio
+
+    from openrag_cli.answering.events import Finished
 
 ContinueOption = Annotated[bool, typer.Option("--continue", "-c", help="Go on with the last session. Default: off.")]
 SessionOption = Annotated[
@@ -76,6 +78,12 @@ def chat(
     opened = sessions.open(chosen.name if chosen else session, partition)
     repl = Repl(context, opened, top_k=top_k, model=model, is_extractive=no_llm)
     return repl.run()
+
+
+def _kept(finished: "Finished") -> str:
+    """Return what the session keeps of an answer: its text, marked where it broke off, or why there is none."""
+    text = finished.text or finished.refusal
+    return f"{text} [broken off]" if finished.error else text
 
 
 class Repl:
@@ -198,13 +206,15 @@ class Repl:
             return
         self._passages = [render.passage(passage) for passage in retrieved.passages]
         self._citations = [render.passage(passage) for passage in finished.citations]
-        keep(finished.text, self._citations)
+        keep(_kept(finished), self._citations)
         self._unanswered = None
         if self._out.is_json:
             self._out.json_lines([render.answer(question, retrieved, finished)])
             self._out.flush()
         else:
-            show_sources(self._out, self._citations)
+            show_end(self._out, finished)
+        if finished.error:
+            raise finished.error
 
     # --- commands
 

@@ -16,7 +16,7 @@ from openrag_cli.errors import InvalidInput, NotFound, PartitionNotFound
 from openrag_cli.retrieval.request import SearchRequest
 from openrag_cli.server import openai_schemas as shapes
 from openrag_cli.server.guards.bodies import JsonRoute
-from openrag_cli.server.openai_answers import OpenAIAnswer, to_messages
+from openrag_cli.server.openai_answers import OpenAIAnswer, check_numbers, to_messages
 from openrag_cli.server.sse import PING_S, ClientLeft, PeekableStream, unless_gone, with_pings
 from openrag_cli.server.urls import engine_of, extract_link
 
@@ -133,6 +133,9 @@ def partition_of(model_id: str) -> str:
 async def _answer(
     request: Request, body: shapes.ChatBody | shapes.CompletionBody, messages: list[Message], answering: OpenAIAnswer
 ) -> Any:
+    check_numbers(body.parameters(), "")
+    for at, message in enumerate(messages):
+        check_numbers(message.extra, f"messages.{at}")
     if body.n not in {None, 1}:
         raise InvalidInput("n: one answer is made, not more")
     engine = engine_of(request)
@@ -143,7 +146,7 @@ async def _answer(
         except PartitionNotFound as exc:
             raise ModelNotFound(f"The model '{body.model}' does not exist") from exc
     search = SearchRequest("", partitions=(partition,), top_k=TOP_K)
-    chat = ChatRequest(messages, search=search, parameters=body.parameters())
+    chat = ChatRequest(messages, search=search, parameters=body.parameters(), waits_when_busy=False)
     _ = chat.question  # before anything is sent: a conversation without a question is a mistake of the caller
     answering.tells_usage = bool(body.stream_options and body.stream_options.include_usage)
     events = engine.answer(chat)

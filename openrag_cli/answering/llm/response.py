@@ -1,0 +1,195 @@
+"""What comes from an LLM: any legal shape of an answer, whole or as a stream, read as `Delta`s of one form.
+
+References: OpenAI API, "Create chat completion" and its streamed chunks; the shapes of other servers are read where
+they differ: text in parts, thoughts (`reasoning_content`, `reasoning`), calls without index, finish reasons of their own.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from openrag_cli.answering.events import Usage
+from openrag_cli.answering.llm.guards import FenceFilter, RepeatGuard
+from openrag_cli.answering.llm.model import Delta
+from openrag_cli.answering.llm.thoughts import ThoughtSplitter
+from openrag_cli.answering.llm.tool_calls import ToolCallReader
+from openrag_cli.answering.tokens import estimate_tokens
+from openrag_cli.errors import NoAnswer
+
+Json = dict[str, Any]
+
+_REASONS = {
+    "stop": "stop", "length": "length", "tool_calls": "tool_calls", "content_filter": "content_filter",
+    "function_call": "tool_calls", "tool_use": "tool_calls", "max_tokens": "length", "model_length": "length",
+    "max_output_tokens": "length", "safety": "content_filter", "recitation": "content_filter", "refusal": "content_filter",
+}  # fmt: skip
+_THOUGHTS = ("reasoning_content", "reasoning", "thinking")
+_OVER_LIMIT = 2
+"""An answer is stopped here when our estimate is so many times what was asked for: servers that count stop long before."""
+
+REPEATS = "stopped: it repeats itself"
+OVER = "stopped: it went on past max_tokens"
+
+
+@dataclass(slots=True)
+class AnswerReader:
+    """Reads the chunks of one answer; `read` and `close` return its pieces, the last with a finish reason.
+
+    `is_over` becomes true when the answer is stopped on our side: then nothing more is to be read.
+    """
+
+    max_tokens: int | None = None
+    fence: str | None = None
+    is_over: bool = False
+    has_ended: bool = False
+    _calls: ToolCallReader = field(default_factory=ToolCallReader)
+    _splitter: ThoughtSplitter = field(default_factory=ThoughtSplitter)
+    _repeats: RepeatGuard = field(default_factory=RepeatGuard)
+    _fences: FenceFilter | None = None
+    _half: str = ""
+    _reason: str | None = None
+    _n_thought: int = 0
+    _thoughts: list[str] = field(default_factory=list)
+    _n_text: int = 0
+    _has_text: bool = False
+    _has_refusal: bool = False
+
+    def __post_init__(self) -> None:
+        if self.fence:
+            self._fences = FenceFilter(self.fence)
+
+    def read(self, body: Json) -> Delta:
+        """Return what a chunk, or a whole answer, holds; what is missing or of another type counts as none."""
+        choices = body.get("choices")
+        choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
+        is_whole = isinstance(choice.get("message"), dict) and not isinstance(choice.get("delta"), dict)
+        part = choice.get("message" if is_whole else "delta")
+        part = part if isinstance(part, dict) else {}
+        text, in_parts = _content(part.get("content") if "content" in part else choice.get("text"))
+        refusal = part.get("refusal")
+        calls = self._calls.read(part.get("tool_calls"), is_whole=is_whole)
+        calls += self._calls.read_legacy(part.get("function_call"))
+        if reason := finish_reason(choice.get("finish_reason")):
+            self._reason, self.has_ended = reason, True
+        usage = body.get("usage")
+        return self._delta(
+            text,
+            thought=in_parts + "".join(value for name in _THOUGHTS if isinstance(value := part.get(name), str)),
+            refusal=refusal if isinstance(refusal, str) else "",
+            calls=calls,
+            usage=_usage(usage) if isinstance(usage, dict) else None,
+        )
+
+    def _delta(self, text: str, *, thought: str, refusal: str, calls: tuple[Json, ...], usage: Usage | None) -> Delta:
+        text, self._half = _joined(self._half + text)
+        in_tags, text = self._splitter.feed(text)
+        if in_tags:
+            self._thoughts.append(in_tags)
+        if self._fences:
+            text = self._fences.feed(text)
+        note = self._watch(text, thought + in_tags)
+        self._has_text |= bool(text.strip())
+        self._has_refusal |= bool(refusal.strip())
+        return Delta(
+            text=text,
+            thought=whole_text(thought + in_tags),
+            refusal=whole_text(refusal),
+            tool_calls=calls,
+            usage=usage,
+            note=note,
+        )
+
+    def _watch(self, text: str, thought: str) -> str:
+        """Return why the answer is stopped here, if it is."""
+        self._n_thought += estimate_tokens(thought) - 1 if thought else 0
+        self._n_text += estimate_tokens(text) - 1 if text else 0
+        if self._repeats.feed(text or thought):
+            self.is_over, self._reason = True, "length"
+            return REPEATS
+        if self.max_tokens and self._n_text + self._n_thought > _OVER_LIMIT * self.max_tokens + 100:
+            self.is_over, self._reason = True, "length"
+            return OVER
+        return ""
+
+    def close(self) -> Delta:
+        """Return the last piece: what was held back, and the finish reason.
+
+        Raises:
+            NoAnswer: nothing came that is an answer: no text, no call, no refusal.
+        """
+        thought, text = self._splitter.close()
+        text = whole_text(self._half) + text
+        self._half = ""
+        if self._fences:
+            text = self._fences.feed(text) + self._fences.close()
+        self._has_text |= bool(text.strip())
+        reason = self._reason or "stop"
+        if reason == "stop" and not (self._has_text or self._has_refusal or self._calls.n_calls):
+            text = "".join(self._thoughts) + thought  # a thought that was never closed: all that the model had to say
+            self._has_text = bool(text.strip())
+        if self._calls.n_calls and reason == "stop":
+            reason = "tool_calls"
+        if not (self._has_text or self._has_refusal or self._calls.n_calls):
+            raise NoAnswer(_why_nothing(reason, self._n_thought + len(thought) // 4))
+        return Delta(text=text, thought=thought, finish_reason=reason)
+
+    def rest(self) -> Delta:
+        """Return what was held back of an answer that broke off."""
+        thought, text = self._splitter.close()
+        text = whole_text(self._half) + text
+        self._half = ""
+        if self._fences:
+            text = self._fences.feed(text) + self._fences.close()
+        return Delta(text=text, thought=thought)
+
+
+def _why_nothing(reason: str, n_thought: int) -> str:
+    spent = f"; it spent about {n_thought} tokens thinking" if n_thought else ""
+    return f"gave no answer (finish_reason {reason}{spent})"
+
+
+def finish_reason(given: Any) -> str | None:
+    """Return one of OpenAI's reasons for whatever a server calls it; None where the answer goes on."""
+    if given is None or given == "":
+        return None
+    return _REASONS.get(str(given).lower(), "stop") if isinstance(given, str) else "stop"
+
+
+def _content(content: Any) -> tuple[str, str]:
+    """Return (text, thoughts) of a content that is a text or a list of parts."""
+    if isinstance(content, str):
+        return content, ""
+    if not isinstance(content, list):
+        return "", ""
+    texts: list[str] = []
+    thoughts: list[str] = []
+    for part in content:
+        if isinstance(part, str):
+            texts.append(part)
+        elif isinstance(part, dict):
+            kind = str(part.get("type", "text"))
+            said = part.get("text") or part.get("thinking") or part.get("content")
+            into = thoughts if kind in {"thinking", "reasoning"} else texts
+            into.append(said if isinstance(said, str) else "".join(_content(said)))
+    return "".join(texts), "".join(thoughts)
+
+
+def _joined(text: str) -> tuple[str, str]:
+    """Return a text whose halves of pairs are joined, and a half at its end whose other one may still come."""
+    if text.isascii():
+        return text, ""
+    half = text[-1] if "\ud800" <= text[-1:] <= "\udbff" else ""
+    return whole_text(text[: len(text) - len(half)]), half
+
+
+def whole_text(text: str) -> str:
+    """Return a text as valid Unicode: halves of a pair joined, a lone one as U+FFFD."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
+def _usage(body: Json) -> Usage:
+    counts = (body.get("prompt_tokens"), body.get("completion_tokens"))
+    return Usage(*(count if isinstance(count, int) and count >= 0 else 0 for count in counts))
