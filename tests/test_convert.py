@@ -117,7 +117,7 @@ def test_what_has_no_reader_is_refused_with_what_it_is(
         ("a.docx", make_docx(docx_paragraph("x"))[:-60], "corrupt", "the DOCX is damaged"),
         ("a.xlsx", OLE + "EncryptedPackage\0".encode("utf-16-le"), "encrypted", "needs a password"),
         ("a.docx", OLE + "EncryptedPackage\0".encode("utf-16-le"), "encrypted", "the DOCX needs a password"),
-        ("a.pptx", make_pptx([("", "")]), "no_text", "no text on its 1 slides"),
+        ("a.pptx", make_pptx([("", "")]), "no_text", "no text on its slide, and no picture"),
         ("a.docx", make_docx("<w:p/>"), "no_text", "no text"),
     ],
 )

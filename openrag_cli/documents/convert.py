@@ -15,11 +15,12 @@ from openrag_cli.documents.notes import bounded
 from openrag_cli.documents.readers.base import Limits, Source
 from openrag_cli.documents.readers.epub import read_epub
 from openrag_cli.documents.readers.mail import read_mail
-from openrag_cli.documents.readers.markup import read_feed, read_html, read_msg, read_pptx
+from openrag_cli.documents.readers.markup import read_feed, read_html, read_msg
 from openrag_cli.documents.readers.notebook import read_notebook
 from openrag_cli.documents.readers.odt import read_odt
 from openrag_cli.documents.readers.pdf import read_pdf
 from openrag_cli.documents.readers.plain import read_calendar, read_json, read_text
+from openrag_cli.documents.readers.slides.document import read_pptx
 from openrag_cli.documents.readers.word.document import read_docx
 from openrag_cli.documents.readers.workbooks.ods import read_ods
 from openrag_cli.documents.readers.workbooks.xls import read_xls

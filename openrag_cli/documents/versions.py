@@ -30,7 +30,7 @@ READER_VERSIONS: Mapping[str, int] = {
     "ods": 1,
     "odt": 2,
     "pdf": 2,
-    "pptx": 1,
+    "pptx": 2,
     "xls": 2,
     "xlsx": 2,
 }

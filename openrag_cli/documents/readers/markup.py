@@ -1,4 +1,4 @@
-"""Formats that markitdown turns into Markdown: DOCX, PPTX, HTML, EPUB, MSG, RSS and Atom.
+"""Formats that markitdown turns into Markdown: DOCX, HTML, EPUB, MSG, RSS and Atom.
 
 Its converters are called one by one: `MarkItDown()` itself loads an ONNX model to guess types, and `convert` fetches
 URLs. What it is given is ours: decoded to UTF-8 by our rules, archives checked against the limits.
@@ -10,11 +10,9 @@ import warnings
 from typing import Any
 
 from openrag_cli.documents.encoding import NotText, decode_text
-from openrag_cli.documents.media_types import HTML, MSG, PPTX, RSS, XML
-from openrag_cli.documents.readers.archive import checked_archive
+from openrag_cli.documents.media_types import HTML, MSG, RSS, XML
 from openrag_cli.documents.readers.base import Source, cut, parser_errors, read_bytes
 from openrag_cli.documents.readers.html import page_markdown
-from openrag_cli.documents.readers.pdf import join_pages
 from openrag_cli.documents.readers.plain import read_text
 from openrag_cli.domain import Document, DocumentWarning
 from openrag_cli.errors import IngestError, UnsupportedFormat
@@ -28,42 +26,6 @@ _VERBATIM = {"escape_underscores": False, "escape_asterisks": False}
 _TRAILING_SPACE = re.compile(r"[ \t]+\n")
 _BLANK_LINES = re.compile(r"\n{3,}")
 _XML_DECLARATION = re.compile(r"\A\s*<\?xml[^>]*\?>")
-_SLIDE = re.compile(r"^<!-- Slide number: (\d+) -->\n?", re.MULTILINE)
-
-
-def read_pptx(source: Source) -> Document:
-    """Read a presentation; each slide is a page, with its notes."""
-    checked_archive(source, "PPTX")
-    markdown = _converted("PptxConverter", _stream(source), "PPTX")
-    slides = [_tidied(slide).strip() for slide in _slides(markdown)]
-    if not any(slides):
-        raise IngestError(
-            f"no text on its {len(slides)} slides: they seem to be pictures",
-            reason="no_text",
-            hint="export it as PDF, run OCR, for example with ocrmypdf, and add that",
-        )
-    text, pages = join_pages(slides)
-    if len(text) > source.limits.max_chars:
-        raise IngestError(
-            f"its slides hold {len(text):,} characters; at most {source.limits.max_chars:,} are read",
-            reason="too_large",
-            hint="split it and add the parts",
-        )
-    return Document(text, pages=pages, media_type=PPTX, has_headings=True)
-
-
-def _slides(markdown: str) -> list[str]:
-    """Split at markitdown's slide comments; one that is out of turn was written by the author and stays text."""
-    slides: list[str] = []
-    start = 0
-    for match in _SLIDE.finditer(markdown):
-        if int(match[1]) != len(slides) + 1:
-            continue
-        if slides:
-            slides[-1] = markdown[start : match.start()]
-        start = match.end()
-        slides.append(markdown[start:])
-    return slides or [markdown]
 
 
 def read_msg(source: Source) -> Document:

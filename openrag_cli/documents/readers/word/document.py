@@ -8,6 +8,7 @@ from typing import Any
 from openrag_cli.documents.inline import joined_blocks
 from openrag_cli.documents.media_types import DOCX
 from openrag_cli.documents.readers.base import Source, cut, parser_errors
+from openrag_cli.documents.readers.drawings import chart_blocks, core_properties, diagram_blocks
 from openrag_cli.documents.readers.html import fragment_markdown
 from openrag_cli.documents.readers.package import (
     DAMAGE,
@@ -16,15 +17,13 @@ from openrag_cli.documents.readers.package import (
     child_of,
     local,
     open_package,
-    plain_text,
 )
 from openrag_cli.documents.readers.plain import decoded_text
 from openrag_cli.documents.readers.word.numbers import Numbers, roman
 from openrag_cli.documents.readers.word.styles import Styles
 from openrag_cli.documents.readers.word.tables import write_table
 from openrag_cli.documents.readers.word.walker import Context, Walker
-from openrag_cli.documents.tables import Cell, build_table
-from openrag_cli.domain import Document, Metadata
+from openrag_cli.domain import Document
 from openrag_cli.errors import IngestError, OpenRAGError
 
 __all__ = ["read_docx", "write_table"]
@@ -42,7 +41,7 @@ def read_docx(source: Source) -> Document:
     """
     with open_package(source, "DOCX") as package, parser_errors("DOCX"):
         text = joined_blocks(_blocks(source, package))
-        metadata = _core_properties(package)
+        metadata = core_properties(package)
     markdown, warnings = cut(text.strip("\n"), source.limits.max_chars)
     return Document(markdown, media_type=DOCX, has_headings=True, warnings=warnings, metadata=metadata)
 
@@ -130,7 +129,7 @@ class _PartWriter:
         else:
             root = walker.context.package.xml(target)
             if root is not None:
-                blocks = _chart(root) if name == "chart" else _diagram(root)
+                blocks = chart_blocks(root) if name == "chart" else diagram_blocks(root)
                 walker.after += [" ".join(blocks)] if walker.in_cell else blocks
 
     def _other_document(self, walker: Walker, target: str) -> list[str]:
@@ -150,56 +149,3 @@ class _PartWriter:
             return []
         source.notes.leave_out(f"embedded {extension.upper() or 'document'}")
         return []
-
-
-def _chart(root: Any) -> list[str]:
-    """Return the title of a chart and the table of its series."""
-    title = next((plain_text(element) for element in root.iter() if local(element) == "title"), "")
-    names, columns = [], []
-    categories: dict[str, str] = {}
-    for series in root.iter():
-        if local(series) != "ser":
-            continue
-        name = child_of(series, "tx")
-        names.append(" ".join(_points(name).values()) or (plain_text(name) if name is not None else ""))
-        for kind in ("cat", "xVal"):
-            categories = _points(child_of(series, kind)) or categories
-        columns.append(_points(child_of(series, "val")) or _points(child_of(series, "yVal")))
-    places = list(dict.fromkeys(place for points in [categories, *columns] for place in points))
-    head = [Cell("", is_head=True), *(Cell(name, is_head=True) for name in names)]
-    rows = [
-        [Cell(categories.get(place, "")), *(Cell(points.get(place, "")) for points in columns)] for place in places
-    ]
-    return [block for block in (build_table([head, *rows], caption=title).markdown(),) if block]
-
-
-def _points(element: Any) -> dict[str, str]:
-    """Return the cached points of a series by their place."""
-    points = {}
-    for point in element.iter() if element is not None else ():
-        if local(point) == "pt":
-            value = child_of(point, "v")
-            points[attribute(point, "idx")] = plain_text(value) if value is not None else ""
-    return points
-
-
-def _diagram(root: Any) -> list[str]:
-    """Return the texts of a SmartArt diagram as items of a list."""
-    items = []
-    for point in root.iter():
-        if local(point) == "pt" and child_of(point, "t") is not None:
-            text = " ".join(plain_text(part) for part in child_of(point, "t") if local(part) == "p").strip()
-            items += [f"- {text}"] if text else []
-    return items
-
-
-def _core_properties(package: Package) -> Metadata:
-    """Return what the document says of itself: title, author, date, keywords."""
-    root = package.xml("docProps/core.xml")
-    known = {"title": "title", "creator": "author", "created": "date", "keywords": "keywords", "subject": "subject"}
-    found: Metadata = {}
-    for element in root if root is not None else ():
-        key, value = known.get(local(element)), plain_text(element)
-        if key and value:
-            found[key] = value
-    return found
