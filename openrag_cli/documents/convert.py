@@ -18,7 +18,7 @@ from openrag_cli.documents.readers.mail import read_mail
 from openrag_cli.documents.readers.markup import read_feed, read_html, read_msg
 from openrag_cli.documents.readers.notebook import read_notebook
 from openrag_cli.documents.readers.odt import read_odt
-from openrag_cli.documents.readers.pdf import read_pdf
+from openrag_cli.documents.readers.pdf_pages.document import read_pdf
 from openrag_cli.documents.readers.plain import read_calendar, read_json, read_text
 from openrag_cli.documents.readers.slides.document import read_pptx
 from openrag_cli.documents.readers.word.document import read_docx

@@ -1,4 +1,4 @@
 """What a page of a PDF holds beyond its letters: hidden text, columns, forms and comments, running heads, glyph codes.
 
-May import: the readers' base and domain. Begin with `page.py`; `readers/pdf.py` puts the parts together.
+May import: the readers' base and domain. Begin with `page.py`: `document.py` puts the parts together.
 """

@@ -8,7 +8,7 @@ from openrag_cli.documents.media_types import PPTX
 from openrag_cli.documents.readers.base import Source, parser_errors
 from openrag_cli.documents.readers.drawings import chart_blocks, core_properties, diagram_blocks
 from openrag_cli.documents.readers.package import Package, attribute, child_of, local, number_of, open_package
-from openrag_cli.documents.readers.pdf import join_pages
+from openrag_cli.documents.readers.pdf_pages.document import join_pages
 from openrag_cli.documents.readers.slides.order import Box, reading_order
 from openrag_cli.documents.tables import Cell, build_table
 from openrag_cli.domain import Document
