@@ -1,6 +1,7 @@
 """What a reader is given and what it answers: limits, a source, notes, and the border to parsers of others."""
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -57,6 +58,11 @@ class Source:
         return not self.keeps_hidden
 
 
+_PASSWORD = re.compile(
+    r"\b(?:is encrypted|encrypted (?:file|workbook)|password[- ]protected|needs? a password)\b", re.IGNORECASE
+)
+
+
 @contextmanager
 def parser_errors(kind: str) -> Iterator[None]:
     """Translate whatever a parser raises on damaged bytes: the border that keeps third-party errors out.
@@ -71,12 +77,12 @@ def parser_errors(kind: str) -> Iterator[None]:
     except RecursionError as exc:
         raise IngestError(f"the {kind} is nested too deeply to be read", reason="corrupt") from exc
     except Exception as exc:
-        if "encrypt" in str(exc).lower() or "password" in str(exc).lower():
+        if _PASSWORD.search(str(exc)):
             raise IngestError(
                 f"the {kind} needs a password", reason="encrypted", hint="save a copy without a password and add that"
             ) from exc  # on damaged bytes parsers raise anything
         raise IngestError(
-            f"the {kind} is damaged and cannot be read ({type(exc).__name__})",
+            f"the {kind} is damaged and cannot be read",
             reason="corrupt",
             hint="open it in the program that made it, save it again, and add that",
         ) from exc

@@ -16,9 +16,8 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from concurrent.futures import CancelledError
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -28,6 +27,7 @@ from openrag_cli.documents.media_types import extension_of
 from openrag_cli.documents.readers.base import Limits
 from openrag_cli.documents.sandbox import protocol
 from openrag_cli.documents.sandbox.protocol import ChildLimits, Converted
+from openrag_cli.documents.sandbox.time_limit import Deadline, TimeLimit
 from openrag_cli.domain import Document, Span
 from openrag_cli.errors import IngestError
 
@@ -41,14 +41,6 @@ _TEXT_DOCUMENTS_PER_CHILD = 500
 _PARSED_DOCUMENTS_PER_CHILD = 50
 _LARGE_CHILD_BYTES = 500_000_000
 _PARSED = frozenset({"pdf", "docx", "pptx", "xlsx", "xls", "odt", "epub", "msg", "eml", "html", "htm", "rss", "xml"})
-
-
-@dataclass(frozen=True, slots=True)
-class Deadline:
-    """How long one document may take: `base_s`, and `page_s` for each page or, without pages, 3,000 characters."""
-
-    base_s: float = 30.0
-    page_s: float = 0.2
 
 
 class ConverterPool:
@@ -221,16 +213,17 @@ class _Child:
             protocol.write_all(self._stdin, protocol.frame(request))
         except BrokenPipeError as exc:
             raise self._gone() from exc
-        self._receive(time.monotonic() + _START_S)  # ready
+        start = TimeLimit(self._process.pid, Deadline(base_s=_START_S, page_s=0.0))
+        self._receive(start)  # ready
         self._has_begun = True
         return self._result(deadline)
 
     def _result(self, deadline: Deadline) -> Converted:
-        started, n_pages = time.monotonic(), 0
+        limit = TimeLimit(self._process.pid, deadline)
         while True:
-            message = self._receive(started + deadline.base_s + deadline.page_s * n_pages)
+            message = self._receive(limit)
             if message["kind"] == "work":
-                n_pages = max(n_pages, int(message["pages"]))
+                limit.allow_pages(int(message["pages"]))
                 continue
             self._is_between_documents = True
             self._is_large = int(message["resident"]) > _LARGE_CHILD_BYTES
@@ -238,24 +231,26 @@ class _Child:
                 return protocol.converted_from(message)
             raise protocol.error_from(message)
 
-    def _receive(self, until: float) -> protocol.Message:
-        length = protocol.body_length(self._read(protocol.HEADER_BYTES, until))
+    def _receive(self, limit: TimeLimit) -> protocol.Message:
+        length = protocol.body_length(self._read(protocol.HEADER_BYTES, limit))
         if length > _MAX_RESULT_BYTES:
             raise IngestError(
                 f"its text takes {length:,} bytes; at most {_MAX_RESULT_BYTES:,} are kept",
                 reason="too_large",
                 hint="split it and add the parts",
             )
-        return protocol.parse(self._read(length, until))
+        return protocol.parse(self._read(length, limit))
 
-    def _read(self, n_bytes: int, until: float) -> bytes:
+    def _read(self, n_bytes: int, limit: TimeLimit) -> bytes:
         pieces = []
         with selectors.DefaultSelector() as selector:
             selector.register(self._stdout, selectors.EVENT_READ)
             while n_bytes:
-                left = until - time.monotonic()
-                if left <= 0 or not selector.select(left):
+                left = limit.left_s()
+                if left <= 0:
                     raise _timed_out()
+                if not selector.select(left):
+                    continue  # the limit says whether there is more time
                 piece = os.read(self._stdout, min(n_bytes, 1 << 20))
                 if not piece:
                     raise self._gone()
