@@ -20,13 +20,10 @@ from openrag_cli.domain import (
     Upload,
     check_partition,
 )
-from openrag_cli.errors import (
-    Conflict,
-    DocumentNotFound,
-    PartitionNotFound,
-)
+from openrag_cli.errors import Conflict, DocumentNotFound, PartitionNotFound
 from openrag_cli.ingest.report import Report
 from openrag_cli.store.blobs import open_original
+from openrag_cli.store.files.results import Results
 from openrag_cli.store.metadata import check_metadata
 from openrag_cli.wiring import Components
 
@@ -42,6 +39,7 @@ if TYPE_CHECKING:
     from openrag_cli.maintenance.service import Maintenance
     from openrag_cli.retrieval.request import SearchRequest
     from openrag_cli.retrieval.retriever import Extract
+    from openrag_cli.store.files.filtered_files import KeyFacts
     from openrag_cli.store.sessions import Sessions
     from openrag_cli.sync.runner import SyncOptions, SyncOutcome
 
@@ -96,9 +94,13 @@ class Engine:
 
     # --- files
 
-    def files(self, partition: str, *, limit: int = -1, offset: int = 0) -> list[File]:
-        """Return the files of a partition, or of `all`, by id; a negative limit means all."""
-        return self.parts.catalog.files(partition, limit=limit, offset=offset)
+    def files(self, partition: str, *, limit: int = -1, offset: int = 0, where: str = "") -> Results[File]:
+        """Return files of a partition, or of `all`, by id; a negative limit means all, `where` is a filter."""
+        return self.parts.scopes.files(partition, where, limit=limit, offset=offset)
+
+    def file_keys(self, partition: str) -> "list[KeyFacts]":
+        """Return the keys of metadata that the files of a partition, or of `all`, have. Raises: PartitionNotFound."""
+        return self.parts.scopes.keys(partition)
 
     def file(self, partition: str, file_id: str) -> File:
         """Return one file. Raises: DocumentNotFound."""
@@ -316,7 +318,7 @@ class Engine:
         self.parts.embedder.embed_query("warm")
         self.parts.index.backlog()
 
-    def search(self, request: "SearchRequest") -> list[Hit]:
+    def search(self, request: "SearchRequest") -> Results[Hit]:
         """Return the best hits for a query, best first.
 
         Raises:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from openrag_cli.maintenance.janitor import Janitor
     from openrag_cli.maintenance.words import WordKeeper
     from openrag_cli.retrieval.retriever import Retriever
+    from openrag_cli.retrieval.scope import Scopes
     from openrag_cli.retrieval.tokens import Tokenizer
     from openrag_cli.sync.runner import Syncer, SyncOptions
 
@@ -111,6 +112,13 @@ class Components:
     def blobs(self) -> BlobStore:
         """The stored originals."""
         return BlobStore(self.settings.store)
+
+    @built_once
+    def scopes(self) -> "Scopes":
+        """What narrows a request to some files."""
+        from openrag_cli.retrieval.scope import Scopes
+
+        return Scopes(self.catalog)
 
     @built_once
     def embedder(self) -> "Embedder":

@@ -191,6 +191,7 @@ def test_every_command_prints_what_its_schema_says(filled, cli, tmp_path):
     run("file delete", "keys.md", "-p", "ops", "--dry-run")
     run("file add", "newer.md", "-p", "ops", "--detach")
     run("task run")
+    run("file keys", "-p", "ops")
     run("file list", "-p", "ops")
     run("file list", "-p", "ops", option="--jsonl")
     run("file show", "keys.md", "-p", "ops")

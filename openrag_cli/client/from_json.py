@@ -11,6 +11,7 @@ from openrag_cli.domain import (
     Chunk,
     DocumentWarning,
     File,
+    Hit,
     MadeBy,
     Partition,
     Span,
@@ -20,6 +21,7 @@ from openrag_cli.domain import (
     TaskState,
     Upload,
 )
+from openrag_cli.store.files.filtered_files import KeyFacts
 
 if TYPE_CHECKING:
     import httpx
@@ -118,7 +120,14 @@ def _time(text: str | None) -> datetime:
     return datetime.fromisoformat(text) if text else datetime.fromtimestamp(0, tz=UTC)
 
 
-def _warnings(entry: Json) -> tuple[DocumentWarning, ...]:
+def to_key(entry: Json) -> KeyFacts:
+    """Return a key of metadata."""
+    values = tuple((one["value"], one["files"]) for one in entry["values"])
+    return KeyFacts(entry["key"], entry["files"], dict(entry["types"]), values)
+
+
+def to_warnings(entry: Json) -> tuple[DocumentWarning, ...]:
+    """Return the warnings of a file, a task or a listing."""
     found = entry.get("warnings") or ()  # servers before 0.2 tell none
     return tuple(DocumentWarning(one["code"], one["message"], one.get("place")) for one in found)
 
@@ -138,7 +147,7 @@ def to_file(entry: Json) -> File:
         chunk_count=stored.get("chunk_count", 0),
         created_at=_time(stored.get("created_at")),
         updated_at=_time(stored.get("updated_at")),
-        warnings=_warnings(entry),
+        warnings=to_warnings(entry),
         made_by=_made_by(entry.get("made_by")),
         document_metadata=entry.get("document_metadata") or {},
     )
@@ -159,6 +168,12 @@ def to_chunk(entry: Json) -> Chunk:
     text = entry["content"].removeprefix("".join(f"{line}\n" for line in head))
     span = Span(text=text, heading=tuple(known["heading"]), head=head, **places)
     return Chunk(known["_id"], known["partition"], "", known["ordinal"], span)
+
+
+def to_hit(entry: Json) -> Hit:
+    """Return a hit from a passage."""
+    known = entry["metadata"]
+    return Hit(to_chunk(entry), to_file(known), known["score"], known["scores"], tuple(known.get("others", ())))
 
 
 def to_task(entry: Json) -> Task:
@@ -184,5 +199,5 @@ def to_task(entry: Json) -> Task:
         error=TaskError(**error) if error else None,
         created_at=_time(entry["created_at"]),
         updated_at=_time(entry["updated_at"]),
-        warnings=_warnings(entry),
+        warnings=to_warnings(entry),
     )

@@ -21,8 +21,11 @@ from openrag_cli.client.from_json import (
     sha256_of,
     to_chunk,
     to_file,
+    to_hit,
+    to_key,
     to_partition,
     to_task,
+    to_warnings,
 )
 from openrag_cli.config.secret import Secret, Url
 from openrag_cli.domain import (
@@ -41,6 +44,8 @@ from openrag_cli.domain import (
 from openrag_cli.ingest.report import Failure, Report, WarnedFile
 from openrag_cli.retrieval.request import SearchRequest
 from openrag_cli.retrieval.retriever import Extract
+from openrag_cli.store.files.filtered_files import KeyFacts
+from openrag_cli.store.files.results import Results
 
 if TYPE_CHECKING:
     import httpx
@@ -144,16 +149,24 @@ class RemoteEngine:
 
     # --- files
 
-    def files(self, partition: str, *, limit: int = -1, offset: int = 0) -> list[File]:
+    def files(self, partition: str, *, limit: int = -1, offset: int = 0, where: str = "") -> Results[File]:
         """See `Engine.files`; `all` is not known to a server."""
         entries: list[Json] = []
+        body: Json = {}
+        optional = {"filter": where} if where.strip() else {}
         while limit < 0 or len(entries) < limit:
             wanted = 1000 if limit < 0 else min(1000, limit - len(entries))
-            page = self._get(path_of("partition", partition), limit=wanted, offset=offset + len(entries))["files"]
+            at = offset + len(entries)
+            body = self._get(path_of("partition", partition), limit=wanted, offset=at, **optional)
+            page = body["files"]
             entries += page
             if len(page) < wanted:
                 break
-        return [to_file(entry) for entry in entries]
+        return Results(map(to_file, entries), to_warnings(body))
+
+    def file_keys(self, partition: str) -> list[KeyFacts]:
+        """See `Engine.file_keys`."""
+        return [to_key(entry) for entry in self._get(path_of("partition", partition, "keys"))["keys"]]
 
     def file(self, partition: str, file_id: str) -> File:
         """See `Engine.file`."""
@@ -357,7 +370,7 @@ class RemoteEngine:
 
     # --- searching
 
-    def search(self, request: SearchRequest) -> list[Hit]:
+    def search(self, request: SearchRequest) -> Results[Hit]:
         """See `Engine.search`."""
         request.check()
         parameters: Json = {
@@ -371,17 +384,8 @@ class RemoteEngine:
         }
         optional = {"min_score": request.min_score, "per_file": request.per_file}
         parameters |= {name: value for name, value in optional.items() if value is not None}
-        documents = self._get("/search", **parameters)["documents"]
-        return [
-            Hit(
-                to_chunk(entry),
-                to_file(entry["metadata"]),
-                entry["metadata"]["score"],
-                entry["metadata"]["scores"],
-                tuple(entry["metadata"].get("others", ())),
-            )
-            for entry in documents
-        ]
+        body = self._get("/search", **parameters)
+        return Results(map(to_hit, body["documents"]), to_warnings(body))
 
     def extract(self, chunk_id: str, *, context: int = 0) -> Extract:
         """See `Engine.extract`."""

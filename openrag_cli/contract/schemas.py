@@ -108,9 +108,13 @@ SHAPES: dict[str, Schema] = {
     "error": _object(code=TEXT, message=TEXT, hint=_maybe(TEXT)),
     "export": _object(partition=TEXT, path=TEXT, files=COUNT, chunks=COUNT),
     "file": FILE,
-    "files": _object(files=_list(FILE)),
+    "files": _object(files=_list(FILE), warnings=_list(WARNING)),
     "help": _object(topic=_maybe(TEXT), text=TEXT),
     "hit": HIT,
+    "keys": _object(keys=_list(_object(
+        key=TEXT, files=COUNT, types={"type": "object", "additionalProperties": COUNT},
+        values=_list(_object(value={"type": ["string", "number", "boolean"]}, files=COUNT)),
+    ))),
     "import": _object(partition=TEXT, files=COUNT, chunks=COUNT, embedded=COUNT, resumed=COUNT),
     "overview": _object(
         store=TEXT, partitions=COUNT, files=COUNT, chunks=COUNT, waiting=COUNT, failed=COUNT, outdated=_maybe(COUNT),
@@ -124,7 +128,8 @@ SHAPES: dict[str, Schema] = {
     "run": _object(completed=COUNT, failed=COUNT, chunks=COUNT, left=COUNT),
     "schemas": _object(schemas=_list(_object(command=TEXT, option=TEXT, name=TEXT))),
     "search": _object(
-        query=TEXT, mode={"enum": ["hybrid", "dense", "text"]}, partitions=_list(TEXT), hits=_list(HIT)
+        query=TEXT, mode={"enum": ["hybrid", "dense", "text"]}, partitions=_list(TEXT), hits=_list(HIT),
+        warnings=_list(WARNING),
     ),
     "session": SESSION,
     "sessions": _object(sessions=_list(SESSION)),
@@ -165,6 +170,7 @@ COMMANDS: dict[str, dict[str, str]] = {
     "file delete": {"--json": "report"},
     "file edit": {"--json": "file"},
     "file get": {"--json": "text"},
+    "file keys": {"--json": "keys"},
     "file list": {"--json": "files", "--jsonl": "file"},
     "file refresh": {"--json": "report"},
     "file replace": {"--json": "report"},

@@ -1,15 +1,28 @@
 """Domain objects as JSON: the contract of `--json`. Shapes may grow, never change."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from openrag_cli.answering.events import Finished, Retrieved, unsupported
-from openrag_cli.domain import Chunk, File, Hit, LogLine, Partition, Passage, Session, Task, Turn
+from openrag_cli.domain import (
+    Chunk,
+    DocumentWarning,
+    File,
+    Hit,
+    LogLine,
+    Partition,
+    Passage,
+    Session,
+    Task,
+    Turn,
+)
 from openrag_cli.errors import OpenRAGError
 from openrag_cli.ingest.report import Report
 from openrag_cli.retrieval.request import SearchRequest
 from openrag_cli.retrieval.retriever import Extract
+from openrag_cli.store.files.filtered_files import KeyFacts
+from openrag_cli.store.files.results import Results
 from openrag_cli.store.metadata import resolved, rfc3339, said
 
 if TYPE_CHECKING:
@@ -133,8 +146,28 @@ def hit(value: Hit, rank: int) -> Json:
     }
 
 
-def search(request: SearchRequest, hits: Sequence[Hit]) -> Json:
-    """Return a search and its hits."""
+def warnings(values: Iterable[DocumentWarning]) -> list[Json]:
+    """Return warnings."""
+    return [asdict(value) for value in values]
+
+
+def key(value: KeyFacts) -> Json:
+    """Return a key of metadata."""
+    return {
+        "key": value.key,
+        "files": value.files,
+        "types": value.types,
+        "values": [{"value": one, "files": n} for one, n in value.values],
+    }
+
+
+def files(found: Results[File]) -> Json:
+    """Return a listing of files, with what there is to say of its filter."""
+    return listing("files", map(file, found)) | {"warnings": warnings(found.warnings)}
+
+
+def search(request: SearchRequest, hits: Results[Hit]) -> Json:
+    """Return a search, its hits, and what there is to say of its filter."""
     return document(
         "search",
         {
@@ -142,6 +175,7 @@ def search(request: SearchRequest, hits: Sequence[Hit]) -> Json:
             "mode": request.mode,
             "partitions": list(request.partitions),
             "hits": [hit(value, rank) for rank, value in enumerate(hits, 1)],
+            "warnings": warnings(hits.warnings),
         },
     )
 

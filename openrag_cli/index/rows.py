@@ -1,5 +1,7 @@
 """What a row of the chunk table is: its schema, its full-text index, and the way from a chunk to a row and back."""
 
+import functools
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -49,10 +51,11 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Which rows a search may see; None means all."""
+    """Which rows a search may see; None means all. `excluded` are revisions that it may not."""
 
     partition_ids: Sequence[int] | None = None
     revisions: Sequence[str] | None = None
+    excluded: Sequence[str] = ()
 
 
 def batch(rows: Sequence[Row], dimension: int, word_columns: Sequence[str]) -> Any:
@@ -113,9 +116,9 @@ def condition(scope: Scope) -> Any:
         parts.append(col("partition_id").isin(list(scope.partition_ids)))
     if scope.revisions is not None:
         parts.append(col("revision").isin(list(scope.revisions)))
-    if len(parts) == 2:
-        return parts[0] & parts[1]
-    return parts[0] if parts else None
+    if scope.excluded:
+        parts.append(~col("revision").isin(list(scope.excluded)))
+    return functools.reduce(operator.and_, parts) if parts else None
 
 
 def schema(dimension: int, word_columns: Sequence[str]) -> Any:

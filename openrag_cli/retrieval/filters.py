@@ -2,38 +2,59 @@
 
     condition  = term { "or" term }
     term       = factor { "and" factor }
-    factor     = "not" factor | "(" condition ")" | key operator value | key "in" "(" value { "," value } ")"
-               | key "exists"
-    operator   = "=" | "!=" | "<" | "<=" | ">" | ">=" | "contains"
+    factor     = "not" factor | "(" condition ")" | key operator value | key [ "not" ] "in" list
+               | key [ "not" ] "like" text | key "exists"
+    operator   = "=" | "==" | "!=" | "<" | "<=" | ">" | ">=" | "contains"
+    list       = "(" value { "," value } ")" | "[" value { "," value } "]"
     key        = a word (letters, digits, "_", "-", "."), or a text in backquotes
-    value      = a number, a text in single or double quotes, true, false, null
+    value      = a number, a text in single or double quotes, true, false, null, or a time: iso "2024-05-01"
 
-A filter is parsed and evaluated here, on metadata that is already in memory: no part of it ever becomes SQL. A key that
-a file does not have makes every comparison false but `!=`. Numbers compare with numbers and texts with texts; anything
-else is unequal and unordered. `contains` looks for a value in a list, or a text in a text. `filename`, `file_id`,
-`media_type` and `size` are the file's own, where its metadata has no such key.
+A key that a file does not have makes every comparison false but `!=`. Numbers compare with numbers and texts with texts;
+anything else is unequal and unordered. `contains` looks for a value in a list, or a text in a text. In the text of
+`like`, % stands for any text and _ for any character. Times compare as the texts that they are; one with an offset is
+brought to UTC. What a user or a document says of a file can be asked for, and where nobody says otherwise what is known
+of every file: file_id, partition, filename, media_type, size, sha256, revision, chunk_count, created_at, updated_at;
+and always indexed_at and stored_as. A key that no file has, or never of that type, is told with the nearest one.
 """
 
 import operator
 import re
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from openrag_cli import limits
 from openrag_cli.errors import InvalidInput
+from openrag_cli.store.files.conditions import (
+    AllOf,
+    AnyOf,
+    Condition,
+    Contains,
+    Exists,
+    Kind,
+    Leaf,
+    Like,
+    Not,
+    OneOf,
+    Ordered,
+    Value,
+    kind_of,
+    number_of,
+    pattern_parts,
+)
+from openrag_cli.store.metadata import rfc3339
 
-Condition = Callable[[Mapping[str, Any]], bool]
+__all__ = ["Condition", "evaluate", "parse"]
 
 MAX_DEPTH = limits.most("filter_depth")
 
 _TOKEN = re.compile(
     r"""\s*(?:(?P<text>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|(?P<key>`[^`]+`)|(?P<number>-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?(?![\w.-]))
-    |(?P<operator><=|>=|!=|=|<|>)|(?P<mark>[(),])|(?P<word>[^\W\d][\w.-]*))""",
-    re.VERBOSE,
+    |(?P<operator><=|>=|!=|==|=|<|>)|(?P<mark>[(),\[\]])|(?P<word>[^\W\d][\w.-]*))""",
+    re.VERBOSE | re.DOTALL,
 )
-_ORDERED = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 _CONSTANTS = {"true": True, "false": False, "null": None}
-_MISSING = object()
+_CLOSING = {"(": ")", "[": "]"}
 
 
 def parse(text: str) -> Condition:
@@ -100,13 +121,13 @@ class _Parser:
         parts = [self._all()]
         while self._take("word", "or"):
             parts.append(self._all())
-        return parts[0] if len(parts) == 1 else lambda metadata: any(part(metadata) for part in parts)
+        return parts[0] if len(parts) == 1 else AnyOf(tuple(parts))
 
     def _all(self) -> Condition:
         parts = [self._factor()]
         while self._take("word", "and"):
             parts.append(self._factor())
-        return parts[0] if len(parts) == 1 else lambda metadata: all(part(metadata) for part in parts)
+        return parts[0] if len(parts) == 1 else AllOf(tuple(parts))
 
     def _factor(self) -> Condition:
         self._depth += 1
@@ -114,8 +135,7 @@ class _Parser:
             raise self._wrong(f"it is nested more than {MAX_DEPTH} deep", self._next[2])
         try:
             if self._take("word", "not"):
-                inner = self._factor()
-                return lambda metadata: not inner(metadata)
+                return Not(self._factor())
             if self._take("mark", "("):
                 inner = self._any()
                 self._need("mark", ")")
@@ -126,29 +146,36 @@ class _Parser:
 
     def _comparison(self) -> Condition:
         key = self._key()
-        if self._take("word", "exists"):
-            return lambda metadata: key in metadata
-        if self._take("word", "in"):
-            return self._membership(key)
-        if self._take("word", "contains"):
-            wanted = self._value()
-            return lambda metadata: _contains(metadata.get(key), wanted)
+        if self._take("word", "not"):
+            return Not(self._worded(key, self._need("word", "in", "like")))
+        if (word := self._take("word", "exists", "in", "like", "contains")) is not None:
+            return self._worded(key, word)
         sign = self._need("operator")
         value = self._value()
-        if sign == "=":
-            return lambda metadata: _equal(metadata.get(key, _MISSING), value)
-        if sign == "!=":
-            return lambda metadata: not _equal(metadata.get(key, _MISSING), value)
-        compare = _ORDERED[sign]
-        return lambda metadata: _comparable(metadata.get(key), value) and bool(compare(metadata[key], value))
+        if sign in {"=", "=="}:
+            return OneOf(key, (value,))
+        return Not(OneOf(key, (value,))) if sign == "!=" else Ordered(key, sign, value)
+
+    def _worded(self, key: str, word: str) -> Condition:
+        if word.lower() == "exists":
+            return Exists(key)
+        if word.lower() == "in":
+            return self._membership(key)
+        if word.lower() == "contains":
+            return Contains(key, self._value())
+        position = self._next[2]
+        pattern = self._value()
+        if not isinstance(pattern, str):
+            raise self._wrong("expected a text after like", position)
+        return Like(key, pattern)
 
     def _membership(self, key: str) -> Condition:
-        self._need("mark", "(")
+        closing = _CLOSING[self._need("mark", "(", "[")]
         values = [self._value()]
         while self._take("mark", ","):
             values.append(self._value())
-        self._need("mark", ")")
-        return lambda metadata: any(_equal(metadata.get(key, _MISSING), value) for value in values)
+        self._need("mark", closing)
+        return OneOf(key, tuple(values))
 
     def _key(self) -> str:
         quoted = self._take("key")
@@ -160,17 +187,30 @@ class _Parser:
         self._at += 1
         return text
 
-    def _value(self) -> Any:
+    def _value(self) -> Value:
         kind, text, position = self._next
         self._at += 1
         if kind == "text":
-            return re.sub(r"\\(.)", r"\1", text[1:-1], flags=re.DOTALL)
+            return _unquoted(text)
         if kind == "number":
             return _number(text)
         if kind == "word" and text.lower() in _CONSTANTS:
             return _CONSTANTS[text.lower()]
+        if kind == "word" and text.lower() == "iso" and self._next[0] == "text":
+            return self._time(_unquoted(self._need("text")), position)
         hint = f' (a text is written in quotes: "{text}")' if kind == "word" else ""
         raise self._wrong(f"expected a value, found {text or 'the end'}{hint}", position)
+
+    def _time(self, text: str, position: int) -> str:
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            raise self._wrong(f"{text!r} is no time of ISO 8601, such as 2024-05-01T12:00:00Z", position) from None
+        return rfc3339(moment.astimezone(UTC)) if moment.utcoffset() else text
+
+
+def _unquoted(text: str) -> str:
+    return re.sub(r"\\(.)", r"\1", text[1:-1], flags=re.DOTALL)
 
 
 def _number(text: str) -> int | float:
@@ -180,21 +220,55 @@ def _number(text: str) -> int | float:
     return int(text) if is_whole and abs(value) < 1 << 62 else value
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def evaluate(condition: Condition, view: Mapping[str, Any]) -> bool:
+    """Whether a condition holds for a file with this view of its metadata (see store/metadata.py).
+
+    What the SQL of store/files/conditions.py finds is defined by this.
+    """
+    if isinstance(condition, Not):
+        return not evaluate(condition.inner, view)
+    if isinstance(condition, AllOf):
+        return all(evaluate(part, view) for part in condition.parts)
+    if isinstance(condition, AnyOf):
+        return any(evaluate(part, view) for part in condition.parts)
+    return condition.key in view and _holds(condition, view[condition.key])
 
 
-def _comparable(left: Any, right: Any) -> bool:
-    return (_is_number(left) and _is_number(right)) or (isinstance(left, str) and isinstance(right, str))
+def _holds(leaf: Leaf, value: Any) -> bool:
+    if isinstance(leaf, Exists):
+        return True
+    if isinstance(leaf, OneOf):
+        return any(_equal(value, wanted) for wanted in leaf.values)
+    if isinstance(leaf, Contains):
+        if isinstance(value, list):
+            return any(_equal(entry, leaf.value) for entry in value)
+        return isinstance(value, str) and isinstance(leaf.value, str) and leaf.value in value
+    if isinstance(leaf, Like):
+        return isinstance(value, str) and _like(leaf.pattern).fullmatch(value) is not None
+    return _in_order(leaf, value)
 
 
-def _equal(left: Any, right: Any) -> bool:
-    if isinstance(left, bool) or isinstance(right, bool) or left is None or right is None:
-        return left is right
-    return _comparable(left, right) and bool(left == right)
+def _like(pattern: str) -> "re.Pattern[str]":
+    wild = {"%": ".*", "_": "."}
+    parts = (re.escape(char) if is_itself else wild[char] for char, is_itself in pattern_parts(pattern))
+    return re.compile("".join(parts), re.DOTALL)
 
 
-def _contains(container: Any, wanted: Any) -> bool:
-    if isinstance(container, list):
-        return any(_equal(entry, wanted) for entry in container)
-    return isinstance(container, str) and isinstance(wanted, str) and wanted in container
+def _in_order(leaf: Ordered, value: Any) -> bool:
+    kind = kind_of(value)
+    if kind is not kind_of(leaf.value) or kind not in {Kind.NUMBER, Kind.TEXT}:
+        return False
+    left, right = (value, leaf.value) if kind is Kind.TEXT else (number_of(value), number_of(leaf.value))
+    return bool(_IN_ORDER[leaf.sign](left, right))
+
+
+_IN_ORDER: dict[str, Callable[[Any, Any], bool]] = {
+    "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
+}  # fmt: skip
+
+
+def _equal(left: Any, right: Value) -> bool:
+    kind = kind_of(left)
+    if kind is not kind_of(right) or kind in {Kind.ARRAY, Kind.OBJECT}:
+        return False
+    return bool(number_of(left) == number_of(right)) if kind is Kind.NUMBER else bool(left == right)

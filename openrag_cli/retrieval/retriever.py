@@ -11,17 +11,18 @@ from openrag_cli.errors import ChunkNotFound, DocumentNotFound, StoreDamaged
 from openrag_cli.index.rows import Match, Scope
 from openrag_cli.index.table import Index
 from openrag_cli.inference.onnx_embedder import Embedder
-from openrag_cli.retrieval import filters
 from openrag_cli.retrieval.request import SearchRequest
+from openrag_cli.retrieval.scope import Scopes
 from openrag_cli.retrieval.search import Searcher
 from openrag_cli.retrieval.tokens import Tokenizer
 from openrag_cli.store.catalog import Catalog
-from openrag_cli.store.metadata import resolved
+from openrag_cli.store.files.results import Results
 from openrag_cli.store.searching.files import SearchableFiles
 from openrag_cli.store.searching.word_counts import WordCounts
 
 __all__ = ["Extract", "Retriever", "SearchRequest", "in_groups"]
 
+MAX_LOOKS = 5
 GROUP_FILES, GROUP_CHUNKS = 512, 4096  # read by one query to the index
 
 
@@ -63,6 +64,7 @@ class Retriever:
         counts: WordCounts,
     ) -> None:
         self._catalog = catalog
+        self.scopes = Scopes(catalog)
         self._index = index
         self._searcher = Searcher(
             catalog=catalog,
@@ -74,9 +76,18 @@ class Retriever:
             scope_of=self._scope,
         )
 
-    def search(self, request: SearchRequest) -> list[Hit]:
-        """Return the best hits, best first; see `Searcher.search`."""
-        return self._searcher.search(request)
+    def search(self, request: SearchRequest) -> Results[Hit]:
+        """Return the best hits, best first, with what the filter may have got wrong; see `Searcher.search`.
+
+        Files that came or were edited meanwhile, and that the filter does not let through, make it look again.
+        """
+        hits = self._searcher.search(request)
+        for _ in range(MAX_LOOKS):
+            if self.scopes.lets_through(request, [hit.file for hit in hits]):
+                break
+            hits = self._searcher.search(request)
+        hits = [hit for hit in hits if self.scopes.lets_through(request, [hit.file])]
+        return Results(hits, self.scopes.notes(request.partitions, request.filter))
 
     def extract(self, chunk_id: str, *, context: int = 0) -> Extract:
         """Return a visible chunk with up to `context` chunks of its file on either side.
@@ -147,24 +158,7 @@ class Retriever:
         return found
 
     def _scope(self, request: SearchRequest) -> Scope:
-        partition_ids = self._catalog.partition_ids(request.partitions)
-        if not request.file_ids and not request.filter.strip():
-            return Scope(partition_ids=partition_ids)
-        allowed = self._filtered(request) if request.filter.strip() else None
-        if not request.file_ids:
-            return Scope(revisions=sorted(allowed or ()))
-        revisions: list[str] = []
-        for file_id in dict.fromkeys(request.file_ids):
-            found = self._catalog.revisions_of(file_id, partition_ids)
-            if not found:
-                raise DocumentNotFound(file_id, ", ".join(request.partitions))
-            revisions += [revision for revision in found if allowed is None or revision in allowed]
-        return Scope(revisions=revisions)
-
-    def _filtered(self, request: SearchRequest) -> set[str]:
-        condition = filters.parse(request.filter)
-        files = [file for name in dict.fromkeys(request.partitions) for file in self._catalog.files(name)]
-        return {file.revision for file in files if condition(resolved(file))}
+        return self.scopes.scope(request)
 
 
 def _chunk(match: Match, file: File) -> Chunk:

@@ -153,7 +153,9 @@ class Searcher:
         """Whether every file in scope has given all the hits that it may."""
         if request.per_file is None:
             return False
-        n_possible = self._searchable.count_chunks(scope.partition_ids, scope.revisions, per_file=request.per_file)
+        n_possible = self._searchable.count_chunks(
+            scope.partition_ids, scope.revisions, excluded=scope.excluded, per_file=request.per_file
+        )
         return len(shown.hits) >= n_possible
 
 

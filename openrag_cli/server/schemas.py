@@ -136,9 +136,25 @@ class FileEntry(ExtraAllowed):
 
 
 class Files(BaseModel):
-    """Files of a partition, by id."""
+    """Files of a partition, by id, and what the filter may have got wrong."""
 
     files: list[FileEntry]
+    warnings: list[Metadata] = []
+
+
+class Key(BaseModel):
+    """A key of metadata: how many files have it, with values of which type how many, and its commonest values."""
+
+    key: str
+    files: int
+    types: dict[str, int]
+    values: list[Metadata]
+
+
+class Keys(BaseModel):
+    """The keys of metadata that the files of a partition have, in order."""
+
+    keys: list[Key]
 
 
 class Link(BaseModel):
@@ -176,9 +192,10 @@ class Chunks(BaseModel):
 
 
 class Documents(BaseModel):
-    """Hits, best first."""
+    """Hits, best first, and what the filter may have got wrong."""
 
     documents: list[Passage]
+    warnings: list[Metadata] = []
 
 
 class ExtractBody(BaseModel):

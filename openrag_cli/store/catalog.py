@@ -8,10 +8,13 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from openrag_cli.domain import ALL_PARTITIONS, Document, File, MadeBy, Metadata, Move, Partition
+from openrag_cli.domain import ALL_PARTITIONS, Document, File, Metadata, Move, Partition
 from openrag_cli.errors import Conflict, DocumentNotFound, PartitionNotFound, StoreMismatch
 from openrag_cli.store.database import Database, at, now_ms
-from openrag_cli.store.documents import read_document, to_warnings
+from openrag_cli.store.documents import read_document
+from openrag_cli.store.files.conditions import Condition
+from openrag_cli.store.files.filtered_files import FilteredFiles
+from openrag_cli.store.files.rows import FILE, to_file
 from openrag_cli.store.metadata import changed
 from openrag_cli.store.retire import (
     DELETED,
@@ -25,35 +28,6 @@ from openrag_cli.store.retire import (
     retire,
 )
 from openrag_cli.store.task_rows import edit_waiting, is_worked_on
-
-_FILE = """
-SELECT file.*, partition.name AS partition FROM file JOIN partition ON partition.id = file.partition_id
-"""
-
-
-def to_file(row: sqlite3.Row) -> File:
-    """Return the `File` of a row of `file` joined with its partition's name."""
-    return File(
-        partition=row["partition"],
-        file_id=row["file_id"],
-        revision=row["revision"],
-        filename=row["filename"],
-        media_type=row["media_type"],
-        size=row["size"],
-        sha256=row["sha256"],
-        metadata=json.loads(row["metadata"]),
-        chunk_count=row["chunk_count"],
-        created_at=at(row["created_at"]),
-        updated_at=at(row["updated_at"]),
-        warnings=to_warnings(row["warnings"]),
-        made_by=MadeBy(*json.loads(row["made_by"])) if row["made_by"] else None,
-        document_metadata=json.loads(row["document_metadata"]),
-    )
-
-
-def pack_made_by(made_by: MadeBy | None) -> str:
-    """Return what made a file as the column `made_by` holds it."""
-    return json.dumps([made_by.reader, made_by.chunker, made_by.model]) if made_by else ""
 
 
 class Catalog:
@@ -165,6 +139,7 @@ class Catalog:
             ids = [
                 r["file_id"] for r in connection.execute("SELECT file_id FROM file WHERE partition_id = ?", (row[0],))
             ]
+            connection.execute("DELETE FROM metadata_value WHERE partition_id = ?", (row["id"],))
             for file_id in ids:
                 _delete_file(connection, row["id"], file_id)
             cancel_live(connection, "partition_id = :partition_id", {"partition_id": row["id"]}, "its partition")
@@ -174,16 +149,27 @@ class Catalog:
 
     # --- files
 
-    def files(self, partition: str, *, limit: int = -1, offset: int = 0) -> list[File]:
-        """Return the files of a partition by id; a negative limit means all.
+    @property
+    def filtered(self) -> FilteredFiles:
+        """The files by their metadata."""
+        return FilteredFiles(self._db)
+
+    def files(
+        self, partition: str, *, limit: int = -1, offset: int = 0, condition: Condition | None = None
+    ) -> list[File]:
+        """Return the files of a partition by id, or those that a condition lets through; a negative limit means all.
 
         Raises:
             PartitionNotFound: there is none of that name.
         """
         ids = self.partition_ids([partition])
-        where, arguments = ("", []) if ids is None else ("WHERE partition_id = ?", ids)
+        clause, lets_through, named = self.filtered.numbers(condition) if condition else ("", "true", {})
+        named |= {"partitions": json.dumps(self.filtered.partition_ids(ids)), "limit": limit, "offset": offset}
+        here = "true" if ids is None else f"partition_id = {ids[0]:d}"
         rows = self._db.rows(
-            f"{_FILE} {where} ORDER BY partition.name, file_id LIMIT ? OFFSET ?", (*arguments, limit, offset)
+            f"{clause} {FILE} WHERE {here} AND {lets_through} "
+            "ORDER BY partition.name, file_id LIMIT :limit OFFSET :offset",
+            named,
         )
         return [to_file(row) for row in rows]
 
@@ -193,7 +179,7 @@ class Catalog:
         Raises:
             DocumentNotFound: the partition has no such file, or there is no such partition.
         """
-        rows = self._db.rows(f"{_FILE} WHERE partition.name = ? AND file_id = ?", (partition, file_id))
+        rows = self._db.rows(f"{FILE} WHERE partition.name = ? AND file_id = ?", (partition, file_id))
         if not rows:
             raise DocumentNotFound(file_id, partition)
         return to_file(rows[0])
@@ -205,7 +191,7 @@ class Catalog:
     def files_by_id(self, partition: str, file_ids: Sequence[str]) -> dict[str, File]:
         """Return those of the files that exist, by id."""
         rows = self._db.rows(
-            f"{_FILE} WHERE partition.name = ? AND file_id IN (SELECT value FROM json_each(?))",
+            f"{FILE} WHERE partition.name = ? AND file_id IN (SELECT value FROM json_each(?))",
             (partition, json.dumps(list(file_ids))),
         )
         return {row["file_id"]: to_file(row) for row in rows}
@@ -213,7 +199,7 @@ class Catalog:
     def files_by_revision(self, revisions: Iterable[str]) -> dict[str, File]:
         """Return the files whose current revision is among `revisions`, by revision: the join of I1."""
         rows = self._db.rows(
-            f"{_FILE} WHERE revision IN (SELECT value FROM json_each(?))", (json.dumps(list(revisions)),)
+            f"{FILE} WHERE revision IN (SELECT value FROM json_each(?))", (json.dumps(list(revisions)),)
         )
         return {row["revision"]: to_file(row) for row in rows}
 
@@ -242,7 +228,7 @@ class Catalog:
         """
         with self._db.transaction() as connection:
             row = connection.execute(
-                f"{_FILE} WHERE partition.name = ? AND file_id = ?", (partition, file_id)
+                f"{FILE} WHERE partition.name = ? AND file_id = ?", (partition, file_id)
             ).fetchone()
             if row is None:
                 raise DocumentNotFound(file_id, partition)
@@ -332,7 +318,7 @@ class Catalog:
         """Return a file with its text, both of one version. Raises: DocumentNotFound, StoreDamaged."""
         with self._db.snapshot() as connection:
             row = connection.execute(
-                f"{_FILE} WHERE partition.name = ? AND file_id = ?", (partition, file_id)
+                f"{FILE} WHERE partition.name = ? AND file_id = ?", (partition, file_id)
             ).fetchone()
             if row is None:
                 raise DocumentNotFound(file_id, partition)

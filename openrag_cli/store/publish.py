@@ -7,9 +7,9 @@ from typing import Any
 
 from openrag_cli.domain import Document, MadeBy, Task, Upload
 from openrag_cli.failpoints import failpoint
-from openrag_cli.store.catalog import pack_made_by
 from openrag_cli.store.database import now_ms
 from openrag_cli.store.documents import from_warnings, save_document
+from openrag_cli.store.files.rows import pack_made_by
 from openrag_cli.store.retire import obsolete_older, retire
 from openrag_cli.store.searching.word_counts import WordCount, count_words
 from openrag_cli.store.sources import hand_on

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from openrag_cli.domain import ALL_PARTITIONS, File, MadeBy, Task, TaskKind, Upload
-from openrag_cli.store.catalog import pack_made_by, to_file
 from openrag_cli.store.database import Database
+from openrag_cli.store.files.rows import pack_made_by, to_file
 from openrag_cli.store.task_rows import FINAL, insert_task
 
 IsCurrent = Callable[[MadeBy | None, str], bool]

@@ -66,3 +66,23 @@ def test_a_client_that_says_created_at_reads_it_everywhere(client, partition):
         assert view["indexed_at"] > "2020"
     disposition = client.get(f"{base}/content/f1").headers["content-disposition"]
     assert "keys.md" in disposition
+
+
+def test_filters_talk_back_and_keys_are_told(client, partition):
+    base = f"/indexer/partition/{partition}/file"
+    added(client, f"{base}/f1", KEYS, metadata='{"year": 2024, "tags": ["a", "b"]}')
+    added(client, f"{base}/f2", KEYS, metadata='{"year": 2020}')
+    found = client.get(f"/search/partition/{partition}", params={"text": "keys", "filter": "yaer = 2024"}).json()
+    assert found["documents"] == []
+    assert found["warnings"][0]["code"] == "unknown_key"
+    assert "did you mean year?" in found["warnings"][0]["message"]
+    listed = client.get(
+        f"/partition/{partition}", params={"filter": 'tags contains "a" and indexed_at > "2020"'}
+    ).json()
+    assert [file["file_id"] for file in listed["files"]] == ["f1"]
+    assert listed["warnings"] == []
+    assert client.get(f"/partition/{partition}", params={"filter": "year ="}).status_code == 400
+    keys = {key["key"]: key for key in client.get(f"/partition/{partition}/keys").json()["keys"]}
+    assert keys["year"]["types"] == {"number": 2}
+    assert {"value": "a", "files": 1} in keys["tags"]["values"]
+    assert client.get("/partition/nowhere/keys").status_code == 404

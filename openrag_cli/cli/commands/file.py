@@ -20,6 +20,7 @@ from openrag_cli.cli.commands.options import (
     PartitionOption,
     YesOption,
 )
+from openrag_cli.cli.commands.search import FilterOption, show_filter_warnings
 from openrag_cli.cli.exit_codes import ExitCode
 from openrag_cli.cli.output import Column, human_size
 from openrag_cli.contract import to_json as render
@@ -28,6 +29,7 @@ from openrag_cli.errors import DocumentNotFound, InvalidInput, PathNotFound
 from openrag_cli.ingest.add_files import AddOptions, IfExists
 from openrag_cli.ingest.discovery import FileList, Source
 from openrag_cli.ingest.report import Failure, Report
+from openrag_cli.store.files.filtered_files import KeyFacts
 from openrag_cli.store.metadata import said
 
 app = typer.Typer(help="Add, sync, refresh, list, show, get, edit, replace and delete files.", no_args_is_help=True)
@@ -44,6 +46,7 @@ def list_files(
     partition: PartitionOption = DEFAULT_PARTITION,
     limit: LimitOption = -1,
     offset: Annotated[int, typer.Option(metavar="N", help="Rows to skip.")] = 0,
+    condition: FilterOption = "",
     null: NullOption = False,
     jsonl: LinesOption = False,
 ) -> None:
@@ -54,13 +57,15 @@ def list_files(
         openrag file list -p handbook
 
         openrag file list -p handbook -0 | xargs -0 -n1 echo
+
+        openrag file list -p handbook --filter 'year >= 2024 and not draft = true'
     """
     context: Context = ctx.obj
-    files = context.engine.files(partition, limit=limit, offset=offset)
+    files = context.engine.files(partition, limit=limit, offset=offset, where=condition)
     if jsonl:
         context.out.json_lines(render.document("file", render.file(file)) for file in files)
     elif context.out.is_json:
-        context.out.json(render.listing("files", map(render.file, files)))
+        context.out.json(render.files(files))
     elif null:
         context.out.names((file.file_id for file in files), is_null_separated=True)
     else:
@@ -73,6 +78,29 @@ def list_files(
         show = human_size if context.out.is_terminal else str
         rows = [(f.file_id, f.chunk_count, show(f.size), context.out.time(f.updated_at)) for f in files]
         context.out.table(columns, rows, empty=f"no files in partition {partition}")
+    show_filter_warnings(context, files.warnings)
+
+
+@app.command("keys")
+def list_keys(ctx: typer.Context, partition: PartitionOption = DEFAULT_PARTITION) -> None:
+    """List the keys of metadata that --filter can ask for, with their types and commonest values.
+
+    Example:
+
+        openrag file keys -p handbook
+    """
+    context: Context = ctx.obj
+    keys = context.engine.file_keys(partition)
+    if context.out.is_json:
+        context.out.json(render.listing("keys", map(render.key, keys)))
+        return
+    columns = (Column("KEY"), Column("FILES", True), Column("TYPES"), Column("COMMONEST VALUES", may_shrink=True))
+    rows = [(key.key, key.files, ", ".join(key.types), _commonest(key)) for key in keys]
+    context.out.table(columns, rows, empty=f"no files in partition {partition}")
+
+
+def _commonest(key: KeyFacts) -> str:
+    return ", ".join(f"{json.dumps(value, ensure_ascii=False)} ({n:,})" for value, n in key.values)
 
 
 @app.command("show")

@@ -9,9 +9,9 @@ from openrag_cli.cli import snippet
 from openrag_cli.cli.commands.context import Context, read_stdin
 from openrag_cli.cli.commands.options import LinesOption, NullOption, is_not_given
 from openrag_cli.cli.exit_codes import ExitCode
-from openrag_cli.cli.output import BOLD, CYAN, DIM
+from openrag_cli.cli.output import BOLD, CYAN, DIM, YELLOW
 from openrag_cli.contract import to_json as render
-from openrag_cli.domain import ALL_PARTITIONS, File, Hit, SearchMode, Span
+from openrag_cli.domain import ALL_PARTITIONS, DocumentWarning, File, Hit, SearchMode, Span
 from openrag_cli.retrieval.request import SearchRequest
 
 SNIPPET_LINES = 3
@@ -132,6 +132,7 @@ def search(
         context.out.names(dict.fromkeys(hit.file.file_id for hit in hits), is_null_separated=null)
     else:
         _show(context, request, hits, is_explained=explain)
+    show_filter_warnings(context, hits.warnings)
     if not hits:
         context.out.note("nothing found")
     return ExitCode.OK if hits else ExitCode.NO
@@ -140,6 +141,13 @@ def search(
 def shortened(line: str, width: int) -> str:
     """Return a line cut to `width` columns, with an ellipsis where something is cut."""
     return line if len(line) <= width else line[: max(0, width - 1)].rstrip() + "…"
+
+
+def show_filter_warnings(context: Context, warnings: Sequence[DocumentWarning]) -> None:
+    """Say what a filter may have got wrong; with --json the output says it."""
+    if not context.out.is_json:
+        for warning in warnings:
+            context.out.warn(f"{context.out.styled('warning:', YELLOW)} {warning.message}")
 
 
 def place(file: File, span: Span) -> str:

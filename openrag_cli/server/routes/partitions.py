@@ -6,6 +6,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
+from openrag_cli.contract import to_json as render
 from openrag_cli.errors import PartitionNotFound
 from openrag_cli.server import schemas
 from openrag_cli.server.routes.indexer import FileIdPath, PartitionPath, errors
@@ -89,20 +90,32 @@ def list_chunks(
     )
 
 
-@router.get("/{partition}", responses=errors(s404="No such partition"))
+@router.get("/{partition}/keys", responses=errors(s404="No such partition"))
+def list_keys(request: Request, partition: PartitionPath) -> schemas.Keys:
+    """Return the keys of metadata that a filter can ask for, with their types and commonest values."""
+    return schemas.Keys.model_validate({"keys": [render.key(one) for one in engine_of(request).file_keys(partition)]})
+
+
+@router.get("/{partition}", responses=errors(s400="The filter is wrong", s404="No such partition"))
 def list_files(
-    request: Request, partition: PartitionPath, limit: LimitQuery = 100_000, offset: OffsetQuery = 0
+    request: Request,
+    partition: PartitionPath,
+    limit: LimitQuery = 100_000,
+    offset: OffsetQuery = 0,
+    filter: Annotated[str, Query(description="A condition on metadata; empty: none")] = "",  # noqa: A002
 ) -> schemas.Files:
-    """Return the files of a partition, by id."""
+    """Return the files of a partition, by id, or those that a filter lets through."""
     engine = engine_of(request)
     engine.partition(partition)
+    found = engine.files(partition, limit=limit, offset=offset, where=filter)
     return schemas.Files(
+        warnings=render.warnings(found.warnings),
         files=[
             schemas.FileEntry(
                 **{**file_metadata(file), "link": link(request, "partition", partition, "file", file.file_id)}
             )
-            for file in engine.files(partition, limit=limit, offset=offset)
-        ]
+            for file in found
+        ],
     )
 
 

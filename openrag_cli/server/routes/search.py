@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Query, Request
 
 from openrag_cli import limits
+from openrag_cli.contract import to_json as render
 from openrag_cli.domain import ALL_PARTITIONS, Chunk, Hit, SearchMode
 from openrag_cli.errors import DocumentNotFound, InvalidInput, PartitionNotFound
 from openrag_cli.retrieval.request import MAX_TOP_K, SearchRequest
@@ -77,7 +78,9 @@ def _search(
     request: Request, question: Question, partitions: Sequence[str], file_ids: Sequence[str] = ()
 ) -> schemas.Documents:
     hits = engine_of(request).search(question.request(partitions, file_ids))
-    return schemas.Documents(documents=[_passage(request, hit, question.context) for hit in hits])
+    return schemas.Documents(
+        documents=[_passage(request, hit, question.context) for hit in hits], warnings=render.warnings(hits.warnings)
+    )
 
 
 @router.get("/search", responses=errors(s400="A partition is unknown, or the filter is wrong"))

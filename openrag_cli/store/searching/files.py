@@ -22,14 +22,23 @@ class SearchableFiles:
         return {row["revision"]: row["chunk_count"] for row in rows}
 
     def count_chunks(
-        self, partition_ids: Sequence[int] | None, revisions: Sequence[str] | None, *, per_file: int
+        self,
+        partition_ids: Sequence[int] | None,
+        revisions: Sequence[str] | None,
+        *,
+        excluded: Sequence[str] = (),
+        per_file: int,
     ) -> int:
-        """Return how many chunks the files of some partitions, or of some revisions, have; `per_file` of each at most."""
+        """Return how many chunks the files of some partitions, or of some revisions, have; `per_file` of each at most.
+
+        Those of the `excluded` revisions do not count.
+        """
         rows = self._db.rows(
             "SELECT coalesce(sum(min(chunk_count, ?)), 0) AS n FROM file WHERE "
             "(? IS NULL OR partition_id IN (SELECT value FROM json_each(?))) AND "
-            "(? IS NULL OR revision IN (SELECT value FROM json_each(?)))",
-            (per_file, *2 * (_json(partition_ids),), *2 * (_json(revisions),)),
+            "(? IS NULL OR revision IN (SELECT value FROM json_each(?))) AND "
+            "revision NOT IN (SELECT value FROM json_each(?))",
+            (per_file, *2 * (_json(partition_ids),), *2 * (_json(revisions),), _json(excluded)),
         )
         return int(rows[0]["n"])
 

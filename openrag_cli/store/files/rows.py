@@ -1,0 +1,37 @@
+"""Rows of `file` as domain objects."""
+
+import json
+import sqlite3
+
+from openrag_cli.domain import File, MadeBy
+from openrag_cli.store.database import at
+from openrag_cli.store.documents import to_warnings
+
+FILE = """
+SELECT file.*, partition.name AS partition FROM file JOIN partition ON partition.id = file.partition_id
+"""
+
+
+def to_file(row: sqlite3.Row) -> File:
+    """Return the `File` of a row of `file` joined with its partition's name."""
+    return File(
+        partition=row["partition"],
+        file_id=row["file_id"],
+        revision=row["revision"],
+        filename=row["filename"],
+        media_type=row["media_type"],
+        size=row["size"],
+        sha256=row["sha256"],
+        metadata=json.loads(row["metadata"]),
+        chunk_count=row["chunk_count"],
+        created_at=at(row["created_at"]),
+        updated_at=at(row["updated_at"]),
+        warnings=to_warnings(row["warnings"]),
+        made_by=MadeBy(*json.loads(row["made_by"])) if row["made_by"] else None,
+        document_metadata=json.loads(row["document_metadata"]),
+    )
+
+
+def pack_made_by(made_by: MadeBy | None) -> str:
+    """Return what made a file as the column `made_by` holds it."""
+    return json.dumps([made_by.reader, made_by.chunker, made_by.model]) if made_by else ""
