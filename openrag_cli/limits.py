@@ -57,6 +57,7 @@ TABLE: tuple[Limit, ...] = (
     Limit("chat_messages", "a conversation", 1000, "messages", TooLarge),
     Limit("chat_chars", "a conversation", 2_000_000, "characters", TooLarge),
     Limit("embedding_texts", "a request for embeddings", 2048, "texts"),
+    Limit("export_text_chars", "the text of a document in an export", 20_000_000, "characters", TooLarge),
     Limit("backup_members", "a backup", 2_000_000, "members", TooLarge),
     Limit("queued_tasks", "the queue", 1_000_000, "unfinished tasks", StoreBusy, "max_queued_tasks"),
 )

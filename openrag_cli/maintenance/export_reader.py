@@ -10,8 +10,18 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from openrag_cli import limits
 from openrag_cli.documents.sandbox.protocol import Converted
-from openrag_cli.domain import Document, DocumentWarning, Metadata, Page, Span, check_file_id
+from openrag_cli.domain import Document, DocumentWarning, Metadata, Span, check_file_id
 from openrag_cli.errors import InvalidInput, PathNotFound, StoreDamaged, os_errors
+from openrag_cli.maintenance.export_checks import (
+    MAX_HEAD_BYTES,
+    check_entry,
+    check_head,
+    check_spans,
+    check_vectors,
+    lines,
+    pages_of,
+    plain_file,
+)
 from openrag_cli.maintenance.parquet import read_vectors
 from openrag_cli.store.metadata import check_metadata, document_metadata, tame
 
@@ -53,13 +63,21 @@ class Export:
         if not folder.is_dir():
             raise PathNotFound(f"{folder}: no such folder", hint="openrag export -p PART -o DIR makes one")
         try:
-            self._head: dict[str, Any] = limits.read_json((folder / HEAD).read_text(encoding="utf-8"), HEAD)
+            with plain_file(folder / HEAD).open(encoding="utf-8") as stream:
+                self._head: dict[str, Any] = limits.read_json(stream.read(MAX_HEAD_BYTES), HEAD)
         except (OSError, ValueError, InvalidInput) as exc:
             raise InvalidInput(
                 f"{folder} is not an export: {HEAD} cannot be read", hint="see openrag export"
             ) from exc
         if not isinstance(self._head, dict) or self._head.get("schema") != SCHEMA:
             raise InvalidInput(f"{folder} is not an export that this openrag reads", hint=f"its schema is {SCHEMA}")
+        try:
+            check_head(self._head, (DOCUMENTS, CHUNKS, VECTORS))
+            for name in (DOCUMENTS, CHUNKS, VECTORS):
+                plain_file(folder / name)
+            plain_file(folder / ORIGINALS / "x")
+        except (ValueError, InvalidInput) as exc:
+            raise StoreDamaged(f"{folder} is damaged: {exc}", hint="export it again") from exc
         with os_errors(f"reading {folder}"):
             for name, expected in self._head["sha256"].items():
                 if not (folder / name).is_file() or sha256_of_file(folder / name) != expected:
@@ -85,8 +103,14 @@ class Export:
         """How many files and chunks there are."""
         return int(self._head["files"]), int(self._head["chunks"])
 
-    def files(self) -> Iterator[ImportedFile]:
-        """Yield the files in order, one at a time in memory.
+    @property
+    def size(self) -> int:
+        """How many bytes its files say they have."""
+        with os_errors(f"reading {self._folder}"):
+            return sum(path.lstat().st_size for path in self._folder.rglob("*"))
+
+    def files(self, *, dimension: int | None = None) -> Iterator[ImportedFile]:
+        """Yield the files in order, one at a time in memory; `dimension` is what vectors of the model have.
 
         Raises:
             StoreDamaged: a line that is not what an export writes, or chunks and vectors that are not its file's.
@@ -96,24 +120,25 @@ class Export:
                 (self._folder / DOCUMENTS).open(encoding="utf-8") as documents,
                 (self._folder / CHUNKS).open(encoding="utf-8") as chunks,
             ):
-                spans = _grouped(limits.read_json(line, CHUNKS) for line in chunks)
+                spans = _grouped(limits.read_json(line, CHUNKS) for line in lines(chunks, CHUNKS))
                 vectors = read_vectors(self._folder / VECTORS)
-                for line in documents:
-                    entry = limits.read_json(line, DOCUMENTS)
-                    yield self._file(entry, _own(entry["file_id"], spans), _own(entry["file_id"], vectors))
+                for line in lines(documents, DOCUMENTS):
+                    entry = check_entry(limits.read_json(line, DOCUMENTS))
+                    file = self._file(entry, _own(entry["file_id"], spans), _own(entry["file_id"], vectors))
+                    check_vectors(file.vectors, dimension)
+                    yield file
         except (ValueError, KeyError, TypeError, InvalidInput) as exc:
             raise StoreDamaged(f"{self._folder} is damaged: {exc}", hint="export it again") from exc
 
     def _file(self, entry: dict[str, Any], spans: list[Span], vectors: "np.ndarray") -> ImportedFile:
-        pages = tuple(Page(*page) for page in entry["pages"])
+        pages = pages_of(entry)
+        check_spans(spans, entry["text"])
         warnings = tuple(DocumentWarning(**warning) for warning in entry.get("warnings", ()))
         reader = str(entry.get("reader", ""))
         own, more = document_metadata(entry.get("document_metadata", {}))
         warnings = (*warnings, *more)
         document = Document(entry["text"], pages, entry["media_type"], warnings=warnings, metadata=own, reader=reader)
-        sha256 = str(entry["sha256"])
-        if not sha256.isalnum():
-            raise ValueError(f"{sha256!r} is no sha256")
+        sha256 = entry["sha256"]
         if len(spans) != len(vectors):
             raise ValueError(f"'{entry['file_id']}' has {len(spans)} chunks and {len(vectors)} vectors")
         return ImportedFile(
@@ -124,7 +149,7 @@ class Export:
             metadata=check_metadata(tame(entry["metadata"])),  # 0.1.0 took keys that are ours
             converted=Converted(document, tuple(spans), str(entry.get("chunker", ""))),
             vectors=vectors,
-            original=self._folder / ORIGINALS / sha256,
+            original=plain_file(self._folder / ORIGINALS / sha256),
         )
 
 

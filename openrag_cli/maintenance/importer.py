@@ -5,11 +5,13 @@ A killed import goes on, with the same command, with the file where it stopped. 
 
 import hashlib
 import logging
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from openrag_cli.domain import MadeBy, Upload, new_task_id
-from openrag_cli.errors import Conflict, OpenRAGError, StoreBusy, StoreDamaged, os_errors
+from openrag_cli.errors import Conflict, OpenRAGError, StoreBusy, StoreDamaged, StoreFull, os_errors
 from openrag_cli.index.table import Index
 from openrag_cli.inference.onnx_embedder import Embedder
 from openrag_cli.ingest.bulk_write import BulkWriter, KnownFile
@@ -107,7 +109,9 @@ class Importer:
         staging = _Staging(self._imports, partition_id, self._embedder.identity)
         known = self._imports.staged(partition_id)
         has_vectors = export.model == self._embedder.identity
-        left = (file for file in export.files() if file.file_id not in known)
+        _need_room(export, self._database.path.parent)
+        dimension = self._embedder.dimension if has_vectors else None
+        left = (file for file in export.files(dimension=dimension) if file.file_id not in known)
         for number, group in enumerate(_groups(left), 1):
             writer.write(partition_id, self._stored(group, name, has_vectors=has_vectors), staging)
             if number % TIDY_EVERY == 0:
@@ -151,6 +155,13 @@ class Importer:
             file.metadata,
         )
         return KnownFile(upload, file.converted, file.vectors if has_vectors else None)
+
+
+def _need_room(export: Export, store: Path) -> None:
+    """Refuse an export that says it is larger than the disk has room. Raises: StoreFull."""
+    free = shutil.disk_usage(store).free
+    if export.size > free:
+        raise StoreFull(f"the export has {export.size:,} bytes, and {free:,} are free", hint="free some space")
 
 
 def _groups(files: Iterator[ImportedFile]) -> Iterator[list[ImportedFile]]:

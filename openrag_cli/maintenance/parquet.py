@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 WriteVectors = Callable[[str, "np.ndarray"], None]
 ROWS_PER_GROUP = 4096
+MAX_DIMENSION = 8192
+MAX_COLUMN_BYTES = 256 << 20
+MAX_ID_BYTES = 2048
 
 
 @contextmanager
@@ -60,8 +63,10 @@ def read_vectors(path: Path) -> "Iterator[tuple[str, np.ndarray]]":
     held_id = ""
     held: list[np.ndarray] = []
     try:
-        with pq.ParquetFile(path) as source:
+        with pq.ParquetFile(path, read_dictionary=["file_id"]) as source:
+            _check_shape(source)
             for batch in source.iter_batches(batch_size=ROWS_PER_GROUP, columns=["file_id", "vector"]):
+                _check_ids(batch.column("file_id"))
                 file_ids = np.array(batch.column("file_id").to_pylist(), dtype=object)
                 flat = batch.column("vector").flatten().to_numpy(zero_copy_only=False)
                 rows = np.asarray(flat, dtype=np.float16).reshape(len(file_ids), -1)
@@ -72,7 +77,34 @@ def read_vectors(path: Path) -> "Iterator[tuple[str, np.ndarray]]":
                         held = []
                     held_id = str(file_ids[begin])
                     held.append(rows[begin:end].copy())
-    except (pa.ArrowException, KeyError, ValueError) as exc:
-        raise StoreDamaged(f"{path} cannot be read: {exc}", hint="export it again") from exc
+    except (pa.ArrowException, KeyError, ValueError, OSError) as exc:  # OSError: damage within a page
+        raise StoreDamaged(f"{path} cannot be read: {str(exc)[:200]}", hint="export it again") from exc
     if held:
         yield held_id, np.concatenate(held)
+
+
+def _check_shape(source: Any) -> None:
+    """Raise ValueError unless a file has the columns of an export, in groups of rows that memory can hold."""
+    import pyarrow as pa
+
+    schema, metadata = source.schema_arrow, source.metadata
+    names = set(schema.names)
+    vector = schema.field("vector").type if {"file_id", "vector"} <= names else pa.null()
+    is_vector = pa.types.is_fixed_size_list(vector) and vector.value_type == pa.float16()
+    if not is_vector or not 1 <= vector.list_size <= MAX_DIMENSION:
+        raise ValueError("its columns are not those of an export")
+    for number in range(metadata.num_row_groups):
+        group = metadata.row_group(number)
+        columns = [group.column(at) for at in range(group.num_columns)]
+        if any(column.total_uncompressed_size > MAX_COLUMN_BYTES for column in columns):
+            raise ValueError("a group of its rows is too large")
+
+
+def _check_ids(column: Any) -> None:
+    """Raise ValueError when a file id is no text or longer than any: before it is copied for each of its rows."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    values = column.dictionary if pa.types.is_dictionary(column.type) else column
+    if values.type != pa.string() or (pc.max(pc.binary_length(values)).as_py() or 0) > MAX_ID_BYTES:
+        raise ValueError("a file id in it is none")
