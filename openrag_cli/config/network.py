@@ -27,3 +27,13 @@ def proxy_for(url: str) -> tuple[str, str] | None:
         if known.get(scheme):
             return f"{scheme.upper()}_PROXY", known[scheme]
     return None
+
+
+def socks_proxy() -> tuple[str, str] | None:
+    """Return (variable, proxy) of a SOCKS proxy that the environment names, whatever it is for; None without one."""
+    from urllib.request import getproxies
+
+    found = [
+        (f"{scheme.upper()}_PROXY", proxy) for scheme, proxy in getproxies().items() if proxy.startswith("socks")
+    ]
+    return found[0] if found else None

@@ -42,6 +42,7 @@ STARTING_S = 60.0
 STARTING_PAUSE_S = 1.0
 WINDOW_S = 2.0
 MAX_LESSONS = 6
+_OLLAMA_HINT = "for Ollama OPENRAG_LLM_BASE_URL ends in /v1"
 
 
 class HttpChatModel:
@@ -243,13 +244,14 @@ class HttpChatModel:
             if text.lstrip()[:1] == "<":
                 raise UpstreamError(f"{where} sent a page: {refusals.message_of(shown)}", hint=refusals.HINT) from exc
             if text.lstrip().startswith('{"message"') or '"done":' in text:
-                hint = "for Ollama OPENRAG_LLM_BASE_URL ends in /v1"
-                raise UpstreamError(f"{where} speaks another API than OpenAI's", hint=hint) from exc
+                raise UpstreamError(f"{where} speaks another API than OpenAI's", hint=_OLLAMA_HINT) from exc
             raise UpstreamError(f"{where} sent what is not JSON: {shown[:80]!r}", hint=refusals.HINT) from exc
         if not isinstance(body, dict):
             raise UpstreamError(f"{where} sent no object: {shown[:80]!r}", hint=refusals.HINT)
         if body.get("error"):
             raise UpstreamError(f"{where} failed: {refusals.message_of(shown)}")
+        if "choices" not in body and "done" in body:
+            raise UpstreamError(f"{where} speaks another API than OpenAI's", hint=_OLLAMA_HINT)
         if "choices" not in body and "usage" not in body:
             raise UpstreamError(f"{where} sent no answer: {refusals.message_of(shown)}", hint=refusals.HINT)
         return body

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit, urlunsplit
 from openrag_cli.answering.llm import refusals
 from openrag_cli.answering.llm.models import ModelInfo, choose, read_models
 from openrag_cli.answering.llm.request import Dialect
-from openrag_cli.config.network import is_loopback, proxy_for
+from openrag_cli.config.network import is_loopback, proxy_for, socks_proxy
 from openrag_cli.config.secret import Url
 from openrag_cli.config.settings import Settings
 from openrag_cli.errors import ConfigError, UpstreamDown, UpstreamError, UpstreamTimeout, network_reason
@@ -93,7 +93,7 @@ class Upstream:
         return self._made
 
     def _no_proxy(self) -> ConfigError:
-        name, proxy = proxy_for(self._url.reveal()) or ("ALL_PROXY", "")
+        name, proxy = socks_proxy() or proxy_for(self._url.reveal()) or ("ALL_PROXY", "")
         what = f"{name} names {Url(proxy)}, which cannot be used" if proxy else f"{self.where} cannot be asked"
         if proxy.startswith("socks"):
             return ConfigError(
