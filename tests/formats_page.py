@@ -1,0 +1,156 @@
+"""What is read of each format, as claims that a small real file proves, and the page `docs/formats.md` made of them.
+
+As a program it writes the page: `python tests/formats_page.py`. A row has a file that holds all that its claims name: a
+claim is (what, the text that must be in the document), or (what is not read, the text that must not be in it).
+"""
+
+# ruff: noqa: E501 - bodies of documents
+
+import json
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from test_mail_and_books import CHAPTER, PLAIN, book_of, mail, make_book, part
+from test_odt import make_odt
+from test_word import make_docx, p, r, relation
+
+from openrag_cli.documents.convert import convert_file
+from openrag_cli.documents.versions import reader_of
+from openrag_cli.domain import Document
+
+PAGE = Path(__file__).parents[1] / "docs" / "formats.md"
+HEAD = """# Formats
+
+What openrag reads of each kind of document, and what it does not. A test makes this page from small real files and
+proves every entry; what is left out of a document of yours is told as a warning on its file (`openrag file show`).
+
+| format | extensions | reader | what is read | what is not |
+| --- | --- | --- | --- | --- |
+"""
+TAIL = """
+Any other text is read as plain text, whatever its extension, in UTF-8, UTF-16, UTF-32 or an old code page. Text that a
+person who opens the document does not see is left out; `documents.hidden_text` keeps it. Kinds without a reader (pictures,
+sound, archives, programs) are skipped in folders, and counted.
+"""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A format: a file of it, and what is read of that file and what is not."""
+
+    name: str
+    extensions: str
+    filename: str
+    content: bytes
+    reads: dict[str, str]
+    leaves_out: dict[str, str] = field(default_factory=dict)
+
+    def document(self) -> Document:
+        """Return what openrag makes of the file."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "stored"
+            path.write_bytes(self.content)
+            return convert_file(path, self.filename)
+
+    def line(self) -> str:
+        """Return the row of the page."""
+        reader = reader_of(self.document().media_type).partition("@")[0]
+        cells = (self.name, self.extensions, reader, "; ".join(self.reads), "; ".join(self.leaves_out))
+        return f"| {' | '.join(cells)} |"
+
+
+_BOX = "<w:txbxContent>" + p(r("In a box")) + "</w:txbxContent>"
+_WORD = make_docx(
+    p(r("Rules"), properties='<w:pStyle w:val="Heading1"/>')
+    + p(r("10"), r("6", '<w:vertAlign w:val="superscript"/>'), r(" secret", "<w:vanish/>"), "<w:del><w:r><w:delText>deleted</w:delText></w:r></w:del>")
+    + p('<w:fldSimple w:instr="SEQ">', r("Field 7"), "</w:fldSimple>", f"<w:r><w:pict>{_BOX}</w:pict></w:r>", '<w:r><w:footnoteReference w:id="2"/></w:r>', '<w:r><w:commentReference w:id="0"/></w:r>')
+    + p("<m:oMath><m:f><m:num><m:r><m:t>a</m:t></m:r></m:num><m:den><m:r><m:t>b</m:t></m:r></m:den></m:f></m:oMath>", '<w:r><w:drawing><wp:docPr id="1" descr="A weir"/><a:blip r:link="far"/></w:drawing></w:r>', '<w:r><w:object><o:OLEObject xmlns:o="urn:o"/></w:object></w:r>')
+    + "<w:tbl><w:tr><w:tc>" + p(r("Depot")) + "</w:tc><w:tc>" + p(r("Stock")) + "</w:tc></w:tr></w:tbl>"
+    + p(properties='<w:sectPr><w:headerReference r:id="h"/></w:sectPr>'),
+    relations=relation("h", "header", "header1.xml") + relation("far", "image", "http://x.example/a.png", "External"),
+    header1="<w:hdr>" + p(r("Page head")) + "</w:hdr>",
+    footnotes='<w:footnotes><w:footnote w:id="2">' + p(r("As amended")) + "</w:footnote></w:footnotes>",
+    comments='<w:comments><w:comment w:id="0" w:author="Ada">' + p(r("Ask legal")) + "</w:comment></w:comments>",
+)  # fmt: skip
+_ODT = make_odt(
+    "<text:tracked-changes><text:changed-region><text:deletion><text:p>deleted</text:p></text:deletion></text:changed-region></text:tracked-changes>"
+    "<text:h text:outline-level='1'>Rules</text:h><text:p>Tariff<text:note><text:note-citation>1</text:note-citation><text:note-body><text:p>As amended</text:p></text:note-body></text:note>"
+    "<office:annotation><dc:creator>Ada</dc:creator><text:p>Ask legal</text:p></office:annotation></text:p>"
+    "<text:list><text:list-item><text:p>first item</text:p></text:list-item></text:list>"
+    "<text:p><draw:frame><draw:text-box><text:p>In a box</text:p></draw:text-box></draw:frame></text:p>"
+    "<table:table><table:table-row><table:table-cell><text:p>Depot</text:p></table:table-cell><table:table-cell><text:p>Stock</text:p></table:table-cell></table:table-row></table:table>"
+    "<text:section text:display='none'><text:p>secret</text:p></text:section>"
+)
+_PAGE = (
+    "<html><head><title>Locks</title><script>run()</script></head><body><p hidden>secret</p><p>10<sup>6</sup></p><ul><li>first item</ul>"
+    "<table><tr><th>Depot<th>Stock<tr><td>Kiel<td>11</table><pre>a  b</pre><img src=a.png alt='A weir'><select><option>Ochre</select></body></html>"
+)
+_CALENDAR = "BEGIN:VCALENDAR\r\nDESCRIPTION:the old pumping sta\r\n tion\r\nEND:VCALENDAR\r\n"
+_NOTEBOOK = {
+    "cells": [
+        {"cell_type": "markdown", "source": "# Tide model"},
+        {
+            "cell_type": "code",
+            "source": "print(42)",
+            "outputs": [{"text": "42 shown"}, {"data": {"image/png": "AAAA"}}],
+        },
+    ]
+}
+_MAIL = mail(
+    "mixed",
+    part(PLAIN, "The lock is mended."),
+    part("text/calendar", "BEGIN:VCALENDAR\nSUMMARY:Dike tour\nEND:VCALENDAR"),
+    part("message/rfc822", "Subject: The contract\n\nIt ends in August."),
+    part("application/pdf", "XYZ", "Content-Disposition: attachment; filename=plan.pdf"),
+)
+_FEED = "<rss version='2.0'><channel><title>News</title><item><title>Weir opened</title><description>The &lt;b&gt;weir&lt;/b&gt; is open.</description></item></channel></rss>"
+
+ROWS = [
+    Row(
+        "Plain text, source code, logs", "txt, log, py, … (any text)", "a.log", b"\x1b[31mERROR\x1b[0m q\x08qu\x08u caf\xc3\xa9 \x00end\n",
+        {"every line as it is": "ERROR", "damaged UTF-8, old code pages": "café", "NULs as blanks": "café  end"},
+        {"terminal sequences": "[31m", "overstrike": "\b"},
+    ),
+    Row("Markdown", "md, markdown, mdx, mkd", "a.md", b"# Rules\n\n```\na  b\n```\n", {"every line as it is, headings as sections": "# Rules\n\n```\na  b"}),
+    Row("JSON, Java properties", "json, jsonl, ndjson, properties", "a.json", b'{"a": "Gr\\u00fc\\u00dfe"}', {"every line as it is, escaped letters as letters": "Grüße"}),
+    Row("Calendars and contacts", "ics, ifb, vcf, vcard", "a.ics", _CALENDAR.encode(), {"every field, folded lines joined": "pumping station"}),
+    Row(
+        "Jupyter notebook", "ipynb", "a.ipynb", json.dumps(_NOTEBOOK).encode(),
+        {"text cells": "# Tide model", "code": "print(42)", "printed results": "42 shown"}, {"pictures": "AAAA"},
+    ),
+    Row(
+        "Web page", "html, htm, xhtml", "a.html", _PAGE.encode(),
+        {"title and headings": "# Locks", "raised text": "10^6", "lists": "- first item", "tables": "| Depot | Stock |", "code": "a  b", "alternative texts": "A weir", "form values": "Ochre"},
+        {"scripts and styles": "run()", "hidden text": "secret"},
+    ),
+    Row(
+        "Word", "docx", "a.docx", _WORD,
+        {"headings": "# Rules", "raised and lowered text": "10^6", "fields and form values": "Field 7", "text boxes": "In a box", "notes": "[1] As amended", "comments": "Comment (Ada): Ask legal", "equations": "a/b", "tables": "| Depot | Stock |", "heads and feet": "Page head", "alternative texts": "A weir"},
+        {"hidden text": "secret", "deleted text": "deleted", "pictures, also linked ones": "x.example", "embedded objects": "OLE"},
+    ),
+    Row(
+        "OpenDocument text", "odt", "a.odt", _ODT,
+        {"headings": "# Rules", "notes": "[1] As amended", "comments": "Comment (Ada): Ask legal", "lists": "- first item", "boxes": "In a box", "tables": "| Depot | Stock |"},
+        {"hidden text": "secret", "deleted text": "deleted"},
+    ),
+    Row(
+        "E-book", "epub", "a.epub", make_book(book_of("a.xhtml"), a_xhtml=CHAPTER.format("Alpha").replace("</body>", "<p hidden='hidden'>secret</p></body>")),
+        {"title and authors": "# Lamp\n\nInes, Bo", "chapters in reading order": "About Alpha."}, {"hidden text": "secret"},
+    ),
+    Row(
+        "Mail", "eml, mht, mhtml", "a.eml", _MAIL.encode(),
+        {"subject, sender, recipients, date": "# S\n\nFrom: a@example.net", "the fuller form of the text": "The lock is mended.", "invitations": "SUMMARY:Dike tour", "attached messages": "It ends in August."},
+        {"attachments (named in a warning)": "XYZ"},
+    ),
+    Row("RSS and Atom feed", "rss, atom, xml", "a.rss", _FEED.encode(), {"title and text of each entry": "Weir opened"}),
+]  # fmt: skip
+
+
+def page() -> str:
+    """Return the page."""
+    return HEAD + "".join(f"{row.line()}\n" for row in ROWS) + TAIL
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
