@@ -21,6 +21,7 @@
     │   ├── StoreFull           no space left
     │   ├── StoreBusy           a lock could not be had in time
     │   └── StoreDamaged        stored bytes are not what was written
+    ├── ConverterUnavailable    no converter can be started on this machine, whatever the document
     ├── UpstreamError           an LLM, embedder or server is not reachable
     │   ├── UpstreamDown        ... nobody listens there
     │   ├── UpstreamBusy        ... or it asks to come back later
@@ -242,6 +243,12 @@ class StoreDamaged(StoreError):
     code = "store_damaged"
 
 
+class ConverterUnavailable(OpenRAGError):
+    """No converter can be started: what is installed was changed under a running process, or the machine is short."""
+
+    code = "converter_unavailable"
+
+
 class UpstreamError(OpenRAGError):
     """An LLM, an embedder or a server could not be reached or answered nonsense.
 
@@ -360,6 +367,17 @@ def network_reason(error: BaseException) -> str:
             return os.strerror(found.errno)
         found = found.__cause__ or found.__context__
     return type(error).__name__
+
+
+def is_of_machine(error: BaseException) -> bool:
+    """Whether an error tells of the store or the machine, not of the one document that was being worked on."""
+    if isinstance(error, StoreDamaged):
+        return False  # the original of that one document
+    return isinstance(error, StoreError | Forbidden | ConverterUnavailable | OSError)
+
+
+MACHINE_ERRNOS = frozenset({errno.EIO, errno.ENFILE, errno.ENOSPC, errno.EDQUOT, errno.ESTALE})
+"""What the operating system says to a converter when a disk fails or it is short of something, whatever the document."""
 
 
 @contextlib.contextmanager

@@ -19,11 +19,13 @@ from pathlib import Path
 from typing import Any, Self
 
 from openrag_cli.config.settings import load
-from openrag_cli.domain import ALL_PARTITIONS, SearchMode, TaskKind, new_task_id
+from openrag_cli.domain import ALL_PARTITIONS, SearchMode, TaskKind, TaskState, new_task_id
 from openrag_cli.engine import Engine
 from openrag_cli.errors import Conflict, OpenRAGError
 from openrag_cli.ingest.upload import new_upload
 from openrag_cli.retrieval.request import SearchRequest
+from openrag_cli.sync.plan import DeleteLimit
+from openrag_cli.sync.runner import SyncOptions
 
 CACHE = Path(tempfile.gettempdir()) / f"openrag-tests-{os.getuid()}"
 IS_LONG = "--long" in sys.argv or bool(os.environ.get("OPENRAG_TEST_LONG"))
@@ -215,6 +217,21 @@ def _import(engine: Engine, folder: str, partition: str | None = None, group: in
     return {"files": report.files, "resumed": report.resumed}
 
 
+def _retry_all(engine: Engine) -> int:
+    """Queue again whatever may be; return how many were."""
+    n_retried = 0
+    for task in engine.tasks([TaskState.FAILED, TaskState.CANCELLED]):
+        with contextlib.suppress(Conflict):
+            engine.retry_task(task.id)
+            n_retried += 1
+    return n_retried
+
+
+def _sync(engine: Engine, folder: str, partition: str) -> int:
+    options = SyncOptions(Path(folder), partition, is_deleting=True, max_delete=DeleteLimit(100, is_percent=True))
+    return engine.sync(options).report.deleted
+
+
 OPERATIONS: dict[str, Callable[..., Any]] = {
     "put": put,
     "add": submit,
@@ -226,6 +243,8 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "search": _search,
     "add_folder": _add_folder,
     "import": _import,
+    "retry": _retry_all,
+    "sync": _sync,
 }
 
 

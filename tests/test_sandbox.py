@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from openrag_cli.documents.readers.base import Limits
 from openrag_cli.documents.sandbox.pool import ChildLimits, ConverterPool, Deadline
-from openrag_cli.errors import IngestError, UnsupportedFormat
+from openrag_cli.errors import ConverterUnavailable, IngestError, UnsupportedFormat
 
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc and pidfd")
 SLOW_DOCX = make_docx(docx_paragraph("x") * 400_000)
@@ -214,7 +214,7 @@ def test_a_converter_that_cannot_start_does_not_blame_the_document(
     put: Callable[[bytes], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "executable", "/bin/false")
-    with make_pool() as pool, pytest.raises(IngestError, match=r"could not start \(exit code 1\)"):
+    with make_pool() as pool, pytest.raises(ConverterUnavailable, match=r"could not start \(exit code 1\)"):
         pool.convert(put(b"words"), "a.txt")
 
 

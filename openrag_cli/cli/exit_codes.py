@@ -41,6 +41,7 @@ TABLE: dict[type[errors.OpenRAGError], ExitCode] = {
     errors.ConfigError: ExitCode.CONFIG,
     errors.StoreError: ExitCode.IO,
     errors.StoreBusy: ExitCode.BUSY,
+    errors.ConverterUnavailable: ExitCode.UNAVAILABLE,
     errors.UpstreamError: ExitCode.UNAVAILABLE,
     errors.UpstreamBusy: ExitCode.BUSY,
     errors.NotAuthenticated: ExitCode.NOT_AUTHENTICATED,

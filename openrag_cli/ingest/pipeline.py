@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 from openrag_cli.documents.chunking.chunker import Chunker
 from openrag_cli.documents.sandbox.pool import Converted
 from openrag_cli.domain import Chunk, MadeBy, Task, TaskError, TaskState, Upload, chunk_id
-from openrag_cli.errors import IngestError, OpenRAGError
+from openrag_cli.errors import IngestError, OpenRAGError, StoreError, is_of_machine
 from openrag_cli.failpoints import failpoint
 from openrag_cli.index.rows import Row
 from openrag_cli.index.table import Index
@@ -114,8 +114,16 @@ class _Ready:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What the store or the machine had in a run, and how often the task that it stopped most has been stopped so."""
+
+    error: OpenRAGError
+    n_paused: int
+
+
 class Ingester:
-    """Runs claimed tasks to their end against one store."""
+    """Runs claimed tasks to their end against one store; `trouble` is what stopped some of the last run, if any."""
 
     def __init__(  # noqa: PLR0913 - the adapters it joins
         self,
@@ -139,6 +147,7 @@ class Ingester:
         self._pool = pool
         self._n_converters = n_converters
         self._for_search = for_search
+        self.trouble: Trouble | None = None
         self._chunker = Chunker(embedder.tokenizer_path, embedder.max_tokens)
 
     def run(self, claim: Callable[[int], list[Task]], listener: Listener, should_stop: Callable[[], bool]) -> None:
@@ -146,6 +155,7 @@ class Ingester:
 
         `claim(n)` returns up to n tasks owned by this worker, and none when there are none.
         """
+        self.trouble = None
         threads = ThreadPoolExecutor(self._n_converters, thread_name_prefix="convert")
         try:
             ready = self._convert_all(threads, claim, listener, should_stop)
@@ -169,7 +179,7 @@ class Ingester:
         ready = _Ready()
         is_drained = False
         while not should_stop():
-            if not waiting and not is_drained:
+            if not waiting and not is_drained and self.trouble is None:
                 waiting.extend(claim(CLAIM_FILES))
                 is_drained = not waiting
                 failpoint("claimed")
@@ -198,14 +208,24 @@ class Ingester:
     def _collect(self, task: Task, future: "Future[Converted]", ready: _Ready, listener: Listener) -> None:
         try:
             converted = future.result()
-        except OpenRAGError as exc:
-            self._fail(task, exc, TaskState.SERIALIZING, listener)
+        except (OpenRAGError, OSError) as exc:
+            if is_of_machine(exc):
+                self._postpone(task, exc)
+            else:
+                self._fail(task, exc, TaskState.SERIALIZING, listener)
         except Exception as exc:
             logger.exception("task %s failed", task.id)
             self._fail(task, exc, TaskState.SERIALIZING, listener)
         else:
             ready.add(task, converted)
             failpoint("converted")
+
+    def _postpone(self, task: Task, exc: OpenRAGError | OSError) -> None:
+        """Give a task back that is not at fault; nothing more is claimed in this run."""
+        error = exc if isinstance(exc, OpenRAGError) else StoreError(f"reading a stored file: {exc}")
+        n_paused = self._queue.postpone(task, TaskError(error.message, error.code, error.hint, TaskState.SERIALIZING))
+        if n_paused >= (self.trouble.n_paused if self.trouble else 1):
+            self.trouble = Trouble(error, n_paused)
 
     def _fail(self, task: Task, exc: Exception, stage: TaskState, listener: Listener) -> None:
         if isinstance(exc, OpenRAGError):

@@ -18,6 +18,10 @@ from openrag_cli.store.task_queue import HEARTBEAT_S, TaskQueue
 logger = logging.getLogger(__name__)
 
 POLL_S: Final = 0.2
+MAX_REST_S: Final = 60.0
+PATIENCE: Final = 2
+"""How often the store or the machine may stop a task before a command that waits for it gives up."""
+
 TIDY_EVERY = 64
 """Tasks run alone between two looks at the index: each is a commit, and commits upon commits slow the next ones."""
 
@@ -54,6 +58,10 @@ class Worker:
         """Run tasks until none is unfinished (tasks that other workers hold included), or `should_stop`.
 
         What is not finished then is given back to the queue. `maintain` is called after many commits of one file.
+
+        Raises:
+            StoreError, ConverterUnavailable and kin: the store or the machine goes on stopping tasks that are not at
+                fault; they wait in the queue.
         """
         with self._alive():
             while not should_stop():
@@ -61,18 +69,34 @@ class Worker:
                 self._run(listener, should_stop, maintain)
                 if not self._queue.has_live(batch=self._batch):
                     return
+                trouble = self._ingester.trouble
+                if trouble is not None and trouble.n_paused > PATIENCE:
+                    raise trouble.error
                 time.sleep(POLL_S)
 
     def serve(self, listener: Listener, should_stop: Callable[[], bool], maintain: Callable[[], None]) -> None:
         """Run tasks as they come, until `should_stop`; call `maintain` after each time of work."""
         with self._alive():
+            pause_s = POLL_S
             while not should_stop():
                 self._queue.expire(is_dead)
                 if self._queue.has_claimable():
                     self._run(listener, should_stop, maintain)
                     maintain()
+                    pause_s = self._rest(pause_s, should_stop)
                 else:
                     time.sleep(POLL_S)
+
+    def _rest(self, pause_s: float, should_stop: Callable[[], bool]) -> float:
+        """Wait after trouble, so that a queue is not run through at full speed; return how long to wait the next time."""
+        trouble = self._ingester.trouble
+        if trouble is None:
+            return POLL_S
+        logger.warning("%s; the tasks go on in %.1f s", trouble.error.message, pause_s)
+        until = time.monotonic() + pause_s
+        while not should_stop() and time.monotonic() < until:
+            time.sleep(POLL_S)
+        return min(pause_s * 2, MAX_REST_S)
 
     def _run(self, listener: Listener, should_stop: Callable[[], bool], maintain: Callable[[], None]) -> None:
         self._ingester.run(self._claim, listener, should_stop)

@@ -169,6 +169,10 @@ class Doctor:
         if dead:
             text = f"{dead} tasks are held by workers that are dead"
             yield Finding(name, Status.WARNING, text, "openrag task run", self._release)
+        paused = self._patient.ledger.paused()
+        if paused:
+            text = f"{paused[0]:,} tasks wait because of the machine: {paused[1].message}"
+            yield Finding(name, Status.WARNING, text, paused[1].hint)
         n_live = sum(n for state, n in counts.items() if state in LIVE_STATES)
         n_failed = sum(n for state, n in counts.items() if state == "FAILED")
         if not dead:

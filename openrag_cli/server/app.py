@@ -13,7 +13,7 @@ from starlette.types import ASGIApp
 
 from openrag_cli import __version__
 from openrag_cli.engine import Engine
-from openrag_cli.errors import OpenRAGError
+from openrag_cli.errors import ConverterUnavailable, OpenRAGError
 from openrag_cli.server import error_handlers as errors
 from openrag_cli.server.guards.access import Access
 from openrag_cli.server.guards.bodies import most_bytes
@@ -57,7 +57,9 @@ class _Readiness:
         """Return what is missing, in sentences."""
         missing = [f"model: {self._model_error}"] if self._model_error else []
         try:
-            self._engine.task_counts()
+            paused = self._engine.parts.ledger.paused()
+            if paused is not None and paused[1].code == ConverterUnavailable.code:
+                missing.append(f"worker: {paused[1].message}; {paused[0]:,} tasks wait")
         except OpenRAGError as exc:
             missing.append(f"store: {exc.message}")
         if self._supervisor is not None:

@@ -32,6 +32,7 @@ TABLE: dict[type[errors.OpenRAGError], int] = {
     errors.StoreError: 500,
     errors.StoreFull: 507,
     errors.StoreBusy: 423,
+    errors.ConverterUnavailable: 503,
     errors.UpstreamError: 502,
     errors.UpstreamDown: 503,
     errors.UpstreamBusy: 429,

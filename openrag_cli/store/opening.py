@@ -1,6 +1,7 @@
 """Opening a store's catalog: for reading alone where nothing can be written, and with a copy kept where it is migrated."""
 
 import contextlib
+import logging
 import os
 import shutil
 import sqlite3
@@ -11,6 +12,8 @@ from urllib.parse import quote
 
 from openrag_cli.errors import Forbidden, StoreNotFound, os_errors
 from openrag_cli.fsync import fsync
+
+logger = logging.getLogger(__name__)
 
 BUSY_TIMEOUT_S = 30.0
 
@@ -98,12 +101,19 @@ def keep_copy(connection: sqlite3.Connection, path: Path, version: int) -> None:
         copy = sqlite3.connect(aside)
         try:
             connection.backup(copy)
+            is_old = copy.execute("PRAGMA user_version").fetchone()[0] == version
         finally:
             copy.close()
+        if not is_old or target.exists():  # another process has migrated it meanwhile, and kept its own copy
+            aside.unlink()
+            return
         aside.chmod(0o600)
         fsync(aside)
         aside.rename(target)
         fsync(path.parent)
+    logger.warning(
+        "the store is brought from format %d up to date; its catalog as it was is kept as %s", version, target
+    )
 
 
 @contextlib.contextmanager

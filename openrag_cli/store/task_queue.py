@@ -29,10 +29,11 @@ from openrag_cli.store.task_rows import (
 LEASE_S = 60
 HEARTBEAT_S = 15
 MAX_ATTEMPTS = 3
+MAX_PAUSE_S = 300
 
 _CLAIMABLE = f"""
     SELECT t.seq FROM task t
-    WHERE t.state NOT IN {FINAL} AND (t.state = 'QUEUED' OR t.lease_until < :now)
+    WHERE t.state NOT IN {FINAL} AND ((t.state = 'QUEUED' AND t.not_before <= :now) OR t.lease_until < :now)
       AND NOT EXISTS (SELECT 1 FROM task o WHERE o.partition_id = t.partition_id AND o.file_id = t.file_id
                       AND o.seq < t.seq AND o.state NOT IN {FINAL})
 """
@@ -227,6 +228,26 @@ class TaskQueue:
             retire(connection, task.id)
             write_log(connection, task.id, "ERROR", error.message)
         return True
+
+    def postpone(self, task: Task, error: TaskError) -> int:
+        """Give back an owned task that the store or the machine stopped: no attempt is used up, but it waits.
+
+        It waits a second, then two, four and so on, `MAX_PAUSE_S` at most. Return how often it has been given back so,
+        0 when it is no longer owned.
+        """
+        now = now_ms()
+        with self._db.transaction() as connection:
+            row = connection.execute(
+                "UPDATE task SET state = 'QUEUED', worker = NULL, lease_until = NULL, attempts = attempts - 1, "
+                "n_paused = n_paused + 1, not_before = ? + min(1 << min(n_paused, 20), ?) * 1000, error = ?, "
+                f"updated_at = ? WHERE id = ? AND worker = ? AND attempts = ? AND state NOT IN {FINAL} "
+                "RETURNING n_paused",
+                (now, MAX_PAUSE_S, json.dumps(asdict(error)), now, task.id, task.worker, task.attempts),
+            ).fetchone()
+            if row is None:
+                return 0
+            write_log(connection, task.id, "WARNING", f"given back: {error.message}")
+        return int(row["n_paused"])
 
     def release(self, worker: str) -> int:
         """Give back everything that `worker` holds, as if it had never been claimed; return how many.

@@ -9,7 +9,7 @@ from openrag_cli.domain import FINAL_STATES, LogLine, Task, TaskError, TaskKind,
 from openrag_cli.errors import Conflict, DeadlineReached, InvalidInput, TaskNotFound
 from openrag_cli.store.database import Database, at, now_ms
 from openrag_cli.store.retire import cancel_live
-from openrag_cli.store.task_rows import FINAL, find_any, to_task, write_log
+from openrag_cli.store.task_rows import FINAL, find_any, to_error, to_task, write_log
 
 POLL_S = 0.1
 
@@ -42,6 +42,14 @@ class TaskRecords:
             (json.dumps(wanted), batch, batch, limit),
         )
         return [to_task(row) for row in rows]
+
+    def paused(self) -> tuple[int, TaskError] | None:
+        """Return how many tasks wait because of the store or the machine, and what the last of them met; None for none."""
+        rows = self._db.rows(
+            "SELECT error, count(*) AS n, max(not_before) FROM task WHERE n_paused > 0 AND state = 'QUEUED'"
+        )
+        error = to_error(rows[0]["error"])
+        return (int(rows[0]["n"]), error) if error else None
 
     def adopt(self, task_ids: Iterable[str], batch: str) -> None:
         """Make live tasks part of another batch, as when a command is run again after it was killed."""

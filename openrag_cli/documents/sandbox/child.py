@@ -29,7 +29,7 @@ from openrag_cli.documents.sandbox.protocol import (
     write_all,
 )
 from openrag_cli.documents.sandbox.walls import raise_walls
-from openrag_cli.errors import IngestError, OpenRAGError
+from openrag_cli.errors import MACHINE_ERRNOS, IngestError, OpenRAGError, StoreError
 
 CHARS_PER_PAGE = 3_000
 """A page of text without pages, for the time that cutting it into pieces may take."""
@@ -165,6 +165,8 @@ def _answer(request: Message, limits: Limits, splitter: Any, report_pages: Calla
         )
         return failed_message(error)
     except OSError as exc:
+        if exc.errno in MACHINE_ERRNOS:
+            return failed_message(StoreError(f"reading a stored file: {exc.strerror}"))
         return failed_message(IngestError(f"it cannot be read: {exc.strerror or exc}", reason="corrupt"))
     except Exception as exc:  # noqa: BLE001 - the boundary of one document's task: a bug of ours fails it alone
         error = IngestError(f"a bug in openrag: {type(exc).__name__}: {exc}"[:500], reason="crashed")

@@ -29,7 +29,7 @@ from openrag_cli.documents.sandbox import protocol
 from openrag_cli.documents.sandbox.protocol import ChildLimits, Converted
 from openrag_cli.documents.sandbox.time_limit import Deadline, TimeLimit
 from openrag_cli.domain import Document, Span
-from openrag_cli.errors import IngestError
+from openrag_cli.errors import ConverterUnavailable, IngestError, os_errors
 
 __all__ = ["ChildLimits", "Converted", "ConverterPool", "Deadline", "Document", "Span"]
 
@@ -158,7 +158,7 @@ class ConverterPool:
 class _ChildGone(Exception):
     """The child ended before it answered; `error` is what to tell, unless another child can take the document."""
 
-    def __init__(self, error: IngestError, *, had_begun: bool) -> None:
+    def __init__(self, error: IngestError | ConverterUnavailable, *, had_begun: bool) -> None:
         super().__init__(error.message)
         self.error = error
         self.had_begun = had_begun
@@ -172,15 +172,16 @@ class _Child:
         self._spent = 0.0
         self._is_between_documents = True
         self._is_large = self._has_begun = False
-        self._process = subprocess.Popen(
-            [sys.executable, "-I", "-c", _BOOT, json.dumps(_import_path())],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            cwd="/",
-            env=_environment() | {"TMPDIR": str(scratch)},
-            start_new_session=True,
-        )
+        with os_errors("starting a converter"):
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-c", _BOOT, json.dumps(_import_path())],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                cwd="/",
+                env=_environment() | {"TMPDIR": str(scratch)},
+                start_new_session=True,
+            )
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._stdin, self._stdout = self._process.stdin.fileno(), self._process.stdout.fileno()
@@ -213,10 +214,15 @@ class _Child:
             protocol.write_all(self._stdin, protocol.frame(request))
         except BrokenPipeError as exc:
             raise self._gone() from exc
-        start = TimeLimit(self._process.pid, Deadline(base_s=_START_S, page_s=0.0))
-        self._receive(start)  # ready
+        self._await_start()
         self._has_begun = True
         return self._result(deadline)
+
+    def _await_start(self) -> None:
+        try:
+            self._receive(TimeLimit(self._process.pid, Deadline(base_s=_START_S, page_s=0.0)))  # ready
+        except IngestError as exc:
+            raise _unavailable(f"it was not ready after {_START_S:g} s") from exc
 
     def _result(self, deadline: Deadline) -> Converted:
         limit = TimeLimit(self._process.pid, deadline)
@@ -264,11 +270,10 @@ class _Child:
             self._process.wait(5)
         code = self._process.returncode
         if not self._has_begun:
-            message, reason = f"the converter could not start ({_end_of(code)})", "crashed"
-            hint = "check the installation with `openrag doctor`"
-        elif code == -signal.SIGXCPU:
+            return _ChildGone(_unavailable(_end_of(code)), had_begun=False)
+        if code == -signal.SIGXCPU:
             return _ChildGone(_timed_out(), had_begun=True)
-        elif code == -signal.SIGKILL:
+        if code == -signal.SIGKILL:
             message = "the operating system stopped the converter, as it does when memory runs out"
             reason, hint = "out_of_memory", "split the document, or run fewer workers"
         else:
@@ -290,6 +295,13 @@ class _Child:
             if pipe is not None:
                 with contextlib.suppress(BrokenPipeError):
                     pipe.close()
+
+
+def _unavailable(why: str) -> ConverterUnavailable:
+    return ConverterUnavailable(
+        f"the converter could not start ({why})",
+        hint="was openrag upgraded while this process ran? Start it again; openrag doctor checks the installation",
+    )
 
 
 def _end_of(code: int | None) -> str:
