@@ -31,7 +31,7 @@ from openrag_cli.contract import schemas as contract
 DATE = "November 23, 2026"
 """The date of the pages: of the last change of their form."""
 
-VALUE_KINDS = {"--partition": "partition", "--file": "file", "--session": "session"}
+VALUE_KINDS = {"--partition": "partition", "--file": "file", "--session": "session", "--filter": "filter"}
 PATH_METAVARS = {"DIR", "FILE", "PATH", "FILE|-", "F|-", "[PATH|DIR|-]...", "PATH|-"}
 ARGUMENT_KINDS = {
     ("partition", "NAME"): "partition", ("session", "NAME"): "session", ("file", "ID"): "file",

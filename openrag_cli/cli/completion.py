@@ -5,20 +5,27 @@ files, tasks and sessions come from the catalog alone, which is never made here.
 """
 
 import json
+import re
 import shlex
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from openrag_cli.errors import OpenRAGError
 from openrag_cli.terminal import for_terminal, is_safe_name
+
+if TYPE_CHECKING:
+    from openrag_cli.store.catalog import Catalog
 
 WANTS_FILES = 3
 """The exit code that asks the shell for file names."""
 
 MAX_CANDIDATES = 200
 TREE = Path(__file__).with_name("tree.json")
+
+_BEFORE_A_KEY = re.compile(r"((?:.*(?:\(|\b(?:and|or|not)\s))?\s*)([\w.-]*)", re.IGNORECASE | re.DOTALL)
+_WORD = re.compile(r"[^\W\d][\w.-]*")
 
 Node = dict[str, Any]
 Candidate = tuple[str, str]
@@ -116,7 +123,7 @@ def _from_store(kind: str, start: str, given: Node) -> Iterator[Candidate]:
     if kind == "setting":
         yield from ((setting.key, setting.help) for setting in SETTINGS)
         return
-    if kind not in {"partition", "file", "task", "session"}:
+    if kind not in {"partition", "file", "filter", "task", "session"}:
         return
     store = load({"store": given.get("store")}).settings.store
     if not (store / "openrag.db").exists():
@@ -133,6 +140,8 @@ def _from_store(kind: str, start: str, given: Node) -> Iterator[Candidate]:
     elif kind == "file":
         partition = given.get("partition") or "all"
         yield from ((name, partition) for name in Catalog(database).file_ids(partition, start, MAX_CANDIDATES))
+    elif kind == "filter":
+        yield from _keys(Catalog(database), given.get("partition") or "all", start)
     elif kind == "task":
         from openrag_cli.store.task_records import TaskRecords
 
@@ -142,3 +151,14 @@ def _from_store(kind: str, start: str, given: Node) -> Iterator[Candidate]:
         from openrag_cli.store.sessions import Sessions
 
         yield from ((entry.name, f"{entry.message_count} messages") for entry in Sessions(database).all())
+
+
+def _keys(catalog: "Catalog", partition: str, start: str) -> Iterator[Candidate]:
+    """Yield a condition with its last word, where a key may stand, made a key of the partition's files."""
+    found = _BEFORE_A_KEY.fullmatch(start)
+    if found is None:
+        return
+    before = found[1] or ""
+    for key in catalog.filtered.keys(catalog.filtered.partition_ids(catalog.partition_ids([partition]))):
+        if _WORD.fullmatch(key) and key.startswith(found[2]):
+            yield f"{before}{key}", "key of metadata"
