@@ -163,7 +163,7 @@ def test_errors_of_partitions_and_searches(client, partition):
     assert client.post(f"/partition/{partition}").status_code == 201
     assert client.post(f"/partition/{partition}").status_code == 409
     assert client.post("/partition/all").status_code == 400
-    assert client.get(f"/partition/{partition}").json() == {"files": []}
+    assert client.get(f"/partition/{partition}").json() == {"files": [], "warnings": []}
     assert client.get(f"/partition/{partition}/chunks").json() == {"chunks": []}
     assert client.get("/search").status_code == 422
     assert client.get("/search", params={"text": "x", "top_k": 0}).status_code == 422
