@@ -77,7 +77,7 @@ def read_vectors(path: Path) -> "Iterator[tuple[str, np.ndarray]]":
                         held = []
                     held_id = str(file_ids[begin])
                     held.append(rows[begin:end].copy())
-    except (pa.ArrowException, KeyError, ValueError, OSError) as exc:  # OSError: damage within a page
+    except (pa.ArrowException, KeyError, ValueError, TypeError, OSError) as exc:  # OSError: damage within a page
         raise StoreDamaged(f"{path} cannot be read: {str(exc)[:200]}", hint="export it again") from exc
     if held:
         yield held_id, np.concatenate(held)

@@ -1,0 +1,229 @@
+"""What an outsider hands us, made up: bodies, forms, filters, metadata, manifests, exports, session lines.
+
+Each target takes the `World` and hypothesis' data, and fails on an answer of 5xx, an exit of 70, or an error that is not
+one of ours. Run by `test_fuzz.py` for seconds and by `benchmarks/fuzz.py` for hours.
+"""
+
+import contextlib
+import copy
+import hashlib
+import io
+import json
+import shutil
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from harness import open_engine, put
+from hypothesis import strategies as st
+from starlette.testclient import TestClient
+
+from openrag_cli.cli import main
+from openrag_cli.cli.exit_codes import ExitCode
+from openrag_cli.errors import OpenRAGError
+from openrag_cli.maintenance.restore import restore
+from openrag_cli.retrieval import filters
+from openrag_cli.server.app import create_app
+
+ODD_TEXT = st.text(max_size=40) | st.sampled_from(
+    ["", " ", "\0", "\ud800", "\u202e", "../../x", "/etc/passwd", "NaN", "1e999", "9" * 400, "a" * 5000, "p", "all"]
+)
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | ODD_TEXT
+VALUES = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(ODD_TEXT, inner, max_size=4), max_leaves=12
+)
+DEEP = st.integers(1, 20_000).map(lambda n: "[" * n + "]" * n)
+CHAT = {
+    "model": "openrag-all", "messages": [{"role": "user", "content": "how heavy is the pump?"}], "temperature": 0.5,
+    "max_tokens": 10, "stream": False, "stop": ["x"], "n": 1, "metadata": {"use_map_reduce": False}, "top_p": 1,
+}  # fmt: skip
+BODIES = {
+    "/v1/chat/completions": CHAT,
+    "/v1/completions": {"model": "openrag-p", "prompt": "how heavy is the pump?", "max_tokens": 5, "stream": False},
+    "/v1/embeddings": {"model": "x", "input": ["pump"], "encoding_format": "float", "dimensions": 384},
+}
+WORDS = st.sampled_from(
+    ["year", ">=", "=", "!=", "<", "contains", "in", "exists", "(", ")", ",", "and", "or", "not", "null", "true", "2024",
+     "1e400", "-0", '"x"', "'x'", "`a b`", "file_id", '"\\', "\0", "\u202e", "é"]
+)  # fmt: skip
+
+
+class World:
+    """A store with one document, a server on it, an export and a backup of it; all in `root`."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.engine = open_engine(root / "store")
+        put(self.engine, "p", "a.md", "# Pump\n\nThe pump weighs 40 kg.\n")
+        with contextlib.suppress(AttributeError):
+            self.engine.drain()
+        self.engine.close()
+        self.cli("task", "run")
+        assert self.cli("export", "-p", "p", "-o", str(root / "export")) == 0
+        assert self.cli("backup", str(root / "backup.tar")) == 0
+        self.engine = open_engine(root / "store")
+        app = create_app(self.engine)
+        self.client = TestClient(app, base_url="http://127.0.0.1", raise_server_exceptions=False)
+        self.client.__enter__()
+
+    def close(self) -> None:
+        """End the server."""
+        self.client.__exit__(None, None, None)
+        self.engine.close()
+
+    def cli(self, *arguments: str) -> int:
+        """Run a command on the store."""
+        return main.run(["--store", str(self.root / "store"), "-q", *arguments])
+
+
+def changed(draw: Callable[[Any], Any], value: Any) -> Any:
+    """Return a copy of a JSON value with some of its parts replaced, removed or doubled."""
+    value = copy.deepcopy(value)
+    for _ in range(draw(st.integers(1, 3))):
+        place, parent, key = value, None, None
+        while isinstance(place, dict | list) and place and draw(st.booleans()):
+            parent, key = (
+                place,
+                draw(st.sampled_from(sorted(place) if isinstance(place, dict) else range(len(place)))),
+            )
+            place = parent[key]
+        if parent is None:
+            if isinstance(value, dict):
+                value[draw(ODD_TEXT)] = draw(VALUES)
+        elif draw(st.integers(0, 4)) == 0:
+            del parent[key]
+        else:
+            parent[key] = draw(VALUES)
+    return draw(VALUES) if draw(st.integers(0, 15)) == 0 else value
+
+
+def encoded(value: Any) -> str:
+    """Return JSON that any writer may make: NaN, lone surrogates and all."""
+    return json.dumps(value)
+
+
+def bodies(world: World, draw: Callable[[Any], Any]) -> None:
+    """JSON bodies of the OpenAI routes."""
+    path = draw(st.sampled_from(sorted(BODIES)))
+    text = draw(st.one_of(st.just(None), DEEP))
+    content = (text or encoded(changed(draw, BODIES[path]))).encode()
+    if draw(st.integers(0, 9)) == 0:
+        content = draw(st.binary(max_size=200))
+    answered(world.client.post(path, content=content, headers={"content-type": "application/json"}), path, content)
+
+
+def forms(world: World, draw: Callable[[Any], Any]) -> None:
+    """Multipart forms of uploads, whole and broken, with metadata of every kind."""
+    name = draw(ODD_TEXT).encode("utf-8", "surrogatepass")
+    metadata = draw(st.one_of(VALUES.map(encoded), DEEP, ODD_TEXT)).encode("utf-8", "surrogatepass")
+    content = (
+        b'--B\r\nContent-Disposition: form-data; name="file"; filename="'
+        + name
+        + b'"\r\nContent-Type: text/plain\r\n\r\n'
+        b'hello\r\n--B\r\nContent-Disposition: form-data; name="metadata"\r\n\r\n' + metadata + b"\r\n--B--\r\n"
+    )
+    for _ in range(draw(st.integers(0, 2))):
+        at = draw(st.integers(0, len(content)))
+        content = content[:at] + draw(st.binary(max_size=8)) + content[at + draw(st.integers(0, 9)) :]
+    kind = draw(
+        st.sampled_from(
+            ["multipart/form-data; boundary=B", "multipart/form-data", "text/plain", "multipart/x; boundary=\xff"]
+        )
+    )
+    method = draw(st.sampled_from(["POST", "PUT", "PATCH"]))
+    path = "/indexer/partition/p/file/f.md"
+    answered(
+        world.client.request(method, path, content=content, headers={"content-type": kind.encode("latin-1")}),
+        path,
+        content,
+    )
+
+
+def conditions(world: World, draw: Callable[[Any], Any]) -> None:
+    """Filters, as text and as a query parameter."""
+    text = draw(st.lists(WORDS | ODD_TEXT, max_size=12).map(" ".join))
+    with contextlib.suppress(OpenRAGError):
+        filters.parse(text)({"year": 2024, "tag": ["x"], "a b": None})
+    with contextlib.suppress(UnicodeEncodeError):  # the client's own
+        answered(world.client.get("/search", params={"text": "pump", "filter": text}), "/search", text.encode())
+
+
+def metadata(world: World, draw: Callable[[Any], Any]) -> None:
+    """Metadata of the command line."""
+    pair = draw(st.tuples(ODD_TEXT, st.one_of(VALUES.map(encoded), ODD_TEXT, DEEP))).__iter__()
+    ran(world, "file", "edit", "a.md", "-p", "p", "-m", "=".join(pair).replace("\0", ""))
+
+
+def exports(world: World, draw: Callable[[Any], Any]) -> None:
+    """Exports whose lines, head or vectors were changed, with hashes that fit."""
+    folder = world.root / "changed"
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(world.root / "export", folder)
+    name = draw(st.sampled_from(["documents.jsonl", "chunks.jsonl", "partition.json", "vectors.parquet"]))
+    target = folder / name
+    if name == "vectors.parquet":
+        content = bytearray(target.read_bytes())
+        for _ in range(draw(st.integers(1, 4))):
+            content[draw(st.integers(0, len(content) - 1))] = draw(st.integers(0, 255))
+        target.write_bytes(content[: draw(st.integers(0, len(content)))] if draw(st.booleans()) else content)
+    elif name == "partition.json":
+        target.write_text(
+            draw(st.one_of(st.just(""), DEEP)) or encoded(changed(draw, json.loads(target.read_text())))
+        )
+    else:
+        lines = [encoded(changed(draw, json.loads(line))) for line in target.read_text().splitlines()]
+        target.write_text("\n".join([*lines, *draw(st.lists(DEEP, max_size=1))]) + "\n")
+    with contextlib.suppress(KeyError, TypeError, ValueError, RecursionError):
+        head = json.loads((folder / "partition.json").read_text())
+        for one in head["sha256"]:
+            head["sha256"][one] = hashlib.sha256((folder / one).read_bytes()).hexdigest()
+        (folder / "partition.json").write_text(encoded(head))
+    ran(world, "import", str(folder), "-p", "again")
+    ran(world, "partition", "delete", "again", "--yes")
+
+
+def manifests(world: World, draw: Callable[[Any], Any]) -> None:
+    """Backups whose manifest or bytes were changed: refused with one of our errors, and nothing left behind."""
+    made = io.BytesIO()
+    with tarfile.open(world.root / "backup.tar") as source, tarfile.open(fileobj=made, mode="w") as target:
+        for member in source:
+            stream = source.extractfile(member)
+            content = stream.read() if stream else b""
+            if member.name == "manifest.json":
+                text = draw(st.one_of(st.just(""), DEEP)) or encoded(changed(draw, json.loads(content)))
+                content = text.encode()
+            member.size = len(content)
+            target.addfile(member, io.BytesIO(content))
+    content = bytearray(made.getvalue())
+    for _ in range(draw(st.integers(0, 2))):
+        content[draw(st.integers(0, len(content) - 1))] = draw(st.integers(0, 255))
+    store = world.root / "restored"
+    try:
+        restore(io.BytesIO(bytes(content)), store)
+    except OpenRAGError:
+        assert not store.exists(), "something was left behind"
+    shutil.rmtree(store, ignore_errors=True)
+
+
+def sessions(world: World, draw: Callable[[Any], Any]) -> None:
+    """Names of sessions, and what is done with them."""
+    name = draw(ODD_TEXT).replace("\0", "")
+    for words in (("session", "show"), ("session", "export"), ("session", "delete", "--yes")):
+        ran(world, *words, "--", name)
+    with contextlib.suppress(OpenRAGError):
+        world.engine.sessions.open(name, ("p",))
+        world.engine.sessions.rename(name, draw(ODD_TEXT))
+
+
+def answered(response: Any, path: str, content: bytes) -> None:
+    """Check that the server blamed the caller, or obeyed."""
+    assert response.status_code < 500, (response.status_code, path, content[:2000], response.text[:500])
+
+
+def ran(world: World, *arguments: str) -> None:
+    """Check that a command ended with another code than that of a bug."""
+    assert world.cli(*arguments) != ExitCode.BUG, arguments
+
+
+TARGETS = (bodies, forms, conditions, metadata, exports, manifests, sessions)
