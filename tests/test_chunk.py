@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
 from openrag_cli.documents.chunking.chunker import Chunker
+from openrag_cli.documents.chunking.markup import masks_of
 from openrag_cli.documents.chunking.sizers import MAX_CHARS_PER_TOKEN
 from openrag_cli.domain import Document, Page, Span
 from openrag_cli.errors import ConfigError
@@ -48,11 +49,18 @@ def assert_rules(document, max_tokens, model=BERT):
     """Check every promise of the chunker on one document and return its spans."""
     text, chunker = document.markdown, model.chunkers[max_tokens]
     spans = chunker.split(document)
+    seen = list(text)
+    for start, end in masks_of(document):
+        seen[start:end] = " " * (end - start)
+    text_seen = "".join(seen)
     covered = 0
     for span in spans:
         assert text[span.start : span.end] == span.text
         assert span.text == span.text.strip() != ""
-        assert not text[covered : span.start].strip(), "between spans there is only white space, and none overlaps"
+        assert covered <= span.start, "none overlaps"
+        assert not text_seen[covered : span.start].strip(), (
+            "between spans there is only white space, or what is masked"
+        )
         covered = span.end
         assert model.count(chunker.passage(span)) <= max_tokens
         assert len(span.text) <= max_tokens * MAX_CHARS_PER_TOKEN
@@ -60,7 +68,7 @@ def assert_rules(document, max_tokens, model=BERT):
         assert span.line_end == text.count("\n", 0, span.end - 1) + 1
         pages = [page.number for page in document.pages if page.start < span.end and span.start < page.end]
         assert pages == ([] if span.page is None else [span.page])
-    assert not text[covered:].strip(), "what follows the last span is only white space"
+    assert not text_seen[covered:].strip(), "what follows the last span is only white space, or masked"
     return spans
 
 

@@ -19,6 +19,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from openrag_cli.documents.chunking.markup import masks_of
 from openrag_cli.documents.chunking.masks import unmasked
 from openrag_cli.documents.chunking.outline import Section, sections
 from openrag_cli.documents.chunking.sizers import (
@@ -64,7 +65,7 @@ class Chunker:
     def split(self, document: Document) -> list[Span]:
         """Return the chunks of `document`, in order; none for a document of white space."""
         text, outline, tables = document.markdown, sections(document), table_regions(document)
-        masks = document.masked
+        masks = masks_of(document)
         lines = [0, *(newline.end() for newline in re.finditer("\n", text))]
         spans = []
         for number, unit in _units(document):

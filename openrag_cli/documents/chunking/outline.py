@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from openrag_cli.documents.chunking.markup import FRONT_MATTER
 from openrag_cli.documents.headings import Heading
 from openrag_cli.domain import Document
 
@@ -50,13 +51,12 @@ def _path(stack: list[Heading]) -> tuple[str, ...]:
     return tuple(title for above, title in zip(["", *titles], titles, strict=False) if title != above)
 
 
-_FRONT_MATTER = re.compile(r"---[ \t]*\n(?=[\w\"'#])(?:.*\n)*?(?:---|\.\.\.)[ \t]*(?:\n|\Z)")
 _TITLE_FIELD = re.compile(r"^:?title:[ \t]*(\S.*)$", re.IGNORECASE | re.MULTILINE)
 
 
 def _preamble_title(text: str) -> str | None:
     """Return the `title:` of the front matter (or of the header fields of a reStructuredText document)."""
-    front_matter = _FRONT_MATTER.match(text)
+    front_matter = FRONT_MATTER.match(text)
     end = front_matter.end() if front_matter else text.find("\n\n")
     field = _TITLE_FIELD.search(text, 0, max(end, 0))
     return _plain(field[1].strip().strip("\"'")) if field else None
@@ -87,7 +87,7 @@ _NOT_A_PARAGRAPH = re.compile(r" {4}|\t|[ ]{0,3}(?:[-*+>|<]|#{1,6}[ \t]|\d+[.)][
 
 
 def _markdown_headings(text: str) -> Iterator[Heading]:
-    front_matter = _FRONT_MATTER.match(text)
+    front_matter = FRONT_MATTER.match(text)
     position, fence = front_matter.end() if front_matter else 0, ""
     for line in _MARKDOWN_LINE.finditer(text, position):
         if fence:

@@ -8,8 +8,9 @@ import json
 import quopri
 import re
 
+from openrag_cli.documents.chunking.markup import fields_of
 from openrag_cli.documents.encoding import Decoded, NotText, decode
-from openrag_cli.documents.media_types import MARKDOWN
+from openrag_cli.documents.media_types import MARKDOWN, RST
 from openrag_cli.documents.notes import Notes, counted
 from openrag_cli.documents.readers.base import Source, Warnings, cut, read_bytes
 from openrag_cli.documents.terminal import without_overstrike, without_sequences
@@ -70,7 +71,14 @@ def read_text(source: Source) -> Document:
         source.notes.warn(
             "overstrike", f"{counted(n_backspaces, 'backspace')} of a line printer taken out of the text"
         )
-    return Document(text, media_type=source.media_type, has_headings=source.media_type == MARKDOWN, warnings=warnings)
+    has_fields = source.media_type in {MARKDOWN, RST}
+    return Document(
+        text,
+        media_type=source.media_type,
+        has_headings=source.media_type == MARKDOWN,
+        warnings=warnings,
+        metadata=fields_of(text, source.media_type) if has_fields else {},
+    )
 
 
 def read_json(source: Source) -> Document:

@@ -1,0 +1,161 @@
+"""Markup that a reader of the document does not see: front matter, tags, link targets, roles and directives.
+
+It stays in the stored text, so that offsets and lines are those of the user's file, and is masked: neither embedded,
+nor searched by words, nor quoted. Code stays whole.
+"""
+
+import re
+from collections.abc import Iterator
+
+from openrag_cli.documents.chunking.masks import Mask, merged
+from openrag_cli.domain import Document
+
+_RST = "text/x-rst"
+_MAX_TAG_CHARS = 2_000
+
+FRONT_MATTER = re.compile(r"---[ \t]*\n(?=[\w\"'#])(?:.*\n)*?(?:---|\.\.\.)[ \t]*(?:\n|\Z)")
+"""YAML between two rules, at the very beginning of a text."""
+
+FIELD_HEAD = re.compile(r"(?:(?::[\w -]{1,40}:|[A-Z][\w-]{0,40}:)(?:[ \t].*)?\n(?:[ \t]+\S.*\n)*){2,}(?=[ \t]*\n|\Z)")
+"""Fields at the very beginning of a reStructuredText document, as PEPs and field lists have them."""
+
+_HTML_TAGS = (
+    "a|abbr|article|aside|audio|b|blockquote|br|button|caption|center|cite|code|col|colgroup|dd|del|details|div|dl|dt|em|"
+    "figcaption|figure|font|footer|form|h[1-6]|header|hr|i|iframe|img|input|ins|kbd|label|li|link|main|mark|meta|nav|ol|"
+    "option|p|picture|pre|q|s|samp|section|select|small|source|span|strong|style|sub|summary|sup|svg|table|tbody|td|tfoot|"
+    "th|thead|tr|tt|u|ul|var|video|wbr"
+)
+_ATTRIBUTES = r"(?:\s+(?:[^<>{}\"']|\"[^\"]*\"|'[^']*'|\{(?:[^{}]|\{[^{}]*\})*\})*)?"
+_MARKDOWN = re.compile(
+    rf"""
+      ^[ ]{{0,3}}(?P<fence>`{{3,}}|~{{3,}})[^\n]*(?:\n|\Z)
+    | (?P<code>(?<!`)(?P<ticks>`+)(?!`)[^`\n](?:[^\n]*?[^`\n])?(?P=ticks)(?!`))
+    | (?P<comment><!--.*?-->|\{{/\*.*?\*/\}})
+    | (?P<module>^(?:import\s[^\n]*\sfrom\s+['"][^'"\n]*['"];?|import\s+['"][^'"\n]*['"];?|export\s+(?:const|default)\s[^\n]*)$)
+    | (?P<definition>^[ ]{{0,3}}\[[^\]\n]+\]:[ \t]+\S+[^\n]*$)
+    | (?P<tag></?(?:{_HTML_TAGS}){_ATTRIBUTES}\s*/?>)
+    | (?P<component></[A-Z][\w.]*>|^[ \t]*<[A-Z][\w.]*\s*/?>|<[A-Z][\w.]*\s+\w[\w-]*=
+        (?:[^<>{{}}"']|"[^"]*"|'[^']*'|\{{(?:[^{{}}]|\{{[^{{}}]*\}})*\}})*>)
+    | (?P<open>!?\[)(?P<label>[^\[\]\n]*(?:!\[[^\[\]\n]*\]\([^()\n]*\)[^\[\]\n]*)?)(?P<target>\]\((?:[^()\n]|\([^()\n]*\))*\))
+    """,
+    re.VERBOSE | re.MULTILINE | re.DOTALL,
+)
+_RST_MARKUP = re.compile(
+    r"""
+      (?P<literal>``)(?P<inside>[^`\n]+)(?P<after>``)
+    | (?P<role>:[a-zA-Z][\w:+.-]*:`~?!?)(?P<text>[^`<\n]*?)(?P<to>(?:\s*<[^<>`]*>)?`)
+    | (?P<ref>(?<![\w:`])`)(?P<shown>[^`<\n]+?)(?P<url>\s*<[^<>`]*>`__?|`__?)
+    | (?P<option>^[ \t]+:[\w-]+:(?:[ \t][^\n]*)?$)
+    | (?P<anchor>^[ \t]*\.\.[ \t]+(?:_[^\n]*:|\|[^|\n]*\|)[^\n]*$)
+    | (?P<directive>^[ \t]*\.\.[ \t]+[\w:+.-]+::(?:[ \t]+(?:[\w+-]+[ \t]*$)?)?)
+    | (?P<note>^\.\.[ \t]+(?=\[))
+    | (?P<remark>^\.\.(?:[ \t]+(?![\[_|])[^\n:]*(?::(?!:)[^\n]*)?)?$)
+    """,
+    re.VERBOSE | re.MULTILINE,
+)
+
+
+def masks_of(document: Document) -> tuple[Mask, ...]:
+    """Return what is masked of a document: what its reader masked, and its markup; nothing where that would be all."""
+    text = document.markdown
+    found = list(document.masked)
+    if document.media_type == _RST:
+        found += _rst(text)
+    elif document.has_headings:
+        found += _markdown(text, is_source=document.media_type == "text/markdown")
+    masks = merged(found)
+    rest = len(text) - sum(end - start for start, end in masks)
+    return masks if rest and _is_text_left(text, masks) else ()
+
+
+def _is_text_left(text: str, masks: tuple[Mask, ...]) -> bool:
+    position = 0
+    for start, end in masks:
+        if not text[position:start].isspace() and position < start:
+            return True
+        position = end
+    return bool(text[position:].strip())
+
+
+def _markdown(text: str, *, is_source: bool) -> Iterator[Mask]:
+    head = FRONT_MATTER.match(text) if is_source else None
+    if head:
+        yield head.span()
+    position, fence = head.end() if head else 0, ""
+    while found := _MARKDOWN.search(text, position):
+        position = found.end()
+        if found["fence"]:
+            fence = found["fence"]
+            position = _fence_end(text, found.end(), fence)
+        elif found["open"]:
+            yield found.span("open")
+            yield from _inner_image(text, found.start("label"), found.end("label"))
+            yield found.span("target")
+        elif not found["code"] and (is_source or not found["module"]) and len(found[0]) <= _MAX_TAG_CHARS:
+            yield found.span()
+
+
+def _inner_image(text: str, start: int, end: int) -> Iterator[Mask]:
+    """Yield the marks of a picture that is itself a link."""
+    for found in re.finditer(r"(!\[)[^\[\]\n]*(\]\([^()\n]*\))", text[start:end]):
+        for group in (1, 2):
+            yield start + found.start(group), start + found.end(group)
+
+
+def _fence_end(text: str, start: int, fence: str) -> int:
+    closing = re.compile(rf"^[ ]{{0,3}}{re.escape(fence[0])}{{{len(fence)},}}[ \t]*$", re.MULTILINE)
+    found = closing.search(text, start)
+    return found.end() if found else len(text)
+
+
+def _rst(text: str) -> Iterator[Mask]:
+    head = FIELD_HEAD.match(text)
+    if head:
+        yield head.span()
+    for found in _RST_MARKUP.finditer(text, head.end() if head else 0):
+        kept = next((name for name in ("inside", "text", "shown") if found[name]), None)
+        if kept:
+            yield found.start(), found.start(kept)
+            yield found.end(kept), found.end()
+        elif not found["literal"]:
+            yield found.span()
+
+
+def fields_of(text: str, media_type: str) -> dict[str, object]:
+    """Return the fields of the front matter (or of the head of a reStructuredText document): texts and lists of texts.
+
+    Of YAML the plain part is read: `key: value`, `[a, b]` and lists of dashes; what is nested deeper is left out.
+    """
+    head = FIELD_HEAD.match(text) if media_type == _RST else FRONT_MATTER.match(text)
+    if head is None:
+        return {}
+    fields: dict[str, object] = {}
+    key = ""
+    for line in head[0].splitlines():
+        named = re.fullmatch(r":?([A-Za-z][\w -]{0,60}?):(?:[ \t]+(.*))?", line)
+        item = re.fullmatch(r"[ \t]*-[ \t]+(.*)", line)
+        if named:
+            key = named[1].strip()
+            fields[key] = _value(named[2] or "")
+        elif item and key and not isinstance(fields[key], dict):
+            held = fields[key]
+            fields[key] = [*(held if isinstance(held, list) else []), _unquoted(item[1])]
+        elif line.startswith((" ", "\t")) and key and isinstance(fields[key], str) and fields[key]:
+            fields[key] = f"{fields[key]} {line.strip()}"
+    return {name: value for name, value in fields.items() if value not in ("", ">", "|", ">-", "|-")}
+
+
+def _value(text: str) -> object:
+    text = text.strip()
+    if text.startswith("[") and text.endswith("]"):
+        return [_unquoted(part) for part in text[1:-1].split(",") if part.strip()]
+    if text in {"true", "false"}:
+        return text == "true"
+    if re.fullmatch(r"-?\d{1,15}", text) and not re.match(r"-?0\d", text):
+        return int(text)
+    return _unquoted(text)
+
+
+def _unquoted(text: str) -> str:
+    text = text.strip()
+    return text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'" else text
