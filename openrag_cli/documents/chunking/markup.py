@@ -30,7 +30,7 @@ _MARKDOWN = re.compile(
     rf"""
       ^[ ]{{0,3}}(?P<fence>`{{3,}}|~{{3,}})[^\n]*(?:\n|\Z)
     | (?P<code>(?<!`)(?P<ticks>`+)(?!`)[^`\n](?:[^\n]*?[^`\n])?(?P=ticks)(?!`))
-    | (?P<comment><!--.*?-->|\{{/\*.*?\*/\}})
+    | (?P<comment><!--.{{0,2000}}?-->|\{{/\*.{{0,2000}}?\*/\}})
     | (?P<module>^(?:import\s[^\n]*\sfrom\s+['"][^'"\n]*['"];?|import\s+['"][^'"\n]*['"];?|export\s+(?:const|default)\s[^\n]*)$)
     | (?P<definition>^[ ]{{0,3}}\[[^\]\n]+\]:[ \t]+\S+[^\n]*$)
     | (?P<tag></?(?:{_HTML_TAGS}){_ATTRIBUTES}\s*/?>)
