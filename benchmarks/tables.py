@@ -25,145 +25,35 @@ from openrag_cli.ingest.add_files import AddOptions
 from openrag_cli.ingest.discovery import collect
 from openrag_cli.retrieval.request import SearchRequest
 
-_FIRST = [
-    "Quin",
-    "Ada",
-    "Boris",
-    "Cleo",
-    "Dirk",
-    "Elin",
-    "Finn",
-    "Gesa",
-    "Hugo",
-    "Ines",
-    "Jost",
-    "Kaja",
-    "Lars",
-    "Mila",
-    "Nils",
-    "Olga",
-    "Piet",
-    "Rune",
-    "Sina",
-    "Tove",
-    "Ulla",
-    "Vera",
-    "Wim",
-    "Yara",
-]
-_LAST = [
-    "Quill",
-    "Abel",
-    "Brook",
-    "Crane",
-    "Dorn",
-    "Esser",
-    "Falk",
-    "Gant",
-    "Holm",
-    "Iver",
-    "Jarl",
-    "Kolb",
-    "Lund",
-    "Moss",
-    "Noor",
-    "Orth",
-    "Pohl",
-    "Raab",
-    "Sand",
-    "Thorn",
-    "Uhl",
-    "Voss",
-    "Wahl",
-]
-_PLACE = [
-    "Kiel",
-    "Husum",
-    "Passau",
-    "Linz",
-    "Emden",
-    "Gouda",
-    "Arles",
-    "Cadiz",
-    "Turku",
-    "Gdynia",
-    "Vigo",
-    "Bergen",
-    "Narva",
-    "Split",
-    "Bari",
-    "Odense",
-    "Calais",
-    "Porto",
-    "Riga",
-    "Ghent",
-]
-_THING = [
-    "pump",
-    "winch",
-    "buoy",
-    "anchor",
-    "sluice",
-    "crane",
-    "barge",
-    "lamp",
-    "valve",
-    "chain",
-    "hawser",
-    "rudder",
-    "ladder",
-    "fender",
-    "cleat",
-    "mast",
-    "oar",
-    "gauge",
-    "hatch",
-    "pulley",
-]
-_KIND = [
-    "steel",
-    "brass",
-    "copper",
-    "oak",
-    "rubber",
-    "bronze",
-    "zinc",
-    "nylon",
-    "hemp",
-    "slate",
-    "cork",
-    "glass",
-    "iron",
-    "pine",
-    "canvas",
-    "leather",
-    "tin",
-    "lead",
-    "birch",
-    "granite",
-]
-_SIDE = [
-    "North",
-    "South",
-    "East",
-    "West",
-    "Quay",
-    "Lock",
-    "Weir",
-    "Mill",
-    "Gate",
-    "Bridge",
-    "Tower",
-    "Ferry",
-    "Basin",
-    "Canal",
-    "Marsh",
-    "Point",
-    "Island",
-    "Market",
-    "Castle",
-    "Meadow",
-]
+
+def _words(text: str) -> list[str]:
+    return text.split()
+
+
+_FIRST = _words(
+    "Quin Ada Boris Cleo Dirk Elin Finn Gesa Hugo Ines Jost Kaja "
+    "Lars Mila Nils Olga Piet Rune Sina Tove Ulla Vera Wim Yara"
+)
+_LAST = _words(
+    "Quill Abel Brook Crane Dorn Esser Falk Gant Holm Iver Jarl "
+    "Kolb Lund Moss Noor Orth Pohl Raab Sand Thorn Uhl Voss Wahl"
+)
+_PLACE = _words(
+    "Kiel Husum Passau Linz Emden Gouda Arles Cadiz Turku Gdynia "
+    "Vigo Bergen Narva Split Bari Odense Calais Porto Riga Ghent"
+)
+_THING = _words(
+    "pump winch buoy anchor sluice crane barge lamp valve chain "
+    "hawser rudder ladder fender cleat mast oar gauge hatch pulley"
+)
+_KIND = _words(
+    "steel brass copper oak rubber bronze zinc nylon hemp slate "
+    "cork glass iron pine canvas leather tin lead birch granite"
+)
+_SIDE = _words(
+    "North South East West Quay Lock Weir Mill Gate Bridge "
+    "Tower Ferry Basin Canal Marsh Point Island Market Castle Meadow"
+)
 
 
 @dataclass(frozen=True, slots=True)
