@@ -11,6 +11,7 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from formats_tables import pdf, slides, spreadsheet, workbook
 from test_mail_and_books import CHAPTER, PLAIN, book_of, mail, make_book, part
 from test_odt import make_odt
 from test_word import make_docx, p, r, relation
@@ -134,6 +135,26 @@ ROWS = [
         {"headings": "# Rules", "notes": "[1] As amended", "comments": "Comment (Ada): Ask legal", "lists": "- first item", "boxes": "In a box", "tables": "| Depot | Stock |"},
         {"hidden text": "secret", "deleted text": "deleted"},
     ),
+    Row(
+        "PDF", "pdf", "a.pdf", pdf(),
+        {"the text of each page": "The lock is open.", "form values": "Ship: Falcon", "comments": "Comment (Ada): Ask legal"},
+        {"text that cannot be seen": "secret"},
+    ),
+    Row(
+        "Presentation", "pptx, pptm, ppsx, ppsm, potx, potm", "a.pptx", slides(),
+        {"titles": "# Locks", "raised and lowered text": "10^6", "tables": "| Depot | Stock |", "notes": "Say it slowly."},
+        {"hidden slides": "secret"},
+    ),
+    Row(
+        "Workbook", "xlsx, xlsm, xltx, xltm, xls", "a.xlsx", workbook(),
+        {"sheets as headings": "## Stock", "lines above a table as its caption": "in tonnes\n\n|", "values as they are shown": "7.5% | 01067 | 27:00", "merged cells in each row": "| North | Husum", "formulas without a value": "=C5*2"},
+        {"hidden sheets, rows, columns": "secret"},
+    ),
+    Row(
+        "OpenDocument spreadsheet", "ods", "a.ods", spreadsheet(),
+        {"sheets as headings": "## Stock", "values as they are shown": "| Kiel | 7.5 % |"}, {"hidden sheets, rows, columns": "secret"},
+    ),
+    Row("Separated values", "csv, tsv", "a.csv", b"Depot;Stock\nKiel;11\n", {"every line as it is, the first as the names of its columns": "Depot;Stock\nKiel;11"}),
     Row(
         "E-book", "epub", "a.epub", make_book(book_of("a.xhtml"), a_xhtml=CHAPTER.format("Alpha").replace("</body>", "<p hidden='hidden'>secret</p></body>")),
         {"title and authors": "# Lamp\n\nInes, Bo", "chapters in reading order": "About Alpha."}, {"hidden text": "secret"},
