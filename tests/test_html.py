@@ -152,3 +152,10 @@ def test_known_cases_are_read_right(name: str) -> None:
     present, absent = EXPECTED[name]
     assert [text for text in present if text not in markdown] == []
     assert [text for text in absent if text in markdown] == []
+
+
+@pytest.mark.parametrize("tag", ["<table><tr><td>", "<ul><li>", "<blockquote>", "<b>", "<div>", "<span>"])
+def test_a_page_that_is_nested_very_deeply_keeps_its_text(tmp_path: Path, tag: str) -> None:
+    text = read(tmp_path, f"<p>before</p>{tag * 250}The innermost words.").markdown
+    assert "before" in text
+    assert "The innermost words." in text

@@ -29,7 +29,7 @@ _LANGUAGE = re.compile(r"\b(?:language|lang|highlight-source|brush:)[- ]?([\w+#]
 _SELF_CLOSED = re.compile(r"<(script|style|title|textarea|iframe|a|div|span|p|td|i|b|em)\b([^<>]*)/>", re.IGNORECASE)
 _XML_DECLARATION = re.compile(r"\A\s*<\?xml[^>]*\?>")
 _SOFT_HYPHEN = "\u00ad"
-_MAX_DEPTH = 200
+_MAX_DEPTH = 100
 
 Hide = Callable[[str], bool]
 

@@ -35,7 +35,7 @@ _SKIPPED = frozenset(
     }
 )  # fmt: skip
 _MAX_REPEATED = 1000
-_MAX_DEPTH = 150
+_MAX_DEPTH = 100
 
 
 def read_odt(source: Source) -> Document:

@@ -17,7 +17,7 @@ from openrag_cli.documents.readers.word.numbers import Numbers
 from openrag_cli.documents.readers.word.styles import NOTHING, Look, Styles, look_of, number_properties
 from openrag_cli.documents.readers.word.symbols import symbol, with_symbols
 
-MAX_DEPTH = 120
+MAX_DEPTH = 100
 
 Relations = dict[str, tuple[str, str, bool]]
 
