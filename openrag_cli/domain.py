@@ -11,7 +11,7 @@ import secrets
 import time
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from openrag_cli import limits
 from openrag_cli.errors import InvalidFileId, InvalidInput
@@ -81,6 +81,18 @@ class MadeBy:
     model: str
 
 
+SourceKind = Literal["folder", "file", "url", "upload"]
+
+
+@dataclass(frozen=True, slots=True)
+class FileSource:
+    """Where a file came from; `root` is a folder of this machine, as bytes, and is never told to others."""
+
+    kind: SourceKind
+    label: str
+    root: bytes = b""
+
+
 @dataclass(frozen=True, slots=True)
 class File:
     """One version of a file as the catalog knows it; `revision` is the id of the task that made it.
@@ -102,6 +114,7 @@ class File:
     warnings: "tuple[DocumentWarning, ...]" = ()
     document_metadata: Metadata = field(default_factory=dict)
     made_by: MadeBy | None = None
+    source: FileSource | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,16 +299,7 @@ class Upload:
     sha256: str
     metadata: Metadata
     keeps_metadata: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Move:
-    """A file to be renamed; `replaced` is the revision that its new id has now, if any."""
-
-    source: str
-    target: str
-    revision: str
-    replaced: str | None
+    source: FileSource | None = None
 
 
 @dataclass(frozen=True, slots=True)

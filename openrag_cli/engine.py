@@ -18,6 +18,7 @@ from openrag_cli.domain import (
     TaskKind,
     TaskState,
     Upload,
+    check_file_id,
     check_partition,
 )
 from openrag_cli.errors import Conflict, DocumentNotFound, PartitionNotFound
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from openrag_cli.answering.events import Event
     from openrag_cli.answering.pipeline import ChatRequest
     from openrag_cli.ingest.add_files import AddOptions
-    from openrag_cli.ingest.discovery import Source
+    from openrag_cli.ingest.naming import Source
     from openrag_cli.ingest.pipeline import Listener
     from openrag_cli.ingest.refresh import Refresher
     from openrag_cli.maintenance.service import Maintenance
@@ -51,8 +52,7 @@ def _never() -> bool:
 class Engine:
     """One store and what can be done with it. Safe across threads; other processes may work on the same store.
 
-    Without `creates`, a store that is not there is an error (StoreNotFound) and none is made. A store that cannot be
-    written here is read; what writes to it is Forbidden.
+    Without `creates`, a store that is not there is StoreNotFound. One that cannot be written is read; writing is Forbidden.
     """
 
     def __init__(self, settings: Settings, *, creates: bool = True) -> None:
@@ -121,6 +121,10 @@ class Engine:
     def edit_file(self, partition: str, file_id: str, changes: Metadata, *, remove: Sequence[str] = ()) -> File:
         """Merge `changes` into a file's metadata and drop the keys in `remove`. Raises: DocumentNotFound."""
         return self.parts.catalog.edit_metadata(partition, file_id, check_metadata(changes), remove=remove)
+
+    def rename_file(self, partition: str, old: str, new: str) -> File:
+        """Give a file another id; nothing is embedded. Raises: DocumentNotFound, InvalidInput, Conflict."""
+        return self.parts.catalog.rename_file(partition, old, check_file_id(new))
 
     def delete_files(self, partition: str, file_ids: Sequence[str]) -> tuple[list[str], list[str]]:
         """Delete files and cancel what is being done to them; return (deleted, not found)."""

@@ -186,6 +186,7 @@ class Components:
 
     def syncer(self, options: "SyncOptions") -> "Syncer":
         """What syncs one folder, once."""
+        from openrag_cli.sync.prefix import FolderPrefix
         from openrag_cli.sync.runner import Syncer
         from openrag_cli.sync.state import SyncState
 
@@ -195,6 +196,7 @@ class Components:
             ledger=self.ledger,
             blobs=self.blobs,
             memory=SyncState(self.database, options.partition, options.folder),
+            prefix=FolderPrefix(self.database, options.partition, options.folder),
             options=options,
             max_bytes=self.settings.max_file_bytes,
             max_markup_bytes=self.settings.max_markup_bytes,

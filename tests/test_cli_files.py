@@ -33,15 +33,15 @@ def test_adding_again_skips_what_has_not_changed(cli, handbook):
 
 def test_changed_content_is_refused_skipped_or_replaced_as_asked(cli, handbook):
     path = handbook / "ops/keys.md"
-    cli("file", "add", path)
+    cli("file", "add", path, "--root", path.parent)
     path.write_text("# Keys\n\nRotate the zanzibar keys daily.\n")
-    refused = cli("file", "add", path)
+    refused = cli("file", "add", path, "--root", path.parent)
     assert refused.code == 73
     assert "already exists" in refused.err
     assert "--if-exists replace" in refused.err
-    assert cli("file", "add", path, "--if-exists", "skip", "--json").json["unchanged"] == 1
+    assert cli("file", "add", path, "--root", path.parent, "--if-exists", "skip", "--json").json["unchanged"] == 1
     assert cli("search", "zanzibar", "--mode", "text").code == 1
-    assert cli("file", "add", path, "--if-exists", "replace", "--json").json["replaced"] == 1
+    assert cli("file", "add", path, "--root", path.parent, "--if-exists", "replace", "--json").json["replaced"] == 1
     assert cli("search", "zanzibar", "--mode", "text", "-l").out == "keys.md\n"
 
 
@@ -137,9 +137,9 @@ def test_standard_input_and_lists_of_paths_are_read(process, handbook):
     listed = process("file", "add", "--files-from", "-", "-0", "--json", stdin=names)
     assert listed.json["added"] == 3
     assert process("file", "list", "-0").out.split("\0")[:-1] == [
-        "backups.md",
-        "keys.md",
-        "leave.md",
+        "handbook/ops/backups.md",
+        "handbook/ops/keys.md",
+        "handbook/people/leave.md",
         "notes/piped.md",
     ]
 
@@ -153,7 +153,7 @@ def test_ignored_and_excluded_files_are_left_out(cli, handbook):
 
 def test_a_file_is_shown_got_edited_and_deleted(cli, handbook):
     path = handbook / "ops/keys.md"
-    cli("file", "add", path, "-p", "p q", "-m", "year=2024", "-m", "tag=ops")
+    cli("file", "add", path, "--root", path.parent, "-p", "p q", "-m", "year=2024", "-m", "tag=ops")
     shown = cli("file", "show", "keys.md", "-p", "p q", "--json").json
     assert shown["metadata"] == {"year": 2024, "tag": "ops"}
     assert shown["size"] == path.stat().st_size
@@ -173,7 +173,7 @@ def test_a_file_is_shown_got_edited_and_deleted(cli, handbook):
 
 
 def test_a_replacement_that_cannot_be_read_leaves_the_old_version(cli, handbook, tmp_path):
-    cli("file", "add", handbook / "ops/keys.md")
+    cli("file", "add", handbook / "ops/keys.md", "--root", handbook / "ops")
     (tmp_path / "new.pdf").write_bytes(b"%PDF-1.7 broken")
     assert cli("file", "replace", "keys.md", tmp_path / "new.pdf").code == 65
     assert cli("search", "rotate keys", "-l").out == "keys.md\n"
@@ -232,7 +232,7 @@ def test_a_dry_run_says_what_adding_and_deleting_would_do_and_does_nothing(cli, 
         "same.md",
     ]
     assert not (tmp_path / "store").exists()
-    assert cli("file", "add", folder / "same.md", folder / "changed.md").code == 0
+    assert cli("file", "add", folder / "same.md", folder / "changed.md", "--root", folder).code == 0
     before = cli("file", "list", "--json").json
     (folder / "changed.md").write_text("# changed\n\nOther words.\n")
     refused = cli("file", "add", folder, "--dry-run", "--json")

@@ -200,6 +200,8 @@ def test_every_command_prints_what_its_schema_says(filled, cli, tmp_path):
     run("file replace", "keys.md", "newer.md", "-p", "ops")
     run("file refresh", "-p", "ops", "--dry-run")
     run("file refresh", "keys.md", "-p", "ops")
+    run("file rename", "keys.md", "old/keys.md", "-p", "ops")
+    run("file rename", "old/keys.md", "keys.md", "-p", "ops")
     run("task list")
     run("task list", option="--jsonl")
     failed = run("task list", "--state", "FAILED")["tasks"][0]["task_id"]

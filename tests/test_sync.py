@@ -189,9 +189,11 @@ def test_a_conflict_ends_as_its_hint_says(cli, sync, notes, tmp_path):
     other.write_text("other\n")
     cli("file", "add", other, "-p", "notes", "--id", "index.txt")
     sync(code=3)
-    hint = cli("file", "sync", notes, "-p", "notes").err.split("hint: let the folder win: openrag ")[1]
-    assert cli(*hint.replace("'", "").split()).code == 0
+    hint = cli("file", "sync", notes, "-p", "notes").err.split("hint: keep both: openrag ")[1]
+    assert cli(*hint.replace("NAME", "notes").split()).code == 0
     assert sync() == (0, 0, 0, 0, 5, 0)
+    assert ids(cli)[0] == "index.txt"
+    assert ids(cli)[1] == "notes/index.txt"
 
 
 def test_what_file_add_brought_is_taken_over_and_follows_the_folder_from_then_on(cli, sync, notes):
@@ -382,6 +384,10 @@ def test_a_file_held_by_two_folders_stays_until_its_own_gives_it_up(cli, sync, n
     twin.mkdir()
     for name in ("index.txt", "only.txt"):
         shutil.copy(notes / "index.txt", twin / name)
+    with open_engine(tmp_path / "store") as engine, engine.parts.database.transaction() as connection:
+        connection.execute(  # 0.1.0 knew no prefixes
+            "INSERT INTO folder (partition_id, path, is_settled) SELECT id, ?, 1 FROM partition", (os.fsencode(twin),)
+        )
     second = cli("file", "sync", twin, "-p", "notes", "--delete", "--json").json
     assert (second["added"], second["unchanged"]) == (1, 1)
     (twin / "index.txt").unlink()

@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     import httpx
 
     from openrag_cli.ingest.add_files import AddOptions
-    from openrag_cli.ingest.discovery import Source
+    from openrag_cli.ingest.naming import Source
     from openrag_cli.ingest.pipeline import Listener
     from openrag_cli.sync.runner import SyncOptions, SyncOutcome
 

@@ -45,6 +45,7 @@ FILE = _object(
     **_OWNER, **_TIMES, media_type=TEXT, size=COUNT, sha256=TEXT, chunk_count=COUNT, revision=TEXT,
     metadata=ANY_OBJECT, document_metadata=ANY_OBJECT, warnings=_list(WARNING),
     made_by=_maybe(_object(reader=TEXT, chunker=TEXT, model=TEXT)),
+    source=_maybe(_object(kind={"enum": ["folder", "file", "url", "upload"]}, label=TEXT)),
 )  # fmt: skip
 TASK_ERROR = _object(code=TEXT, message=TEXT, hint=_maybe(TEXT), stage=_maybe(TEXT))
 TASK = _object(
@@ -71,7 +72,8 @@ PLAN = _object(
 REPORT = _sometimes(
     _object(
         added=COUNT, replaced=COUNT, unchanged=COUNT, moved=COUNT, deleted=COUNT, failed=COUNT, chunks=COUNT,
-        seconds=NUMBER, failures=_list(FAILURE), warnings=_list(FILE_WARNING),
+        seconds=NUMBER, failures=_list(FAILURE),
+        known_as=_list(_object(file_id=TEXT, known_as=TEXT)), warnings=_list(FILE_WARNING),
         skipped={"type": "object", "additionalProperties": COUNT},
     ),
     queued=COUNT, files=COUNT, gone=COUNT, refreshed=COUNT, dry_run=FLAG, plan=PLAN,
@@ -173,6 +175,7 @@ COMMANDS: dict[str, dict[str, str]] = {
     "file keys": {"--json": "keys"},
     "file list": {"--json": "files", "--jsonl": "file"},
     "file refresh": {"--json": "report"},
+    "file rename": {"--json": "file"},
     "file replace": {"--json": "report"},
     "file show": {"--json": "file"},
     "file sync": {"--json": "report"},

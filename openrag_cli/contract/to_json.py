@@ -84,6 +84,7 @@ def file(value: File) -> Json:
         "stored_as": view["stored_as"],
         "warnings": [asdict(warning) for warning in value.warnings],
         "made_by": asdict(value.made_by) if value.made_by else None,
+        "source": {"kind": value.source.kind, "label": value.source.label} if value.source else None,
     }
 
 
@@ -203,6 +204,7 @@ def report(value: Report) -> Json:
             "seconds": value.seconds,
             "failures": [asdict(failure) for failure in value.failures],
             "skipped": value.skipped_kinds(),
+            "known_as": [{"file_id": file_id, "known_as": known} for file_id, known in value.known_as],
             "warnings": [
                 {"file_id": one.file_id, "path": one.path, "task_id": one.task_id, **asdict(warning)}
                 for one in value.warned

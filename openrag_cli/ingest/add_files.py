@@ -4,6 +4,7 @@ A group is on the disk, bytes and tasks, before the next begins (I8).
 """
 
 import contextlib
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -32,9 +33,11 @@ from openrag_cli.errors import (
     PathNotFound,
     TooLarge,
     UnsupportedFormat,
+    WrongUsage,
 )
 from openrag_cli.failpoints import failpoint
-from openrag_cli.ingest.discovery import Source, failure, readable
+from openrag_cli.ingest.discovery import failure
+from openrag_cli.ingest.naming import Source, check_distinct, readable
 from openrag_cli.ingest.report import Failure, Report, WarnedFile
 from openrag_cli.ingest.stable_read import read_steadily, sha256_of, user_file_errors
 from openrag_cli.store.blobs import BlobStore, Spooled
@@ -133,11 +136,33 @@ class Adder:
         self.paths: dict[str, Path] = {}
 
     def submit(self, sources: Iterable[Source], should_stop: Callable[[], bool]) -> None:
-        """Store and queue `sources` group by group; `paths` then maps each task's file id to where it came from."""
-        for group in _groups(sources):
+        """Store and queue `sources` group by group; `paths` then maps each task's file id to where it came from.
+
+        Raises:
+            WrongUsage: two of them have one id, or one that lies elsewhere has the id of another source's file; nothing
+                is stored.
+        """
+        distinct = check_distinct(list(sources))
+        self._refuse_others(distinct)
+        for group in _groups(distinct):
             if should_stop():
                 return
             self._submit_group(group)
+
+    def _refuse_others(self, sources: Sequence[Source]) -> None:
+        """Refuse bare names that files of other sources have: nobody meant these."""
+        elsewhere = {source.file_id: source for source in sources if source.is_elsewhere}
+        if not elsewhere or self._options.if_exists is IfExists.SKIP:
+            return
+        for file_id, known in self._catalog.files_by_id(self._options.partition, list(elsewhere)).items():
+            source = elsewhere[file_id]
+            if is_of_another(source, known) and not is_unchanged(source.path, known):
+                raise WrongUsage(
+                    f"the id '{file_id}' belongs to a file of another source in partition {known.partition}; "
+                    "nothing was stored",
+                    hint=f"openrag file add {shlex.quote(str(source.path))} -p {shlex.quote(known.partition)} "
+                    f"--root {shlex.quote(str(source.path.parent.parent))}, or with --id ID",
+                )
 
     def finish(self) -> Report:
         """Fill in what became of the tasks, whoever ran them, and return the report."""
@@ -212,13 +237,25 @@ class Adder:
 
     def _kind(self, source: Source, known: File | None) -> TaskKind | None:
         if known is None:
-            return TaskKind.ADD
+            return None if self._is_known_by_name(source) else TaskKind.ADD
         if self._options.if_exists is IfExists.SKIP or is_unchanged(source.path, known):
             self._skip(known)
             return None
         if self._may_replace(known):
             return TaskKind.REPLACE
-        raise taken(known)
+        raise taken(known, source)
+
+    def _is_known_by_name(self, source: Source) -> bool:
+        """Whether the same bytes are there under the bare name, which 0.1.0 gave to a file that was named by itself."""
+        if source.origin is None or source.origin.kind != "file" or "/" not in source.file_id:
+            return False
+        bare = source.file_id.rpartition("/")[2]
+        held = self._catalog.files_by_id(self._options.partition, [bare]).get(bare)
+        if held is None or held.source is not None or not is_unchanged(source.path, held):
+            return False
+        self._skip(held)
+        self.report.known_as.append((source.file_id, bare))
+        return True
 
     def _skip(self, known: File) -> None:
         self.report.unchanged += 1
@@ -242,6 +279,7 @@ class Adder:
             sha256=spooled.sha256,
             metadata=self._options.metadata,
             keeps_metadata=self._options.keeps_metadata,
+            source=source.origin,
         )
         replaces = known.revision if known else None
         return QueuedUpload(source, upload, stat.st_size, stat.st_mtime_ns, refusal, replaces)
@@ -333,8 +371,18 @@ def _size(path: Path) -> int:
         return 0
 
 
-def taken(known: File) -> Conflict:
-    """Return the error for an id that other content has."""
+def is_of_another(source: Source, known: File) -> bool:
+    """Whether a file of the partition is known to have come from somewhere else."""
+    return known.source is not None and source.origin is not None and known.source.root != source.origin.root
+
+
+def taken(known: File, source: Source) -> Conflict:
+    """Return the error for an id that other content has; its hint loses nothing that another source brought."""
+    if is_of_another(source, known):
+        return Conflict(
+            f"File '{known.file_id}' of another source exists in partition {known.partition}, with other content",
+            hint="keep both: give yours another id with --id, or with --root and the folder above it",
+        )
     return Conflict(
         f"File '{known.file_id}' already exists in partition {known.partition}, with other content",
         hint="replace it with --if-exists replace",

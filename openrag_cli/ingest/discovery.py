@@ -10,23 +10,10 @@ from typing import NamedTuple
 
 from openrag_cli.errors import IngestError, OpenRAGError
 from openrag_cli.ingest.gitignore import Rule, compile_patterns, is_ignored, parse_rules
+from openrag_cli.ingest.naming import Source, folder_source, named, prefix_of, readable
 from openrag_cli.ingest.report import Failure
-from openrag_cli.terminal import percent_encoded
 
 IGNORE_FILES = (".gitignore", ".openragignore")
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A local file to index: `file_id` is its path relative to the folder given, or its name."""
-
-    path: Path
-    file_id: str
-
-    @property
-    def filename(self) -> str:
-        """Its last part, without bytes that no text can hold."""
-        return readable(self.path.name)
 
 
 @dataclass(slots=True)
@@ -37,14 +24,19 @@ class FileList:
     failures: list[Failure] = field(default_factory=list)
 
 
-def collect(paths: Iterable[Path], *, globs: Sequence[str] = (), excludes: Sequence[str] = ()) -> FileList:
+def collect(
+    paths: Iterable[Path], *, globs: Sequence[str] = (), excludes: Sequence[str] = (), root: Path | None = None
+) -> FileList:
     """Find the files that `paths` name: files as they are, folders recursively, in the order of their names.
 
     In folders, hidden entries, what `.gitignore` and `.openragignore` exclude, and anything but regular files is left
     out; links are followed to files inside the folder only. `globs` and `excludes` are patterns in the manner of
-    .gitignore, relative to each folder.
+    .gitignore, relative to each folder. Ids are paths below `root`; without it see naming.py.
     """
     found = FileList()
+    paths = list(paths)
+    folders = {os.path.abspath(path) for path in paths if os.path.isdir(path)}  # noqa: PTH100, PTH112 - never raises
+    is_alone = len(folders) < 2
     for path in paths:
         try:
             mode = path.stat().st_mode
@@ -55,18 +47,14 @@ def collect(paths: Iterable[Path], *, globs: Sequence[str] = (), excludes: Seque
         else:
             if stat.S_ISDIR(mode):
                 walk = Walk(path, globs=globs, excludes=excludes)
-                found.sources += walk.files()
+                prefix, origin = prefix_of(path, root, is_alone=is_alone), folder_source(path)
+                found.sources += (Source(one.path, prefix + one.file_id, origin) for one in walk.files())
                 found.failures += walk.failures
             elif stat.S_ISREG(mode):
-                found.sources.append(Source(path, readable(path.name)))
+                found.sources.append(named(path, root))
             else:
                 found.failures.append(_unreadable(path, "neither a file nor a folder", "unreadable"))
     return found
-
-
-def readable(name: str) -> str:
-    """Return a name as text that an id may be: bytes that are not UTF-8, and what no name may have, become `%XX`."""
-    return percent_encoded(os.fsencode(name).decode("utf-8", "surrogateescape"))
 
 
 def failure(source: Source, exc: OpenRAGError, task_id: str | None = None) -> Failure:

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from openrag_cli.domain import File, check_file_id
 from openrag_cli.errors import Conflict, IngestError, InvalidInput, PathNotFound
 from openrag_cli.ingest.add_files import AddOptions, IfExists, is_unchanged, taken
-from openrag_cli.ingest.discovery import Source, failure
+from openrag_cli.ingest.discovery import failure
+from openrag_cli.ingest.naming import Source, check_distinct
 from openrag_cli.ingest.report import Report
 from openrag_cli.ingest.stable_read import user_file_errors
 
@@ -23,7 +24,7 @@ class DryRun:
 def dry_run(sources: Iterable[Source], known: Mapping[str, File], options: AddOptions) -> DryRun:
     """Return what adding `sources` to a partition that holds `known`, by id, would begin; nothing is converted."""
     found = DryRun()
-    for source in sources:
+    for source in check_distinct(list(sources)):
         try:
             check_file_id(source.file_id)
             held = known.get(source.file_id)
@@ -36,7 +37,7 @@ def dry_run(sources: Iterable[Source], known: Mapping[str, File], options: AddOp
             elif options.if_exists is IfExists.REPLACE:
                 found.replaces.append(source.file_id)
             else:
-                raise taken(held)
+                raise taken(held, source)
         except (InvalidInput, Conflict, PathNotFound, IngestError) as exc:
             found.report.failures.append(failure(source, exc))
     found.report.added, found.report.replaced = len(found.adds), len(found.replaces)

@@ -42,7 +42,7 @@ class WarnedFile:
 
 @dataclass(slots=True)
 class Report:
-    """What a command did to many files."""
+    """What a command did to many files; `known_as` are ids whose bytes are there under another, with that one."""
 
     added: int = 0
     replaced: int = 0
@@ -52,6 +52,7 @@ class Report:
     chunks: int = 0
     seconds: float = 0.0
     failures: list[Failure] = field(default_factory=list)
+    known_as: list[tuple[str, str]] = field(default_factory=list)
     warned: list[WarnedFile] = field(default_factory=list)
     skipped: list[Failure] = field(default_factory=list)
 

@@ -8,12 +8,13 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from openrag_cli.domain import ALL_PARTITIONS, Document, File, Metadata, Move, Partition
+from openrag_cli.domain import ALL_PARTITIONS, Document, File, Metadata, Partition
 from openrag_cli.errors import Conflict, DocumentNotFound, PartitionNotFound, StoreMismatch
 from openrag_cli.store.database import Database, at, now_ms
 from openrag_cli.store.documents import read_document
 from openrag_cli.store.files.conditions import Condition
 from openrag_cli.store.files.filtered_files import FilteredFiles
+from openrag_cli.store.files.moves import Move, is_worked_on, possible_moves
 from openrag_cli.store.files.rows import FILE, to_file
 from openrag_cli.store.metadata import changed
 from openrag_cli.store.retire import (
@@ -27,7 +28,7 @@ from openrag_cli.store.retire import (
     refuse_import,
     retire,
 )
-from openrag_cli.store.task_rows import edit_waiting, is_worked_on
+from openrag_cli.store.task_rows import edit_waiting
 
 
 class Catalog:
@@ -279,16 +280,31 @@ class Catalog:
                     deleted.append(file_id)
         return deleted
 
+    def rename_file(self, partition: str, old: str, new: str) -> File:
+        """Give one file another id, and let the folder that brought it forget it.
+
+        Raises:
+            DocumentNotFound: there is no such file. Conflict: the new id is taken, or somebody works on one of the two.
+        """
+        known = self.file(partition, old)
+        if old != new:
+            if self.files_by_id(partition, [new]):
+                raise Conflict(f"File '{new}' already exists in partition {partition}", hint="choose another id")
+            if not self.rename_files(partition, [Move(old, new, known.revision, None)]):
+                raise Conflict(f"File '{old}' or '{new}' is being worked on", hint="try again when it is done")
+        return self.file(partition, new)
+
     def rename_files(self, partition: str, moves: Sequence[Move]) -> list[Move]:
         """Give files new ids in one transaction; nothing is indexed again, and chunk ids stay. Return those done.
 
         Ids may be swapped and passed on. What stood at a new id is retired if it is what the move says it replaces.
-        All are left as they are, and none returned, when a file or an id is not as a move says, or is being worked on.
+        A move is left out when a file or an id is not as it says, or is being worked on, and so are those that wait for it.
         """
         with self._db.transaction() as connection:
             found = connection.execute("SELECT id FROM partition WHERE name = ?", (partition,)).fetchone()
-            if found is None or not _may_move(connection, found["id"], moves):
+            if found is None:
                 return []
+            moves = possible_moves(connection, found["id"], moves)
             for move in moves:  # aside first: one may move to where another is; no id begins with a slash
                 connection.execute(
                     "UPDATE file SET file_id = ? WHERE revision = ?", (f"/{move.revision}", move.revision)
@@ -353,22 +369,6 @@ class Catalog:
             "UNION SELECT id FROM task WHERE state <> 'COMPLETED'"
         )
         return {row["revision"] for row in rows}
-
-
-def _may_move(connection: sqlite3.Connection, partition_id: int, moves: Sequence[Move]) -> bool:
-    moving = {move.revision for move in moves}
-    for move in moves:
-        rows = connection.execute(
-            "SELECT file_id, revision FROM file WHERE partition_id = ? AND file_id IN (?, ?)",
-            (partition_id, move.source, move.target),
-        )
-        held = {row["file_id"]: row["revision"] for row in rows}
-        occupant = held.get(move.target)
-        if held.get(move.source) != move.revision or not (occupant is None or occupant in {move.replaced, *moving}):
-            return False
-        if any(is_worked_on(connection, partition_id, file_id) for file_id in (move.source, move.target)):
-            return False
-    return True
 
 
 def _delete_file(connection: sqlite3.Connection, partition_id: int, file_id: str) -> bool:

@@ -10,9 +10,9 @@ from openrag_cli.failpoints import failpoint
 from openrag_cli.store.database import now_ms
 from openrag_cli.store.documents import from_warnings, save_document
 from openrag_cli.store.files.rows import pack_made_by
+from openrag_cli.store.files.sources import hand_on
 from openrag_cli.store.retire import obsolete_older, retire
 from openrag_cli.store.searching.word_counts import WordCount, count_words
-from openrag_cli.store.sources import hand_on
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,8 @@ def publish(connection: sqlite3.Connection, completion: Completion) -> None:
     """Within a transaction, make a new revision visible; the one that it replaces is retired."""
     upload = completion.task.upload
     row = connection.execute(
-        "SELECT f.revision, f.metadata, p.id, t.metadata AS own FROM task t JOIN partition p ON p.name = t.partition "
+        "SELECT f.revision, f.metadata, p.id, f.source_id AS known_source, t.source_id, "
+        "t.metadata AS own FROM task t JOIN partition p ON p.name = t.partition "
         "LEFT JOIN file f ON f.partition_id = p.id AND f.file_id = t.file_id WHERE t.id = ?",
         (upload.revision,),
     ).fetchone()
@@ -41,7 +42,8 @@ def publish(connection: sqlite3.Connection, completion: Completion) -> None:
         failpoint("replacing")
         hand_on(connection, row["id"], row["revision"], upload)
     values = row_values(upload, completion.document, completion.chunk_count, completion.made_by) | {
-        "metadata": json.dumps(metadata)
+        "metadata": json.dumps(metadata),
+        "source_id": row["source_id"] or row["known_source"],
     }
     write_row(connection, row["id"], upload.file_id, values)
     connection.execute("DELETE FROM tombstone WHERE revision = ?", (upload.revision,))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from openrag_cli.domain import ALL_PARTITIONS, File, MadeBy, Task, TaskKind, Upload
 from openrag_cli.store.database import Database
-from openrag_cli.store.files.rows import pack_made_by, to_file
+from openrag_cli.store.files.rows import FILE, pack_made_by, to_file
 from openrag_cli.store.task_rows import FINAL, insert_task
 
 IsCurrent = Callable[[MadeBy | None, str], bool]
@@ -56,8 +56,7 @@ class RefreshQueue:
             if was_tried is None or not was_tried(to_made_by(row["refresh_tried"]), row["media_type"])
         ]
         rows = self._db.rows(
-            "SELECT file.*, partition.name AS partition FROM file JOIN partition ON partition.id = file.partition_id "
-            "WHERE (media_type, made_by, refresh_tried) IN (SELECT json_extract(value, '$[0]'), "
+            f"{FILE} WHERE (media_type, made_by, refresh_tried) IN (SELECT json_extract(value, '$[0]'), "
             "json_extract(value, '$[1]'), json_extract(value, '$[2]') FROM json_each(:kinds)) "
             "AND (:partition = :all OR partition.name = :partition) ORDER BY partition.name, file_id LIMIT :limit",
             {"kinds": json.dumps(kinds), "partition": partition, "all": ALL_PARTITIONS, "limit": limit},

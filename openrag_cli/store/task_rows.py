@@ -9,6 +9,7 @@ from openrag_cli.domain import Metadata, Task, TaskError, TaskKind, TaskState, U
 from openrag_cli.errors import Conflict
 from openrag_cli.store.database import at, now_ms
 from openrag_cli.store.documents import to_warnings
+from openrag_cli.store.files.sources import source_id
 from openrag_cli.store.retire import refuse_import
 
 FINAL = "('COMPLETED', 'FAILED', 'CANCELLED')"
@@ -69,8 +70,10 @@ def insert_task(connection: sqlite3.Connection, upload: Upload, kind: TaskKind, 
     """Within a transaction, queue an upload for the file that `key` names, as part of a batch."""
     row = connection.execute(
         "INSERT INTO task (id, kind, state, partition_id, partition, file_id, filename, media_type, size, sha256, "
-        "metadata, keeps_metadata, batch, created_at, updated_at) VALUES (:id, :kind, 'QUEUED', :partition_id, :partition, "
-        ":file_id, :filename, :media_type, :size, :sha256, :metadata, :keeps_metadata, :batch, :now, :now) RETURNING *",
+        "metadata, keeps_metadata, batch, source_id, created_at, updated_at) "
+        "VALUES (:id, :kind, 'QUEUED', :partition_id, :partition, "
+        ":file_id, :filename, :media_type, :size, :sha256, :metadata, :keeps_metadata, :batch, "
+        ":source_id, :now, :now) RETURNING *",
         {
             **key,
             "id": upload.revision,
@@ -82,6 +85,7 @@ def insert_task(connection: sqlite3.Connection, upload: Upload, kind: TaskKind, 
             "sha256": upload.sha256,
             "metadata": json.dumps(upload.metadata),
             "keeps_metadata": upload.keeps_metadata,
+            "source_id": source_id(connection, upload.source),
             "now": now_ms(),
         },
     ).fetchone()
@@ -134,14 +138,3 @@ def edit_waiting(
         merged = json.loads(row["metadata"]) | changes
         kept = {name: value for name, value in merged.items() if name not in remove}
         connection.execute("UPDATE task SET metadata = ? WHERE id = ?", (json.dumps(kept), row["id"]))
-
-
-def is_worked_on(connection: sqlite3.Connection, partition_id: int, file_id: str) -> bool:
-    """Within a transaction, tell whether a file has an unfinished task."""
-    return bool(
-        connection.execute(
-            "SELECT 1 FROM task WHERE partition_id = ? AND file_id = ? "
-            "AND state NOT IN ('COMPLETED', 'FAILED', 'CANCELLED') LIMIT 1",
-            (partition_id, file_id),
-        ).fetchone()
-    )

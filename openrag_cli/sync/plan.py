@@ -4,13 +4,14 @@ A file of the partition belongs to the folder when its revision is one that the 
 such files are replaced, moved or deleted; under any other id that is taken by other content there is a conflict.
 """
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
-from openrag_cli.domain import Move, TaskError, TaskState
+from openrag_cli.domain import TaskError, TaskState
 from openrag_cli.errors import InvalidInput
+from openrag_cli.store.files.moves import Move
 
 UNREADABLE_KIND = ""
 """The hash remembered of a file of a kind that no reader knows: it was never read whole."""
@@ -300,15 +301,14 @@ def _find_moves(plan: Plan, gone: Iterable[str], seen: Mapping[str, FolderFile],
 
     Only within one extension: it decides how a file is read. Of several, one of the same name is taken first.
     """
-    sources: dict[tuple[str, str], list[str]] = defaultdict(list)
+    sources: dict[tuple[str, str], _Leaving] = defaultdict(_Leaving)
     for file_id in sorted([*gone, *plan.replaces]):
-        sources[past.held[file_id].sha256, _extension(file_id)].append(file_id)
+        sources[past.held[file_id].sha256, _extension(file_id)].add(file_id)
     targets: dict[str, str] = {}
     for target in [*plan.adds, *plan.replaces]:
         candidates = sources.get((seen[target].sha256 or "", _extension(target)))
-        if candidates:
-            source = min(candidates, key=lambda one: PurePosixPath(one).name != PurePosixPath(target).name)
-            candidates.remove(source)
+        source = candidates.take(target) if candidates else None
+        if source is not None:
             targets[target] = source
     leaving = set(targets.values())
     for target, source in targets.items():
@@ -323,6 +323,34 @@ def _find_moves(plan: Plan, gone: Iterable[str], seen: Mapping[str, FolderFile],
     plan.adds += [one for one in plan.replaces if one in leaving and one not in targets]
     plan.replaces = [one for one in plan.replaces if one not in targets and one not in leaving]
     plan.forget += sorted(leaving - targets.keys())
+
+
+class _Leaving:
+    """Files of one content that leave their ids; each is taken once, in constant time."""
+
+    def __init__(self) -> None:
+        self._ordered: deque[str] = deque()
+        self._by_name: dict[str, deque[str]] = defaultdict(deque)
+        self._taken: set[str] = set()
+
+    def add(self, file_id: str) -> None:
+        """Add one, after the others."""
+        self._ordered.append(file_id)
+        self._by_name[_name(file_id)].append(file_id)
+
+    def take(self, target: str) -> str | None:
+        """Return the first that has the name of `target`, else the first of all; None when all are taken."""
+        for waiting in (self._by_name.get(_name(target)), self._ordered):
+            while waiting:
+                file_id = waiting.popleft()
+                if file_id not in self._taken:
+                    self._taken.add(file_id)
+                    return file_id
+        return None
+
+
+def _name(file_id: str) -> str:
+    return file_id.rpartition("/")[2]
 
 
 def _extension(file_id: str) -> str:

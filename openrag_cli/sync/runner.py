@@ -4,6 +4,7 @@ Each step leaves a state from which the next sync goes on: what a folder is reme
 the tasks that bring it are queued, and after what is done at once. Looking and planning write nothing.
 """
 
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
@@ -13,13 +14,15 @@ from openrag_cli.domain import File, new_task_id
 from openrag_cli.errors import Conflict, PathNotFound, TaskNotFound, TooManyDeletions
 from openrag_cli.failpoints import failpoint
 from openrag_cli.ingest.add_files import Adder, AddOptions, IfExists, QueuedUpload
-from openrag_cli.ingest.discovery import failure, readable
+from openrag_cli.ingest.discovery import failure
+from openrag_cli.ingest.naming import readable
 from openrag_cli.ingest.report import Failure, Report
 from openrag_cli.store.blobs import BlobStore
 from openrag_cli.store.catalog import Catalog
 from openrag_cli.store.task_queue import TaskQueue
 from openrag_cli.store.task_records import TaskRecords
 from openrag_cli.sync.plan import DEFAULT_LIMIT, DeleteLimit, Plan, Rules, SyncHistory, SyncRecord, make_plan, settled
+from openrag_cli.sync.prefix import FolderPrefix
 from openrag_cli.sync.scan import Scan, read_contents, scan_folder
 from openrag_cli.sync.state import SyncState
 
@@ -29,7 +32,7 @@ class SyncOptions:
     """How a folder is synced. `is_thorough` reads every file, also those that look as they did.
 
     `quarantine_after` is the number of failures in a row after which a file is left alone; 0 is never. `n_refresh` is
-    how many outdated files of the partition are read again at most.
+    how many outdated files of the partition are read again at most. `prefix` is what the ids begin with (None: as before).
     """
 
     folder: Path
@@ -41,6 +44,7 @@ class SyncOptions:
     lock_timeout_s: float = 0.0
     quarantine_after: int = 3
     n_refresh: int = 0
+    prefix: str | None = None
     batch: str = field(default_factory=new_task_id)
 
 
@@ -77,6 +81,7 @@ class Syncer:
         ledger: TaskRecords,
         blobs: BlobStore,
         memory: SyncState,
+        prefix: FolderPrefix,
         options: SyncOptions,
         max_bytes: int,
         max_markup_bytes: int,
@@ -85,6 +90,7 @@ class Syncer:
         self._queue = queue
         self._ledger = ledger
         self._memory = memory
+        self._prefix = prefix
         self._options = options
         self._max_bytes = max_bytes
         self._scan = Scan()
@@ -128,7 +134,9 @@ class Syncer:
             PathNotFound: there is no such folder. TooManyDeletions: see `check_deletions`; not in a dry run.
         """
         options = self._options
-        self._scan = scan_folder(options.folder, max_bytes=self._max_bytes, without=store)
+        prefix = self._prefix.choose(options.prefix)
+        self._memory.keep_prefix(prefix)
+        self._scan = scan_folder(options.folder, max_bytes=self._max_bytes, without=store, prefix=prefix)
         before = self._recall()
         self._past = past = settled(before)
         self._rows = dict(past.rows)
@@ -210,13 +218,15 @@ class Syncer:
         failpoint("renamed")
         self._report.moved = len(done)
         self.needs_tidying |= any(move.replaced for move in done)
-        if plan.moves and not done:  # somebody works on one of them: the next sync sees what came of it
+        made = {move.revision for move in done}
+        refused = [move for move in plan.moves if move.revision not in made]
+        for move in refused:  # somebody works on it: the next sync sees what came of it
             busy = Conflict("another command is working on it", hint="sync again later")
-            for move in plan.moves:
-                self._scan.failures.append(failure(self._scan.sources[move.target], busy))
-                plan.remember.pop(move.target, None)
-            plan.forget = [file_id for file_id in plan.forget if file_id not in {m.source for m in plan.moves}]
-            plan.adds = [file_id for file_id in plan.adds if file_id not in self._past.rows]
+            self._scan.failures.append(failure(self._scan.sources[move.target], busy))
+            plan.remember.pop(move.target, None)
+        staying = {move.source for move in refused}
+        plan.forget = [file_id for file_id in plan.forget if file_id not in staying]
+        plan.adds = [file_id for file_id in plan.adds if file_id not in staying]
 
     def _delete(self) -> None:
         plan = self.plan
@@ -289,8 +299,8 @@ class Syncer:
         options = self._options
         taken = Conflict(
             f"partition '{options.partition}' has other content under this id, which did not come from this folder",
-            hint=f"let the folder win: openrag file add '{readable(str(options.folder))}' -p '{options.partition}' "
-            "--if-exists replace",
+            hint=f"keep both: openrag file sync {shlex.quote(readable(str(options.folder)))} "
+            f"-p {shlex.quote(options.partition)} --prefix NAME",
         )
         return failure(self._scan.sources[file_id], taken)
 

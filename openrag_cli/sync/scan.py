@@ -7,7 +7,8 @@ from pathlib import Path
 
 from openrag_cli.domain import check_file_id
 from openrag_cli.errors import Conflict, IngestError, InvalidInput, OpenRAGError, PathNotFound
-from openrag_cli.ingest.discovery import Source, Walk, failure
+from openrag_cli.ingest.discovery import Walk, failure
+from openrag_cli.ingest.naming import Source, folder_source
 from openrag_cli.ingest.report import Failure
 from openrag_cli.ingest.stable_read import read_steadily, sha256_of
 from openrag_cli.store.blobs import file_too_large
@@ -42,8 +43,8 @@ def mtime_of(stat: os.stat_result) -> int:
     return min(stat.st_mtime_ns, _MAX_STORED)
 
 
-def scan_folder(folder: Path, *, max_bytes: int, without: Path) -> Scan:
-    """Look at a folder with the rules of `file add`, except for the folder `without` in it.
+def scan_folder(folder: Path, *, max_bytes: int, without: Path, prefix: str = "") -> Scan:
+    """Look at a folder with the rules of `file add`, except for the folder `without` in it; ids begin with `prefix`.
 
     Raises:
         PathNotFound: there is no such folder.
@@ -54,7 +55,9 @@ def scan_folder(folder: Path, *, max_bytes: int, without: Path) -> Scan:
         raise PathNotFound(f"{folder}: no such folder", hint="check the path; if it is a mounted disk, mount it")
     scan = Scan()
     walk = Walk(folder, without=without)
-    for source, stat in walk.entries():
+    origin = folder_source(folder)
+    for entry, stat in walk.entries():
+        source = Source(entry.path, prefix + entry.file_id, origin)
         try:
             check_file_id(source.file_id)
         except InvalidInput as exc:

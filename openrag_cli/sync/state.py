@@ -24,6 +24,11 @@ class SyncState:
         self._db = database
         self._partition = partition
         self._path = os.fsencode(os.path.realpath(path))
+        self._prefix: str | None = None
+
+    def keep_prefix(self, prefix: str) -> None:
+        """Write this prefix of the folder's ids down with what is saved next."""
+        self._prefix = prefix
 
     @contextmanager
     def lock(self, timeout_s: float) -> Iterator[None]:
@@ -81,8 +86,9 @@ class SyncState:
         with self._db.transaction() as connection:
             partition_id = find_partition_id(connection, self._partition, create=True)
             connection.execute(
-                "INSERT INTO folder (partition_id, path, is_settled) VALUES (?, ?, 1) ON CONFLICT DO NOTHING",
-                (partition_id, self._path),
+                "INSERT INTO folder (partition_id, path, is_settled, prefix) VALUES (?, ?, 1, coalesce(?, '')) "
+                "ON CONFLICT (partition_id, path) DO UPDATE SET prefix = coalesce(?, prefix)",
+                (partition_id, self._path, self._prefix, self._prefix),
             )
             if is_settled is not None:
                 connection.execute(
@@ -128,3 +134,21 @@ def _attempts_of(connection: sqlite3.Connection, folder_id: int) -> dict[str, At
         (folder_id,),
     )
     return {row["id"]: Attempt(TaskState(row["state"]), row["updated_at"], to_error(row["error"])) for row in rows}
+
+
+def folders_of(database: Database, partition: str) -> list[sqlite3.Row]:
+    """Return `path` and `prefix` of every folder that was synced into a partition."""
+    return database.rows(
+        "SELECT path, prefix FROM folder JOIN partition ON partition.id = partition_id WHERE name = ?", (partition,)
+    )
+
+
+def has_others_below(database: Database, partition: str, prefix: str, path: bytes) -> bool:
+    """Whether an id that begins with `prefix`, which ends with a slash, is of a file of another source than that folder."""
+    rows = database.rows(
+        "SELECT 1 FROM file JOIN partition ON partition.id = file.partition_id "
+        "JOIN source ON source.id = file.source_id WHERE partition.name = ? "
+        "AND file_id >= ? AND file_id < ? AND source.root <> ? LIMIT 1",
+        (partition, prefix, f"{prefix[:-1]}0", path),
+    )
+    return bool(rows)

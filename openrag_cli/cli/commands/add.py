@@ -1,7 +1,9 @@
 """`openrag file add`, and what came of indexing, for a person."""
 
+import shlex
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,7 +17,8 @@ from openrag_cli.contract import to_json as render
 from openrag_cli.domain import DocumentWarning, check_file_id, new_task_id
 from openrag_cli.errors import InvalidInput
 from openrag_cli.ingest.add_files import AddOptions, IfExists
-from openrag_cli.ingest.discovery import FileList, Source, collect, read_path_list, readable
+from openrag_cli.ingest.discovery import FileList, collect, read_path_list
+from openrag_cli.ingest.naming import readable
 from openrag_cli.ingest.report import Report
 
 if TYPE_CHECKING:
@@ -30,7 +33,7 @@ PathsArgument = Annotated[
     typer.Argument(metavar="[PATH|DIR|-]...", help="Files, folders (recursive), or - for standard input."),
 ]
 IdOption = Annotated[
-    str | None, typer.Option("--id", help="Id of the one file given. Default: its name, or its path in the folder.")
+    str | None, typer.Option("--id", help="Id of the one file given. Default: its path below --root.")
 ]
 IfExistsOption = Annotated[IfExists, typer.Option(help="What to do with an id that is taken by other content.")]
 GlobOption = Annotated[
@@ -42,6 +45,12 @@ ExcludeOption = Annotated[
 ]
 FilesFromOption = Annotated[
     str | None, typer.Option(metavar="FILE|-", help="Read more paths from a file, one a line. Default: none.")
+]
+RootOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR", help="Folder below which ids are paths. Default: the folder given, or the current one."
+    ),
 ]
 DetachOption = Annotated[
     bool, typer.Option("--detach", help="Only queue; a server or `openrag task run` indexes. Default: index now.")
@@ -58,6 +67,7 @@ def add(
     glob: GlobOption = [],  # noqa: B006
     exclude: ExcludeOption = [],  # noqa: B006
     files_from: FilesFromOption = None,
+    root: RootOption = None,
     null: NullOption = False,
     detach: DetachOption = False,
     dry_run: DryRunOption = False,
@@ -88,7 +98,7 @@ def add(
     with tempfile.TemporaryDirectory(prefix="openrag-") as scratch:
         listed = _listed(files_from, is_null=null)
         given = [_from_stdin(Path(scratch), file_id) if path == "-" else Path(path) for path in paths or []]
-        intake = collect([*given, *listed], globs=glob, excludes=exclude)
+        intake = collect([*given, *listed], globs=glob, excludes=exclude, root=root)
         intake = _renamed(intake, file_id)
         if dry_run:
             return _rehearse(context, intake, options)
@@ -123,6 +133,7 @@ def index(
         context.out.json(render.report(report) | {"queued": n_queued})
     else:
         show_report(context, report, n_queued=n_queued)
+        _show_old_names(context, report, options.partition)
     if is_stopped:
         context.out.hint(
             f"{render.counted(n_queued, 'file')} waiting: run the same command again, or: openrag task run"
@@ -184,6 +195,14 @@ def warning_line(warnings: Sequence[DocumentWarning]) -> str:
     sentence = warnings[0].sentence
     shown = sentence if len(sentence) <= MAX_WARNING_CHARS else sentence[: MAX_WARNING_CHARS - 1] + "…"
     return shown + (f" (and {len(warnings) - 1:,} more)" if len(warnings) > 1 else "")
+
+
+def _show_old_names(context: Context, report: Report, partition: str) -> None:
+    for file_id, known in report.known_as[:SHOWN_FAILURES]:
+        names = shlex.join([known, file_id, "-p", partition])
+        context.out.note(
+            f"unchanged: {file_id} is there as {known}; to give it its path: openrag file rename {names}"
+        )
 
 
 def show_failures(context: Context, report: Report) -> None:
@@ -264,7 +283,7 @@ def _renamed(intake: FileList, file_id: str | None) -> FileList:
         if len(intake.sources) + len(intake.failures) != 1:
             n_found = len(intake.sources)
             raise InvalidInput(f"--id names one file, and {n_found:,} were found", hint="add them without --id")
-        intake.sources = [Source(source.path, file_id) for source in intake.sources]
+        intake.sources = [replace(source, file_id=file_id, is_elsewhere=False) for source in intake.sources]
     elif not intake.sources and not intake.failures:
         raise InvalidInput(
             "there is no file to add", hint="give files or folders: openrag file add ~/docs -p handbook"

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from openrag_cli.cli.commands import add, refresh, sync
+from openrag_cli.cli.commands import add, refresh, rename, sync
 from openrag_cli.cli.commands.context import DEFAULT_PARTITION, Context, parse_metadata, read_stdin
 from openrag_cli.cli.commands.options import (
     DryRunOption,
@@ -27,15 +27,19 @@ from openrag_cli.contract import to_json as render
 from openrag_cli.domain import new_task_id
 from openrag_cli.errors import DocumentNotFound, InvalidInput, PathNotFound
 from openrag_cli.ingest.add_files import AddOptions, IfExists
-from openrag_cli.ingest.discovery import FileList, Source
+from openrag_cli.ingest.discovery import FileList
+from openrag_cli.ingest.naming import Source
 from openrag_cli.ingest.report import Failure, Report
 from openrag_cli.store.files.filtered_files import KeyFacts
 from openrag_cli.store.metadata import said
 
-app = typer.Typer(help="Add, sync, refresh, list, show, get, edit, replace and delete files.", no_args_is_help=True)
+app = typer.Typer(
+    help="Add, sync, refresh, rename, list, show, get, edit, replace and delete files.", no_args_is_help=True
+)
 app.command("add")(add.add)
 app.command("sync")(sync.sync)
 app.command("refresh")(refresh.refresh)
+app.command("rename")(rename.rename)
 
 FileArgument = Annotated[str, typer.Argument(metavar="ID", help="Id of the file: see openrag file list.")]
 

@@ -2,7 +2,9 @@
 
 import contextlib
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -14,10 +16,22 @@ from openrag_cli.cli.commands.options import DryRunOption, PartitionOption, Stri
 from openrag_cli.cli.exit_codes import ExitCode
 from openrag_cli.cli.output import Column, Progress
 from openrag_cli.contract import to_json as render
+from openrag_cli.domain import new_task_id
+from openrag_cli.errors import WrongUsage
 from openrag_cli.sync.plan import parse_limit
 from openrag_cli.sync.runner import SyncOptions, SyncOutcome
 
-FolderArgument = Annotated[str, typer.Argument(metavar="DIR", help="Folder that the partition is to follow.")]
+FoldersArgument = Annotated[
+    list[str], typer.Argument(metavar="DIR...", help="Folder that the partition is to follow, or several.")
+]
+PrefixOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="What the ids of the folder's files begin with. Default: as at its first sync; then nothing for the first "
+        "folder of a partition, and its name for a further one.",
+    ),
+]
 DeleteOption = Annotated[
     bool, typer.Option("--delete", help="Delete what came from the folder and is gone from it. Default: keep it.")
 ]
@@ -58,7 +72,7 @@ RefreshOption = Annotated[
 
 def sync(
     ctx: typer.Context,
-    folder: FolderArgument,
+    folders: FoldersArgument,
     partition: PartitionOption = DEFAULT_PARTITION,
     delete: DeleteOption = False,
     max_delete: MaxDeleteOption = "20%",
@@ -69,8 +83,9 @@ def sync(
     quarantine_after: QuarantineOption = 3,
     refresh: RefreshOption = 0,
     strict: StrictOption = False,
+    prefix: PrefixOption = None,
 ) -> int:
-    """Make a partition follow a folder: add, replace, move, and with --delete remove files. Made for cron.
+    """Make a partition follow a folder or several: add, replace, move, and with --delete remove files. Made for cron.
 
     Only what has changed is read, and what was only moved or renamed is not indexed again. Files that came into the
     partition another way are never touched. A file that failed is tried again when it changes.
@@ -84,14 +99,18 @@ def sync(
 
         openrag file sync ~/notes -p notes --delete --dry-run
 
+        openrag file sync ~/notes ~/papers -p desk
+
         */15 * * * * openrag -q file sync ~/notes -p notes --delete
     """
     context: Context = ctx.obj
     if not dry_run:
         context.allow_creating()
+    if prefix is not None and len(folders) > 1:
+        raise WrongUsage("--prefix belongs to one folder", hint="sync them one at a time")
     deadline = None if timeout is None else time.monotonic() + timeout
     options = SyncOptions(
-        folder=Path(folder),
+        folder=Path(folders[0]),
         partition=partition,
         is_deleting=delete,
         max_delete=parse_limit(max_delete),
@@ -100,21 +119,44 @@ def sync(
         lock_timeout_s=lock_timeout if timeout is None else min(lock_timeout, timeout),
         quarantine_after=quarantine_after,
         n_refresh=refresh,
+        prefix=prefix,
     )
+    bodies: list[render.Json] = []
+    code = ExitCode.OK
     with context.stopping() as is_interrupted:
-        outcome, is_late = _run(context, options, is_interrupted, deadline)
-        if not strict:
-            outcome.report.skip_unread_kinds()
-        if is_interrupted():
-            _show(context, outcome, options, is_stopped=True)
-            return ExitCode.INTERRUPTED
-    _show(context, outcome, options, is_stopped=is_late)
-    if outcome.refusal:
-        context.out.error(outcome.refusal)
-        return ExitCode.PARTIAL
-    if is_late:
-        return ExitCode.TIMEOUT
-    return ExitCode.PARTIAL if outcome.report.failures else ExitCode.OK
+        for folder in dict.fromkeys(folders):
+            one = replace(options, folder=Path(folder), batch=new_task_id())
+            outcome, is_late = _run(context, one, is_interrupted, deadline)
+            if not strict:
+                outcome.report.skip_unread_kinds()
+            bodies.append(_show(context, outcome, one, is_stopped=is_late or is_interrupted()))
+            code = max(code, _code_of(outcome))
+            if is_interrupted() or is_late:
+                code = ExitCode.INTERRUPTED if is_interrupted() else ExitCode.TIMEOUT
+                break
+            if outcome.refusal:
+                context.out.error(outcome.refusal)
+    if context.out.is_json:
+        context.out.json(_merged(bodies))
+    return code
+
+
+def _code_of(outcome: SyncOutcome) -> ExitCode:
+    return ExitCode.PARTIAL if outcome.refusal or outcome.report.failures else ExitCode.OK
+
+
+def _merged(bodies: Sequence[render.Json]) -> render.Json:
+    """Return the reports of several folders as one: counts added, lists joined."""
+    total = dict(bodies[0])
+    for body in bodies[1:]:
+        for key, value in body.items():
+            if key == "plan":
+                total[key] = {name: total[key][name] + entries for name, entries in value.items()}
+            elif key == "skipped":
+                total[key] = dict(Counter(total[key]) + Counter(value))
+            elif key not in {"schema", "dry_run"}:
+                total[key] = total[key] + value
+    return total
 
 
 def _run(
@@ -150,12 +192,13 @@ def _run(
     return outcome, is_late
 
 
-def _show(context: Context, outcome: SyncOutcome, options: SyncOptions, *, is_stopped: bool) -> None:
+def _show(context: Context, outcome: SyncOutcome, options: SyncOptions, *, is_stopped: bool) -> render.Json:
+    """Print what a sync did, for a person; return it as JSON."""
     out = context.out
     n_queued = 0 if outcome.is_dry_run else context.engine.count_live(options.batch)
+    body = render.sync(outcome) | {"queued": n_queued}
     if out.is_json:
-        out.json(render.sync(outcome) | {"queued": n_queued})
-        return
+        return body
     if outcome.is_dry_run:
         _show_plan(context, outcome)
     out.note(_summary(outcome, n_queued=n_queued, is_stopped=is_stopped))
@@ -168,6 +211,7 @@ def _show(context: Context, outcome: SyncOutcome, options: SyncOptions, *, is_st
         out.warn(f"... and {len(new) - SHOWN_FAILURES:,} more: openrag task list --state FAILED")
     if new:
         out.hint(new[0].hint)
+    return body
 
 
 def _show_plan(context: Context, outcome: SyncOutcome) -> None:

@@ -3,17 +3,19 @@
 import json
 import sqlite3
 
-from openrag_cli.domain import File, MadeBy
+from openrag_cli.domain import File, FileSource, MadeBy
 from openrag_cli.store.database import at
 from openrag_cli.store.documents import to_warnings
 
 FILE = """
-SELECT file.*, partition.name AS partition FROM file JOIN partition ON partition.id = file.partition_id
+SELECT file.*, partition.name AS partition, source.kind AS source_kind, source.label AS source_label,
+       source.root AS source_root
+FROM file JOIN partition ON partition.id = file.partition_id LEFT JOIN source ON source.id = file.source_id
 """
 
 
 def to_file(row: sqlite3.Row) -> File:
-    """Return the `File` of a row of `file` joined with its partition's name."""
+    """Return the `File` of a row of `file` joined with its partition's name and its source."""
     return File(
         partition=row["partition"],
         file_id=row["file_id"],
@@ -29,7 +31,13 @@ def to_file(row: sqlite3.Row) -> File:
         warnings=to_warnings(row["warnings"]),
         made_by=MadeBy(*json.loads(row["made_by"])) if row["made_by"] else None,
         document_metadata=json.loads(row["document_metadata"]),
+        source=_source(row),
     )
+
+
+def _source(row: sqlite3.Row) -> FileSource | None:
+    kind = row["source_kind"]
+    return FileSource(kind, row["source_label"], row["source_root"]) if kind else None
 
 
 def pack_made_by(made_by: MadeBy | None) -> str:

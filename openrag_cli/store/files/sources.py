@@ -1,8 +1,18 @@
-"""Where files came from: what a synced folder brought stays its own."""
+"""Where files came from, and what a synced folder keeps of its own."""
 
 import sqlite3
 
-from openrag_cli.domain import Upload
+from openrag_cli.domain import FileSource, Upload
+
+
+def source_id(connection: sqlite3.Connection, source: FileSource | None) -> int | None:
+    """Within a transaction, return the number of a source, which is made known when it is new."""
+    if source is None:
+        return None
+    values = (source.kind, source.label, source.root)
+    connection.execute("INSERT INTO source (kind, label, root) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", values)
+    row = connection.execute("SELECT id FROM source WHERE kind = ? AND label = ? AND root = ?", values).fetchone()
+    return int(row["id"])
 
 
 def hand_on(connection: sqlite3.Connection, partition_id: int, replaced: str, upload: Upload) -> None:

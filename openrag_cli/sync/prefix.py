@@ -1,0 +1,65 @@
+"""What the ids of a folder begin with, so that several folders go into one partition and none takes another's ids."""
+
+import os
+import shlex
+import sqlite3
+from pathlib import Path
+
+from openrag_cli.domain import check_file_id
+from openrag_cli.errors import InvalidInput, WrongUsage
+from openrag_cli.ingest.naming import readable
+from openrag_cli.store.database import Database
+from openrag_cli.sync.state import folders_of, has_others_below
+
+
+class FolderPrefix:
+    """Chooses the prefix of one folder, as it is synced into one partition."""
+
+    def __init__(self, database: Database, partition: str, folder: Path) -> None:
+        self._db = database
+        self._partition = partition
+        self._folder = folder
+        self._path = os.fsencode(os.path.realpath(folder))
+
+    def choose(self, wanted: str | None) -> str:
+        """Return the prefix, empty or with a slash at its end: the wanted one, else that of the first sync, else none
+        for the first folder of the partition, and its own name for a further one.
+
+        Raises:
+            WrongUsage: another source has it. InvalidInput: it cannot begin an id.
+        """
+        wanted = None if wanted is None else checked(wanted)
+        if not self._db.path.exists():
+            return wanted or ""
+        rows = folders_of(self._db, self._partition)
+        mine = next((str(row["prefix"]) for row in rows if row["path"] == self._path), None)
+        if mine is not None and wanted in {None, mine}:
+            return mine
+        others = [row for row in rows if row["path"] != self._path and os.path.isdir(row["path"])]  # noqa: PTH112 - bytes
+        if wanted is None:
+            wanted = checked(readable(os.fsdecode(os.path.basename(self._path)))) if others else ""  # noqa: PTH119
+        if self._is_taken(wanted, others):
+            raise self._refused(wanted)
+        return wanted
+
+    def _is_taken(self, prefix: str, others: list[sqlite3.Row]) -> bool:
+        if any(row["prefix"] == prefix for row in others):
+            return True
+        return bool(prefix) and has_others_below(self._db, self._partition, prefix, self._path)
+
+    def _refused(self, prefix: str) -> WrongUsage:
+        name = prefix.rstrip("/") or readable(os.fsdecode(os.path.basename(self._path)))  # noqa: PTH119
+        command = ["openrag", "file", "sync", str(self._folder), "-p", self._partition, "--prefix", f"{name}-2"]
+        what = f"ids that begin with '{prefix}'" if prefix else "ids without a prefix"
+        return WrongUsage(
+            f"another source has {what} in partition '{self._partition}'; nothing was changed",
+            hint=shlex.join(command),
+        )
+
+
+def checked(prefix: str) -> str:
+    """Return a prefix with one slash at its end, or nothing for an empty one. Raises: InvalidInput."""
+    name = prefix.strip("/")
+    if ".." in name.split("/"):
+        raise InvalidInput(f"the prefix {prefix!r} holds '..'", hint="for example --prefix notes")
+    return f"{check_file_id(name)}/" if name else ""
