@@ -225,7 +225,8 @@ class Passage:
     """A piece of a document that an answer is made from: `document[start:end] == text`, on one page.
 
     `number` counts from 1, best first; `page` and lines count from 1. `chunk_id` is that of its best hit. `head` is
-    the lines that its first table row stands under (see `Span`), where the text does not hold them.
+    the lines that its first table row stands under (see `Span`), where the text does not hold them. `quotable` is the
+    text with a NUL for each character of markup, which is not quoted; empty where there is no difference.
     """
 
     number: int
@@ -240,15 +241,16 @@ class Passage:
     heading: tuple[str, ...]
     text: str
     head: tuple[str, ...] = ()
+    quotable: str = ""
 
     def narrowed(self, start: int, end: int) -> "Passage":
         """Return the part between two offsets of the document, `end` excluded."""
         before = self.text[: start - self.start]
         text = self.text[start - self.start : end - self.start]
         first = self.line_start + before.count("\n")
-        return replace(
-            self, start=start, end=end, text=text, line_start=first, line_end=first + text.rstrip("\n").count("\n")
-        )
+        quotable = self.quotable[start - self.start : end - self.start]
+        last = first + text.rstrip("\n").count("\n")
+        return replace(self, start=start, end=end, text=text, line_start=first, line_end=last, quotable=quotable)
 
 
 @dataclass(frozen=True, slots=True)

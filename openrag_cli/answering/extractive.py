@@ -156,8 +156,9 @@ def _diverse(scored: Sequence[_Scored]) -> list[Sentence]:
 
 
 def _sentences(passage: Passage) -> Iterator[Sentence]:
-    for start, end in split(passage.text):
-        yield Sentence(passage, passage.start + start, passage.start + end, passage.text[start:end])
+    shown = passage.quotable or passage.text
+    for start, end in split(shown):
+        yield Sentence(passage, passage.start + start, passage.start + end, shown[start:end].replace("\0", ""))
 
 
 def _flat(text: str) -> str:

@@ -5,8 +5,10 @@ each is widened to the paragraphs around it, as the space allows.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from openrag_cli.answering.tokens import estimate_tokens
+from openrag_cli.documents.chunking.markup import quotable
 from openrag_cli.domain import Document, Hit, Passage
 
 GAP_CHARS = 800
@@ -25,6 +27,7 @@ def gather(hits: Sequence[Hit], document_of: DocumentOf, *, max_tokens: int) -> 
         StoreDamaged: the catalog has no text for a file.
     """
     documents = {hit.file.revision: document_of(hit.file.revision) for hit in hits}
+    quotables: dict[str, str] = {}
     passages: list[Passage] = []
     n_left = max_tokens
     for group in _groups(hits):
@@ -32,7 +35,10 @@ def gather(hits: Sequence[Hit], document_of: DocumentOf, *, max_tokens: int) -> 
         cost = estimate_tokens(passage.text)
         if passages and cost > n_left:
             break
-        passages.append(passage)
+        revision = passage.file.revision
+        if revision not in quotables:
+            quotables[revision] = quotable(documents[revision].markdown, passage.file.media_type)
+        passages.append(replace(passage, quotable=quotables[revision][passage.start : passage.end]))
         n_left -= cost
     return passages
 

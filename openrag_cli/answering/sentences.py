@@ -10,7 +10,7 @@ MAX_SENTENCE_CHARS = 600
 _BLOCK = re.compile(
     r"(?m)^[ \t]*(?:#{1,6}[ \t]|[-*+•][ \t]|\d{1,3}[.)][ \t]|>|\||```|~~~|=+[ \t]*$|-+[ \t]*$)|\n[ \t]*\n"
 )
-_END = re.compile(r"(?:[.!?…](?:[\"'”’)\]]|\s?»)*(?=\s+[^\s\da-zà-ÿ])|[。！？؟][”」』]?|[!?][\"'”’»)\]]*(?=\s))\s*")
+_END = re.compile(r"(?:[.!?…](?:[\"'”’)\]\0]|\s?»)*(?=\s+[^\s\da-zà-ÿ])|[。！？؟][”」』]?|[!?][\"'”’»)\]]*(?=\s))\s*")
 _ABBREVIATION = re.compile(
     r"(?i)(?:^|[\s(])(?:[a-z]|mr|mrs|ms|dr|prof|st|vs|etc|e\.g|i\.e|cf|fig|no|nr|vol|p|pp|ed|al|inc|ltd|co|approx|"
     r"mme|mlle|env|av|apr|bzw|z\.b|d\.h|sr|sra|art|ca)\.\s*$"

@@ -12,6 +12,19 @@ from openrag_cli.domain import Document
 
 _RST = "text/x-rst"
 _MAX_TAG_CHARS = 2_000
+_NOT_BREAK = re.compile(r"[^\n]")
+WITHOUT_HEADINGS = frozenset(
+    {
+        "text/plain",
+        "text/csv",
+        "text/tab-separated-values",
+        "application/pdf",
+        "application/json",
+        "application/jsonl",
+    }
+    | {"application/xml", "text/vtt", "text/org", "text/asciidoc", "text/calendar", "text/vcard"}
+)
+"""Media types whose text is no Markdown; those that begin with `text/x-` are code."""
 
 FRONT_MATTER = re.compile(r"---[ \t]*\n(?=[\w\"'#])(?:.*\n)*?(?:---|\.\.\.)[ \t]*(?:\n|\Z)")
 """YAML between two rules, at the very beginning of a text."""
@@ -66,6 +79,20 @@ def masks_of(document: Document) -> tuple[Mask, ...]:
     masks = merged(found)
     rest = len(text) - sum(end - start for start, end in masks)
     return masks if rest and _is_text_left(text, masks) else ()
+
+
+def quotable(markdown: str, media_type: str) -> str:
+    """Return a stored text in which each masked character is a NUL (line breaks stay): offsets are those of the text.
+
+    Text is quoted without its NULs. What the reader alone knew, such as running heads, is not masked here.
+    """
+    has_headings = media_type not in WITHOUT_HEADINGS and not media_type.startswith("text/x-")
+    document = Document(markdown, media_type=media_type, has_headings=has_headings)
+    pieces, position = [], 0
+    for start, end in masks_of(document):
+        pieces += [markdown[position:start], _NOT_BREAK.sub("\0", markdown[start:end])]
+        position = end
+    return "".join([*pieces, markdown[position:]])
 
 
 def _is_text_left(text: str, masks: tuple[Mask, ...]) -> bool:

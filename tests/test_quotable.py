@@ -1,0 +1,25 @@
+"""An answer without a language model quotes what a reader sees, and cites the place in the stored text."""
+
+from openrag_cli.answering.sentences import split
+from openrag_cli.documents.chunking.markup import quotable
+
+
+def quoted(text: str, media_type: str = "text/markdown") -> list[str]:
+    shown = quotable(text, media_type)
+    assert len(shown) == len(text)
+    return [shown[start:end].replace("\0", "") for start, end in split(shown)]
+
+
+def test_front_matter_tags_and_link_targets_are_not_quoted():
+    text = "---\ntitle: Locks\nid: x\n---\n\n<Note kind='a'>See [the guide](a.md).</Note> It opens at [six](b.md).\n"
+    assert quoted(text) == ["See the guide.", "It opens at six."]
+
+
+def test_roles_and_directives_are_not_quoted():
+    text = ".. note::\n\n   Use :ref:`the index <genindex>` now. It is ``short``.\n"
+    assert quoted(text, "text/x-rst") == ["Use the index now.", "It is short."]
+
+
+def test_plain_text_and_code_are_quoted_as_they_are():
+    for media_type in ("text/plain", "text/x-python"):
+        assert quotable("a[b](c) <div> ---", media_type) == "a[b](c) <div> ---"
