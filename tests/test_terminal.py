@@ -230,6 +230,7 @@ def calls(cli, file_id):
         ("file", "rename", ATTACK, "x", *here),
         ("extract", "show", hit, "--context", "1"),
         ("extract", "show", ATTACK),
+        ("file", "keys", *here),
         ("task", "list"),
         ("task", "show", failed),
         ("task", "log", failed),
