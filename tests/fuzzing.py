@@ -174,7 +174,7 @@ def exports(world: World, draw: Callable[[Any], Any]) -> None:
     else:
         lines = [encoded(changed(draw, json.loads(line))) for line in target.read_text().splitlines()]
         target.write_text("\n".join([*lines, *draw(st.lists(DEEP, max_size=1))]) + "\n")
-    with contextlib.suppress(KeyError, TypeError, ValueError, RecursionError):
+    with contextlib.suppress(KeyError, TypeError, ValueError, RecursionError, OSError):
         head = json.loads((folder / "partition.json").read_text())
         for one in head["sha256"]:
             head["sha256"][one] = hashlib.sha256((folder / one).read_bytes()).hexdigest()
