@@ -120,7 +120,9 @@ class Engine:
 
     def edit_file(self, partition: str, file_id: str, changes: Metadata, *, remove: Sequence[str] = ()) -> File:
         """Merge `changes` into a file's metadata and drop the keys in `remove`. Raises: DocumentNotFound."""
-        return self.parts.catalog.edit_metadata(partition, file_id, check_metadata(changes), remove=remove)
+        file = self.parts.catalog.edit_metadata(partition, file_id, check_metadata(changes), remove=remove)
+        self.parts.title_keeper.fill()
+        return file
 
     def rename_file(self, partition: str, old: str, new: str) -> File:
         """Give a file another id; nothing is embedded. Raises: DocumentNotFound, InvalidInput, Conflict."""

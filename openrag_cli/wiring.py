@@ -11,6 +11,7 @@ from openrag_cli.store.catalog import Catalog
 from openrag_cli.store.database import Database
 from openrag_cli.store.refresh_queue import RefreshQueue
 from openrag_cli.store.searching.files import SearchableFiles
+from openrag_cli.store.searching.titles import Titles
 from openrag_cli.store.searching.word_counts import WordCounts
 from openrag_cli.store.sessions import Sessions
 from openrag_cli.store.task_queue import TaskQueue
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from openrag_cli.ingest.refresh import Drain, Refresher
     from openrag_cli.ingest.worker import Worker
     from openrag_cli.maintenance.janitor import Janitor
+    from openrag_cli.maintenance.titles import TitleKeeper
     from openrag_cli.maintenance.words import WordKeeper
     from openrag_cli.retrieval.retriever import Retriever
     from openrag_cli.retrieval.scope import Scopes
@@ -170,6 +172,7 @@ class Components:
         return Retriever(
             catalog=self.catalog,
             searchable=SearchableFiles(self.database),
+            titles=self.titles,
             index=self.index,
             embedder=lambda: self.embedder,
             tokenizer=self.tokenizer,
@@ -237,7 +240,22 @@ class Components:
             index=self.index,
             blobs=self.blobs,
             words=self.words_of(self.index),
+            titles=self.title_keeper,
         )
+
+    @built_once
+    def titles(self) -> Titles:
+        """The titles of files."""
+        from openrag_cli.index.words import WORDS_VERSION
+
+        return Titles(self.database, WORDS_VERSION)
+
+    @built_once
+    def title_keeper(self) -> "TitleKeeper":
+        """What makes titles."""
+        from openrag_cli.maintenance.titles import TitleKeeper
+
+        return TitleKeeper(self.titles, lambda: self.embedder, self.tokenizer.for_search)
 
     def words_of(self, index: "Index") -> "WordKeeper":
         """Return what keeps the words of an index."""

@@ -23,6 +23,7 @@ from openrag_cli.inference.onnx_embedder import default_model_dir, load_manifest
 from openrag_cli.ingest.report import Failure
 from openrag_cli.ingest.worker import is_dead
 from openrag_cli.maintenance.janitor import MAX_FRAGMENTS, Janitor
+from openrag_cli.maintenance.titles import TitleKeeper
 from openrag_cli.maintenance.words import WordKeeper
 from openrag_cli.store.blobs import BlobStore
 from openrag_cli.store.catalog import Catalog
@@ -70,6 +71,7 @@ class DoctorContext:
     count_outdated: Callable[[], int]
     reindex: Callable[[Sequence[File]], list[Failure]]
     words_of: Callable[[Index], WordKeeper]
+    titles: TitleKeeper
 
 
 class Doctor:
@@ -313,6 +315,7 @@ class Doctor:
             index=self._opened,
             blobs=patient.blobs,
             words=self._words,
+            titles=patient.titles,
         )
 
     @property

@@ -6,6 +6,7 @@ import time
 from openrag_cli.errors import StoreBusy, StoreFull
 from openrag_cli.failpoints import failpoint
 from openrag_cli.index.table import Index
+from openrag_cli.maintenance.titles import TitleKeeper
 from openrag_cli.maintenance.words import WordKeeper
 from openrag_cli.store.blobs import BlobStore
 from openrag_cli.store.catalog import Catalog
@@ -25,19 +26,28 @@ class Janitor:
     """Keeps the index equal to the catalog, and fast."""
 
     def __init__(
-        self, *, database: Database, catalog: Catalog, index: Index, blobs: BlobStore, words: WordKeeper
+        self,
+        *,
+        database: Database,
+        catalog: Catalog,
+        index: Index,
+        blobs: BlobStore,
+        words: WordKeeper,
+        titles: TitleKeeper,
     ) -> None:
         self.words = words
+        self.titles = titles
         self._database = database
         self._catalog = catalog
         self._index = index
         self._blobs = blobs
 
     def tidy(self, *, force: bool = False) -> None:
-        """Do all of it: delete what is retired or orphaned, make old words again, compact if needed or `force`."""
+        """Do all of it: delete what is retired or orphaned, make old words and missing titles, compact if needed or `force`."""
         self.sweep()
         self.collect_orphans()
         self.words.renew()
+        self.titles.fill()
         self.optimize(force=force)
 
     def sweep(self, *, timeout_s: float = 600.0) -> int:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from openrag_cli.ingest.pipeline import Converter, Ingester, PassageEmbedder
     from openrag_cli.ingest.refresh import Refresher
     from openrag_cli.maintenance.janitor import Janitor
+    from openrag_cli.maintenance.titles import TitleKeeper
     from openrag_cli.maintenance.words import WordKeeper
     from openrag_cli.retrieval.retriever import Retriever
     from openrag_cli.retrieval.tokens import Tokenizer
@@ -74,6 +75,10 @@ class StoreParts(Protocol):
     @property
     def retriever(self) -> "Retriever":
         """What searches."""
+
+    @property
+    def title_keeper(self) -> "TitleKeeper":
+        """What makes titles."""
 
     def words_of(self, index: "Index") -> "WordKeeper":
         """Return what keeps the words of an index."""
@@ -147,6 +152,7 @@ class Maintenance:
             count_outdated=self._engine.refresher.count_outdated,
             reindex=self.reindex,
             words_of=parts.words_of,
+            titles=parts.title_keeper,
         )
         return Doctor(patient).examine()
 

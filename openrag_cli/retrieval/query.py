@@ -5,7 +5,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from openrag_cli.retrieval.tokens import Token, Tokenizer, folded
+from openrag_cli.retrieval.tokens import Tokenizer, folded
+from openrag_cli.store.searching.titles import Titles
 from openrag_cli.store.searching.word_counts import Totals, WordCounts
 
 IDF_POWER = 0.25
@@ -42,13 +43,16 @@ class Query:
     mean_words: float
 
 
-def read_query(text: str, tokenizer: Tokenizer, counts: WordCounts) -> Query:
+def read_query(text: str, tokenizer: Tokenizer, counts: WordCounts, titles: Titles) -> Query:
     """Return the query that `text` is, weighted by the words of the store."""
     phrases = [next(filter(None, found.groups())) for found in _QUOTED.finditer(text)]
     plain = " ".join(_QUOTED.sub(lambda found: f" {next(filter(None, found.groups()))} ", text).split())
     tokens = tokenizer.query(plain)
     totals = counts.totals()
-    idf = _idf(tokens, counts, totals)
+    known = counts.chunks_with(token.text for token in tokens)
+    for word, n_chunks in titles.chunks_titled(token.text for token in tokens).items():
+        known[word] = max(n_chunks, known.get(word, 0))
+    idf = _idf(known, totals)
     rarest = math.log1p((totals.n_chunks - 0.5) / 1.5) if totals.n_chunks > 1 else 1.0
     boosts = {word: max(value / rarest, 1e-3) ** IDF_POWER for word, value in idf.items()}
     weights = {word: value * boosts[word] for word, value in idf.items()}
@@ -70,9 +74,8 @@ def read_query(text: str, tokenizer: Tokenizer, counts: WordCounts) -> Query:
     )
 
 
-def _idf(tokens: list[Token], counts: WordCounts, totals: Totals) -> dict[str, float]:
-    """Return the inverse document frequency of each word that the store knows; of many words the rarest."""
-    known = counts.chunks_with(token.text for token in tokens)
+def _idf(known: Mapping[str, int], totals: Totals) -> dict[str, float]:
+    """Return the inverse document frequency of words, given in how many chunks each stands; of many words the rarest."""
     kept = sorted(known, key=lambda word: (known[word], word))[:MAX_WORDS]
     n_chunks = totals.n_chunks
     return {word: math.log1p((max(n_chunks - known[word], 0) + 0.5) / (known[word] + 0.5)) for word in kept}

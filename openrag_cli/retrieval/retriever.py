@@ -18,6 +18,7 @@ from openrag_cli.retrieval.tokens import Tokenizer
 from openrag_cli.store.catalog import Catalog
 from openrag_cli.store.files.results import Results
 from openrag_cli.store.searching.files import SearchableFiles
+from openrag_cli.store.searching.titles import Titles
 from openrag_cli.store.searching.word_counts import WordCounts
 
 __all__ = ["Extract", "Retriever", "SearchRequest", "in_groups"]
@@ -53,11 +54,12 @@ def in_groups(files: Iterable[File]) -> Iterator[list[File]]:
 class Retriever:
     """Searches one store."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a search reads
         self,
         *,
         catalog: Catalog,
         searchable: SearchableFiles,
+        titles: Titles,
         index: Index,
         embedder: Callable[[], Embedder],
         tokenizer: Tokenizer,
@@ -69,6 +71,7 @@ class Retriever:
         self._searcher = Searcher(
             catalog=catalog,
             searchable=searchable,
+            titles=titles,
             index=index,
             embedder=embedder,
             tokenizer=tokenizer,

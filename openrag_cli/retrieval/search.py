@@ -5,6 +5,7 @@ the query names; every candidate gets its whole score (scoring.py). Asking for m
 used up: a hit's score does not change by it.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from openrag_cli.retrieval.scoring import Asked, Scored, Title, has_phrases, sco
 from openrag_cli.retrieval.tokens import Tokenizer
 from openrag_cli.store.catalog import Catalog
 from openrag_cli.store.searching.files import SearchableFiles
+from openrag_cli.store.searching.titles import FileTitle, Titles
 from openrag_cli.store.searching.word_counts import WordCounts
 
 if TYPE_CHECKING:
@@ -32,6 +34,11 @@ MAX_DEPTH = 100_000
 DEEPER = 4
 SHOWN_AT_ONCE = 32
 
+NAMED_FILES, NAMED_SHARE, NAMED_DEPTH = 10, 0.6, 100
+"""Files that a query names by words of their titles: at most so many, with at least this share of the best one's worth,
+and so many rows of each leg within them."""
+
+LEGS = ("dense", "text")
 Lists = dict[str, list[Match]]
 
 
@@ -43,6 +50,7 @@ class Searcher:
         *,
         catalog: Catalog,
         searchable: SearchableFiles,
+        titles: Titles,
         index: Index,
         embedder: Callable[[], Embedder],
         tokenizer: Tokenizer,
@@ -51,6 +59,7 @@ class Searcher:
     ) -> None:
         self._catalog = catalog
         self._searchable = searchable
+        self._titles = titles
         self._index = index
         self._embedder = embedder
         self._tokenizer = tokenizer
@@ -68,7 +77,7 @@ class Searcher:
             InvalidInput: see `SearchRequest.check`. PartitionNotFound, DocumentNotFound: a name is unknown.
         """
         request.check()
-        query = read_query(request.text, self._tokenizer, self._counts)
+        query = read_query(request.text, self._tokenizer, self._counts, self._titles)
         vector = None if request.mode is SearchMode.TEXT else self._embedder().embed_query(query.text)
         depth = max(DEPTH, 2 * request.top_k)
         asked = Asked(query, vector, request.mode)
@@ -77,15 +86,14 @@ class Searcher:
             scope = self._scope_of(request)
             lists = self._look(request, query, vector, depth, scope)
             revisions = {match.revision for matches in lists.values() for match in matches}
-            counts = self._searchable.chunk_counts(revisions)
-            live = {revision: Title(n_chunks=n_chunks) for revision, n_chunks in counts.items()}
+            live = {revision: _title(found) for revision, found in self._titles.of(revisions).items()}
             shown = self._shown(request, query, self._ranked(asked, lists, live))
             dead = revisions - live.keys()
             is_settled = dead <= known_dead and (not request.file_ids or self._scope_of(request) == scope)
             is_full = (
                 shown.is_full
                 or depth >= MAX_DEPTH
-                or all(len(found) < depth for found in lists.values())
+                or all(len(found) < depth for name, found in lists.items() if name in LEGS)
                 or self._is_used_up(request, scope, shown)
             )
             if is_settled and is_full:
@@ -106,7 +114,31 @@ class Searcher:
             lists["dense"] = self._index.dense(vector, depth, scope)
         if request.mode is not SearchMode.DENSE or query.required:
             lists["text"] = self._index.text(query.boosts, depth, scope, required=query.required)
+        if request.mode is not SearchMode.DENSE and not query.required:
+            lists |= self._look_at_named(query, vector, scope, lists)
         return lists
+
+    def _look_at_named(self, query: Query, vector: "np.ndarray | None", scope: Scope, lists: Lists) -> Lists:
+        """Return the best rows of the files whose titles the query names, where the legs do not hold them all.
+
+        The words of titles stand in no row: without this a file that a query calls by name would be looked for by the
+        rest of the query alone.
+        """
+        named = self._titles.named(dict(query.weights), scope.partition_ids, limit=NAMED_FILES)
+        least = NAMED_SHARE * max((worth for worth, _ in named.values()), default=0.0)
+        n_found = Counter(match.revision for match in _each_once(lists.values()))
+        wanted = [
+            revision
+            for revision, (worth, n_chunks) in named.items()
+            if worth >= least and n_found[revision] < n_chunks and _is_within(revision, scope)
+        ]
+        if not wanted:
+            return {}
+        inside = Scope(revisions=wanted)
+        found = {"named_text": self._index.text(query.boosts, NAMED_DEPTH, inside)}
+        if vector is not None:
+            found["named_dense"] = self._index.dense(vector, NAMED_DEPTH, inside)
+        return found
 
     def _look_by_old_words(
         self, request: SearchRequest, query: Query, vector: "np.ndarray | None", depth: int, scope: Scope
@@ -128,7 +160,7 @@ class Searcher:
         else:
             yardstick = {match.id for found in lists.values() for match in found[:DEPTH]}
             ranked = score(asked, _each_once(lists.values()), live, yardstick=yardstick)
-            for name, found in lists.items():
+            for name, found in ((name, lists[name]) for name in LEGS if name in lists):
                 ranks = {match.id: rank for rank, match in enumerate(found, 1)}
                 for row in ranked:
                     if row.match.id in ranks:
@@ -162,3 +194,14 @@ class Searcher:
 def _each_once(lists: Iterable[Sequence[Match]]) -> list[Match]:
     """Return the rows of several lists, each once."""
     return list({match.id: match for found in lists for match in found}.values())
+
+
+def _is_within(revision: str, scope: Scope) -> bool:
+    return scope.revisions is None or revision in set(scope.revisions)
+
+
+def _title(found: FileTitle) -> Title:
+    import numpy as np
+
+    vector = None if found.vector is None else np.frombuffer(found.vector, dtype=np.float32)
+    return Title(tuple(found.words.split()), vector, found.n_chunks)

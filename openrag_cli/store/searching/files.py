@@ -1,7 +1,7 @@
 """What a search asks the catalog about files: which are there, and how many chunks they have."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from openrag_cli.store.database import Database
@@ -12,14 +12,6 @@ class SearchableFiles:
 
     def __init__(self, database: Database) -> None:
         self._db = database
-
-    def chunk_counts(self, revisions: Iterable[str]) -> dict[str, int]:
-        """Return how many chunks those of the revisions have that are files' current ones: the join of I1 alone."""
-        rows = self._db.rows(
-            "SELECT revision, chunk_count FROM file WHERE revision IN (SELECT value FROM json_each(?))",
-            (json.dumps(list(revisions)),),
-        )
-        return {row["revision"]: row["chunk_count"] for row in rows}
 
     def count_chunks(
         self,
