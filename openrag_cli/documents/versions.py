@@ -29,7 +29,7 @@ READER_VERSIONS: Mapping[str, int] = {
     "notebook": 2,
     "ods": 1,
     "odt": 2,
-    "pdf": 2,
+    "pdf": 3,
     "pptx": 2,
     "xls": 2,
     "xlsx": 2,

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from openrag_cli.documents.chunking.chunker import Chunker
 from openrag_cli.documents.sandbox.pool import Converted
+from openrag_cli.documents.titles import document_title
 from openrag_cli.domain import Chunk, MadeBy, Task, TaskError, TaskState, Upload, chunk_id
 from openrag_cli.errors import IngestError, OpenRAGError, StoreError, is_of_machine
 from openrag_cli.failpoints import failpoint
@@ -255,22 +256,29 @@ class Ingester:
     def _embed(self, entries: Sequence[tuple[Task, Converted]], should_stop: Callable[[], bool]) -> list[Row] | None:
         """Return the rows of the batch; None when a stop was asked for and the batch is too large to finish soon."""
         chunks = [chunk for task, converted in entries for chunk in chunks_of(task.upload, converted)]
+        # A title is embedded with each chunk but searched with its file, so that a new name changes no row.
         passages = [self._chunker.passage(chunk.span) for chunk in chunks]
+        embedded = [text for task, converted in entries for text in self._embedded(task, converted)]
         numbers = self._catalog.partition_numbers({chunk.partition for chunk in chunks})
         rows: list[Row] = []
         # One order of length for the whole batch: a window then holds texts of like length.
-        order = sorted(range(len(chunks)), key=lambda i: len(passages[i]))
+        order = sorted(range(len(chunks)), key=lambda i: len(embedded[i]))
         for begin in range(0, len(order), EMBED_WINDOW):
             if should_stop() and len(order) > 4 * MAX_BATCH_CHUNKS:
                 return None
             window = order[begin : begin + EMBED_WINDOW]
-            vectors = self._embedder.embed_passages([passages[i] for i in window])
+            vectors = self._embedder.embed_passages([embedded[i] for i in window])
             rows += [
                 Row(chunks[i], numbers[chunks[i].partition], passages[i], vector, self._for_search(passages[i]))
                 for i, vector in zip(window, vectors, strict=True)
                 if chunks[i].partition in numbers
             ]
         return rows
+
+    def _embedded(self, task: Task, converted: Converted) -> list[str]:
+        """Return what is embedded for each chunk of a file."""
+        chunker = self._chunker.titled(document_title(task.upload.filename, converted.document))
+        return [chunker.passage(span) for span in converted.spans]
 
     def _write(self, entries: Sequence[tuple[Task, Converted]], rows: Sequence[Row]) -> set[str]:
         with self._database.write_lock():

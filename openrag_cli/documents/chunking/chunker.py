@@ -1,8 +1,9 @@
 """Splitting a document into chunks that the embedding model can read whole.
 
-What is embedded for a chunk, its passage, is what it carries (the path of headings above it; for rows of a table the
-lines above the table and its head), a newline and its text; passage and special tokens together never exceed the
-model's limit, so nothing that is stored is hidden from the model. What is carried takes a quarter of it at most.
+What is embedded for a chunk, its passage, is what it carries (the title of the file, the path of headings above it; for
+rows of a table the lines above the table and its head), a newline and its text; passage and special tokens together
+never exceed the model's limit, so nothing that is stored is hidden from the model. What is carried takes a quarter of it
+at most.
 
 Chunks are made of whole sections where these fit. A section that does not is cut at its largest inner boundaries that
 fit (blocks, paragraphs, sentences, words; semantic-text-splitter). A chunk never crosses a page. The covering rule:
@@ -14,6 +15,7 @@ import json
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
+from copy import copy
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -57,10 +59,17 @@ class Chunker:
             raise ConfigError(
                 f"the embedding model reads {max_tokens} tokens; at least {MIN_MODEL_TOKENS} are needed"
             )
+        self._title = ""
         tokenizer = _read_tokenizer(tokenizer_path)
         budget = max_tokens - _n_special_tokens(tokenizer.get("post_processor"))
         count = token_counter(tokenizer)
         self._sizer: Sizer = CountingSizer(count, budget) if count else TokenizerSizer(tokenizer, budget)
+
+    def titled(self, title: str) -> "Chunker":
+        """Return a chunker whose passages begin with the title of a file."""
+        other = copy(self)
+        other._title = title  # noqa: SLF001 - its own kind
+        return other
 
     def split(self, document: Document) -> list[Span]:
         """Return the chunks of `document`, in order; none for a document of white space."""
@@ -86,6 +95,7 @@ class Chunker:
 
     def _prefix(self, heading: tuple[str, ...], head: tuple[str, ...] = ()) -> str:
         """Join titles and head lines, as many as keep to their share: the nearest first, and that one cut at last."""
+        heading = _under(self._title, heading)
         titles: tuple[str, ...] = ()
         kept: tuple[str, ...] = ()
         for is_title, part in _by_importance(heading, head):
@@ -241,6 +251,18 @@ def _by_importance(heading: tuple[str, ...], head: tuple[str, ...]) -> Iterator[
     yield from ((True, title) for title in heading[:-2:-1])
     yield from ((False, line) for line in head[-3::-1])
     yield from ((True, title) for title in heading[-2::-1])
+
+
+def _under(title: str, path: tuple[str, ...]) -> tuple[str, ...]:
+    """Return a path of headings below the file's title, where the first of them does not say the same."""
+    if not title or (path and _letters(title) in _letters(path[0])):
+        return path
+    is_said = bool(path) and _letters(path[0]) in _letters(title)
+    return (title, *path[1:]) if is_said else (title, *path)
+
+
+def _letters(text: str) -> str:
+    return "".join(filter(str.isalnum, text.casefold()))
 
 
 def _joined(titles: tuple[str, ...], lines: tuple[str, ...]) -> str:

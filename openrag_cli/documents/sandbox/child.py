@@ -29,6 +29,7 @@ from openrag_cli.documents.sandbox.protocol import (
     write_all,
 )
 from openrag_cli.documents.sandbox.walls import raise_walls
+from openrag_cli.documents.titles import document_title
 from openrag_cli.errors import MACHINE_ERRNOS, IngestError, OpenRAGError, StoreError
 
 CHARS_PER_PAGE = 3_000
@@ -154,7 +155,7 @@ def _answer(request: Message, limits: Limits, splitter: Any, report_pages: Calla
             keeps_hidden=bool(request.get("keeps_hidden")),
         )
         report_pages(max(len(document.pages), len(document.markdown) // CHARS_PER_PAGE))
-        return done_message(document, splitter.split(document))
+        return done_message(document, splitter.titled(document_title(filename, document)).split(document))
     except OpenRAGError as exc:
         return failed_message(exc)
     except MemoryError:

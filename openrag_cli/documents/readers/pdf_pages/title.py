@@ -1,0 +1,56 @@
+"""The title of a PDF: the one it declares, where that is a title, or the lines in the largest letters of its first page."""
+
+from statistics import median
+from typing import Any
+
+from openrag_cli.store.searching.titles import MAX_TITLE_CHARS, is_title
+
+MAX_CHARS = 4000
+"""Characters of the first page that are looked at."""
+
+LARGE = 1.25
+"""A line is large whose letters are that many times as high as those of the middle line."""
+
+NEAR_LARGEST = 0.6
+MAX_LINES = 5
+
+
+def title_of_pdf(pdf: Any) -> str | None:
+    """Return the title of an open PDF of at least one page, None when nothing on it is one."""
+    declared = " ".join(str(pdf.get_metadata_value("Title") or "").split())
+    if is_title(declared):
+        return declared[:MAX_TITLE_CHARS]
+    lines = _lines(pdf[0])
+    if not lines:
+        return None
+    sizes = [size for _, size in lines]
+    least = max(LARGE * median(sizes), NEAR_LARGEST * max(sizes))
+    large = [text for text, size in lines if size >= least and is_title(text)]
+    title = " ".join(dict.fromkeys(large[:MAX_LINES]))
+    return title[:MAX_TITLE_CHARS] or None
+
+
+def _lines(page: Any) -> list[tuple[str, float]]:
+    """Return the lines of a page, from the top of its text, with the size of their letters."""
+    from pypdfium2 import raw
+
+    text_page = page.get_textpage()
+    try:
+        lines: list[tuple[str, float]] = []
+        line: list[tuple[str, float]] = []
+        for at in range(min(text_page.count_chars(), MAX_CHARS)):
+            char = chr(raw.FPDFText_GetUnicode(text_page, at))
+            if char in "\r\n":
+                lines += _line(line)
+                line = []
+            else:
+                line.append((char, 0.0 if char.isspace() else raw.FPDFText_GetFontSize(text_page, at)))
+        return lines + _line(line)
+    finally:
+        text_page.close()
+
+
+def _line(letters: list[tuple[str, float]]) -> list[tuple[str, float]]:
+    sizes = [size for _, size in letters if size]
+    text = " ".join("".join(char for char, _ in letters).split())
+    return [(text, median(sizes))] if sizes and text else []
