@@ -255,7 +255,12 @@ class Components:
         """What makes titles."""
         from openrag_cli.maintenance.titles import TitleKeeper
 
-        return TitleKeeper(self.titles, lambda: self.embedder, self.tokenizer.for_search)
+        return TitleKeeper(
+            self.titles,
+            lambda: self.embedder,
+            self.tokenizer.for_search,
+            lambda wanted: self.index.first_headings(wanted),
+        )
 
     def words_of(self, index: "Index") -> "WordKeeper":
         """Return what keeps the words of an index."""

@@ -329,6 +329,18 @@ class Index:
         rows = self._rows(column, values, self._place()).to_pylist() if self.exists and values else []
         return [match(row, 0.0) for row in sorted(rows, key=lambda row: row["ordinal"])]
 
+    def first_headings(self, revisions: Sequence[str]) -> dict[str, str]:
+        """Return the outermost heading above the first chunk of each revision that has one."""
+        if not self.exists or not revisions:
+            return {}
+        import_lancedb()
+        from lancedb.expr import col, lit
+
+        first = col("revision").isin(list(revisions)) & (col("ordinal") == lit(0))
+        with self._errors("reading the index"):
+            found = self._open().search().where(first).select(["revision", "heading"]).limit(_MAX_ROWS).to_arrow()
+        return {row["revision"]: row["heading"][0] for row in found.to_pylist() if row["heading"]}
+
     def vectors(self, revisions: Sequence[str]) -> "dict[str, np.ndarray]":
         """Return the vectors of each revision's chunks in order, float16[n, dimension]."""
         import numpy as np

@@ -26,8 +26,8 @@ class Query:
     `text` is what was asked without the marks around phrases; a chunk must hold each of `phrases` (folded) and the
     words that are `required` for that. `order` is its words as they come. `weights` says what each word that the
     index knows is worth, `boosts` how much more than its BM25 score; `ceiling` is the worth of all, where a word with
-    parts counts by these. `gate` is 0 for up to two words and 1 from eight on, `verbatim` 1 for up to four and 0 from
-    twelve on.
+    parts counts by these. `gate` is 0 for up to two words and 1 from eight on, `length` 0 for up to eight and 1 from
+    25 on, `verbatim` 1 for up to four and 0 from twelve on.
     """
 
     text: str
@@ -39,12 +39,14 @@ class Query:
     boosts: Mapping[str, float]
     ceiling: float
     gate: float
+    length: float
     verbatim: float
     mean_words: float
 
 
 def read_query(text: str, tokenizer: Tokenizer, counts: WordCounts, titles: Titles) -> Query:
     """Return the query that `text` is, weighted by the words of the store."""
+    n_runs = len(_RUN.findall(text))
     phrases = [next(filter(None, found.groups())) for found in _QUOTED.finditer(text)]
     plain = " ".join(_QUOTED.sub(lambda found: f" {next(filter(None, found.groups()))} ", text).split())
     tokens = tokenizer.query(plain)
@@ -68,7 +70,8 @@ def read_query(text: str, tokenizer: Tokenizer, counts: WordCounts, titles: Titl
         weights=weights,
         boosts=boosts,
         ceiling=sum(weights.get(token.text, 0.0) for token in tokens if not token.is_extra),
-        gate=_clip((len(_RUN.findall(plain)) - 2) / 6),
+        gate=_clip((n_runs - 2) / 6),
+        length=_clip((n_runs - 8) / 17),
         verbatim=_clip((12 - len(plain.split())) / 8),
         mean_words=totals.n_words / totals.n_chunks if totals.n_chunks else 1.0,
     )

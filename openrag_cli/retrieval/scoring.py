@@ -1,6 +1,8 @@
 """The score of a chunk for a query: one definition, whatever list it came from and however many hits are asked for.
 
-    score = (DENSE cos + (1 - DENSE) T + TITLE g P + V) / (1 + TITLE g)
+    score = (w cos + (1 - w) T + TITLE g P + V) / (1 + TITLE g)
+
+w    DENSE, and up to LONG more for queries from eight words on: most words of a long question are about the question
 
 cos  the cosine of query and chunk
 T    BM25 of chunk and title by weighted words, as a share of the best in scope or, if that is more, of half of what
@@ -25,7 +27,7 @@ from openrag_cli.retrieval.tokens import folded
 if TYPE_CHECKING:
     import numpy as np
 
-DENSE = 0.5
+DENSE, LONG = 0.5, 0.15
 TITLE = 0.4
 FLOOR = 0.5
 """The share of the ceiling that the best text score is measured by, where no chunk reaches it."""
@@ -99,7 +101,8 @@ def _scored(asked: Asked, match: Match, title: Title, parts: tuple[float, float,
         return Scored(match, share + bonus, scores)
     about = _about(asked.vector, title, cosine)
     gate = TITLE * asked.query.gate
-    total = (DENSE * cosine + (1 - DENSE) * share + gate * about + bonus) / (1 + gate)
+    dense = DENSE + LONG * asked.query.length
+    total = (dense * cosine + (1 - dense) * share + gate * about + bonus) / (1 + gate)
     return Scored(match, total, {"dense": cosine, "title": about, **scores})
 
 

@@ -6,7 +6,6 @@ title: many documents call themselves by an accession number, a template or the 
 
 import json
 import re
-import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +13,6 @@ from typing import Any
 from openrag_cli.store.database import Database
 
 MAX_TITLE_CHARS = 200
-_HEAD_BYTES = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +26,14 @@ class FileTitle:
 
 @dataclass(frozen=True, slots=True)
 class Untitled:
-    """A file whose title is to be made: the title that it should have, and the one that is kept."""
+    """A file whose title is to be made: what its document is said to be called, and the title that is kept."""
 
     revision: str
-    title: str
+    filename: str
+    said: str | None
+    n_chunks: int
     known: str | None
-    needs_vector: bool
+    has_vector: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,20 +56,23 @@ class Titles:
     def untitled(self, limit: int) -> list[Untitled]:
         """Return up to `limit` files whose title is to be made or looked at again."""
         rows = self._db.rows(
-            "SELECT f.revision, f.filename, f.metadata, f.document_metadata, f.chunk_count, d.markdown, t.text, "
-            "t.version, t.vector IS NULL AS is_bare FROM untitled u JOIN file f ON f.revision = u.revision "
-            "LEFT JOIN document d ON d.revision = u.revision LEFT JOIN title t ON t.revision = u.revision LIMIT ?",
+            "SELECT f.revision, f.filename, f.metadata, f.document_metadata, f.chunk_count, t.text, t.version, "
+            "t.vector IS NOT NULL AS has_vector FROM untitled u JOIN file f ON f.revision = u.revision "
+            "LEFT JOIN title t ON t.revision = u.revision LIMIT ?",
             (limit,),
         )
         return [self._untitled(row) for row in rows]
 
     def _untitled(self, row: Any) -> Untitled:
         said = json.loads(row["metadata"]).get("title") or json.loads(row["document_metadata"]).get("title")
-        own = said if isinstance(said, str) and is_title(said) else _first_heading(row["markdown"])
-        title = title_of(row["filename"], own)
-        known = row["text"] if row["version"] == self._version else None
-        is_bare = known is None or bool(row["is_bare"])
-        return Untitled(row["revision"], title, known, row["chunk_count"] > 1 and (is_bare or known != title))
+        return Untitled(
+            revision=row["revision"],
+            filename=row["filename"],
+            said=said if isinstance(said, str) and is_title(said) else None,
+            n_chunks=row["chunk_count"],
+            known=row["text"] if row["version"] == self._version else None,
+            has_vector=bool(row["has_vector"]),
+        )
 
     def keep(self, made: Sequence[MadeTitle], looked_at: Iterable[str]) -> None:
         """Keep titles of files that are still there, and forget that those looked at were to be."""
@@ -130,7 +133,6 @@ _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _NO_TITLE = re.compile(
     r"untitled|microsoft \w+ -|presentation\d*$|document\d*$|.*\.(?:docx?|indd|pdf|qxd|tex|dvi|ps)$", re.IGNORECASE
 )
-_HEADING = re.compile(r"^#{1,2}[ \t]+(\S[^\n]{0,199})|^(\S[^\n]{2,199})\n(?:={3,}|-{3,})[ \t]*$", re.MULTILINE)
 _MIN_LETTERS = 0.6
 
 
@@ -142,9 +144,13 @@ def title_of(filename: str, own: str | None) -> str:
     if not own:
         return name[:MAX_TITLE_CHARS]
     own = " ".join(own.split())[:MAX_TITLE_CHARS]
-    if name.casefold() in own.casefold() or not is_title(name):
+    if _letters(name) in _letters(own) or not is_title(name):
         return own
     return f"{name}: {own}"[: 2 * MAX_TITLE_CHARS]
+
+
+def _letters(text: str) -> str:
+    return "".join(filter(str.isalnum, text.casefold()))
 
 
 def is_title(text: str) -> bool:
@@ -154,15 +160,3 @@ def is_title(text: str) -> bool:
     longest = max((len(word) for word in re.findall(r"[^\W\d_]+", text)), default=0)
     is_wordy = longest >= 3 or any(char >= "\u0e00" for char in text)
     return bool(text) and is_wordy and letters >= _MIN_LETTERS * len(text) and not _NO_TITLE.match(text)
-
-
-def _first_heading(packed: bytes | None) -> str | None:
-    """Return the first heading near the beginning of a stored document."""
-    if packed is None:
-        return None
-    try:
-        head = zlib.decompressobj().decompress(packed, _HEAD_BYTES).decode("utf-8", "replace")
-    except zlib.error:
-        return None
-    found = _HEADING.search(head)
-    return next(filter(None, found.groups())).strip("# *`_") if found else None
