@@ -128,6 +128,7 @@ class Titles:
 
 
 _NAME_PARTS = re.compile(r"\d+|[^\W\d_]+")
+_WORD = re.compile(r"[^\W\d_]{2}")
 _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 _NO_TITLE = re.compile(
@@ -144,7 +145,7 @@ def title_of(filename: str, own: str | None) -> str:
     if not own:
         return name[:MAX_TITLE_CHARS]
     own = " ".join(own.split())[:MAX_TITLE_CHARS]
-    if _letters(name) in _letters(own) or not is_title(name):
+    if _letters(name) in _letters(own) or not _WORD.search(name):
         return own
     return f"{name}: {own}"[: 2 * MAX_TITLE_CHARS]
 
