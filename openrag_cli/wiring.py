@@ -2,7 +2,7 @@
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 
 from openrag_cli.config.settings import Settings
@@ -259,8 +259,11 @@ class Components:
             self.titles,
             lambda: self.embedder,
             self.tokenizer.for_search,
-            lambda wanted: self.index.first_headings(wanted),
+            self._first_headings,
         )
+
+    def _first_headings(self, revisions: Sequence[str]) -> dict[str, str]:
+        return self.index.first_headings(revisions)  # opened when a title is to be made, and not before
 
     def words_of(self, index: "Index") -> "WordKeeper":
         """Return what keeps the words of an index."""

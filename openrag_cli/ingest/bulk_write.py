@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from openrag_cli.documents.chunking.chunker import Chunker
 from openrag_cli.documents.sandbox.protocol import Converted
+from openrag_cli.documents.titles import document_title
 from openrag_cli.domain import Upload
 from openrag_cli.failpoints import failpoint
 from openrag_cli.index.rows import Row
@@ -77,11 +78,16 @@ class BulkWriter:
     def _rows(self, partition_id: int, file: KnownFile) -> list[Row]:
         chunks = chunks_of(file.upload, file.converted)
         passages = [self._chunker.passage(chunk.span) for chunk in chunks]
-        vectors = file.vectors if file.vectors is not None else self._embed(passages)
+        vectors = file.vectors if file.vectors is not None else self._embed(self._embedded(file))
         return [
             Row(chunk, partition_id, passage, vector, self._for_search(passage))
             for chunk, passage, vector in zip(chunks, passages, vectors, strict=True)
         ]
+
+    def _embedded(self, file: KnownFile) -> list[str]:
+        """Return what is embedded for each chunk of a file: below its title, which is searched with the file."""
+        chunker = self._chunker.titled(document_title(file.upload.filename, file.converted.document))
+        return [chunker.passage(span) for span in file.converted.spans]
 
     def _embed(self, passages: Sequence[str]) -> "np.ndarray":
         import numpy as np
