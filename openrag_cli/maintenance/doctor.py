@@ -71,7 +71,7 @@ class DoctorContext:
     count_outdated: Callable[[], int]
     reindex: Callable[[Sequence[File]], list[Failure]]
     words_of: Callable[[Index], WordKeeper]
-    titles: TitleKeeper
+    titles: Callable[[], TitleKeeper]
 
 
 class Doctor:
@@ -315,7 +315,7 @@ class Doctor:
             index=self._opened,
             blobs=patient.blobs,
             words=self._words,
-            titles=patient.titles,
+            titles=patient.titles(),
         )
 
     @property

@@ -152,7 +152,7 @@ class Maintenance:
             count_outdated=self._engine.refresher.count_outdated,
             reindex=self.reindex,
             words_of=parts.words_of,
-            titles=parts.title_keeper,
+            titles=lambda: parts.title_keeper,
         )
         return Doctor(patient).examine()
 
