@@ -120,13 +120,12 @@ class Engine:
 
     def edit_file(self, partition: str, file_id: str, changes: Metadata, *, remove: Sequence[str] = ()) -> File:
         """Merge `changes` into a file's metadata and drop the keys in `remove`. Raises: DocumentNotFound."""
-        file = self.parts.catalog.edit_metadata(partition, file_id, check_metadata(changes), remove=remove)
-        self.parts.title_keeper.fill()
-        return file
+        edited = self.parts.catalog.edit_metadata(partition, file_id, check_metadata(changes), remove=remove)
+        return self.parts.retitled(edited)
 
     def rename_file(self, partition: str, old: str, new: str) -> File:
-        """Give a file another id; nothing is embedded. Raises: DocumentNotFound, InvalidInput, Conflict."""
-        return self.parts.catalog.rename_file(partition, old, check_file_id(new))
+        """Give a file another id; its title alone is embedded. Raises: DocumentNotFound, InvalidInput, Conflict."""
+        return self.parts.retitled(self.parts.catalog.rename_file(partition, old, check_file_id(new)))
 
     def delete_files(self, partition: str, file_ids: Sequence[str]) -> tuple[list[str], list[str]]:
         """Delete files and cancel what is being done to them; return (deleted, not found)."""
@@ -230,7 +229,7 @@ class Engine:
             on_queued(syncer.n_queued)
             if syncer.n_queued and not should_stop():
                 self.drain(batch=options.batch, listener=listener, should_stop=should_stop)
-            if syncer.needs_tidying and not should_stop():
+            if (syncer.needs_tidying or plan.moves) and not should_stop():
                 self.maintain(force=syncer.is_resuming)
             outcome = syncer.finish(is_stopped=should_stop())
             if options.n_refresh and not should_stop():
@@ -325,11 +324,7 @@ class Engine:
         self.parts.index.backlog()
 
     def search(self, request: "SearchRequest") -> Results[Hit]:
-        """Return the best hits for a query, best first.
-
-        Raises:
-            InvalidInput, PartitionNotFound, DocumentNotFound: the request. StoreError and kin: the index.
-        """
+        """Return the best hits, best first. Raises: InvalidInput, PartitionNotFound, DocumentNotFound; StoreError."""
         return self.parts.retriever.search(request)
 
     def extract(self, chunk_id: str, *, context: int = 0) -> "Extract":

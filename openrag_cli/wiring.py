@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 
 from openrag_cli.config.settings import Settings
+from openrag_cli.domain import File
 from openrag_cli.store.blobs import BlobStore
 from openrag_cli.store.catalog import Catalog
 from openrag_cli.store.database import Database
@@ -261,6 +262,11 @@ class Components:
             self.tokenizer.for_search,
             self._first_headings,
         )
+
+    def retitled(self, file: File) -> File:
+        """Return a file that was edited or renamed, after its title has been made again."""
+        self.title_keeper.fill()
+        return file
 
     def _first_headings(self, revisions: Sequence[str]) -> dict[str, str]:
         return self.index.first_headings(revisions)  # opened when a title is to be made, and not before

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from harness import check, open_engine, put
 
-from openrag_cli.domain import Move, SearchMode, Upload, new_task_id
+from openrag_cli.domain import SearchMode, Upload, new_task_id
 from openrag_cli.engine import Engine
 from openrag_cli.retrieval.request import SearchRequest
 from openrag_cli.store.searching.titles import is_title, title_of
@@ -81,9 +81,7 @@ def test_a_file_is_found_by_words_that_stand_in_its_name_alone(engine: Engine, m
 
 def test_a_new_name_is_found_at_once_and_no_row_of_the_index_changes(engine: Engine) -> None:
     before = engine.parts.index.version()
-    file = engine.file("p", "OstravaLedger2031.txt")
-    engine.parts.catalog.rename_files("p", [Move(file.file_id, "BrindleLedger2031.txt", file.revision, None)])
-    engine.parts.title_keeper.fill()
+    engine.rename_file("p", "OstravaLedger2031.txt", "BrindleLedger2031.txt")
     assert first(engine, "crates stored in Brindle") == "BrindleLedger2031.txt"
     assert engine.parts.index.version() == before
 
