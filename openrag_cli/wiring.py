@@ -269,7 +269,8 @@ class Components:
         return file
 
     def _first_headings(self, revisions: Sequence[str]) -> dict[str, str]:
-        return self.index.first_headings(revisions)  # opened when a title is to be made, and not before
+        index: Index = self.__dict__.get("index") or self.open_index()  # as it is: a title needs no whole index
+        return index.first_headings(revisions)
 
     def words_of(self, index: "Index") -> "WordKeeper":
         """Return what keeps the words of an index."""
