@@ -18,7 +18,7 @@ _MAX_KEY_CHARS = 80
 _ROW_PARTS = 500
 """A table of cells with up to so many rows has a part for each row, a longer one has about so many parts."""
 
-_FIGURE_ROWS = 10  # of one part, of a table that is lines of figures
+_FIGURE_ROWS = 12  # of one part of a long table that is lines of figures; a short one stays together
 Head = tuple[str, ...]
 
 
@@ -88,9 +88,10 @@ class TableCutter:
         hit): as many rows as fit 0.38, 4 rows 0.65, 2 rows 0.75, 1 row 0.95. Names share their parts ("Ada Quill", "Bo
         Quill"), so that a chunk of many rows holds both words of a name that stands in none of them.
         """
+        n_rows = len(self.region.rows)
         if self.region.cells_of is None:
-            return _FIGURE_ROWS
-        return max(1, len(self.region.rows) // _ROW_PARTS)
+            return _FIGURE_ROWS if n_rows > 2 * _FIGURE_ROWS else n_rows
+        return max(1, n_rows // _ROW_PARTS)
 
     def _column_groups(self) -> list[tuple[int, int]]:
         """Return (first, end) of columns whose heads are carried together; one group where the whole head is."""
