@@ -233,7 +233,9 @@ class Chat:
                 {"role": message.role, "content": message.content, **message.extra} for message in request.messages
             ]
             return Retrieved(None, (), 0.0), replace(ask, messages=messages)
-        if conversation.is_small_talk(question):
+        if (
+            conversation.is_small_talk(question) or not question.strip()
+        ):  # a picture alone: there is nothing to search for
             rules = self._composer.prompts.render("small_talk")
             messages = self._composer.with_rules(rules, request.messages, history_tokens=history)
             return Retrieved(None, (), 0.0), replace(ask, messages=messages)

@@ -114,8 +114,12 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("cors_origins", ("OPENRAG_CORS_ORIGINS",), values.words, (), "origins whose scripts may call the server"),
     Setting("head_timeout_s", ("OPENRAG_HEAD_TIMEOUT_S",), values.number(0.1, 3600), 15.0,
             "seconds that the head of a request may take"),
+    Setting("idle_timeout_s", ("OPENRAG_IDLE_TIMEOUT_S",), values.integer(1, 86400), 75,
+            "seconds that an idle connection is kept open; more than the pools of proxies, which keep them for 60"),
     Setting("body_timeout_s", ("OPENRAG_BODY_TIMEOUT_S",), values.number(0.1, 3600), 30.0,
             "seconds that the body of a request may stall"),
+    Setting("chat_sources", ("OPENRAG_CHAT_SOURCES",), values.choice("extra", "append"), "extra",
+            "where /v1 tells the sources of an answer: beside it alone (extra), or as a list at its end too (append)"),
     Setting("log_format", ("OPENRAG_LOG_FORMAT",), values.choice("text", "json"), "text", "form of the server's log lines"),
     Setting("ray.enabled", ("ENABLE_RAY_SERVE",), values.flag, "false", "serve through Ray Serve instead of uvicorn"),
     Setting("ray.replicas", ("RAY_SERVE_NUM_REPLICAS",), values.integer(1, 1024), 1, "replicas of the server on Ray"),
@@ -169,7 +173,9 @@ class Settings:
     public_url: str | None
     cors_origins: tuple[str, ...]
     head_timeout_s: float
+    idle_timeout_s: int
     body_timeout_s: float
+    chat_sources: str
     log_format: str
     ray_enabled: bool
     ray_replicas: int

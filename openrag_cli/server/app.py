@@ -23,6 +23,9 @@ from openrag_cli.server.routes import indexer, openai, partitions, search, syste
 from openrag_cli.server.schemas import Error
 from openrag_cli.server.supervisor import Supervisor
 
+EXPOSED = ("Retry-After", "X-Request-ID", "WWW-Authenticate", "Content-Disposition", "Content-Length", "ETag")
+"""The headers that pages of allowed origins may read."""
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -34,6 +37,8 @@ class Options:
     cors_origins: tuple[str, ...] = ()
     stall_s: float = 30.0
     tags_answers: bool = True
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the server is about to end: streams then say so and end."""
 
 
 class _Readiness:
@@ -87,6 +92,8 @@ def create_app(engine: Engine, options: Options | None = None, supervisor: Super
         },  # its exporters send errors, texts and all, where OTEL_* says
         responses=_common_errors(has_token=options.access.token is not None),
     )
+    app.openapi = lambda: _with_binary_uploads(app, FastAPI.openapi(app))  # type: ignore[method-assign]
+    app.state.stopping = options.stopping
     app.state.engine = engine
     app.state.public_url = options.public_url
     app.state.metrics = metrics
@@ -96,14 +103,36 @@ def create_app(engine: Engine, options: Options | None = None, supervisor: Super
     for module in (system, indexer, partitions, search, openai):
         app.include_router(module.router)
     errors.install(app)
-    if options.cors_origins:
-        app.add_middleware(
-            CORSMiddleware, allow_origins=list(options.cors_origins), allow_methods=["*"], allow_headers=["*"]
-        )
     limited = BodyLimit(
         app, limit_of=lambda scope: most_bytes(scope, engine.settings.max_file_bytes), stall_s=options.stall_s
     )
-    return Guard(limited, access=options.access, tags_answers=options.tags_answers, on_refusal=metrics.count_refusal)
+    guarded = Guard(
+        limited,
+        access=options.access,
+        root_path=options.root_path,
+        tags_answers=options.tags_answers,
+        on_refusal=metrics.count_refusal,
+    )
+    if not options.cors_origins:
+        return guarded
+    return CORSMiddleware(  # outermost: a page may read why it was refused
+        guarded,
+        allow_origins=list(options.cors_origins),
+        allow_methods=["*"],
+        allow_headers=["*"],
+        allow_private_network=True,
+        expose_headers=EXPOSED,
+    )
+
+
+def _with_binary_uploads(app: FastAPI, document: dict[str, Any]) -> dict[str, Any]:
+    """Return the document with `format: binary` on uploads: by that alone generators of clients know a file."""
+    for schema in document.get("components", {}).get("schemas", {}).values():
+        for entry in schema.get("properties", {}).values():
+            if isinstance(entry, dict) and entry.get("contentMediaType") == "application/octet-stream":
+                entry["format"] = "binary"
+    app.openapi_schema = document
+    return document
 
 
 def _common_errors(*, has_token: bool) -> dict[int | str, dict[str, Any]]:

@@ -2,13 +2,15 @@
 
 import json
 import logging
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
+from starlette.types import Scope
 
 from openrag_cli import errors
 from openrag_cli.documents.media_types import SUPPORTED
@@ -101,13 +103,23 @@ def extensions() -> list[str]:
     return sorted(f".{name.lstrip('.')}" for name in SUPPORTED)
 
 
-def _allowed(request: Request) -> str:
-    """Return the methods of every route on this path; the framework names those of the first alone."""
+def allowed(app: FastAPI, scope: Scope) -> set[str]:
+    """Return the methods of every route on a path; the framework names those of the first alone."""
     methods: set[str] = set()
-    for route in request.app.routes:
-        if route.matches(request.scope)[0] is not Match.NONE:
+    for route in _routes(app.routes):
+        if route.matches({**scope, "type": "http"})[0] is not Match.NONE:
             methods |= getattr(route, "methods", None) or set()
-    return ", ".join(sorted(methods))
+    return methods | ({"HEAD", "OPTIONS"} if "GET" in methods else {"OPTIONS"}) if methods else set()
+
+
+def _routes(routes: Iterable[Any]) -> Iterator[Any]:
+    """Yield the routes themselves, those of included routers too."""
+    for route in routes:
+        inner = getattr(route, "original_router", None)
+        if inner is None:
+            yield route
+        else:
+            yield from _routes(inner.routes)
 
 
 def install(app: FastAPI) -> None:
@@ -123,12 +135,18 @@ def install(app: FastAPI) -> None:
         return PlainJSON(body_of(request.url.path, exc), status, headers=headers)
 
     @app.exception_handler(HTTPException)
-    def _http(request: Request, exc: HTTPException) -> JSONResponse:
+    def _http(request: Request, exc: HTTPException) -> Response:
         if isinstance(exc.__cause__, errors.OpenRAGError):  # the framework's 400 around what reading the body came to
             return _ours(request, exc.__cause__)
-        code = _CODES.get(exc.status_code, "error")
-        headers = dict(exc.headers or {}) | ({"Allow": _allowed(request)} if exc.status_code == 405 else {})
-        return answer(request.url.path, exc.status_code, str(exc.detail), code, headers)
+        headers = dict(exc.headers or {})
+        if exc.status_code == 405:
+            methods = allowed(request.app, request.scope)
+            headers["Allow"] = ", ".join(sorted(methods))
+            if methods and request.method == "OPTIONS":
+                return Response(status_code=204, headers=headers)
+        return answer(
+            request.url.path, exc.status_code, str(exc.detail), _CODES.get(exc.status_code, "error"), headers
+        )
 
     @app.exception_handler(RequestValidationError)
     def _validation(request: Request, exc: RequestValidationError) -> JSONResponse:

@@ -4,12 +4,13 @@ import math
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import uuid4
 
 from openrag_cli.answering.conversation import Message
 from openrag_cli.answering.events import Event, Finished, Retrieved, TextDelta, unsupported
+from openrag_cli.contract import to_json as render
 from openrag_cli.domain import Passage
 from openrag_cli.errors import InvalidInput, OpenRAGError
 from openrag_cli.server import openai_schemas as shapes
@@ -24,12 +25,42 @@ Json = dict[str, Any]
 def to_messages(messages: Sequence[shapes.RequestMessage], *, can_see: bool) -> list[Message]:
     """Return the messages of a conversation; the texts of parts are joined, images stay beside them.
 
+    What a model cannot read is left out of earlier turns and of tool results with a note, and refused in the question.
+    A system message alone is the question.
+
     Raises:
-        InvalidInput: no message, an image for a model that cannot see, or a part of another kind.
+        InvalidInput: no message, or in the question an image for a model that cannot see, or a part of another kind.
     """
     if not messages:
         raise InvalidInput("messages: there is none")
-    return [_to_message(message, can_see=can_see) for message in messages]
+    at = max((number for number, message in enumerate(messages) if message.role == "user"), default=-1)
+    found = [
+        _to_message(message, can_see=can_see, is_question=number == at) for number, message in enumerate(messages)
+    ]
+    if at < 0 and all(message.role in {"system", "developer"} for message in found):
+        found[-1] = replace(found[-1], role="user")
+    return found
+
+
+def _to_message(message: shapes.RequestMessage, *, can_see: bool, is_question: bool) -> Message:
+    extra: Json = dict(message.model_extra or {})
+    if not isinstance(message.content, list):
+        return Message(message.role, message.content or "", extra)
+    texts: list[str] = []
+    for part in message.content:
+        kind = "text" if isinstance(part, str) else part.get("type")
+        if isinstance(part, str):
+            texts.append(part)
+        elif kind in {"text", "input_text", "output_text", "refusal"}:
+            texts.append(str(part.get("text") or part.get("refusal") or ""))
+        elif kind == "image_url" and can_see and message.role == "user":
+            extra["content"] = message.content
+        elif is_question:
+            what = "an image, and this model cannot see" if kind == "image_url" else f"a part of type {kind!r}"
+            raise InvalidInput(f"messages: the content has {what}")
+        else:
+            texts.append(f"[{'an image' if kind == 'image_url' else kind} was here]")
+    return Message(message.role, "\n".join(texts), extra)
 
 
 def check_numbers(value: Any, where: str) -> None:
@@ -44,23 +75,6 @@ def check_numbers(value: Any, where: str) -> None:
             check_numbers(entry, f"{where}.{at}")
 
 
-def _to_message(message: shapes.RequestMessage, *, can_see: bool) -> Message:
-    extra: Json = dict(message.model_extra or {})
-    if not isinstance(message.content, list):
-        return Message(message.role, message.content or "", extra)
-    texts: list[str] = []
-    for part in message.content:
-        kind = part.get("type")
-        if kind in {"text", "input_text", "refusal"}:
-            texts.append(str(part.get("text") or part.get("refusal") or ""))
-        elif kind != "image_url" or not can_see:
-            what = "an image, and this model cannot see" if kind == "image_url" else f"a part of type {kind!r}"
-            raise InvalidInput(f"messages: the content has {what}")
-        else:
-            extra["content"] = message.content
-    return Message(message.role, "\n".join(texts), extra)
-
-
 @dataclass(slots=True)
 class OpenAIAnswer:
     """One answer on its way to an OpenAI client; `is_chat` tells the newer shape from the older."""
@@ -69,6 +83,7 @@ class OpenAIAnswer:
     link_of: LinkOf
     is_chat: bool = True
     tells_usage: bool = False
+    appends_sources: bool = False
     id: str = field(init=False)
     created: int = field(init=False)
 
@@ -93,6 +108,7 @@ class OpenAIAnswer:
         if finished.error:
             raise finished.error
         extra = self._extra(retrieved, finished)
+        finished = replace(finished, text=finished.text + self._appended(finished))
         common: Json = {"id": self.id, "created": self.created, "model": self.model, "usage": _usage(finished)}
         if not self.is_chat:
             choice = shapes.TextChoice(text=finished.text, finish_reason=finished.finish_reason)
@@ -142,6 +158,8 @@ class OpenAIAnswer:
                 delta["refusal"] = found.refusal
             return [self._chunk(delta)] if delta.keys() & {"content", "tool_calls"} or self.is_chat else []
         chunks: list[bytes] = []
+        if appended := self._appended(found):
+            chunks.append(self._chunk({"content": appended}))
         annotations = [entry.model_dump() for entry in self._annotations(retrieved, found)]
         if annotations and self.is_chat:
             chunks.append(self._chunk({"annotations": annotations}))
@@ -178,6 +196,14 @@ class OpenAIAnswer:
             )
         return found
 
+    def _appended(self, finished: Finished) -> str:
+        """Return the list of sources that ends the text for clients that show nothing else; "" where it is not wanted."""
+        named = finished.citations or finished.attached
+        if not self.appends_sources or not named or finished.error:
+            return ""
+        lines = [f"[{passage.number}] {render.place(render.passage(passage))}" for passage in named]
+        return "\n\n" + "\n".join(lines)
+
     def _extra(self, retrieved: Retrieved, finished: Finished) -> shapes.Extra:
         cited = {passage.number: passage for passage in finished.citations}
         doubted = unsupported(finished)
@@ -210,6 +236,18 @@ class OpenAIAnswer:
             supported=is_supported,
             content=passage.text,
         )
+
+
+def merged(answers: Sequence[shapes.TextCompletion]) -> shapes.TextCompletion:
+    """Return the answers to several prompts as the choices of one, their tokens added up."""
+    first = answers[0]
+    choices = [made.choices[0].model_copy(update={"index": at}) for at, made in enumerate(answers)]
+    usage = shapes.UsageBody(
+        prompt_tokens=sum(made.usage.prompt_tokens for made in answers),
+        completion_tokens=sum(made.usage.completion_tokens for made in answers),
+        total_tokens=sum(made.usage.total_tokens for made in answers),
+    )
+    return first.model_copy(update={"choices": choices, "usage": usage})
 
 
 def _title(passage: Passage) -> str:

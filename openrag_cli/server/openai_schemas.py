@@ -5,10 +5,14 @@ Fields that are not named are ignored; those that are named and wrong are answer
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from openrag_cli.domain import SearchMode
+from openrag_cli.errors import InvalidInput
 
 Json = dict[str, Any]
 Jsons = Annotated[list[Json], Field(fail_fast=True)]
+Parts = Annotated[list[Json | str], Field(fail_fast=True)]
 """Objects; what is wrong with the first wrong one is told, and no more."""
 
 
@@ -51,6 +55,14 @@ def _truth(value: Any) -> Any:
 Truth = Annotated[bool, BeforeValidator(_truth)]
 
 
+def _limit(value: Any) -> Any:
+    """Some clients send -1 where they mean no limit."""
+    return None if value == -1 else value
+
+
+TokenLimit = Annotated[Annotated[int, Field(ge=1)] | None, BeforeValidator(_limit)]
+
+
 class StreamOptions(BaseModel):
     """What a stream is to tell."""
 
@@ -62,24 +74,54 @@ class RequestMessage(BaseModel):
 
     model_config = ConfigDict(extra="allow")
 
-    role: Literal["system", "developer", "user", "assistant", "tool"]
-    content: str | Jsons | None = None
+    role: Literal["system", "developer", "user", "assistant", "tool", "function"]
+    content: str | Parts | None = None
+
+
+class SearchOptions(BaseModel):
+    """What is searched for an answer: the `openrag` object of a request. An unknown key in it is refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    filter: str = ""
+    files: list[str] = []
+    top_k: int | None = Field(None, ge=1, le=1000)
+    mode: SearchMode | None = None
+    min_score: float | None = None
+    sources: Literal["append", "extra"] | None = None
 
 
 class _Sampling(BaseModel):
-    """What both ways of asking share; all of it goes to the LLM, where there is one."""
+    """What both ways of asking share; all of it but `openrag` goes to the LLM, where there is one."""
 
     model: str
+    openrag: SearchOptions | None = None
+    metadata: Json | None = None
     stream: Truth | None = None
     stream_options: StreamOptions | None = None
     n: int | None = None
-    max_tokens: int | None = Field(None, ge=1)
+    max_tokens: TokenLimit = None
     temperature: float | None = None
     top_p: float | None = None
     presence_penalty: float | None = None
     frequency_penalty: float | None = None
     seed: int | None = None
     stop: str | Annotated[list[str], Field(fail_fast=True)] | None = None
+
+    def search_options(self) -> SearchOptions:
+        """Return what is to be searched: `openrag`, or `metadata.openrag` as a JSON text. Raises: InvalidInput."""
+        told = (self.metadata or {}).get("openrag")
+        if self.openrag is not None or told is None:
+            return self.openrag or SearchOptions.model_validate({})
+        try:
+            return (
+                SearchOptions.model_validate_json(told)
+                if isinstance(told, str)
+                else SearchOptions.model_validate(told)
+            )
+        except ValidationError as exc:
+            where = ".".join(str(part) for part in exc.errors()[0]["loc"])
+            raise InvalidInput(f"metadata.openrag: {where}: {exc.errors()[0]['msg']}") from exc
 
     def parameters(self) -> Json:
         """Return what the LLM is to be given."""
@@ -91,7 +133,7 @@ class ChatBody(_Sampling):
     """A chat completion to be made."""
 
     messages: Annotated[list[RequestMessage], Field(fail_fast=True)]
-    max_completion_tokens: int | None = Field(None, ge=1)
+    max_completion_tokens: TokenLimit = None
     tools: Jsons | None = None
     tool_choice: str | Json | None = None
     parallel_tool_calls: bool | None = None

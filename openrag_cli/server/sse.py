@@ -63,12 +63,22 @@ class PeekableStream(AsyncIterator[T]):
         self._source = source
         self._next: asyncio.Future[T] = asyncio.ensure_future(anext(source))
 
-    async def peek(self, timeout_s: float) -> bool:
-        """Return whether the next item comes within a time. Raises: the source's error, if that comes instead."""
-        done, _ = await asyncio.wait({self._next}, timeout=timeout_s)
+    async def peek(self, timeout_s: float, stopping: asyncio.Event | None = None) -> bool:
+        """Return whether the next item comes within a time, and before `stopping`.
+
+        Raises: the source's error, if that comes instead.
+        """
+        ends = asyncio.ensure_future(stopping.wait()) if stopping else None
+        try:
+            waited: set[asyncio.Future[Any]] = {self._next, *([ends] if ends else [])}
+            await asyncio.wait(waited, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            if ends:
+                ends.cancel()
+        done = self._next.done()
         if done and (error := self._next.exception()) and not isinstance(error, StopAsyncIteration):
             raise error
-        return bool(done)
+        return done
 
     async def __anext__(self) -> T:
         """Return the next item."""
@@ -85,12 +95,22 @@ class PeekableStream(AsyncIterator[T]):
         await self._source.aclose()
 
 
-async def with_pings(items: PeekableStream[bytes]) -> AsyncGenerator[bytes, None]:
-    """Yield the items, and a comment whenever none has come for 5 s; closing cancels the source."""
+async def with_pings(
+    items: PeekableStream[bytes], stopping: asyncio.Event, last: bytes
+) -> AsyncGenerator[bytes, None]:
+    """Yield the items, and a comment whenever none has come for 5 s; closing cancels the source.
+
+    Once `stopping` is set, `last` is yielded in the place of all that is still to come.
+    """
     async with aclosing(items):
         while True:
-            while not await items.peek(PING_S):
-                yield PING
+            while not stopping.is_set() and not await items.peek(PING_S, stopping):
+                if not stopping.is_set():
+                    yield PING
+            if stopping.is_set():
+                yield last
+                yield DONE
+                return
             try:
                 yield await anext(items)
             except StopAsyncIteration:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
+import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -21,6 +22,9 @@ from openrag_cli.server.supervisor import Supervisor, worker_command
 
 MAX_HEAD_BYTES = 256 * 1024
 STOP_S = 30
+STREAMS_S = 5.0
+"""How long an answer may still go on when the server is told to end."""
+
 MIN_TOKEN_CHARS = 8
 
 
@@ -38,7 +42,8 @@ class DeadlineProtocol(H11Protocol):
     def data_received(self, data: bytes) -> None:
         """Stop the clock when a head is complete; start it when one has begun."""
         super().data_received(data)
-        is_waiting_for_head = self.cycle is None or self.cycle.response_complete
+        is_body = self.conn.their_state is h11.SEND_BODY  # of a request that was refused already: it has no deadline
+        is_waiting_for_head = not is_body and (self.cycle is None or self.cycle.response_complete)
         if not is_waiting_for_head:
             self._unwind()
         elif self._deadline is None and not self.transport.is_closing():
@@ -56,6 +61,19 @@ class DeadlineProtocol(H11Protocol):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+
+class _Server(uvicorn.Server):
+    """A server whose streams are told when it ends, in time to say so."""
+
+    def __init__(self, config: uvicorn.Config, stopping: asyncio.Event) -> None:
+        super().__init__(config)
+        self._stopping = stopping
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Accept no more, give answers under way a moment, then end the streams that go on."""
+        asyncio.get_running_loop().call_later(STREAMS_S, self._stopping.set)
+        await super().shutdown(sockets)
 
 
 def check_exposure(host: str, settings: Settings, *, is_insecure: bool, warn: Callable[[str], None]) -> None:
@@ -140,7 +158,8 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     engine = Engine(settings)
     engine.check_chat()
     listener = listen(settings.host, settings.port)
-    app = create_app(engine, options_of(settings), make_supervisor(settings))
+    options = options_of(settings)
+    app = create_app(engine, options, make_supervisor(settings))
     config = uvicorn.Config(
         app,
         http=type("Protocol", (DeadlineProtocol,), {"head_timeout_s": settings.head_timeout_s}),
@@ -151,6 +170,7 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
         access_log=False,
         log_level="warning",
         timeout_graceful_shutdown=STOP_S,
+        timeout_keep_alive=settings.idle_timeout_s,
         server_header=False,
         limit_concurrency=1000,
     )
@@ -159,7 +179,7 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     announce(f"http://{host}:{port}{settings.root_path}")
     for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises them again when it has ended: the end is clean
         signal.signal(number, lambda *_: None)
-    server = uvicorn.Server(config)
+    server = _Server(config, options.stopping)
     server.run(sockets=[listener])
     if not server.started:
         sys.exit(1)

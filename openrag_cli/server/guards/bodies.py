@@ -10,9 +10,11 @@ import json
 import math
 import re
 from collections.abc import Callable, Coroutine
+from email.header import decode_header, make_header
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
 from typing import Any, BinaryIO, cast
+from urllib.parse import unquote
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
@@ -163,7 +165,11 @@ class _UploadParser(MultiPartParser):
             raise MultiPartException("a part of the form has too many headers")
 
     def on_headers_finished(self) -> None:
-        """Begin a part: a file is spooled where the store is, not below TMPDIR."""
+        """Begin a part: a file is spooled where the store is, not below TMPDIR.
+
+        Its name is that of `filename*` where there is one (RFC 5987), whatever else stands beside it.
+        """
+        _take_extended_name(self._current_part)
         super().on_headers_finished()
         part = self._current_part.file
         if part is not None:
@@ -176,6 +182,30 @@ class _UploadParser(MultiPartParser):
                 headers=part.headers,
             )
             self._files_to_close_on_error[-1] = spooled
+
+
+_EXTENDED = re.compile(rb";\s*filename\*\s*=\s*\"?(utf-8|iso-8859-1)'[^';]*'([^;\"\s]*)\"?", re.IGNORECASE)
+_PLAIN_NAME = re.compile(rb';\s*filename\s*=\s*(?:"(?:\\.|[^"\\])*"|[^;\s]*)', re.IGNORECASE)
+_ENCODED_WORD = re.compile(r"=\?[\w-]+\?[bq]\?[^?]*\?=", re.IGNORECASE)
+
+
+def _take_extended_name(part: Any) -> None:
+    """Put a part's `filename*`, or a name written as a MIME word, in the place of its `filename`."""
+    disposition = part.content_disposition
+    if not disposition:
+        return
+    extended = _EXTENDED.search(disposition)
+    plain = _PLAIN_NAME.search(disposition)
+    word = _ENCODED_WORD.search(plain[0].decode("latin-1")) if plain else None
+    if extended:
+        name = unquote(extended[2].decode("ascii", "replace"), encoding=extended[1].decode("ascii"), errors="replace")
+    elif word:
+        name = str(make_header(decode_header(word[0])))
+    else:
+        return
+    rest = _PLAIN_NAME.sub(b"", _EXTENDED.sub(b"", disposition))
+    quoted = name.replace("\\", "_").replace('"', "%22").replace("\r", " ").replace("\n", " ")
+    part.content_disposition = rest + b'; filename="' + quoted.encode() + b'"'
 
 
 class _UploadRequest(Request):

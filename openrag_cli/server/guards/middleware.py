@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from openrag_cli.server.error_handlers import answer
 from openrag_cli.server.guards.access import Access, header
+from openrag_cli.server.guards.paths import answers_head, normalise
 
 logger = logging.getLogger("openrag_cli.access")
 
@@ -35,6 +36,7 @@ class Guard:
         app: ASGIApp,
         *,
         access: Access,
+        root_path: str = "",
         tags_answers: bool = True,
         on_refusal: Callable[[str], None] = lambda _: None,
     ) -> None:
@@ -42,16 +44,15 @@ class Guard:
         self._on_refusal = on_refusal
         self._tags_answers = tags_answers
         self._access = access
+        self._root_path = root_path
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        # One spelling of each path: a trailing slash means nothing.
-        root = scope.get("root_path", "")
-        trimmed = scope["path"].rstrip("/")
-        scope["path"] = trimmed if len(trimmed) > len(root) else scope["path"]
+        normalise(scope, self._root_path)
+        is_head = answers_head(scope)
         given = (header(scope, b"x-request-id") or b"").decode("latin-1")
         identity = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
         request_id.set(identity)
@@ -65,10 +66,12 @@ class Guard:
                 message["headers"] = [*message.get("headers", []), *_HARDENING]
                 if self._tags_answers:
                     message["headers"].append((b"x-request-id", identity.encode()))
+            elif is_head and message["type"] == "http.response.body":
+                message = {**message, "body": b""}
             await send(message)
 
         try:
-            refusal = self._access.refusal(scope)
+            refusal = self._access.refusal(scope) or _compressed(scope)
             if refusal:
                 code, text, name = refusal
                 self._on_refusal(name)
@@ -85,13 +88,21 @@ class Guard:
         client = (scope.get("client") or ("-",))[0]
         fields: dict[str, Any] = {
             "client": client,
-            "method": scope["method"],
+            "method": "HEAD" if scope.get("is_head") else scope["method"],
             "path": (scope.get("raw_path") or scope["path"].encode()).decode("latin-1"),
             "status": status,
             "ms": round(seconds * 1000, 1),
             "request_id": identity,
         }
         logger.info("%s", " ".join(str(value) for value in fields.values()), extra={"fields": fields})
+
+
+def _compressed(scope: Scope) -> tuple[int, str, str] | None:
+    """Return why a compressed body is refused: what it unpacks to has no bound before it is unpacked."""
+    coding = (header(scope, b"content-encoding") or b"identity").strip().lower()
+    if coding in {b"", b"identity"}:
+        return None
+    return 415, "send the body as it is: Content-Encoding is not read", "unsupported_encoding"
 
 
 LINGER_S = 2.0

@@ -135,7 +135,7 @@ def task_status(request: Request, task_id: TaskPath) -> schemas.TaskStatus:
 def cancel_task(request: Request, task_id: TaskPath) -> schemas.Message:
     """Cancel a task; the file's old version stays."""
     engine_of(request).cancel_task(task_id)
-    return schemas.Message(message=f"Task '{task_id}' cancelled.")
+    return schemas.Message(message=f"Cancellation signal sent for task {task_id}")
 
 
 @router.post("/task/{task_id}/retry", responses=errors(s404="No such task", s409="It is live, or cannot be retried"))
@@ -148,4 +148,5 @@ def retry_task(request: Request, task_id: TaskPath) -> schemas.Message:
 @router.get("/supported/types")
 def supported_types() -> schemas.SupportedTypes:
     """Return what can be indexed."""
-    return schemas.SupportedTypes(extensions=extensions(), mimetypes=sorted(set(SUPPORTED.values())))
+    names = [name.lstrip(".") for name in extensions()]
+    return schemas.SupportedTypes(extensions=names, mimetypes=sorted(set(SUPPORTED.values())))

@@ -11,17 +11,21 @@ from fastapi.responses import StreamingResponse
 from openrag_cli import limits
 from openrag_cli.answering.conversation import Message
 from openrag_cli.answering.pipeline import TOP_K, ChatRequest
-from openrag_cli.domain import ALL_PARTITIONS
+from openrag_cli.domain import ALL_PARTITIONS, SearchMode
+from openrag_cli.engine import Engine
 from openrag_cli.errors import InvalidInput, NotFound, PartitionNotFound
 from openrag_cli.retrieval.request import SearchRequest
 from openrag_cli.server import openai_schemas as shapes
+from openrag_cli.server.error_handlers import body as error_body
 from openrag_cli.server.guards.bodies import JsonRoute
-from openrag_cli.server.openai_answers import OpenAIAnswer, check_numbers, to_messages
-from openrag_cli.server.sse import PING_S, ClientLeft, PeekableStream, unless_gone, with_pings
+from openrag_cli.server.openai_answers import OpenAIAnswer, check_numbers, merged, to_messages
+from openrag_cli.server.sse import PING_S, ClientLeft, PeekableStream, event, unless_gone, with_pings
 from openrag_cli.server.urls import engine_of, extract_link
 
 PREFIX = "openrag-"
 ALL_MODELS = (f"{PREFIX}{ALL_PARTITIONS}", "partition-all")
+EMBED_BATCH = 16
+MAX_PROMPTS = 20
 MAX_INPUTS = limits.most("embedding_texts")
 CLIENT_LEFT = 499  # nginx's name for it; nobody reads it
 
@@ -83,14 +87,23 @@ async def chat_completions(request: Request, body: shapes.ChatBody) -> Any:
 async def completions(request: Request, body: shapes.CompletionBody) -> Any:
     """Answer one prompt, in the older shape."""
     prompts = [body.prompt] if isinstance(body.prompt, str) else body.prompt
-    if len(prompts) != 1 or not isinstance(prompts[0], str):
-        raise InvalidInput("prompt: one text is read, not several and no tokens")
-    messages = [Message("user", prompts[0])]
-    return await _answer(request, body, messages, OpenAIAnswer(body.model, _links(request), is_chat=False))
+    if not prompts or len(prompts) > MAX_PROMPTS or not all(isinstance(prompt, str) for prompt in prompts):
+        raise InvalidInput(f"prompt: a text is read, or up to {MAX_PROMPTS} texts, and no tokens")
+    if len(prompts) > 1 and body.stream:
+        raise InvalidInput("prompt: several texts are answered whole, not as a stream")
+    answers = [
+        await _answer(
+            request, body, [Message("user", prompt)], OpenAIAnswer(body.model, _links(request), is_chat=False)
+        )
+        for prompt in prompts
+    ]
+    if len(answers) == 1 or not all(isinstance(made, shapes.TextCompletion) for made in answers):
+        return answers[0]
+    return merged(answers)
 
 
-@router.post("/embeddings")
-async def embeddings(request: Request, body: shapes.EmbeddingBody) -> shapes.Embeddings:
+@router.post("/embeddings", response_model=shapes.Embeddings)
+async def embeddings(request: Request, body: shapes.EmbeddingBody) -> Any:
     """Embed texts with the model of the store, whatever model is asked for; the answer names it."""
     texts = [body.input] if isinstance(body.input, str) else body.input
     if not texts or len(texts) > MAX_INPUTS:
@@ -100,7 +113,10 @@ async def embeddings(request: Request, body: shapes.EmbeddingBody) -> shapes.Emb
     if not all(texts):
         raise InvalidInput("input: a text is empty")
     engine = engine_of(request)
-    vectors, n_tokens = await asyncio.to_thread(engine.embed, texts)
+    try:
+        vectors, n_tokens = await unless_gone(request, _embedded(engine, texts))
+    except ClientLeft:
+        return Response(status_code=CLIENT_LEFT)
     if body.dimensions not in {None, vectors.shape[1]}:
         raise InvalidInput(f"dimensions: this model has {vectors.shape[1]}, and no other number")
     is_packed = body.encoding_format == "base64"
@@ -117,12 +133,24 @@ async def embeddings(request: Request, body: shapes.EmbeddingBody) -> shapes.Emb
     )
 
 
+async def _embedded(engine: Engine, texts: list[str]) -> Any:
+    """Return the vectors of texts and their tokens, batch by batch: between two, the work may be given up."""
+    import numpy as np
+
+    batches = [texts[at : at + EMBED_BATCH] for at in range(0, len(texts), EMBED_BATCH)]
+    found = [await asyncio.to_thread(engine.embed, batch) for batch in batches]
+    return np.concatenate([vectors for vectors, _ in found]), sum(n_tokens for _, n_tokens in found)
+
+
 def _links(request: Request) -> Any:
     return lambda chunk_id: extract_link(request, chunk_id)
 
 
 def partition_of(model_id: str) -> str:
     """Return the partition that a model's id names, `all` for every one. Raises: ModelNotFound."""
+    model_id = model_id.removeprefix("openai/")
+    if model_id.startswith(PREFIX):
+        model_id = model_id.removesuffix(":latest")
     if model_id in ALL_MODELS:
         return ALL_PARTITIONS
     if not model_id.startswith(PREFIX):
@@ -145,7 +173,17 @@ async def _answer(
             await asyncio.to_thread(engine.partition, partition)
         except PartitionNotFound as exc:
             raise ModelNotFound(f"The model '{body.model}' does not exist") from exc
-    search = SearchRequest("", partitions=(partition,), top_k=TOP_K)
+    options = body.search_options()
+    search = SearchRequest(
+        "",
+        partitions=(partition,),
+        file_ids=tuple(options.files),
+        top_k=options.top_k or TOP_K,
+        mode=options.mode or SearchMode.HYBRID,
+        min_score=options.min_score,
+        filter=options.filter,
+    )
+    answering.appends_sources = (options.sources or engine.settings.chat_sources) == "append"
     chat = ChatRequest(messages, search=search, parameters=body.parameters(), waits_when_busy=False)
     _ = chat.question  # before anything is sent: a conversation without a question is a mistake of the caller
     answering.tells_usage = bool(body.stream_options and body.stream_options.include_usage)
@@ -162,4 +200,6 @@ async def _answer(
     except ClientLeft:
         return Response(status_code=CLIENT_LEFT)
     headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
-    return StreamingResponse(with_pings(ahead), media_type="text/event-stream", headers=headers)
+    last = event(error_body(request.url.path, 503, "the server is being stopped; ask again", "shutting_down"))
+    stopping = request.app.state.stopping
+    return StreamingResponse(with_pings(ahead, stopping, last), media_type="text/event-stream", headers=headers)

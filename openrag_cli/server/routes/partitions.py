@@ -1,14 +1,13 @@
 """Partitions, their files, chunks and originals."""
 
 from typing import Annotated
-from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request, Response
-from fastapi.responses import StreamingResponse
 
 from openrag_cli.contract import to_json as render
 from openrag_cli.errors import PartitionNotFound
 from openrag_cli.server import schemas
+from openrag_cli.server.originals import original
 from openrag_cli.server.routes.indexer import FileIdPath, PartitionPath, errors
 from openrag_cli.server.urls import chunk_metadata, engine_of, extract_link, file_metadata, link
 
@@ -16,7 +15,6 @@ router = APIRouter(prefix="/partition", tags=["partitions"])
 
 LimitQuery = Annotated[int, Query(ge=1, le=100_000, description="Entries at most")]
 OffsetQuery = Annotated[int, Query(ge=0, le=1 << 40, description="Entries to skip")]
-BLOCK_BYTES = 1 << 18
 
 
 @router.get("")
@@ -52,19 +50,16 @@ def show_file(request: Request, partition: PartitionPath, file_id: FileIdPath) -
     "/{partition}/content/{file_id:path}",
     response_class=Response,
     responses={
-        200: {"content": {"*/*": {"schema": {"type": "string", "format": "binary"}}}},
+        200: {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}},
+        206: {"description": "The range that was asked for"},
+        304: {"description": "The client has it"},
+        416: {"description": "The range is not in it"},
         **errors(s404="No such file"),
     },
 )
-def content(request: Request, partition: PartitionPath, file_id: FileIdPath) -> StreamingResponse:
-    """Return the stored original, as an attachment."""
-    file, stream = engine_of(request).open_file(partition, file_id)
-    headers = {
-        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(file.filename, safe='')}",
-        "X-Content-Type-Options": "nosniff",
-    }
-    blocks = iter(lambda: stream.read(BLOCK_BYTES), b"")
-    return StreamingResponse(blocks, media_type=file.media_type or "application/octet-stream", headers=headers)
+def content(request: Request, partition: PartitionPath, file_id: FileIdPath) -> Response:
+    """Return the stored original, as an attachment; one range of it where that is asked for."""
+    return original(request, *engine_of(request).open_file(partition, file_id))
 
 
 @router.get("/{partition}/text/{file_id:path}", responses=errors(s404="No such file"))
