@@ -76,9 +76,10 @@ REPORT = _sometimes(
         known_as=_list(_object(file_id=TEXT, known_as=TEXT)), warnings=_list(FILE_WARNING),
         skipped={"type": "object", "additionalProperties": COUNT},
     ),
-    queued=COUNT, files=COUNT, gone=COUNT, refreshed=COUNT, dry_run=FLAG, plan=PLAN,
+    queued=COUNT, files=COUNT, gone=COUNT, ignored_now=COUNT, refreshed=COUNT, dry_run=FLAG, plan=PLAN,
 )  # fmt: skip
-"""`queued` is told by `file add`, `file sync` and `file refresh`; `files`, `gone` and `refreshed` by `file sync` alone;
+"""`queued` is told by `file add`, `file sync` and `file refresh`; `files`, `gone`, `ignored_now` and `refreshed` by `file
+sync` alone;
 `plan` of a dry run."""
 TURN = _object(role={"enum": ["user", "assistant"]}, content=TEXT, at=TIME, citations=_list(ANY_OBJECT))
 SESSION = _sometimes(

@@ -300,6 +300,7 @@ def sync(value: "SyncOutcome") -> Json:
     """Return what a sync did; of a dry run what it would do, file by file."""
     plan = value.plan
     body = report(value.report) | {"files": value.n_files, "gone": len(plan.gone), "refreshed": value.n_refreshed}
+    body["ignored_now"] = value.n_ignored_now
     body["dry_run"] = value.is_dry_run
     if value.is_dry_run:
         body["plan"] = {

@@ -55,6 +55,7 @@ class Report:
     known_as: list[tuple[str, str]] = field(default_factory=list)
     warned: list[WarnedFile] = field(default_factory=list)
     skipped: list[Failure] = field(default_factory=list)
+    left_out: Counter[str] = field(default_factory=Counter)
 
     @property
     def failed(self) -> int:
@@ -70,8 +71,8 @@ class Report:
         self.failures = kept
 
     def skipped_kinds(self) -> dict[str, int]:
-        """Return how many files of each kind were skipped, the most frequent kind first."""
-        return dict(Counter(kind_of(one.message) for one in self.skipped).most_common())
+        """Return how many files of each kind were skipped or left out of a folder, the most frequent kind first."""
+        return dict((Counter(kind_of(one.message) for one in self.skipped) + self.left_out).most_common())
 
 
 def kind_of(message: str) -> str:

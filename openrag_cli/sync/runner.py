@@ -4,6 +4,7 @@ Each step leaves a state from which the next sync goes on: what a folder is reme
 the tasks that bring it are queued, and after what is done at once. Looking and planning write nothing.
 """
 
+import os
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
@@ -14,7 +15,7 @@ from openrag_cli.domain import File, new_task_id
 from openrag_cli.errors import Conflict, PathNotFound, TaskNotFound, TooManyDeletions
 from openrag_cli.failpoints import failpoint
 from openrag_cli.ingest.add_files import Adder, AddOptions, IfExists, QueuedUpload
-from openrag_cli.ingest.discovery import failure
+from openrag_cli.ingest.discovery import Choice, failure
 from openrag_cli.ingest.naming import readable
 from openrag_cli.ingest.report import Failure, Report
 from openrag_cli.store.blobs import BlobStore
@@ -33,6 +34,7 @@ class SyncOptions:
 
     `quarantine_after` is the number of failures in a row after which a file is left alone; 0 is never. `n_refresh` is
     how many outdated files of the partition are read again at most. `prefix` is what the ids begin with (None: as before).
+    `follows` follows links, `keeps_empty` takes files of no bytes for files that fail.
     """
 
     folder: Path
@@ -45,6 +47,8 @@ class SyncOptions:
     quarantine_after: int = 3
     n_refresh: int = 0
     prefix: str | None = None
+    follows: bool = False
+    keeps_empty: bool = False
     batch: str = field(default_factory=new_task_id)
 
 
@@ -53,6 +57,7 @@ class SyncOutcome:
     """What a sync did, or with `is_dry_run` would do; `refusal` is why a dry run would not.
 
     `report.failures` ends with the failures of earlier runs, `plan.failed` of them: those files were not tried.
+    `n_ignored_now` of the files in `plan.gone` are there, and left out by a rule.
     """
 
     report: Report
@@ -61,6 +66,7 @@ class SyncOutcome:
     is_dry_run: bool = False
     refusal: TooManyDeletions | None = None
     n_refreshed: int = 0
+    n_ignored_now: int = 0
 
     def with_refreshed(self, refreshed: Report) -> "SyncOutcome":
         """Return the outcome with what a refresh after the sync did; its failures are this sync's."""
@@ -91,6 +97,7 @@ class Syncer:
         self._ledger = ledger
         self._memory = memory
         self._prefix = prefix
+        self._ids_begin = ""
         self._options = options
         self._max_bytes = max_bytes
         self._scan = Scan()
@@ -134,10 +141,13 @@ class Syncer:
             PathNotFound: there is no such folder. TooManyDeletions: see `check_deletions`; not in a dry run.
         """
         options = self._options
-        prefix = self._prefix.choose(options.prefix)
+        prefix = self._ids_begin = self._prefix.choose(options.prefix)
         self._memory.keep_prefix(prefix)
-        self._scan = scan_folder(options.folder, max_bytes=self._max_bytes, without=store, prefix=prefix)
+        choice = Choice(own=[store], follows=options.follows)
+        self._scan = scan_folder(options.folder, max_bytes=self._max_bytes, choice=choice, prefix=prefix)
         before = self._recall()
+        if not options.keeps_empty:
+            self._scan.leave_out_empty(before.held.keys())
         self._past = past = settled(before)
         self._rows = dict(past.rows)
         self.needs_tidying = not past.is_settled
@@ -291,9 +301,12 @@ class Syncer:
 
     def _outcome(self, report: Report) -> SyncOutcome:
         report.unchanged += self.plan.n_unchanged
+        report.left_out += self._scan.left_out
         new = [one for one in report.failures if one.code != PathNotFound.code]  # gone since: no failure
         report.failures = [*self._scan.failures, *map(self._conflict, self.plan.conflicts), *new, *self._earlier()]
-        return SyncOutcome(report, self.plan, n_files=len(self._scan.sources))
+        below = [file_id.removeprefix(self._ids_begin) for file_id in self.plan.gone]
+        n_ignored = sum(os.path.lexists(self._options.folder / path) for path in below)
+        return SyncOutcome(report, self.plan, n_files=len(self._scan.sources), n_ignored_now=n_ignored)
 
     def _conflict(self, file_id: str) -> Failure:
         options = self._options

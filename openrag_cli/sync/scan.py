@@ -1,13 +1,14 @@
 """What a folder has, for a sync: its files by id, with the hashes that planning needs, and what could not be read."""
 
 import os
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from openrag_cli.domain import check_file_id
 from openrag_cli.errors import Conflict, IngestError, InvalidInput, OpenRAGError, PathNotFound
-from openrag_cli.ingest.discovery import Walk, failure
+from openrag_cli.ingest.discovery import EMPTY_FILE, Choice, Walk, failure
 from openrag_cli.ingest.naming import Source, folder_source
 from openrag_cli.ingest.report import Failure
 from openrag_cli.ingest.stable_read import read_steadily, sha256_of
@@ -19,7 +20,8 @@ _MAX_STORED = (1 << 63) - 1
 
 @dataclass(slots=True)
 class Scan:
-    """A folder, looked at once. `skipped` are files that are there and cannot be read now.
+    """A folder, looked at once. `skipped` are files that are there and cannot be read now, or links not followed;
+    `left_out` counts what is no source.
 
     `is_complete` is false when a part of the folder could not be seen: then nothing that is missing is known to be gone.
     """
@@ -29,6 +31,13 @@ class Scan:
     skipped: set[str] = field(default_factory=set)
     failures: list[Failure] = field(default_factory=list)
     is_complete: bool = True
+    left_out: Counter[str] = field(default_factory=Counter)
+
+    def leave_out_empty(self, held: Collection[str]) -> None:
+        """Count files of no bytes as left out, but for those that the partition holds: what was in them is lost."""
+        for file_id in [one for one, seen in self.seen.items() if seen.size == 0 and one not in held]:
+            del self.seen[file_id]
+            self.left_out[EMPTY_FILE] += 1
 
     def skip(self, file_id: str, why: OpenRAGError | None = None) -> None:
         """Leave a file alone in this run; `why` makes it a failure."""
@@ -43,8 +52,8 @@ def mtime_of(stat: os.stat_result) -> int:
     return min(stat.st_mtime_ns, _MAX_STORED)
 
 
-def scan_folder(folder: Path, *, max_bytes: int, without: Path, prefix: str = "") -> Scan:
-    """Look at a folder with the rules of `file add`, except for the folder `without` in it; ids begin with `prefix`.
+def scan_folder(folder: Path, *, max_bytes: int, choice: Choice, prefix: str = "") -> Scan:
+    """Look at a folder with the rules of `file add`; ids begin with `prefix`.
 
     Raises:
         PathNotFound: there is no such folder.
@@ -54,7 +63,7 @@ def scan_folder(folder: Path, *, max_bytes: int, without: Path, prefix: str = ""
             raise PathNotFound(f"{folder}: not a folder", hint="name the folder that it is in, or: openrag file add")
         raise PathNotFound(f"{folder}: no such folder", hint="check the path; if it is a mounted disk, mount it")
     scan = Scan()
-    walk = Walk(folder, without=without)
+    walk = Walk(folder, choice)
     origin = folder_source(folder)
     for entry, stat in walk.entries():
         source = Source(entry.path, prefix + entry.file_id, origin)
@@ -73,6 +82,8 @@ def scan_folder(folder: Path, *, max_bytes: int, without: Path, prefix: str = ""
         else:
             scan.seen[source.file_id] = FolderFile(stat.st_size, mtime_of(stat))
     scan.failures += walk.failures
+    scan.left_out += walk.left_out
+    scan.skipped |= {prefix + link for link in walk.links}
     scan.is_complete = not walk.failures
     return scan
 

@@ -10,14 +10,29 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from openrag_cli.cli.commands.context import DEFAULT_PARTITION, Context, parse_metadata, read_stdin, reading_argument
-from openrag_cli.cli.commands.options import DryRunOption, MetadataOption, NullOption, PartitionOption, StrictOption
+from openrag_cli.cli.commands.options import (
+    DryRunOption,
+    FollowOption,
+    MetadataOption,
+    NullOption,
+    PartitionOption,
+    StrictOption,
+)
 from openrag_cli.cli.exit_codes import ExitCode, failure_exit_code
 from openrag_cli.cli.output import Column
 from openrag_cli.contract import to_json as render
 from openrag_cli.domain import DocumentWarning, check_file_id, new_task_id
 from openrag_cli.errors import InvalidInput
 from openrag_cli.ingest.add_files import AddOptions, IfExists
-from openrag_cli.ingest.discovery import FileList, collect, read_path_list
+from openrag_cli.ingest.discovery import (
+    LINKED_FILE,
+    LINKED_FOLDER,
+    STORE,
+    Choice,
+    FileList,
+    collect,
+    read_path_list,
+)
 from openrag_cli.ingest.naming import readable
 from openrag_cli.ingest.report import Report
 
@@ -72,11 +87,13 @@ def add(
     detach: DetachOption = False,
     dry_run: DryRunOption = False,
     strict: StrictOption = False,
+    follow: FollowOption = False,
 ) -> int:
-    """Index files: PDF, Office, HTML, e-mail, Markdown, text and code. Folders are walked; .gitignore is obeyed.
+    """Index files: PDF, Office, HTML, e-mail, Markdown, text and code. Folders are walked; git's rules are obeyed.
 
     A file whose content is there already is skipped. One that fails is reported, and the rest goes on (exit 3);
-    in folders, kinds without a reader are counted and skipped.
+    in folders, kinds without a reader, empty files, links and the store itself are counted and skipped. A folder with
+    ignore rules that cannot be read is left out whole.
 
     Examples:
 
@@ -98,7 +115,8 @@ def add(
     with tempfile.TemporaryDirectory(prefix="openrag-") as scratch:
         listed = _listed(files_from, is_null=null)
         given = [_from_stdin(Path(scratch), file_id) if path == "-" else Path(path) for path in paths or []]
-        intake = collect([*given, *listed], globs=glob, excludes=exclude, root=root)
+        choice = Choice(glob, exclude, own_folders(context), follows=follow, skips_empty=not strict)
+        intake = collect([*given, *listed], choice, root=root)
         intake = _renamed(intake, file_id)
         if dry_run:
             return _rehearse(context, intake, options)
@@ -126,6 +144,7 @@ def index(
             )
         is_stopped = should_stop()
     report.failures[:0] = intake.failures
+    report.left_out += intake.left_out
     if named is not None:
         report.skip_unread_kinds(named)
     n_queued = context.engine.count_live(options.batch)
@@ -148,6 +167,7 @@ def _rehearse(context: Context, intake: FileList, options: AddOptions) -> int:
     found = dry_run(intake.sources, context.files_by_id(options.partition), options)
     report = found.report
     report.failures[:0] = intake.failures
+    report.left_out += intake.left_out
     if context.out.is_json:
         plan = {"add": found.adds, "replace": found.replaces, "move": [], "delete": []}
         context.out.json(render.report(report) | {"queued": 0, "dry_run": True, "plan": plan})
@@ -156,6 +176,7 @@ def _rehearse(context: Context, intake: FileList, options: AddOptions) -> int:
         context.out.table((Column("ACTION"), Column("FILE", may_shrink=True)), rows, empty="")
         counts = f"{report.added:,} to add, {report.replaced:,} to replace, {report.unchanged:,} unchanged"
         context.out.note(f"dry run, {render.counted(len(intake.sources), 'file')}: {counts}")
+        show_skipped(context, report)
         show_failures(context, report)
     return report_exit_code(report, n_inputs=len(intake.sources) + len(intake.failures))
 
@@ -174,10 +195,20 @@ def show_report(context: Context, report: Report, *, n_queued: int = 0) -> None:
 
 
 def show_skipped(context: Context, report: Report) -> None:
-    """Print how many files of which kinds were skipped, because no reader knows them."""
-    kinds = ", ".join(render.counted(n, noun) for noun, n in report.skipped_kinds().items())
+    """Print how many entries of which kinds were skipped: no reader knows them, or they are no source."""
+    kinds = ", ".join(_counted_kind(noun, n) for noun, n in report.skipped_kinds().items())
     if kinds:
-        context.out.note(f"skipped: {kinds}")
+        is_linked = bool(report.left_out[LINKED_FOLDER] or report.left_out[LINKED_FILE])
+        context.out.note(f"skipped: {kinds}" + " (--follow follows links)" * is_linked)
+
+
+def _counted_kind(noun: str, n: int) -> str:
+    return "the store" if noun == STORE and n == 1 else render.counted(n, noun)
+
+
+def own_folders(context: Context) -> tuple[Path, ...]:
+    """Return the folders of openrag on this machine, which are never a source."""
+    return () if context.settings.server else (context.settings.store,)
 
 
 def show_warnings(context: Context, report: Report) -> None:
@@ -284,7 +315,7 @@ def _renamed(intake: FileList, file_id: str | None) -> FileList:
             n_found = len(intake.sources)
             raise InvalidInput(f"--id names one file, and {n_found:,} were found", hint="add them without --id")
         intake.sources = [replace(source, file_id=file_id, is_elsewhere=False) for source in intake.sources]
-    elif not intake.sources and not intake.failures:
+    elif not intake.sources and not intake.failures and not intake.left_out:
         raise InvalidInput(
             "there is no file to add", hint="give files or folders: openrag file add ~/docs -p handbook"
         )

@@ -41,6 +41,13 @@ StrictOption = Annotated[
         "--strict", help="Count files of kinds without a reader as failed (exit 3). Default: they are skipped."
     ),
 ]
+FollowOption = Annotated[
+    bool,
+    typer.Option(
+        "--follow",
+        help="Follow links to folders, and to files elsewhere. Default: links to files of the folder only.",
+    ),
+]
 YesOption = Annotated[
     bool, typer.Option("--yes", "-y", help="Do not ask. Default: ask, and refuse without a terminal.")
 ]
@@ -57,6 +64,7 @@ LinesOption = Annotated[bool, typer.Option("--jsonl", help="Print one JSON objec
 __all__ = [
     "DEFAULT_PARTITION",
     "DryRunOption",
+    "FollowOption",
     "LimitOption",
     "LinesOption",
     "MetadataOption",

@@ -12,7 +12,7 @@ import typer
 
 from openrag_cli.cli.commands.add import SHOWN_FAILURES, duration, show_skipped, show_warnings
 from openrag_cli.cli.commands.context import DEFAULT_PARTITION, Context
-from openrag_cli.cli.commands.options import DryRunOption, PartitionOption, StrictOption
+from openrag_cli.cli.commands.options import DryRunOption, FollowOption, PartitionOption, StrictOption
 from openrag_cli.cli.exit_codes import ExitCode
 from openrag_cli.cli.output import Column, Progress
 from openrag_cli.contract import to_json as render
@@ -84,6 +84,7 @@ def sync(
     refresh: RefreshOption = 0,
     strict: StrictOption = False,
     prefix: PrefixOption = None,
+    follow: FollowOption = False,
 ) -> int:
     """Make a partition follow a folder or several: add, replace, move, and with --delete remove files. Made for cron.
 
@@ -120,6 +121,8 @@ def sync(
         quarantine_after=quarantine_after,
         n_refresh=refresh,
         prefix=prefix,
+        follows=follow,
+        keeps_empty=strict,
     )
     bodies: list[render.Json] = []
     code = ExitCode.OK
@@ -203,6 +206,10 @@ def _show(context: Context, outcome: SyncOutcome, options: SyncOptions, *, is_st
         _show_plan(context, outcome)
     out.note(_summary(outcome, n_queued=n_queued, is_stopped=is_stopped))
     show_skipped(context, outcome.report)
+    if outcome.n_ignored_now:
+        are = "is" if outcome.n_ignored_now == 1 else "are"
+        what = render.counted(outcome.n_ignored_now, "file")
+        out.warn(f"{what} {are} ignored now but still searchable; --delete removes what the folder no longer has")
     show_warnings(context, outcome.report)
     new = outcome.report.failures[: len(outcome.report.failures) - _n_earlier(outcome)]
     for failure in new[:SHOWN_FAILURES]:
