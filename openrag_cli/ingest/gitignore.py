@@ -49,6 +49,8 @@ def parse_rules(text: str) -> list[Rule]:
 def _parse_rule(line: str) -> list[Rule]:
     """Return the rule of a line; none for a comment, an empty line, or what is no pattern, as git does it."""
     line = line.removesuffix("\r")
+    if not line or line.startswith("#"):
+        return []
     if line.endswith("/**/"):  # all folders below one: pathspec takes it for that one
         line = f"{line}*/"
     try:
