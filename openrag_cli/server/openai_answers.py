@@ -11,7 +11,7 @@ from uuid import uuid4
 from openrag_cli.answering.conversation import Message
 from openrag_cli.answering.events import Event, Finished, Retrieved, TextDelta, unsupported
 from openrag_cli.contract import to_json as render
-from openrag_cli.domain import Passage
+from openrag_cli.domain import File, Passage
 from openrag_cli.errors import InvalidInput, OpenRAGError
 from openrag_cli.server import openai_schemas as shapes
 from openrag_cli.server.error_handlers import body_of
@@ -81,6 +81,7 @@ class OpenAIAnswer:
 
     model: str
     link_of: LinkOf
+    file_link_of: Callable[[File], str] | None = None
     is_chat: bool = True
     tells_usage: bool = False
     appends_sources: bool = False
@@ -107,8 +108,8 @@ class OpenAIAnswer:
         assert finished is not None, "an answer ends with Finished"
         if finished.error:
             raise finished.error
-        extra = self._extra(retrieved, finished)
-        finished = replace(finished, text=finished.text + self._appended(finished))
+        extra = self.told(retrieved, finished)
+        finished = replace(finished, text=finished.text + self.appended(finished))
         common: Json = {"id": self.id, "created": self.created, "model": self.model, "usage": _usage(finished)}
         if not self.is_chat:
             choice = shapes.TextChoice(text=finished.text, finish_reason=finished.finish_reason)
@@ -158,12 +159,12 @@ class OpenAIAnswer:
                 delta["refusal"] = found.refusal
             return [self._chunk(delta)] if delta.keys() & {"content", "tool_calls"} or self.is_chat else []
         chunks: list[bytes] = []
-        if appended := self._appended(found):
+        if appended := self.appended(found):
             chunks.append(self._chunk({"content": appended}))
         annotations = [entry.model_dump() for entry in self._annotations(retrieved, found)]
         if annotations and self.is_chat:
             chunks.append(self._chunk({"annotations": annotations}))
-        extra = self._extra(retrieved, found).model_dump()
+        extra = self.told(retrieved, found).model_dump(by_alias=True)
         if found.error:
             return [*chunks, self._chunk({}, extra=extra), event(body_of("/v1/", found.error))]
         chunks.append(self._chunk({}, finish_reason=found.finish_reason, extra=extra))
@@ -196,7 +197,7 @@ class OpenAIAnswer:
             )
         return found
 
-    def _appended(self, finished: Finished) -> str:
+    def appended(self, finished: Finished) -> str:
         """Return the list of sources that ends the text for clients that show nothing else; "" where it is not wanted."""
         named = finished.citations or finished.attached
         if not self.appends_sources or not named or finished.error:
@@ -204,7 +205,8 @@ class OpenAIAnswer:
         lines = [f"[{passage.number}] {render.place(render.passage(passage))}" for passage in named]
         return "\n\n" + "\n".join(lines)
 
-    def _extra(self, retrieved: Retrieved, finished: Finished) -> shapes.Extra:
+    def told(self, retrieved: Retrieved, finished: Finished) -> shapes.Extra:
+        """Return what is told beyond OpenAI's API: the sources, and what is to be known of the answer."""
         cited = {passage.number: passage for passage in finished.citations}
         doubted = unsupported(finished)
         return shapes.Extra(
@@ -222,6 +224,7 @@ class OpenAIAnswer:
 
     def _source(self, passage: Passage, *, is_cited: bool, is_attached: bool, is_supported: bool) -> shapes.Source:
         return shapes.Source(
+            _id=passage.chunk_id,
             n=passage.number,
             partition=passage.file.partition,
             file_id=passage.file.file_id,
@@ -230,6 +233,7 @@ class OpenAIAnswer:
             line_start=passage.line_start,
             line_end=passage.line_end,
             chunk_url=self.link_of(passage.chunk_id),
+            file_url=self.file_link_of(passage.file) if self.file_link_of else None,
             score=passage.score,
             cited=is_cited,
             attached=is_attached,

@@ -194,6 +194,9 @@ class Source(BaseModel):
     sentence that shares no word with it.
     """
 
+    model_config = ConfigDict(populate_by_name=True)
+
+    chunk_id: str = Field(alias="_id")
     n: int
     partition: str
     file_id: str
@@ -202,6 +205,7 @@ class Source(BaseModel):
     line_start: int
     line_end: int
     chunk_url: str
+    file_url: str | None = None
     score: float
     cited: bool
     attached: bool = False

@@ -109,7 +109,6 @@ async def with_pings(
                     yield PING
             if stopping.is_set():
                 yield last
-                yield DONE
                 return
             try:
                 yield await anext(items)

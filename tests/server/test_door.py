@@ -225,6 +225,50 @@ def test_sources_are_appended_where_that_is_asked_for(plain):
     assert whole.splitlines()[-1].startswith("[1] keys.md:")
 
 
+def test_the_official_client_reads_responses_and_their_citations(plain):
+    with openai.OpenAI(base_url=f"{plain.url}/v1", api_key="none", max_retries=0) as client:
+        made = client.responses.create(
+            model="openrag-ops",
+            instructions="Be brief.",
+            input=[{"role": "user", "content": [{"type": "input_text", "text": QUESTION[0]["content"]}]}],
+            extra_body={"openrag": {"files": ["keys.md"]}},
+            store=True,
+        )
+        assert "90 days" in made.output_text
+        assert (made.status, made.store) == ("completed", False)
+        assert any("store" in warning for warning in made.model_extra["extra"]["warnings"])
+        citation = made.output[0].content[0].annotations[0]
+        assert (citation.type, citation.file_id) == ("file_citation", "keys.md")
+        assert made.output_text[citation.index :].startswith("[1]")
+        source = made.model_extra["extra"]["sources"][0]
+        assert httpx.get(source["file_url"]).content == KEYS.encode()
+        assert source["_id"] in source["chunk_url"]
+        with client.responses.stream(model="openrag-ops", input=QUESTION[0]["content"]) as stream:
+            kinds = [event.type for event in stream]
+            final = stream.get_final_response()
+    assert kinds[0] == "response.created"
+    assert kinds[-1] == "response.completed"
+    assert "response.output_text.delta" in kinds
+    assert "90 days" in final.output_text
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code"),
+    [
+        ({"previous_response_id": "resp_1"}, 400),
+        ({"tools": [{"type": "function", "name": "f"}]}, 400),
+        ({"openrag": {"fliter": "x"}}, 400),
+        ({"model": "openrag-nope"}, 404),
+        ({"input": []}, 400),
+        ({"input": [{"type": "function_call_output", "output": "x"}]}, 400),
+    ],
+)
+def test_what_a_response_cannot_keep_is_refused(plain, wrong, code):
+    with plain.client() as client:
+        asked = {"model": "openrag-ops", "input": "How often?"} | wrong
+        assert client.post("/v1/responses", json=asked).status_code == code
+
+
 def test_the_end_of_the_server_ends_a_stream_with_an_event(tmp_path):
     with stub_llm() as stub:
         env = {"OPENRAG_LLM_BASE_URL": stub.url, "OPENRAG_LLM_MODEL": "endless"}

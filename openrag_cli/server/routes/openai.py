@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import time
+from collections.abc import AsyncGenerator, Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request, Response
@@ -10,8 +11,9 @@ from fastapi.responses import StreamingResponse
 
 from openrag_cli import limits
 from openrag_cli.answering.conversation import Message
+from openrag_cli.answering.events import Event
 from openrag_cli.answering.pipeline import TOP_K, ChatRequest
-from openrag_cli.domain import ALL_PARTITIONS, SearchMode
+from openrag_cli.domain import ALL_PARTITIONS, File, SearchMode
 from openrag_cli.engine import Engine
 from openrag_cli.errors import InvalidInput, NotFound, PartitionNotFound
 from openrag_cli.retrieval.request import SearchRequest
@@ -19,8 +21,8 @@ from openrag_cli.server import openai_schemas as shapes
 from openrag_cli.server.error_handlers import body as error_body
 from openrag_cli.server.guards.bodies import JsonRoute
 from openrag_cli.server.openai_answers import OpenAIAnswer, check_numbers, merged, to_messages
-from openrag_cli.server.sse import PING_S, ClientLeft, PeekableStream, event, unless_gone, with_pings
-from openrag_cli.server.urls import engine_of, extract_link
+from openrag_cli.server.sse import DONE, PING_S, ClientLeft, PeekableStream, event, unless_gone, with_pings
+from openrag_cli.server.urls import engine_of, extract_link, link
 
 PREFIX = "openrag-"
 ALL_MODELS = (f"{PREFIX}{ALL_PARTITIONS}", "partition-all")
@@ -29,7 +31,7 @@ MAX_PROMPTS = 20
 MAX_INPUTS = limits.most("embedding_texts")
 CLIENT_LEFT = 499  # nginx's name for it; nobody reads it
 
-_ERRORS: dict[int | str, dict[str, Any]] = {
+ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"model": shapes.OpenAIError, "description": text}
     for status, text in (
         (400, "The request is wrong"),
@@ -44,10 +46,10 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
         (504, "The LLM took too long"),
     )
 }
-_NO_MODEL: dict[int | str, dict[str, Any]] = {404: {"model": shapes.OpenAIError, "description": "No such model"}}
+NO_MODEL: dict[int | str, dict[str, Any]] = {404: {"model": shapes.OpenAIError, "description": "No such model"}}
 _STREAM: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}}
 
-router = APIRouter(prefix="/v1", tags=["openai"], responses=_ERRORS, route_class=JsonRoute)
+router = APIRouter(prefix="/v1", tags=["openai"], responses=ERRORS, route_class=JsonRoute)
 
 
 class ModelNotFound(NotFound):
@@ -66,7 +68,7 @@ def models(request: Request) -> shapes.Models:
     return shapes.Models(data=[shapes.Model(id=name, created=created) for name, created in known.items()])
 
 
-@router.get("/models/{model_id:path}", responses=_NO_MODEL)
+@router.get("/models/{model_id:path}", responses=NO_MODEL)
 def model(request: Request, model_id: Annotated[str, Path(description="Id of the model")]) -> shapes.Model:
     """Return one model."""
     for entry in models(request).data:
@@ -75,15 +77,15 @@ def model(request: Request, model_id: Annotated[str, Path(description="Id of the
     raise ModelNotFound(f"The model '{model_id}' does not exist")
 
 
-@router.post("/chat/completions", responses=_NO_MODEL | _STREAM, response_model=shapes.ChatCompletion)
+@router.post("/chat/completions", responses=NO_MODEL | _STREAM, response_model=shapes.ChatCompletion)
 async def chat_completions(request: Request, body: shapes.ChatBody) -> Any:
     """Answer a conversation from the documents of a partition, with citations."""
     can_see = engine_of(request).settings.llm_can_see
     messages = to_messages(body.messages, can_see=can_see)
-    return await _answer(request, body, messages, OpenAIAnswer(body.model, _links(request)))
+    return await _answer(request, body, messages, OpenAIAnswer(body.model, links(request), file_links(request)))
 
 
-@router.post("/completions", responses=_NO_MODEL | _STREAM, response_model=shapes.TextCompletion)
+@router.post("/completions", responses=NO_MODEL | _STREAM, response_model=shapes.TextCompletion)
 async def completions(request: Request, body: shapes.CompletionBody) -> Any:
     """Answer one prompt, in the older shape."""
     prompts = [body.prompt] if isinstance(body.prompt, str) else body.prompt
@@ -93,7 +95,10 @@ async def completions(request: Request, body: shapes.CompletionBody) -> Any:
         raise InvalidInput("prompt: several texts are answered whole, not as a stream")
     answers = [
         await _answer(
-            request, body, [Message("user", prompt)], OpenAIAnswer(body.model, _links(request), is_chat=False)
+            request,
+            body,
+            [Message("user", prompt)],
+            OpenAIAnswer(body.model, links(request), file_links(request), is_chat=False),
         )
         for prompt in prompts
     ]
@@ -142,8 +147,14 @@ async def _embedded(engine: Engine, texts: list[str]) -> Any:
     return np.concatenate([vectors for vectors, _ in found]), sum(n_tokens for _, n_tokens in found)
 
 
-def _links(request: Request) -> Any:
+def links(request: Request) -> Any:
+    """Return what makes the link to a chunk."""
     return lambda chunk_id: extract_link(request, chunk_id)
+
+
+def file_links(request: Request) -> Callable[[File], str]:
+    """Return what makes the link to a file's original."""
+    return lambda file: link(request, "partition", file.partition, "content", file.file_id)
 
 
 def partition_of(model_id: str) -> str:
@@ -158,12 +169,10 @@ def partition_of(model_id: str) -> str:
     return model_id.removeprefix(PREFIX)
 
 
-async def _answer(
+async def answer_of(
     request: Request, body: shapes.ChatBody | shapes.CompletionBody, messages: list[Message], answering: OpenAIAnswer
-) -> Any:
-    check_numbers(body.parameters(), "")
-    for at, message in enumerate(messages):
-        check_numbers(message.extra, f"messages.{at}")
+) -> AsyncGenerator[Event, None]:
+    """Return the events of the answer to a request, checked but not begun. Raises: InvalidInput, ModelNotFound."""
     if body.n not in {None, 1}:
         raise InvalidInput("n: one answer is made, not more")
     engine = engine_of(request)
@@ -187,7 +196,16 @@ async def _answer(
     chat = ChatRequest(messages, search=search, parameters=body.parameters(), waits_when_busy=False)
     _ = chat.question  # before anything is sent: a conversation without a question is a mistake of the caller
     answering.tells_usage = bool(body.stream_options and body.stream_options.include_usage)
-    events = engine.answer(chat)
+    return engine.answer(chat)
+
+
+async def _answer(
+    request: Request, body: shapes.ChatBody | shapes.CompletionBody, messages: list[Message], answering: OpenAIAnswer
+) -> Any:
+    check_numbers(body.parameters(), "")
+    for at, message in enumerate(messages):
+        check_numbers(message.extra, f"messages.{at}")
+    events = await answer_of(request, body, messages, answering)
     try:
         if not body.stream:
             return await unless_gone(request, answering.whole(events))
@@ -200,6 +218,6 @@ async def _answer(
     except ClientLeft:
         return Response(status_code=CLIENT_LEFT)
     headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
-    last = event(error_body(request.url.path, 503, "the server is being stopped; ask again", "shutting_down"))
+    last = event(error_body(request.url.path, 503, "the server is being stopped; ask again", "shutting_down")) + DONE
     stopping = request.app.state.stopping
     return StreamingResponse(with_pings(ahead, stopping, last), media_type="text/event-stream", headers=headers)

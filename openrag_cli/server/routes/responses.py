@@ -1,0 +1,247 @@
+"""OpenAI's Responses API on the same answers: create and stream, with `file_citation` annotations. Nothing is kept.
+
+Reference: OpenAI API, "Create a model response" and its streaming events.
+"""
+
+import json
+import time
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+from uuid import uuid4
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+
+from openrag_cli.answering.events import Event, Finished, Retrieved, TextDelta
+from openrag_cli.errors import InvalidInput, OpenRAGError
+from openrag_cli.server import openai_schemas as shapes
+from openrag_cli.server.error_handlers import body_of
+from openrag_cli.server.guards.bodies import JsonRoute
+from openrag_cli.server.openai_answers import OpenAIAnswer, check_numbers, to_messages
+from openrag_cli.server.routes.openai import CLIENT_LEFT, ERRORS, NO_MODEL, answer_of, file_links, links
+from openrag_cli.server.sse import PING_S, ClientLeft, PeekableStream, unless_gone, with_pings
+
+Json = dict[str, Any]
+
+router = APIRouter(prefix="/v1", tags=["openai"], responses=ERRORS, route_class=JsonRoute)
+NOT_KEPT = "store is not obeyed: nothing is kept here"
+
+
+class ResponseBody(BaseModel):
+    """A response to be made. Fields that are not named here are ignored."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    model: str
+    input: str | shapes.Parts
+    instructions: str | None = None
+    stream: shapes.Truth | None = None
+    store: bool | None = None
+    previous_response_id: str | None = None
+    conversation: Any = None
+    tools: shapes.Jsons | None = None
+    text: Json | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    max_output_tokens: shapes.TokenLimit = None
+    openrag: shapes.SearchOptions | None = None
+    metadata: Annotated[Json | None, BeforeValidator(lambda value: value or None)] = None
+
+    def chat(self) -> shapes.ChatBody:
+        """Return the same as a chat. Raises: InvalidInput: what nothing here can keep."""
+        for name in ("previous_response_id", "conversation", "tools"):
+            if getattr(self, name):
+                raise InvalidInput(f"{name}: nothing is kept between responses, and no tool is called")
+        messages = [{"role": "system", "content": self.instructions}] if self.instructions else []
+        items = [{"role": "user", "content": self.input}] if isinstance(self.input, str) else self.input
+        messages += [_message(item) for item in items]
+        given = {
+            "temperature": self.temperature,
+            "top_p": self.top_p,
+            "max_tokens": self.max_output_tokens,
+            "openrag": self.openrag,
+            "metadata": self.metadata,
+        }
+        return shapes.ChatBody.model_validate({"model": self.model, "messages": messages, **given})
+
+
+def _message(item: Any) -> Json:
+    if isinstance(item, str):
+        return {"role": "user", "content": item}
+    if item.get("type", "message") != "message" or "role" not in item:
+        raise InvalidInput(f"input: an item of type {item.get('type')!r} is not read")
+    content = item.get("content")
+    if isinstance(content, list):
+        content = [_part(part) for part in content]
+    return {"role": item["role"], "content": content}
+
+
+def _part(part: Any) -> Any:
+    if isinstance(part, dict) and part.get("type") == "input_image":
+        return {"type": "image_url", "image_url": {"url": part.get("image_url")}}
+    return part
+
+
+@dataclass(slots=True)
+class ResponseAnswer:
+    """One answer on its way to a client of the Responses API."""
+
+    body: ResponseBody
+    answering: OpenAIAnswer
+    id: str = field(default_factory=lambda: f"resp_{uuid4().hex}")
+    item_id: str = field(default_factory=lambda: f"msg_{uuid4().hex}")
+    created_at: int = field(default_factory=lambda: int(time.time()))
+    _n_events: int = 0
+
+    async def whole(self, events: AsyncGenerator[Event, None]) -> Json:
+        """Return the whole response. Raises: what broke the answer off."""
+        retrieved, finished = Retrieved(None, (), 0.0), None
+        async with aclosing(events):
+            async for found in events:
+                retrieved = found if isinstance(found, Retrieved) else retrieved
+                finished = found if isinstance(found, Finished) else finished
+        assert finished is not None, "an answer ends with Finished"
+        if finished.error:
+            raise finished.error
+        return self._response("completed", retrieved, finished)
+
+    async def stream(self, events: AsyncGenerator[Event, None]) -> AsyncGenerator[bytes, None]:
+        """Yield the streaming events. An error before the first piece is raised; one after it is an event."""
+        retrieved, has_begun = Retrieved(None, (), 0.0), False
+        async with aclosing(events):
+            try:
+                async for found in events:
+                    if isinstance(found, Retrieved):
+                        retrieved = found
+                        continue
+                    if not has_begun:
+                        for begun in self._begin():
+                            yield begun
+                    has_begun = True
+                    if isinstance(found, TextDelta):
+                        if found.text or found.refusal:
+                            yield self._text("response.output_text.delta", delta=found.text or found.refusal)
+                    else:
+                        for ended in self._end(retrieved, found):
+                            yield ended
+            except OpenRAGError as exc:
+                if not has_begun:
+                    raise
+                yield self._failed(exc)
+
+    def _begin(self) -> Iterator[bytes]:
+        for kind in ("response.created", "response.in_progress"):
+            yield self._event(kind, response=self._response("in_progress"))
+        item = {"id": self.item_id, "type": "message", "status": "in_progress", "role": "assistant", "content": []}
+        yield self._event("response.output_item.added", output_index=0, item=item)
+        yield self._text("response.content_part.added", part={"type": "output_text", "text": "", "annotations": []})
+
+    def _end(self, retrieved: Retrieved, finished: Finished) -> Iterator[bytes]:
+        if finished.error:
+            yield self._failed(finished.error)
+            return
+        done = self._response("completed", retrieved, finished)
+        item = done["output"][0]
+        part = item["content"][0]
+        appended = part["text"][len(finished.text or finished.refusal) :]
+        if appended:
+            yield self._text("response.output_text.delta", delta=appended)
+        for number, annotation in enumerate(part["annotations"]):
+            yield self._text("response.output_text.annotation.added", annotation_index=number, annotation=annotation)
+        yield self._text("response.output_text.done", text=part["text"])
+        yield self._text("response.content_part.done", part=part)
+        yield self._event("response.output_item.done", output_index=0, item=item)
+        yield self._event("response.completed", response=done)
+
+    def _failed(self, error: OpenRAGError) -> bytes:
+        told = body_of("/v1/", error)["error"]
+        return self._event("error", code=told["code"], message=told["message"], param=told["param"])
+
+    def stopped(self) -> bytes:
+        """Return the event that says that the server ends."""
+        return self._event(
+            "error", code="shutting_down", message="the server is being stopped; ask again", param=None
+        )
+
+    def _text(self, kind: str, **more: Any) -> bytes:
+        return self._event(kind, item_id=self.item_id, output_index=0, content_index=0, **more)
+
+    def _event(self, kind: str, **more: Any) -> bytes:
+        body = {"type": kind, "sequence_number": self._n_events, **more}
+        self._n_events += 1
+        return f"event: {kind}\ndata: {json.dumps(body, ensure_ascii=False)}\n\n".encode("utf-8", "replace")
+
+    def _response(self, status: str, retrieved: Retrieved | None = None, finished: Finished | None = None) -> Json:
+        body = self.body
+        made: Json = {
+            "id": self.id, "object": "response", "created_at": self.created_at, "status": status, "model": body.model,
+            "error": None, "incomplete_details": None, "instructions": body.instructions, "metadata": body.metadata or {},
+            "output": [], "parallel_tool_calls": False, "temperature": body.temperature, "top_p": body.top_p,
+            "tool_choice": "auto", "tools": [], "store": False, "previous_response_id": None, "usage": None,
+            "max_output_tokens": body.max_output_tokens,
+        }  # fmt: skip
+        if retrieved is None or finished is None:
+            return made
+        if finished.finish_reason == "length":
+            made |= {"status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}}
+        usage = finished.usage
+        made["usage"] = {
+            "input_tokens": usage.prompt_tokens, "input_tokens_details": {"cached_tokens": 0},
+            "output_tokens": usage.completion_tokens, "output_tokens_details": {"reasoning_tokens": 0},
+            "total_tokens": usage.prompt_tokens + usage.completion_tokens,
+        }  # fmt: skip
+        extra = self.answering.told(retrieved, finished)
+        made["extra"] = extra.model_dump(by_alias=True)
+        if body.store:
+            made["extra"]["warnings"].append(NOT_KEPT)
+        content: Json = {
+            "type": "output_text",
+            "text": (finished.text or finished.refusal) + self.answering.appended(finished),
+            "annotations": _citations(retrieved, finished),
+        }
+        item = {
+            "id": self.item_id,
+            "type": "message",
+            "status": "completed",
+            "role": "assistant",
+            "content": [content],
+        }
+        return made | {"output": [item]}
+
+
+def _citations(retrieved: Retrieved, finished: Finished) -> list[Json]:
+    found = []
+    for mark in finished.marks:
+        file = retrieved.passages[mark.number - 1].file
+        found.append(
+            {"type": "file_citation", "file_id": file.file_id, "filename": file.filename, "index": mark.start}
+        )
+    return found
+
+
+@router.post("/responses", responses=NO_MODEL)
+async def create_response(request: Request, body: ResponseBody) -> Any:
+    """Answer from the documents of a partition, in the shape of OpenAI's Responses API."""
+    chat = body.chat()
+    messages = to_messages(chat.messages, can_see=request.app.state.engine.settings.llm_can_see)
+    check_numbers(chat.parameters(), "")
+    answering = OpenAIAnswer(body.model, links(request), file_links(request))
+    made = ResponseAnswer(body, answering)
+    events = await answer_of(request, chat, messages, answering)
+    try:
+        if not body.stream:
+            return await unless_gone(request, made.whole(events))
+        ahead = PeekableStream(made.stream(events))
+        try:
+            await unless_gone(request, ahead.peek(PING_S))
+        except BaseException:
+            await ahead.aclose()
+            raise
+    except ClientLeft:
+        return Response(status_code=CLIENT_LEFT)
+    headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+    stream = with_pings(ahead, request.app.state.stopping, made.stopped())
+    return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
