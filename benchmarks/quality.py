@@ -1,96 +1,304 @@
-"""Retrieval quality on a BEIR-layout folder, per mode, through the product's own indexing and retrieval.
+"""Retrieval quality over real collections, through the product's own indexing and search, with the naive way beside it.
 
-    python benchmarks/quality.py ../shared/data/scifact [--store DIR] [--language French] [--queries N]
+    python benchmarks/quality.py ../shared [--only filings exact ...] [--keep DIR] [--leave-one-out]
 
-Each document (title and text) is one file. A query's ranking is the files of its best chunks. Printed: nDCG@10,
-recall@100 and MRR@100 for dense, text and hybrid, and as the floor the better of the two single modes: the ratio of
-hybrid to it is the worth of fusion. A store given with --store is kept and used again.
+Collections, where they are there: `filings` (questions with their evidence pages), `exact` (strings that somebody types,
+among every third PEP and every fourth tldr page), `scifact`, `piaf` (French), `peps` (40 questions), `tldr` (40 known
+items). For each and each mode: nDCG@10, page@5 (the right page, or file, among the first five hits), first (the right
+file is the first hit), and the 95% interval of hybrid over the better leg by a paired bootstrap.
+
+The naive way, from the same run: the text that the product read, in windows of 1,000 characters that share 200, the same
+model, cosine alone; `filings` reads the pages with PDFium.
+
+With `--leave-one-out` the weight of the cosine is chosen on all collections but one and measured on that one.
+`--keep` keeps the stores, so that a second run only searches.
 """
 
 import argparse
+import csv
 import json
+import random
 import tempfile
-from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from openrag_cli.config.settings import load
-from openrag_cli.domain import SearchMode, new_task_id
+from openrag_cli.domain import ALL_PARTITIONS, SearchMode, new_task_id
 from openrag_cli.engine import Engine
-from openrag_cli.evaluation.metrics import ndcg, recall, reciprocal_rank
+from openrag_cli.evaluation.metrics import ndcg
 from openrag_cli.ingest.add_files import AddOptions, IfExists
 from openrag_cli.ingest.discovery import collect
+from openrag_cli.retrieval import scoring
 from openrag_cli.retrieval.request import SearchRequest
 
-DEPTH = 100
+WINDOW, OVERLAP = 1000, 200
+WEIGHTS = (0.4, 0.45, 0.5, 0.55, 0.6)
+Places = list[tuple[str, int | None]]
+"""Files, each with a page where there are pages."""
 
 
-def read_collection(folder: Path) -> tuple[dict[str, str], dict[str, str], dict[str, dict[str, int]]]:
-    """Return documents and queries by id, and the judgements of each query."""
+@dataclass(frozen=True)
+class Question:
+    """What is asked, and what is right: files by grade, and the pages of the first of them (none: any)."""
 
-    def lines(name: str) -> list[dict[str, str]]:
-        return [json.loads(line) for line in (folder / name).read_text(encoding="utf-8").splitlines() if line]
+    text: str
+    relevance: dict[str, int]
+    pages: tuple[int, ...] = ()
 
-    documents = {
-        entry["_id"]: f"{entry.get('title', '')}\n\n{entry['text']}".strip() for entry in lines("corpus.jsonl")
-    }
-    queries = {entry["_id"]: entry["text"] for entry in lines("queries.jsonl")}
-    judgements: dict[str, dict[str, int]] = defaultdict(dict)
-    source = folder / "qrels" / "test.tsv"
-    if not source.exists():
-        source = min((folder / "qrels").glob("*.tsv"))
-    for line in source.read_text(encoding="utf-8").splitlines()[1:]:
+
+@dataclass
+class Collection:
+    """Questions, and the paths that answer them; `names` turns a file id into the id that questions use."""
+
+    name: str
+    questions: list[Question]
+    sources: list[Path] = field(default_factory=list)
+    texts: dict[str, str] = field(default_factory=dict)
+    language: str = "English"
+
+
+# --- the collections
+
+
+def filings(shared: Path) -> Collection:
+    """Company filings: the evidence page of each question is known."""
+    folder = shared / "data" / "filings"
+    entries = [json.loads(line) for line in (folder / "questions.jsonl").read_text(encoding="utf-8").splitlines()]
+    questions = [Question(e["question"], {e["document"]: 1}, tuple(e["pages"])) for e in entries]
+    return Collection("filings", questions, sorted((folder / "pdfs").glob("*.pdf")))
+
+
+def exact(shared: Path) -> Collection:
+    """Strings that somebody types; the file that holds each must be first."""
+    folder = shared / "cases" / "shell" / "exact"
+    with (folder / "queries.tsv").open(encoding="utf-8") as lines:
+        rows = list(csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE))
+    wanted = {row["file"] for row in rows}
+    docs = shared / "data" / "docs"
+    peps, pages = sorted((docs / "peps").rglob("*.rst")), sorted((docs / "tldr").rglob("*.md"))
+    own = sorted((folder / "files").iterdir())
+    beside = [*peps[::3], *pages[::4], *(path for path in (*peps, *pages) if path.name in wanted)]
+    named = {path.name: path for path in (*beside, *own)}  # of equal names that of the collection itself
+    sources = list(named.values())
+    return Collection("exact", [Question(row["query"], {row["file"]: 1}) for row in rows], sources)
+
+
+def beir(shared: Path, name: str, folder: str, language: str = "English") -> Collection:
+    """A collection in the layout of BEIR; each document is a text file."""
+    root = shared / "data" / folder
+
+    def lines(path: str) -> list[dict[str, str]]:
+        return [json.loads(line) for line in (root / path).read_text(encoding="utf-8").splitlines() if line]
+
+    texts = {f"{e['_id']}.txt": f"{e.get('title', '')}\n\n{e['text']}".strip() for e in lines("corpus.jsonl")}
+    asked = {entry["_id"]: entry["text"] for entry in lines("queries.jsonl")}
+    source = root / "qrels" / "test.tsv"
+    judged: dict[str, dict[str, int]] = {}
+    for line in (source if source.exists() else min((root / "qrels").glob("*.tsv"))).read_text().splitlines()[1:]:
         query, document, grade = line.split("\t")
-        judgements[query][document] = int(grade)
-    return documents, queries, dict(judgements)
+        judged.setdefault(query, {})[f"{document}.txt"] = int(grade)
+    questions = [Question(asked[key], relevance) for key, relevance in judged.items()]
+    return Collection(name, questions, texts=texts, language=language)
 
 
-def index(engine: Engine, documents: dict[str, str]) -> None:
-    """Add every document that the store does not hold yet."""
-    with tempfile.TemporaryDirectory() as scratch:
-        for key, text in documents.items():
-            Path(scratch, f"{key}.txt").write_text(text, encoding="utf-8")
-        options = AddOptions("collection", new_task_id(), if_exists=IfExists.SKIP)
-        report = engine.add(collect([Path(scratch)]).sources, options)
-    print(f"indexed {report.added:,} documents ({report.unchanged:,} were there) in {report.seconds:.0f} s")
-    for failure in report.failures:
-        print(f"failed: {failure.file_id}: {failure.message}")
+def peps(shared: Path) -> Collection:
+    """Forty questions on PEPs: what each asks for in its title, said as a question."""
+    sources = sorted((shared / "data" / "docs" / "peps").rglob("*.rst"))
+    titled = [(path, title) for path in sources if (title := _field(path, "Title:"))]
+    chosen = random.Random(7).sample([entry for entry in titled if len(entry[1].split()) > 2], 40)
+    forms = ("Which PEP is about {}?", "What was proposed on {}?", "why {}", "{} rationale")
+    questions = [
+        Question(forms[n % 4].format(title.lower()), {path.name: 1}) for n, (path, title) in enumerate(chosen)
+    ]
+    return Collection("peps", questions, sources)
 
 
-def measure(
-    engine: Engine, mode: SearchMode, queries: dict[str, str], judged: dict[str, dict[str, int]]
-) -> dict[str, float]:
-    """Return the mean of each metric over the judged queries."""
-    sums = dict.fromkeys(("nDCG@10", "recall@100", "MRR@100"), 0.0)
-    for key, relevance in judged.items():
-        hits = engine.search(SearchRequest(queries[key], top_k=DEPTH, mode=mode, per_file=1))
-        ranking = [hit.file.file_id.removesuffix(".txt") for hit in hits]
-        sums["nDCG@10"] += ndcg(ranking, relevance)
-        sums["recall@100"] += recall(ranking, relevance)
-        sums["MRR@100"] += reciprocal_rank(ranking, relevance)
-    return {name: total / len(judged) for name, total in sums.items()}
+def _field(path: Path, name: str) -> str:
+    for line in path.read_text(encoding="utf-8").splitlines()[:12]:
+        if line.startswith(name):
+            return line.removeprefix(name).strip()
+    return ""
+
+
+def tldr(shared: Path) -> Collection:
+    """Forty known items: the first sentence of a page, without the name of its command."""
+    sources = sorted((shared / "data" / "docs" / "tldr").rglob("*.md"))[::2]
+    chosen = random.Random(7).sample(sources, 120)
+    questions = []
+    for path in chosen:
+        said = next(
+            (line[2:].rstrip(".") for line in path.read_text(encoding="utf-8").splitlines() if line[:2] == "> "), ""
+        )
+        if len(said.split()) > 3 and path.stem.lower() not in said.lower() and len(questions) < 40:
+            questions.append(Question(said, {path.name: 1}))
+    return Collection("tldr", questions, sources)
+
+
+COLLECTIONS: dict[str, Callable[[Path], Collection]] = {
+    "filings": filings,
+    "exact": exact,
+    "scifact": lambda shared: beir(shared, "scifact", "scifact"),
+    "piaf": lambda shared: beir(shared, "piaf", "piaf-fr", "French"),
+    "peps": peps,
+    "tldr": tldr,
+}
+
+
+# --- measuring
+
+
+def is_right(question: Question, place: tuple[str, int | None]) -> bool:
+    """Whether a place is what the question wants."""
+    return question.relevance.get(place[0], 0) > 0 and (not question.pages or place[1] in question.pages)
+
+
+def figures(question: Question, places: Places) -> dict[str, float]:
+    """Return the metrics of one ranking."""
+    files = list(dict.fromkeys(file for file, _ in places))
+    return {
+        "nDCG@10": ndcg(files, question.relevance),
+        "page@5": float(any(is_right(question, place) for place in places[:5])),
+        "first": float(bool(places) and question.relevance.get(places[0][0], 0) > 0),
+    }
+
+
+def own_places(engine: Engine, question: Question, mode: SearchMode) -> Places:
+    """Return where the product's hits are."""
+    has_pages = bool(question.pages)
+    request = SearchRequest(question.text, top_k=10, mode=mode, per_file=None if has_pages else 1, collapse=has_pages)
+    return [(hit.file.file_id.rpartition("/")[2], hit.chunk.span.page) for hit in engine.search(request)]
+
+
+class Naive:
+    """Windows of characters over the same texts, one cosine for each."""
+
+    def __init__(self, engine: Engine, cache: Path) -> None:
+        self._engine = engine
+        self._places: Places = []
+        windows: list[str] = []
+        for file in engine.files(ALL_PARTITIONS):
+            document = engine.document(file.partition, file.file_id)
+            name = file.file_id.rpartition("/")[2]
+            pages = [(page.number, page.start, page.end) for page in document.pages] or [
+                (None, 0, len(document.markdown))
+            ]
+            for number, start, end in pages:
+                for at in range(start, max(start + 1, end - OVERLAP), WINDOW - OVERLAP):
+                    windows.append(document.markdown[at : min(at + WINDOW, end)] or " ")
+                    self._places.append((name, number))
+        if cache.exists():
+            self._vectors = np.load(cache)
+        else:
+            self._vectors = engine.parts.embedder.embed_passages(windows)
+            np.save(cache, self._vectors)
+
+    def places(self, question: Question) -> Places:
+        """Return the best windows, one of a page."""
+        order = np.argsort(-(self._vectors @ self._engine.parts.embedder.embed_query(question.text)))[:200]
+        return list(dict.fromkeys(self._places[at] for at in order))[:10]
+
+
+def interval(differences: Sequence[float], n_samples: int = 2000) -> tuple[float, float]:
+    """Return the 95% interval of the mean by a bootstrap over questions."""
+    values = np.asarray(differences)
+    picks = np.random.default_rng(1).integers(0, len(values), (n_samples, len(values)))
+    low, high = np.percentile(values[picks].mean(axis=1), (2.5, 97.5))
+    return float(low), float(high)
+
+
+@contextmanager
+def indexed(collection: Collection, store: Path) -> Iterator[Engine]:
+    """Give an engine whose store holds the collection."""
+    with Engine(load({"store": str(store), "language": collection.language}).settings) as engine:
+        with tempfile.TemporaryDirectory() as scratch:
+            for name, text in collection.texts.items():
+                Path(scratch, name).write_text(text, encoding="utf-8")
+            sources = collection.sources or [Path(scratch)]
+            options = AddOptions("collection", new_task_id(), if_exists=IfExists.SKIP)
+            report = engine.add(collect(sources).sources, options)
+        print(f"{collection.name}: {report.added:,} files added, {report.failed} failed, {report.seconds:.0f} s")
+        yield engine
+
+
+def means(rows: Sequence[dict[str, float]]) -> dict[str, float]:
+    """Return the mean of each metric."""
+    return {name: sum(row[name] for row in rows) / len(rows) for name in rows[0]}
+
+
+def measure(collection: Collection, store: Path) -> None:
+    """Print the table of one collection."""
+    with indexed(collection, store) as engine:
+        rows = {
+            str(mode): [figures(q, own_places(engine, q, mode)) for q in collection.questions] for mode in SearchMode
+        }
+        naive = Naive(engine, store / "naive.npy")
+        rows["naive"] = [figures(q, naive.places(q)) for q in collection.questions]
+    key = "page@5" if collection.name == "filings" else "first" if collection.name == "exact" else "nDCG@10"
+    for name, own in rows.items():
+        print(f"| {collection.name} {len(own):,} | {name} |" + "".join(f" {v:.3f} |" for v in means(own).values()))
+    better = max(("dense", "text"), key=lambda mode: means(rows[mode])[key])
+    gain = [one[key] - other[key] for one, other in zip(rows["hybrid"], rows[better], strict=True)]
+    low, high = interval(gain)
+    print(f"  hybrid over {better}, {key}: {sum(gain) / len(gain):+.3f} [{low:+.3f}, {high:+.3f}]")
+    _tell_changes(collection, rows["naive"], rows["hybrid"])
+
+
+def _tell_changes(collection: Collection, naive: list[dict[str, float]], own: list[dict[str, float]]) -> None:
+    if collection.name != "filings":
+        return
+    for verb, sign in (("gained", 1), ("lost", -1)):
+        for question, before, after in zip(collection.questions, naive, own, strict=True):
+            if after["page@5"] - before["page@5"] == sign:
+                print(f"  {verb} over the naive way: {question.text[:110]}")
+
+
+def leave_one_out(collections: Sequence[Collection], stores: Callable[[Collection], Path]) -> None:
+    """Choose the weight of the cosine on all but one collection, by the mean gain over the worst weight; measure there."""
+    scores: dict[str, dict[float, float]] = {}
+    kept = scoring.DENSE
+    for collection in collections:
+        key = "page@5" if collection.name == "filings" else "first" if collection.name == "exact" else "nDCG@10"
+        with indexed(collection, stores(collection)) as engine:
+            scores[collection.name] = {}
+            for weight in WEIGHTS:
+                scoring.DENSE = weight
+                rows = [figures(q, own_places(engine, q, SearchMode.HYBRID)) for q in collection.questions]
+                scores[collection.name][weight] = means(rows)[key]
+    scoring.DENSE = kept
+    for name, own in scores.items():
+        others = [table for other, table in scores.items() if other != name]
+        chosen = max(WEIGHTS, key=lambda weight: sum(_gain(table, weight) for table in others))
+        print(f"| left out: {name} | chosen {chosen} | {own[chosen]:.3f} | built in ({kept}) {own[kept]:.3f} |")
+
+
+def _gain(table: dict[float, float], weight: float) -> float:
+    low, high = min(table.values()), max(table.values())
+    return (table[weight] - low) / (high - low) if high > low else 1.0
 
 
 def main() -> None:
-    """Index the collection, then measure each mode."""
+    """Measure the collections that are there."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--store", help="folder of a store to keep; default: a temporary one")
-    parser.add_argument("--language", default="English", help="language that the text index stems; default: English")
-    parser.add_argument("--queries", type=int, default=0, help="judged queries to use; default: all")
+    parser.add_argument("shared", type=Path, help="folder with data/ and cases/")
+    parser.add_argument("--only", nargs="*", choices=list(COLLECTIONS), default=list(COLLECTIONS))
+    parser.add_argument("--keep", type=Path, help="folder for the stores; default: a temporary one")
+    parser.add_argument("--leave-one-out", action="store_true", help="choose the cosine's weight on the others too")
+    parser.add_argument("--questions", type=int, default=0, help="questions of a collection at most; default: all")
     arguments = parser.parse_args()
-    documents, queries, judged = read_collection(arguments.folder)
-    if arguments.queries:
-        judged = dict(list(judged.items())[: arguments.queries])
     with tempfile.TemporaryDirectory() as scratch:
-        settings = load({"store": arguments.store or scratch, "language": arguments.language}).settings
-        with Engine(settings) as engine:
-            index(engine, documents)
-            results = {mode: measure(engine, mode, queries, judged) for mode in SearchMode}
-    for mode, metrics in results.items():
-        print(f"{mode:8}" + "".join(f"  {name} {value:.4f}" for name, value in metrics.items()))
-    floor = max(results[SearchMode.DENSE]["nDCG@10"], results[SearchMode.TEXT]["nDCG@10"])
-    ratio = results[SearchMode.HYBRID]["nDCG@10"] / floor
-    print(f"floor (better single mode) {floor:.4f}; hybrid / floor = {ratio:.3f}")
+        root = arguments.keep or Path(scratch)
+        found = [COLLECTIONS[name](arguments.shared) for name in arguments.only]
+        for collection in found:
+            collection.questions = collection.questions[: arguments.questions or None]
+        print("| collection | way | nDCG@10 | page@5 | first |")
+        for collection in found:
+            measure(collection, root / collection.name)
+        if arguments.leave_one_out:
+            leave_one_out(found, lambda collection: root / collection.name)
 
 
 if __name__ == "__main__":

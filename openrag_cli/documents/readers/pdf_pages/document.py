@@ -138,7 +138,7 @@ def _read(source: Source) -> _Pages:
         if not n_pages:
             raise IngestError("the PDF has no pages", reason="empty")
         read = _Pages(n_pages)
-        read.title = title_of_pdf(pdf)
+        read.title = title_of_pdf(pdf, source.filename)
         source.report_pages(min(n_pages, source.limits.max_pages))
         form = _form(pdf, read)
         off = cache(lambda: layers_off(source.path.read_bytes()))

@@ -3,7 +3,7 @@
 from statistics import median
 from typing import Any
 
-from openrag_cli.store.searching.titles import MAX_TITLE_CHARS, is_title
+from openrag_cli.store.searching.titles import MAX_TITLE_CHARS, is_title, title_of
 
 MAX_CHARS = 4000
 """Characters of the first page that are looked at."""
@@ -15,11 +15,16 @@ NEAR_LARGEST = 0.6
 MAX_LINES = 5
 
 
-def title_of_pdf(pdf: Any) -> str | None:
-    """Return the title of an open PDF of at least one page, None when nothing on it is one."""
+def title_of_pdf(pdf: Any, filename: str) -> str | None:
+    """Return the title of an open PDF of at least one page, None when nothing on it is one.
+
+    The largest lines stand in for a name that says nothing: beside one that does they are as often a letterhead.
+    """
     declared = " ".join(str(pdf.get_metadata_value("Title") or "").split())
     if is_title(declared):
         return declared[:MAX_TITLE_CHARS]
+    if is_title(title_of(filename, None)):
+        return None
     lines = _lines(pdf[0])
     if not lines:
         return None
