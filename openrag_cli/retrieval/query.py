@@ -12,6 +12,9 @@ from openrag_cli.store.searching.word_counts import Totals, WordCounts
 IDF_POWER = 0.25
 """Rare words count more than BM25 has it: idf to the power of one more than this."""
 
+RARE_SHARE = 0.1
+"""A word in more of the chunks than this names no file: a store may have it in thousands of titles."""
+
 MAX_WORDS = 128
 """Words of a query that are looked for: of a longer text the rarest."""
 
@@ -25,9 +28,9 @@ class Query:
 
     `text` is what was asked without the marks around phrases; a chunk must hold each of `phrases` (folded) and the
     words that are `required` for that. `order` is its words as they come. `weights` says what each word that the
-    index knows is worth, `boosts` how much more than its BM25 score; `ceiling` is the worth of all, where a word with
-    parts counts by these. `gate` is 0 for up to two words and 1 from eight on, `length` 0 for up to eight and 1 from
-    25 on, `verbatim` 1 for up to four and 0 from twelve on.
+    index knows is worth (`rare` those of words that can name a file), `boosts` how much more than its BM25 score;
+    `ceiling` is the worth of all, where a word with parts counts by these. `gate` is 0 for up to two words and 1 from
+    eight on, `length` 0 for up to eight and 1 from 25 on, `verbatim` 1 for up to four and 0 from twelve on.
     """
 
     text: str
@@ -42,6 +45,7 @@ class Query:
     length: float
     verbatim: float
     mean_words: float
+    rare: Mapping[str, float]
 
 
 def read_query(text: str, tokenizer: Tokenizer, counts: WordCounts, titles: Titles) -> Query:
@@ -52,8 +56,7 @@ def read_query(text: str, tokenizer: Tokenizer, counts: WordCounts, titles: Titl
     tokens = tokenizer.query(plain)
     totals = counts.totals()
     known = counts.chunks_with(token.text for token in tokens)
-    for word, n_chunks in titles.chunks_titled(token.text for token in tokens).items():
-        known[word] = max(n_chunks, known.get(word, 0))
+    known |= titles.chunks_titled(token.text for token in tokens if token.text not in known)
     idf = _idf(known, totals)
     rarest = math.log1p((totals.n_chunks - 0.5) / 1.5) if totals.n_chunks > 1 else 1.0
     boosts = {word: max(value / rarest, 1e-3) ** IDF_POWER for word, value in idf.items()}
@@ -73,6 +76,7 @@ def read_query(text: str, tokenizer: Tokenizer, counts: WordCounts, titles: Titl
         gate=_clip((n_runs - 2) / 6),
         length=_clip((n_runs - 8) / 17),
         verbatim=_clip((12 - len(plain.split())) / 8),
+        rare={word: weights[word] for word in weights if known[word] <= max(RARE_SHARE * totals.n_chunks, 10)},
         mean_words=totals.n_words / totals.n_chunks if totals.n_chunks else 1.0,
     )
 

@@ -124,7 +124,7 @@ class Searcher:
         The words of titles stand in no row: without this a file that a query calls by name would be looked for by the
         rest of the query alone.
         """
-        named = self._titles.named(dict(query.weights), scope.partition_ids, limit=NAMED_FILES)
+        named = self._titles.named(dict(query.rare), scope.partition_ids, limit=NAMED_FILES)
         least = NAMED_SHARE * max((worth for worth, _ in named.values()), default=0.0)
         n_found = Counter(match.revision for match in _each_once(lists.values()))
         wanted = [
