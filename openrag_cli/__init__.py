@@ -1,6 +1,60 @@
 """openrag: index documents, search them, and get answers that can be checked.
 
-The command line (`openrag`) and the HTTP server are two thin edges on `openrag_cli.engine.Engine`.
+    import openrag_cli
+
+    with openrag_cli.open("store", create=True) as library:
+        library.add("handbook")
+        for hit in library.search("rotate keys", k=5):
+            print(hit.file.file_id, hit.chunk.span.text)
+
+What `__all__` names is public (docs/library.md); the command line and the HTTP server are edges on the same engine.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from openrag_cli.client.answers import Answer
+    from openrag_cli.client.library import Library, open  # noqa: A004 - openrag_cli.open, as gzip.open
+    from openrag_cli.domain import Chunk, Document, File, Hit, Partition, Passage, Task, TaskState
+    from openrag_cli.errors import OpenRAGError
+    from openrag_cli.ingest.report import Report
+
 __version__ = "0.1.0"
+
+__all__ = [
+    "Answer",
+    "Chunk",
+    "Document",
+    "File",
+    "Hit",
+    "Library",
+    "OpenRAGError",
+    "Partition",
+    "Passage",
+    "Report",
+    "Task",
+    "TaskState",
+    "__version__",
+    "open",
+]
+
+_HOMES = {
+    "client.answers": ("Answer",),
+    "client.library": ("Library", "open"),
+    "domain": ("Chunk", "Document", "File", "Hit", "Partition", "Passage", "Task", "TaskState"),
+    "errors": ("OpenRAGError",),
+    "ingest.report": ("Report",),
+}
+"""Where each public name lives: it is imported when it is first asked for."""
+
+
+def __getattr__(name: str) -> Any:
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(f"openrag_cli.{home}"), name)
+    raise AttributeError(f"module 'openrag_cli' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

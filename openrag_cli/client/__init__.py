@@ -1,4 +1,4 @@
-"""The engine of another machine, over HTTP.
+"""openrag as a Python library, and the engine of another machine, over HTTP.
 
-May import: contract and what lies below. Begin with `remote_engine.py`.
+May import: contract and what lies below. Begin with `library.py`.
 """

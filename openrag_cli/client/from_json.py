@@ -1,12 +1,13 @@
 """What travels between a client and the HTTP API, as domain objects: the reverse of render.py and server/links.py."""
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import quote
 
 from openrag_cli import errors
+from openrag_cli.contract.error_codes import remade
 from openrag_cli.domain import (
     Chunk,
     DocumentWarning,
@@ -35,48 +36,16 @@ def path_of(*segments: str) -> str:
     return "/" + "/".join(quote(s, safe="") if s.strip(".") else "%2E" * len(s) for s in segments)
 
 
-def _classes(kind: type[errors.OpenRAGError]) -> Iterable[type[errors.OpenRAGError]]:
-    yield kind
-    for child in kind.__subclasses__():
-        yield from _classes(child)
-
-
-_BY_STATUS: dict[int, type[errors.OpenRAGError]] = {
-    400: errors.InvalidInput,
-    401: errors.NotAuthenticated,
-    403: errors.Forbidden,
-    404: errors.NotFound,
-    408: errors.DeadlineReached,
-    409: errors.Conflict,
-    413: errors.TooLarge,
-    415: errors.UnsupportedFormat,
-    422: errors.InvalidInput,
-    423: errors.StoreBusy,
-    429: errors.StoreBusy,
-    507: errors.StoreFull,
-}
-
-
 def error_of(response: "httpx.Response", filtered: Callable[[str], str]) -> errors.OpenRAGError:
     """Return the error that an answer carries, of the class that the server's engine raised where its code names one."""
     try:
         body = response.json()
         message, code = filtered(str(body["detail"])), str(body.get("code"))
+        hint = filtered(str(body["hint"])) if body.get("hint") else None
     except (ValueError, KeyError, TypeError):
-        message, code = f"the server answered {response.status_code}", ""
-    plain = (
-        errors.OpenRAGError,
-        errors.PartitionNotFound,
-        errors.DocumentNotFound,
-        errors.TaskNotFound,
-        errors.ChunkNotFound,
-    )
-    known = {kind.code: kind for kind in _classes(errors.OpenRAGError) if kind not in plain}
-    kind = known.get(code) or _BY_STATUS.get(response.status_code, errors.UpstreamError)
-    hint = "set OPENRAG_TOKEN to the server's token" if response.status_code == 401 else None
-    if issubclass(kind, errors.IngestError):
-        return errors.IngestError(message, reason="server", hint=hint)
-    return kind(message, hint=hint)
+        message, code, hint = f"the server answered {response.status_code}", "", None
+    hint = "set OPENRAG_TOKEN to the server's token" if response.status_code == 401 else hint
+    return remade(code, message, hint=hint, status=response.status_code)
 
 
 class _Answer(dict[str, Any]):

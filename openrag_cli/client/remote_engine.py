@@ -6,19 +6,17 @@ pruning its queue) is an error that says so.
 
 import json
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from datetime import datetime
-from functools import cached_property
 from io import BytesIO
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from openrag_cli import errors
+from openrag_cli.client.connection import Connection
 from openrag_cli.client.from_json import (
     body_of,
-    error_of,
     path_of,
-    sha256_of,
     to_chunk,
     to_file,
     to_hit,
@@ -38,10 +36,9 @@ from openrag_cli.domain import (
     Page,
     Partition,
     Task,
-    TaskKind,
     TaskState,
 )
-from openrag_cli.ingest.report import Failure, Report, WarnedFile
+from openrag_cli.ingest.report import Report
 from openrag_cli.retrieval.request import SearchRequest
 from openrag_cli.retrieval.retriever import Extract
 from openrag_cli.store.files.filtered_files import KeyFacts
@@ -50,6 +47,9 @@ from openrag_cli.store.files.results import Results
 if TYPE_CHECKING:
     import httpx
 
+    from openrag_cli.answering.events import Event
+    from openrag_cli.answering.pipeline import ChatRequest
+    from openrag_cli.client.remote_answers import RemoteSessions
     from openrag_cli.ingest.add_files import AddOptions
     from openrag_cli.ingest.naming import Source
     from openrag_cli.ingest.pipeline import Listener
@@ -70,9 +70,7 @@ class RemoteEngine:
     """A store behind the HTTP API at `url`. Safe across threads."""
 
     def __init__(self, url: Url, token: Secret | None) -> None:
-        self._address = url
-        self._url = str(url).rstrip("/")
-        self._token = token
+        self._connection = Connection(url, token)
 
     def __enter__(self) -> Self:
         return self
@@ -84,45 +82,13 @@ class RemoteEngine:
 
     def close(self) -> None:
         """Close the connections."""
-        if "_client" in self.__dict__:
-            self._client.close()
-
-    @cached_property
-    def _client(self) -> "httpx.Client":
-        import httpx
-
-        headers = [(b"Authorization", f"Bearer {self._token.reveal()}".encode())] if self._token else []
-        try:
-            timeout = httpx.Timeout(READ_S, connect=CONNECT_S)
-            auth = self._address.credentials
-            return httpx.Client(base_url=self._address.address, auth=auth, headers=headers, timeout=timeout)
-        except (httpx.InvalidURL, httpx.UnsupportedProtocol):
-            raise errors.ConfigError(f"{self._url} is not a server's URL", hint="--server http://host:8080") from None
+        self._connection.close()
 
     def _send(self, method: str, path: str, **arguments: Any) -> "httpx.Response":
-        import httpx
-
-        try:
-            response = self._client.request(method, path, **arguments)
-        except httpx.TimeoutException as exc:
-            raise errors.UpstreamTimeout(f"the server {self._url} did not answer in time", hint="try again") from exc
-        except httpx.UnsupportedProtocol as exc:
-            raise errors.ConfigError(f"{self._url} is not a server's URL", hint="--server http://host:8080") from exc
-        except httpx.TransportError as exc:
-            raise errors.UpstreamError(
-                f"the server {self._url} cannot be reached: {errors.network_reason(exc)}", hint="is it running?"
-            ) from exc
-        if response.status_code >= 400:
-            raise error_of(response, self._filtered)
-        return response
-
-    def _filtered(self, text: str) -> str:
-        """Return what the server wrote without our token and password, should it repeat them."""
-        text = self._address.hidden_in(text)
-        return self._token.hidden_in(text) if self._token else text
+        return self._connection.send(method, path, **arguments)
 
     def _get(self, path: str, **parameters: Any) -> Json:
-        return body_of(self._send("GET", path, params=parameters))
+        return self._connection.get(path, **parameters)
 
     # --- partitions
 
@@ -213,83 +179,16 @@ class RemoteEngine:
         should_stop: Callable[[], bool] = _never,
     ) -> Report:
         """See `Engine.add`: files are sent one by one; then, unless `detach`, the server's workers are waited for."""
+        from openrag_cli.client.remote_adding import RemoteAdder
+
         began = time.monotonic()
-        report = Report()
-        known = self._known(options.partition)
-        pending: dict[str, Source] = {}
-        for source in sources:
-            if should_stop():
-                break
-            try:
-                task_id = self._upload(source, options, known.get(source.file_id), report)
-            except (errors.InvalidInput, errors.Conflict, errors.NotFound, errors.IngestError) as exc:
-                code = exc.reason if isinstance(exc, errors.IngestError) else exc.code
-                report.failures.append(Failure(source.file_id, str(source.path), None, code, exc.message, exc.hint))
-            else:
-                pending |= {task_id: source} if task_id else {}
-        on_queued(len(pending))
+        adder = RemoteAdder(self, self._connection, options)
+        adder.send(sources, should_stop)
+        on_queued(adder.n_queued)
         if not detach:
-            self._await(pending, report, listener, should_stop)
-            self._count_chunks(options.partition, pending, report)
-        report.seconds = round(time.monotonic() - began, 3)
-        return report
-
-    def _known(self, partition: str) -> dict[str, File]:
-        try:
-            return {file.file_id: file for file in self.files(partition)}
-        except errors.NotFound:
-            return {}
-
-    def _upload(self, source: "Source", options: "AddOptions", known: File | None, report: Report) -> str | None:
-        """Send one file; return its task, or None when there was nothing to do."""
-        from openrag_cli.ingest.add_files import IfExists
-        from openrag_cli.ingest.stable_read import user_file_errors
-
-        path = path_of("indexer", "partition", options.partition, "file", source.file_id)
-        with user_file_errors(source.path), source.path.open("rb") as stream:
-            if known and (options.if_exists is IfExists.SKIP or sha256_of(stream) == known.sha256):
-                report.unchanged += 1
-                return None
-            stream.seek(0)
-            method = "PUT" if known and options.if_exists is IfExists.REPLACE else "POST"
-            answer = self._send(
-                method,
-                path,
-                files={"file": (source.filename, stream)},
-                data={"metadata": json.dumps(options.metadata)},
-            )
-        return str(body_of(answer)["task_status_url"]).rsplit("/", 1)[1]
-
-    def _await(
-        self, pending: Mapping[str, "Source"], report: Report, listener: "Listener", should_stop: Callable[[], bool]
-    ) -> None:
-        from openrag_cli.ingest.pipeline import TaskDone
-
-        for task_id, source in pending.items():
-            while not should_stop():
-                task = self.task(task_id)
-                if task.state in FINAL_STATES:
-                    break
-                time.sleep(POLL_S)
-            else:
-                return
-            if task.state is TaskState.COMPLETED:
-                report.added += task.kind is TaskKind.ADD
-                report.replaced += task.kind is TaskKind.REPLACE
-                if task.warnings:
-                    report.warned.append(WarnedFile(source.file_id, str(source.path), task_id, task.warnings))
-            elif task.error:
-                error = task.error
-                report.failures.append(
-                    Failure(source.file_id, str(source.path), task_id, error.code, error.message, error.hint)
-                )
-            listener(TaskDone(task, error=task.error))
-
-    def _count_chunks(self, partition: str, pending: Mapping[str, "Source"], report: Report) -> None:
-        if pending:
-            report.chunks = sum(
-                file.chunk_count for file in self._known(partition).values() if file.revision in pending
-            )
+            adder.wait(listener, should_stop)
+        adder.report.seconds = round(time.monotonic() - began, 3)
+        return adder.report
 
     # --- tasks
 
@@ -367,6 +266,30 @@ class RemoteEngine:
     def prune_tasks(self, **_: Any) -> int:
         """Refuse: only the server's own machine may forget its tasks."""
         raise errors.InvalidInput("tasks are pruned on the server's machine", hint="run it there, without --server")
+
+    # --- asking
+
+    def answer(self, request: "ChatRequest") -> "AsyncGenerator[Event, None]":
+        """See `Engine.answer`."""
+        from openrag_cli.client.remote_answers import answer
+
+        return answer(self._connection, request)
+
+    async def end_chat(self) -> None:
+        """See `Engine.end_chat`; each answer has closed its own connection."""
+
+    @property
+    def llm(self) -> str | None:
+        """See `Engine.llm`."""
+        answers = self._get("/readyz")["answers"]
+        return None if answers == "extractive" else str(answers)
+
+    @property
+    def sessions(self) -> "RemoteSessions":
+        """See `Engine.sessions`."""
+        from openrag_cli.client.remote_answers import RemoteSessions
+
+        return RemoteSessions(self._connection)
 
     # --- searching
 

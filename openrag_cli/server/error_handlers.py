@@ -1,4 +1,4 @@
-"""Errors as HTTP answers: one table from error classes to statuses, and the shapes that clients read."""
+"""Errors as HTTP answers, in the shapes that clients read; their statuses are in contract/error_codes.py."""
 
 import json
 import logging
@@ -13,6 +13,7 @@ from starlette.routing import Match
 from starlette.types import Scope
 
 from openrag_cli import errors
+from openrag_cli.contract.error_codes import status_of
 from openrag_cli.documents.media_types import SUPPORTED
 from openrag_cli.terminal import for_json
 
@@ -21,31 +22,6 @@ logger = logging.getLogger(__name__)
 MAX_PROBLEMS = 10
 MAX_PROBLEM_CHARS = 300
 """Of what is wrong with a request no more is told, or a small one has a large answer."""
-
-TABLE: dict[type[errors.OpenRAGError], int] = {
-    errors.OpenRAGError: 500,
-    errors.InvalidInput: 400,
-    errors.UnsupportedFormat: 415,
-    errors.TooLarge: 413,
-    errors.NotFound: 404,
-    errors.Conflict: 409,
-    errors.IngestError: 422,
-    errors.ConfigError: 500,
-    errors.StoreError: 500,
-    errors.StoreFull: 507,
-    errors.StoreBusy: 423,
-    errors.ConverterUnavailable: 503,
-    errors.UpstreamError: 502,
-    errors.UpstreamDown: 503,
-    errors.UpstreamBusy: 429,
-    errors.UpstreamTimeout: 504,
-    errors.UpstreamRejected: 400,
-    errors.LlmMisconfigured: 502,
-    errors.NotAuthenticated: 401,
-    errors.Forbidden: 403,
-    errors.DeadlineReached: 408,
-}
-"""An error that is not here has the status of its nearest ancestor."""
 
 _CODES = {
     404: "not_found",
@@ -71,11 +47,6 @@ class PlainJSON(JSONResponse):
         return for_json(text).encode()
 
 
-def status_of(error: type[errors.OpenRAGError]) -> int:
-    """Return the HTTP status of an error class."""
-    return next(TABLE[kind] for kind in error.__mro__ if kind in TABLE)
-
-
 def body(path: str, status: int, message: str, code: str, param: str | None = None) -> dict[str, Any]:
     """Return an error as JSON: OpenAI's shape under `/v1`, ours elsewhere."""
     if path.startswith("/v1/") or path == "/v1":
@@ -88,9 +59,9 @@ def body_of(path: str, error: errors.OpenRAGError) -> dict[str, Any]:
     """Return one of our errors as JSON."""
     status = status_of(type(error))
     message = f"{error.message}; supported are {', '.join(extensions())}" if status == 415 else error.message
-    return body(
-        path, status, message, getattr(error, "upstream_code", None) or error.code, getattr(error, "param", None)
-    )
+    code = getattr(error, "upstream_code", None) or error.code
+    made = body(path, status, message, code, getattr(error, "param", None))
+    return made | {"hint": error.hint} if error.hint and "detail" in made else made
 
 
 def answer(path: str, status: int, message: str, code: str, headers: dict[str, str] | None = None) -> JSONResponse:

@@ -14,10 +14,11 @@ class ExtraAllowed(BaseModel):
 
 
 class Error(BaseModel):
-    """Any error: a sentence and a stable code."""
+    """Any error: a sentence, a stable code, and maybe what to do."""
 
     detail: str
     code: str
+    hint: str | None = None
 
 
 class Health(BaseModel):

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from openrag_cli import errors
-from openrag_cli.server.error_handlers import TABLE, status_of
+from openrag_cli.contract.error_codes import TABLE, status_of
 
 from .conftest import add, added, start, wait_for
 

@@ -11,7 +11,7 @@ from openrag_cli.contract import to_json as render
 
 if TYPE_CHECKING:
     from openrag_cli.answering.pipeline import ChatRequest
-    from openrag_cli.engine import Engine
+    from openrag_cli.client.backend import Backend
 
 
 def new_view(out: Output) -> AnswerView:
@@ -20,7 +20,7 @@ def new_view(out: Output) -> AnswerView:
 
 
 async def follow(
-    engine: "Engine", request: "ChatRequest", view: AnswerView | None, said: list[str] | None = None
+    engine: "Backend", request: "ChatRequest", view: AnswerView | None, said: list[str] | None = None
 ) -> tuple[Retrieved, Finished]:
     """Show an answer as it comes, and return its first and last event; `said` collects its text, should it be cut off.
 

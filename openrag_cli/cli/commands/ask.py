@@ -93,7 +93,7 @@ def ask(
     )
     request = ChatRequest([Message("user", text)], search=search, is_extractive=no_llm)
     view = None if context.out.is_json else new_view(context.out)
-    retrieved, finished = asyncio.run(follow(context.local, request, view))
+    retrieved, finished = asyncio.run(follow(context.engine, request, view))
     if context.out.is_json:
         context.out.json(render.answer(text, retrieved, finished))
     else:

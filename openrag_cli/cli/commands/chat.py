@@ -72,8 +72,8 @@ def chat(
     context.override({"llm.model": model})
     for name in partition:
         if name != ALL_PARTITIONS:
-            context.local.partition(name)
-    sessions = context.local.sessions
+            context.engine.partition(name)
+    sessions = context.engine.sessions
     chosen = sessions.last() if goes_on and not session else None
     opened = sessions.open(chosen.name if chosen else session, partition)
     repl = Repl(context, opened, top_k=top_k, model=model, is_extractive=no_llm)
@@ -94,7 +94,7 @@ class Repl:
     ) -> None:
         self._context = context
         self._out = context.out
-        self._engine = context.local
+        self._engine = context.engine
         self._name = session.name
         self._partitions = session.partitions or (ALL_PARTITIONS,)
         self._n_before = session.message_count

@@ -26,7 +26,7 @@ def list_sessions(ctx: typer.Context) -> None:
         openrag session list --json | jq -r '.sessions[].session'
     """
     context: Context = ctx.obj
-    found = context.local.sessions.all()
+    found = context.engine.sessions.all()
     if context.out.is_json:
         context.out.json(render.listing("sessions", map(render.session, found)))
         return
@@ -52,8 +52,8 @@ def show(ctx: typer.Context, name: NameArgument) -> None:
         openrag session show keys
     """
     context: Context = ctx.obj
-    session = context.local.sessions.get(name)
-    turns = context.local.sessions.turns(name)
+    session = context.engine.sessions.get(name)
+    turns = context.engine.sessions.turns(name)
     if context.out.is_json:
         body = {**render.session(session), "turns": [render.turn(turn) for turn in turns]}
         context.out.json(render.document("session", body))
@@ -81,8 +81,8 @@ def export(
         openrag session export keys -o keys.md
     """
     context: Context = ctx.obj
-    session = context.local.sessions.get(name)
-    turns = context.local.sessions.turns(name)
+    session = context.engine.sessions.get(name)
+    turns = context.engine.sessions.turns(name)
     if context.out.is_json:
         body = {**render.session(session), "turns": [render.turn(turn) for turn in turns]}
         text = context.out.json_text(render.document("session", body))
@@ -104,9 +104,9 @@ def delete(ctx: typer.Context, name: NameArgument, yes: YesOption = False) -> No
         openrag session delete keys --yes
     """
     context: Context = ctx.obj
-    session = context.local.sessions.get(name)
+    session = context.engine.sessions.get(name)
     context.confirm(f"Delete session {name} with {render.counted(session.message_count, 'message')}?", is_agreed=yes)
-    context.local.sessions.delete(name)
+    context.engine.sessions.delete(name)
     if context.out.is_json:
         context.out.json(render.document("session", render.session(session)))
     else:

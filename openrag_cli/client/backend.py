@@ -1,0 +1,153 @@
+"""What an edge may ask of a store, wherever it is: `Engine` does it here, `RemoteEngine` over HTTP.
+
+What only the machine with the store can do (working, syncing, maintenance, backup, export) is not in it.
+"""
+
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, BinaryIO, Protocol
+
+from openrag_cli.domain import Document, File, Hit, LogLine, Metadata, Partition, Session, Task, TaskState, Turn
+from openrag_cli.ingest.report import Report
+from openrag_cli.store.files.results import Results
+
+if TYPE_CHECKING:
+    from openrag_cli.answering.events import Event
+    from openrag_cli.answering.pipeline import ChatRequest
+    from openrag_cli.ingest.add_files import AddOptions
+    from openrag_cli.ingest.naming import Source
+    from openrag_cli.ingest.pipeline import Listener
+    from openrag_cli.retrieval.request import SearchRequest
+    from openrag_cli.retrieval.retriever import Extract
+    from openrag_cli.store.files.filtered_files import KeyFacts
+
+
+class KeptSessions(Protocol):
+    """The conversations that are kept: see `store.sessions.Sessions`."""
+
+    def all(self) -> list[Session]:
+        """Return every session, the one used last first."""
+
+    def get(self, name: str) -> Session:
+        """Return one session. Raises: SessionNotFound."""
+
+    def last(self) -> Session:
+        """Return the session used last. Raises: SessionNotFound."""
+
+    def open(self, name: str | None, partitions: Sequence[str]) -> Session:
+        """Return the session of that name, made now if there is none."""
+
+    def turns(self, name: str) -> list[Turn]:
+        """Return the messages of a session in order. Raises: SessionNotFound."""
+
+    def append_answered(
+        self,
+        name: str,
+        question: str,
+        answer: str,
+        citations: Sequence[Metadata] = (),
+        *,
+        replaces_last: bool = False,
+    ) -> None:
+        """Add a question with its answer, both or neither. Raises: SessionNotFound."""
+
+    def rename(self, name: str, new_name: str) -> None:
+        """Give a session another name. Raises: SessionNotFound, InvalidInput, Conflict."""
+
+    def delete(self, name: str) -> None:
+        """Delete a session with its messages. Raises: SessionNotFound."""
+
+
+class Backend(Protocol):
+    """A store, here or behind a server. Each method is described at `Engine`."""
+
+    def close(self) -> None:
+        """Close the connections."""
+
+    def partitions(self) -> list[Partition]:
+        """Return every partition with its counts, by name."""
+
+    def partition(self, name: str) -> Partition:
+        """Return one partition. Raises: PartitionNotFound."""
+
+    def create_partition(self, name: str) -> Partition:
+        """Create an empty partition. Raises: InvalidInput, Conflict."""
+
+    def delete_partition(self, name: str) -> int:
+        """Delete a partition and its files; return how many it had. Raises: PartitionNotFound."""
+
+    def files(self, partition: str, *, limit: int = -1, offset: int = 0, where: str = "") -> Results[File]:
+        """Return files of a partition, by id. Raises: PartitionNotFound."""
+
+    def file_keys(self, partition: str) -> "list[KeyFacts]":
+        """Return the keys of metadata of a partition. Raises: PartitionNotFound."""
+
+    def file(self, partition: str, file_id: str) -> File:
+        """Return one file. Raises: DocumentNotFound."""
+
+    def document(self, partition: str, file_id: str) -> Document:
+        """Return the converted text of a file. Raises: DocumentNotFound."""
+
+    def original(self, partition: str, file_id: str) -> BinaryIO:
+        """Open the stored bytes of a file. Raises: DocumentNotFound."""
+
+    def edit_file(self, partition: str, file_id: str, changes: Metadata, *, remove: Sequence[str] = ()) -> File:
+        """Change a file's metadata. Raises: DocumentNotFound."""
+
+    def delete_files(self, partition: str, file_ids: Sequence[str]) -> tuple[list[str], list[str]]:
+        """Delete files; return (deleted, not found). Raises: PartitionNotFound."""
+
+    def add(
+        self,
+        sources: "Iterable[Source]",
+        options: "AddOptions",
+        *,
+        detach: bool = False,
+        on_queued: Callable[[int], None] = ...,
+        listener: "Listener" = ...,
+        should_stop: Callable[[], bool] = ...,
+    ) -> Report:
+        """Store, queue and (unless `detach`) index local files; return what was done."""
+
+    def tasks(self, states: Iterable[TaskState] = (), *, limit: int = -1) -> list[Task]:
+        """Return tasks, newest first."""
+
+    def task(self, task_id: str) -> Task:
+        """Return one task. Raises: TaskNotFound."""
+
+    def task_counts(self) -> dict[TaskState, int]:
+        """Return how many tasks are in each state."""
+
+    def count_live(self, batch: str | None = None) -> int:
+        """Return how many tasks are unfinished."""
+
+    def task_log(self, task_id: str, *, last: int = -1) -> list[LogLine]:
+        """Return a task's last log lines, oldest first. Raises: TaskNotFound."""
+
+    def cancel_task(self, task_id: str) -> Task:
+        """Cancel a live task. Raises: TaskNotFound, Conflict."""
+
+    def retry_task(self, task_id: str) -> Task:
+        """Queue a failed or cancelled task again. Raises: TaskNotFound, Conflict."""
+
+    def wait_tasks(self, task_ids: Sequence[str], *, timeout_s: float | None = None) -> list[Task]:
+        """Return the tasks once all have finished. Raises: TaskNotFound, DeadlineReached."""
+
+    def search(self, request: "SearchRequest") -> Results[Hit]:
+        """Return the best hits for a query, best first."""
+
+    def extract(self, chunk_id: str, *, context: int = 0) -> "Extract":
+        """Return a chunk with its neighbours. Raises: ChunkNotFound."""
+
+    def answer(self, request: "ChatRequest") -> "AsyncGenerator[Event, None]":
+        """Return the events of an answer, `Retrieved` first and `Finished` last."""
+
+    async def end_chat(self) -> None:
+        """Close the connections to the LLM."""
+
+    @property
+    def llm(self) -> str | None:
+        """The name of the LLM that answers; None when answers are extractive."""
+
+    @property
+    def sessions(self) -> KeptSessions:
+        """The conversations that are kept."""

@@ -1,0 +1,118 @@
+"""Sending files to a server, and waiting for its workers to index them."""
+
+import json
+import time
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Protocol
+
+from openrag_cli import errors
+from openrag_cli.client.connection import Connection
+from openrag_cli.client.from_json import body_of, path_of, sha256_of
+from openrag_cli.domain import FINAL_STATES, File, Task, TaskKind, TaskState
+from openrag_cli.ingest.report import Failure, Report, WarnedFile
+
+if TYPE_CHECKING:
+    from openrag_cli.ingest.add_files import AddOptions
+    from openrag_cli.ingest.naming import Source
+    from openrag_cli.ingest.pipeline import Listener
+
+POLL_S = 0.2
+
+
+class _Server(Protocol):
+    """What is asked of the server meanwhile."""
+
+    def files(self, partition: str) -> "list[File]":
+        """Return the files of a partition."""
+
+    def task(self, task_id: str) -> Task:
+        """Return a task."""
+
+
+class RemoteAdder:
+    """One command that adds files: `send`, then `wait`, then `report` tells what was done."""
+
+    def __init__(self, server: _Server, connection: Connection, options: "AddOptions") -> None:
+        self.report = Report()
+        self._server = server
+        self._connection = connection
+        self._options = options
+        self._pending: dict[str, Source] = {}
+
+    @property
+    def n_queued(self) -> int:
+        """How many files the server has taken and is to index."""
+        return len(self._pending)
+
+    def send(self, sources: Iterable["Source"], should_stop: Callable[[], bool]) -> None:
+        """Send the files one by one; what is wrong with one is noted as its failure."""
+        known = self._known()
+        for source in sources:
+            if should_stop():
+                break
+            try:
+                task_id = self._upload(source, known.get(source.file_id))
+            except (errors.InvalidInput, errors.Conflict, errors.NotFound, errors.IngestError) as exc:
+                code = exc.reason if isinstance(exc, errors.IngestError) else exc.code
+                self.report.failures.append(
+                    Failure(source.file_id, str(source.path), None, code, exc.message, exc.hint)
+                )
+            else:
+                self._pending |= {task_id: source} if task_id else {}
+
+    def _upload(self, source: "Source", known: File | None) -> str | None:
+        """Send one file; return its task, or None when there was nothing to do."""
+        from openrag_cli.ingest.add_files import IfExists
+        from openrag_cli.ingest.stable_read import user_file_errors
+
+        options = self._options
+        path = path_of("indexer", "partition", options.partition, "file", source.file_id)
+        with user_file_errors(source.path), source.path.open("rb") as stream:
+            if known and (options.if_exists is IfExists.SKIP or sha256_of(stream) == known.sha256):
+                self.report.unchanged += 1
+                return None
+            stream.seek(0)
+            method = "PUT" if known and options.if_exists is IfExists.REPLACE else "POST"
+            answer = self._connection.send(
+                method,
+                path,
+                files={"file": (source.filename, stream)},
+                data={"metadata": json.dumps(options.metadata)},
+            )
+        return str(body_of(answer)["task_status_url"]).rsplit("/", 1)[1]
+
+    def wait(self, listener: "Listener", should_stop: Callable[[], bool]) -> None:
+        """Wait until every file is indexed, or has failed; `listener` is told of each one."""
+        from openrag_cli.ingest.pipeline import TaskDone
+
+        for task_id, source in self._pending.items():
+            while not should_stop():
+                task = self._server.task(task_id)
+                if task.state in FINAL_STATES:
+                    break
+                time.sleep(POLL_S)
+            else:
+                break
+            if task.state is TaskState.COMPLETED:
+                self.report.added += task.kind is TaskKind.ADD
+                self.report.replaced += task.kind is TaskKind.REPLACE
+                if task.warnings:
+                    self.report.warned.append(WarnedFile(source.file_id, str(source.path), task_id, task.warnings))
+            elif task.error:
+                error = task.error
+                self.report.failures.append(
+                    Failure(source.file_id, str(source.path), task_id, error.code, error.message, error.hint)
+                )
+            listener(TaskDone(task, error=task.error))
+        self._count_chunks()
+
+    def _count_chunks(self) -> None:
+        if self._pending:
+            files = self._known().values()
+            self.report.chunks = sum(file.chunk_count for file in files if file.revision in self._pending)
+
+    def _known(self) -> dict[str, File]:
+        try:
+            return {file.file_id: file for file in self._server.files(self._options.partition)}
+        except errors.NotFound:
+            return {}

@@ -1,0 +1,81 @@
+"""What is sent to `/answers` and `/sessions`, and what the latter answer."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+from openrag_cli import limits
+from openrag_cli.domain import ALL_PARTITIONS, SearchMode
+
+
+class AskedMessage(BaseModel):
+    """One turn of the conversation."""
+
+    role: Literal["user", "assistant", "system"]
+    content: str
+
+
+class AskedSearch(BaseModel):
+    """Where to look for passages, and how many: see `/search`."""
+
+    partitions: list[str] = [ALL_PARTITIONS]
+    file_ids: list[str] = []
+    top_k: int = Field(default=8, ge=1, le=limits.most("hits"))
+    mode: SearchMode = SearchMode.HYBRID
+    min_score: float | None = None
+    per_file: int | None = Field(default=None, ge=1)
+    filter: str = ""
+    collapse: bool = True
+
+
+class AnswerBody(BaseModel):
+    """A conversation whose last user message is the question. `is_extractive`: quote the documents, whatever LLM is set."""
+
+    messages: list[AskedMessage]
+    search: AskedSearch = AskedSearch()
+    model: str | None = None
+    is_extractive: bool = False
+
+
+class SessionBody(BaseModel):
+    """A session to begin or to go on with; `partitions` are set where some are given."""
+
+    session: str | None = None
+    partitions: list[str] = []
+
+
+class SessionName(BaseModel):
+    """The new name of a session."""
+
+    session: str
+
+
+class AnsweredBody(BaseModel):
+    """A question with its answer and what that cites."""
+
+    question: str
+    answer: str
+    citations: list[dict[str, Any]] = []
+    replaces_last: bool = False
+
+
+class SessionEntry(BaseModel):
+    """A session; `messages` counts them."""
+
+    session: str
+    partitions: list[str]
+    messages: int
+    created_at: str
+    updated_at: str
+
+
+class SessionList(BaseModel):
+    """The sessions, the one used last first."""
+
+    sessions: list[SessionEntry]
+
+
+class SessionTurns(SessionEntry):
+    """A session with its messages in order."""
+
+    turns: list[dict[str, Any]]
