@@ -12,6 +12,7 @@ from openrag_cli.domain import (
     Chunk,
     DocumentWarning,
     File,
+    FileSource,
     Hit,
     MadeBy,
     Partition,
@@ -119,7 +120,15 @@ def to_file(entry: Json) -> File:
         warnings=to_warnings(entry),
         made_by=_made_by(entry.get("made_by")),
         document_metadata=entry.get("document_metadata") or {},
+        source=_source(stored.get("source")),
     )
+
+
+def _source(entry: Any) -> FileSource | None:
+    """Return where a file came from; None where the server does not say."""
+    if not isinstance(entry, dict) or set(entry) != {"kind", "label"}:
+        return None
+    return FileSource(entry["kind"], str(entry["label"]))
 
 
 def _made_by(entry: Any) -> MadeBy | None:

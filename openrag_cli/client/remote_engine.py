@@ -37,6 +37,7 @@ from openrag_cli.domain import (
     Partition,
     Task,
     TaskState,
+    check_partition,
 )
 from openrag_cli.ingest.report import Report
 from openrag_cli.retrieval.request import SearchRequest
@@ -98,7 +99,7 @@ class RemoteEngine:
 
     def create_partition(self, name: str) -> Partition:
         """See `Engine.create_partition`."""
-        return to_partition(body_of(self._send("POST", path_of("partition", name))))
+        return to_partition(body_of(self._send("POST", path_of("partition", check_partition(name)))))
 
     def partition(self, name: str) -> Partition:
         """See `Engine.partition`."""

@@ -64,6 +64,7 @@ def file_metadata(file: File) -> dict[str, Any]:
 
 
 def _apart(file: File) -> dict[str, Any]:
+    body = render.file(file)
     stored = {
         "filename": file.filename,
         "media_type": file.media_type,
@@ -73,8 +74,8 @@ def _apart(file: File) -> dict[str, Any]:
         "created_at": rfc3339(file.created_at),
         "updated_at": rfc3339(file.updated_at),
         "metadata": file.metadata,
+        "source": body["source"],
     }
-    body = render.file(file)
     return {name: body[name] for name in ("metadata", "document_metadata", "warnings", "made_by")} | {
         "stored": stored
     }

@@ -1,5 +1,6 @@
 """The command line on a server: the same output as on a store."""
 
+import io
 import json
 
 import pytest
@@ -17,7 +18,9 @@ def remote(cli, server):
     return call
 
 
-VOLATILE = {"revision", "created_at", "indexed_at", "updated_at", "chunk_id", "seconds", "task_id"}
+VOLATILE = {
+    "revision", "created_at", "indexed_at", "updated_at", "chunk_id", "seconds", "task_id", "at", "timings", "source",
+}  # fmt: skip
 
 
 def _stable(value):
@@ -36,7 +39,9 @@ def alone(cli, tmp_path):
     assert running.stop() == 0
 
 
-def test_the_same_commands_give_the_same_output_on_a_store_and_on_a_server(cli, alone, handbook, partition):
+def test_the_same_commands_give_the_same_output_on_a_store_and_on_a_server(
+    cli, alone, handbook, partition, monkeypatch
+):
     (handbook / "broken.pdf").write_bytes(b"%PDF-1.7 broken")
     mail = "Subject: Keys\nContent-Type: multipart/mixed; boundary=x\n\n--x\n\nRotate.\n--x\nContent-Type: a/b\n\nz\n--x--\n"
     (handbook / "warned.eml").write_text(mail)
@@ -57,6 +62,19 @@ def test_the_same_commands_give_the_same_output_on_a_store_and_on_a_server(cli, 
         ["search", "leave", *p, "--filter", "year = 2024", "--per-file", "1", "--mode", "text", "--jsonl"],
         ["search", "leave", *p, "--filter", "year = 2025", "--json"],
         ["search", "leave", *p],
+        ["ask", "how often do we rotate keys?", *p],
+        ["ask", "how often do we rotate keys?", *p, "--json", "-k", "3", "--filter", "year = 2024"],
+        ["ask", "how often do we rotate keys?", *p, "--show-context", "--no-llm"],
+        ["ask", "zzz qqq", "-p", "nowhere"],
+        ["session", "show", "keys"],
+        ["chat", "--session", "keys", *p, "--json"],
+        ["chat", "--session", "keys"],
+        ["session", "show", "keys"],
+        ["session", "show", "keys", "--json"],
+        ["session", "export", "keys"],
+        ["session", "list", "--json"],
+        ["session", "delete", "keys", "--yes", "--json"],
+        ["session", "delete", "keys", "--yes"],
         ["file", "edit", "ops/keys.md", *p, "-m", "tag=x", "--remove", "year", "--json"],
         ["file", "delete", "people/leave.md", "nothing", *p, "--yes", "--json"],
         ["file", "show", "people/leave.md", *p, "--json"],
@@ -66,8 +84,12 @@ def test_the_same_commands_give_the_same_output_on_a_store_and_on_a_server(cli, 
         ["task", "show", "0" * 48],
         ["extract", "show", "nothing"],
     ):
-        here, there = cli(*arguments), alone(*arguments)
-        assert there.code in {here.code, 2}, (arguments, here, there)
+        monkeypatch.setattr("sys.stdin", io.StringIO("how often do we rotate keys?\nand who does it?\n"))
+        here = cli(*arguments)
+        monkeypatch.setattr("sys.stdin", io.StringIO("how often do we rotate keys?\nand who does it?\n"))
+        there = alone(*arguments)
+        assert there.code == here.code, (arguments, here, there)
+        assert there.err.splitlines()[:1] == here.err.splitlines()[:1] or "indexed" in here.err, arguments
         if here.out.startswith("{"):
             assert [_stable(json.loads(line)) for line in there.out.splitlines()] == [
                 _stable(json.loads(line)) for line in here.out.splitlines()

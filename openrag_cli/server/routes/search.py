@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from openrag_cli import limits
 from openrag_cli.contract import to_json as render
 from openrag_cli.domain import ALL_PARTITIONS, Chunk, Hit, SearchMode
-from openrag_cli.errors import DocumentNotFound, InvalidInput, PartitionNotFound
+from openrag_cli.errors import DocumentNotFound, InvalidInput, NotFound, PartitionNotFound
 from openrag_cli.retrieval.request import MAX_TOP_K, SearchRequest
 from openrag_cli.server import schemas
 from openrag_cli.server.routes.indexer import FileIdPath, PartitionPath, errors
@@ -61,6 +61,14 @@ class Question:
 QuestionQuery = Annotated[Question, Depends()]
 
 
+class UnknownName(InvalidInput):
+    """A parameter names what is not there: 400, with the code of what was looked for."""
+
+    def __init__(self, missing: NotFound) -> None:
+        super().__init__(missing.message, hint=missing.hint)
+        self.upstream_code = missing.code
+
+
 def _passage(request: Request, hit: Hit, n_context: int) -> schemas.Passage:
     metadata = chunk_metadata(hit.chunk, hit.file) | {
         "score": hit.score,
@@ -96,7 +104,7 @@ def search(
     try:
         return _search(request, question, partitions, files)
     except (PartitionNotFound, DocumentNotFound) as exc:
-        raise InvalidInput(exc.message) from exc
+        raise UnknownName(exc) from exc
 
 
 @router.get("/search/partition/{partition}/file/{file_id:path}", responses=errors(s400="Bad filter", s404="Unknown"))
