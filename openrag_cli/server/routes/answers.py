@@ -33,7 +33,7 @@ _BODY = errors(
 _ANSWERS: dict[int | str, dict[str, Any]] = {
     **_BODY,
     **errors(s404="No such partition or file", s502="The LLM failed", s503="The LLM cannot be reached"),
-    200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}},
+    200: {"content": {"text/event-stream": {}}},
 }
 _NO_SESSION = errors(s404="No such session")
 
