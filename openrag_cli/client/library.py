@@ -119,11 +119,12 @@ class Library:
         """
         from openrag_cli.errors import InvalidInput
         from openrag_cli.ingest.add_files import AddOptions, IfExists
-        from openrag_cli.ingest.discovery import collect
+        from openrag_cli.ingest.discovery import Choice, collect
 
         if if_exists not in set(IfExists):
             raise InvalidInput(f"if_exists is {if_exists!r}", hint=f"one of {', '.join(IfExists)}")
-        found = collect([Path(path) for path in paths], excludes=exclude)
+        own = () if self._settings.server else (self._settings.store,)
+        found = collect([Path(path) for path in paths], Choice(excludes=tuple(exclude), own=own, skips_empty=True))
         options = AddOptions(
             partition=partition,
             batch=new_task_id(),

@@ -14,10 +14,10 @@ from openrag_cli.answering.pipeline import ChatRequest
 from openrag_cli.contract import answer_events
 from openrag_cli.contract import to_json as render
 from openrag_cli.domain import ALL_PARTITIONS, Session
-from openrag_cli.errors import OpenRAGError
+from openrag_cli.errors import OpenRAGError, UpstreamError
 from openrag_cli.retrieval.request import SearchRequest
-from openrag_cli.server import answer_schemas as shapes
 from openrag_cli.server.guards.bodies import JsonRoute
+from openrag_cli.server.routes import answer_schemas as shapes
 from openrag_cli.server.routes.indexer import errors
 from openrag_cli.server.sse import PING_S, ClientLeft, PeekableStream, event, unless_gone, with_pings
 from openrag_cli.server.urls import engine_of
@@ -58,7 +58,9 @@ async def answers(request: Request, body: shapes.AnswerBody) -> Response:
         await ahead.aclose()
         raise
     headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
-    return StreamingResponse(with_pings(ahead), media_type="text/event-stream", headers=headers)
+    stopping: asyncio.Event = request.app.state.stopping
+    last = event(answer_events.error_as_json(UpstreamError("the server is being stopped", hint="ask again")))
+    return StreamingResponse(with_pings(ahead, stopping, last), media_type="text/event-stream", headers=headers)
 
 
 async def _encoded(events: AsyncGenerator[Event, None]) -> AsyncGenerator[bytes, None]:
