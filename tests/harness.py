@@ -232,6 +232,27 @@ def _sync(engine: Engine, folder: str, partition: str) -> int:
     return engine.sync(options).report.deleted
 
 
+def _refresh(engine: Engine, partition: str, is_detached: bool = False) -> int:
+    """Read all files of a partition again, outdated or not."""
+    from openrag_cli.ingest.refresh import RefreshRun
+
+    files, _ = engine.refresher.named(partition, [])
+    return engine.refresher.refresh(files, RefreshRun(is_detached=is_detached)).replaced
+
+
+def _put_moving(engine: Engine, partition: str, names: list[str], text: str) -> str:
+    """Put the one file that has any of the names, where it is now; return the task's id."""
+    visible = [name for name in names if name in {file.file_id for file in engine.files(partition)}]
+    waiting = [task.upload.file_id for task in engine.tasks() if not task.state.is_final]
+    return put(engine, partition, next(iter([*visible, *(n for n in waiting if n in names), names[0]])), text)
+
+
+def _rename_moving(engine: Engine, partition: str, names: list[str]) -> str:
+    """Give the one file that has any of the names the next one; return it."""
+    [name] = [file.file_id for file in engine.files(partition) if file.file_id in names]
+    return engine.rename_file(partition, name, names[(names.index(name) + 1) % len(names)]).file_id
+
+
 OPERATIONS: dict[str, Callable[..., Any]] = {
     "put": put,
     "add": submit,
@@ -245,6 +266,9 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "import": _import,
     "retry": _retry_all,
     "sync": _sync,
+    "refresh": _refresh,
+    "put_moving": _put_moving,
+    "rename_moving": _rename_moving,
 }
 
 

@@ -5,8 +5,11 @@ turned back when its number ever sinks, and there twice when catalog and index d
 """
 
 import random
+import signal
 import time
+from collections import Counter
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -16,26 +19,53 @@ from openrag_cli.domain import TaskState
 from openrag_cli.engine import Engine
 from openrag_cli.errors import PartitionNotFound
 
-FAILPOINTS = (
-    "spooled", "stored", "queued", "claimed", "converted", "embedded", "committing", "committed", "replacing",
-    "completed", "deleting", "optimizing", "bulk_announced", "bulk_put", "bulk_staged", "renamed", "settling",
-)  # fmt: skip
+WORKING = ("claimed", "converted", "embedded", "committing", "committed", "completed")
+FAILPOINTS = {
+    "put": ("spooled", "queued", *WORKING, "replacing", "deleting", "optimizing"),
+    "delete": ("queued", *WORKING, "replacing", "deleting"),
+    "retry": ("spooled", "queued", *WORKING, "replacing"),
+    "import": ("bulk_announced", "bulk_put", "bulk_staged"),
+    "sync": ("spooled", "stored", "queued", *WORKING, "renamed", "settling"),
+    "refresh": ("stored", "queued", *WORKING, "replacing", "deleting"),
+    "rename": ("spooled", "queued", *WORKING, "replacing"),
+}
+"""Where a process is killed that does operations of a kind: each point is one that they can reach."""
+
+KINDS = tuple(FAILPOINTS)
 KEYS = "abcde"
 N_EXPORTED = 6
+MOVING = ["m0", "m1", "m2"]
+"""The names that one file has in turn: it is the key `m` of what follows, and never there under two of them."""
+
+
+class Moment(StrEnum):
+    """When a kill came: at its failpoint, in the middle of an operation, or when all of them were done."""
+
+    FAILPOINT = "at failpoint"
+    WORKING = "at work"
+    IDLE = "idle"
 
 
 @dataclass
 class Tally:
     """What became of a run; the last three must be 0."""
 
-    kills: dict[str, int] = field(default_factory=dict)
+    kills: Counter[tuple[str, Moment]] = field(default_factory=Counter)
+    failpoints: Counter[str] = field(default_factory=Counter)
     lost: list[str] = field(default_factory=list)
     twice: list[str] = field(default_factory=list)
     turned_back: list[str] = field(default_factory=list)
 
     @property
     def n_kills(self) -> int:
-        return sum(self.kills.values())
+        """How many kills met a process at work; those that found it idle do not count."""
+        return sum(n for (_, moment), n in self.kills.items() if moment is not Moment.IDLE)
+
+    def note(self, kind: str, moment: Moment, failpoint: str | None) -> None:
+        """Count a kill."""
+        self.kills[kind, moment] += 1
+        if moment is Moment.FAILPOINT and failpoint is not None:
+            self.failpoints[failpoint] += 1
 
     @property
     def is_clean(self) -> bool:
@@ -48,6 +78,12 @@ def text_of(key: str, number: int) -> str:
 
 def number_of(text: str) -> int:
     return int(text.split("version ", 1)[1][:6])
+
+
+def key_of(partition: str, file_id: str) -> str:
+    """Return what a file is called here, whatever its name is now."""
+    name = "m" if file_id in MOVING else file_id
+    return name if partition == "p" else f"{partition}/{name}"
 
 
 class Rounds:
@@ -88,6 +124,17 @@ class Rounds:
             return [*puts, {"do": "retry"}, drain, {"do": "retry"}, drain]
         if kind == "import":
             return [{"do": "import", "folder": str(self.export), "partition": f"copy{self.partition}", "group": 2}]
+        if kind == "refresh":
+            again = {"do": "refresh", "partition": "p"}
+            return [puts[0], drain, {**again, "is_detached": True}, puts[1], drain, again, {"do": "maintain"}]
+        if kind == "rename":
+            moving = {"partition": "p", "names": MOVING}
+            rename = {"do": "rename_moving", **moving}
+            one, two = ({"do": "put_moving", "text": text_of("m", self.next()), **moving} for _ in range(2))
+            return [one, drain, rename, two, rename, drain, rename, {"do": "retry"}, drain]
+        return self._sync_script()
+
+    def _sync_script(self) -> list[dict[str, Any]]:
         for path in self.folder.iterdir():
             if self.choose.random() < 0.5:
                 path.unlink()
@@ -98,42 +145,45 @@ class Rounds:
 
     def kill(self, kind: str) -> None:
         """Kill a process at a boundary, or at any moment; then look."""
-        failpoint = self.choose.choice([*FAILPOINTS, None, None, None, None, None])
+        failpoint = self.choose.choice([*FAILPOINTS[kind], *[None] * 5])
         script = self.script(kind)
         with Driver(self.store, failpoint=failpoint) as driver:
+            n_done = 0
             if driver.receive() is not None:
                 for operation in script:
                     driver.send(**operation)
                 if failpoint is None:
                     time.sleep(self.choose.uniform(0, 1.5))  # the kill falls anywhere: this waits for nothing
                 else:
-                    self._note(driver, script)
+                    n_done = self._note(driver, script)
             driver.kill()
-            is_killed = driver.process.returncode == -9
+            assert driver.process.returncode == -signal.SIGKILL
             if failpoint is None:
-                self._note(driver, script)
-        if is_killed:
-            self.tally.kills[kind] = self.tally.kills.get(kind, 0) + 1
+                n_done = self._note(driver, script)
+        hit = Moment.FAILPOINT if failpoint else Moment.WORKING
+        self.tally.note(kind, Moment.IDLE if n_done == len(script) else hit, failpoint)
         with open_engine(self.store) as engine:
             if kind == "sync":
                 self._upload_beside(engine)
             self.look(engine, is_quiet=False)
 
-    def _note(self, driver: Driver, script: list[dict[str, Any]]) -> None:
-        for operation in script:
+    def _note(self, driver: Driver, script: list[dict[str, Any]]) -> int:
+        """Write down what the process acknowledges; return how many operations it answered."""
+        for n_done, operation in enumerate(script):
             reply = driver.receive()
             if reply is None:
-                return
+                return n_done
             if reply["error"] is not None:
                 continue
-            if operation["do"] == "put":
-                number = number_of(operation["text"])
-                self.acknowledged[operation["file_id"]] = number, reply["result"]
-                self.deleted.pop(operation["file_id"], None)
+            if operation["do"] in {"put", "put_moving"}:
+                key, number = operation.get("file_id", "m"), number_of(operation["text"])
+                self.acknowledged[key] = number, reply["result"]
+                self.deleted.pop(key, None)
             elif operation["do"] == "delete":
                 for key in operation["file_ids"]:
                     self.deleted[key] = max(self.seen.get(key, 0), self.acknowledged.pop(key, (0, ""))[0])
                     self.seen.pop(key, None)
+        return len(script)
 
     def _upload_beside(self, engine: Engine) -> None:
         """Put a file that the folder may have lost: whatever the next syncs do, it stays."""
@@ -147,10 +197,10 @@ class Rounds:
             check(engine, is_quiet=is_quiet)
         except AssertionError as exc:
             self.tally.twice.append(f"{where}: {exc}")
-        found = {
-            (key if partition == "p" else f"{partition}/{key}"): number_of(text)
-            for (partition, key), text in contents(engine).items()
-        }
+        texts = contents(engine)
+        found = {key_of(*name): number_of(text) for name, text in texts.items()}
+        if len(found) < len(texts):
+            self.tally.twice.append(f"{where}: a file that was renamed is there under two names")
         for key, number in found.items():
             if number < self.seen.get(key, 0) or (key in self.deleted and number <= self.deleted[key]):
                 self.tally.turned_back.append(f"{where}: {key} is {number} after {self.seen.get(key)}")
@@ -171,18 +221,14 @@ class Rounds:
                 self.tally.lost.append("an import does not end")
             engine.maintain(force=True)
             self.look(engine, is_quiet=True)
-            found = contents(engine)
+            found = {key_of(*name): text for name, text in contents(engine).items()}
             for key, (number, task_id) in self.acknowledged.items():
-                partition, _, name = key.rpartition("/")
-                text = found.get((partition or "p", name))
+                text = found.get(key)
                 is_dead = engine.task(task_id).state is TaskState.FAILED  # it died with three workers, and says so
                 if not is_dead and (text is None or number_of(text) < number):
                     self.tally.lost.append(f"{key} {number}: {text and number_of(text)}")
             engine.delete_partition(f"copy{self.partition}")
             self.partition += 1
-
-
-KINDS = ("put", "delete", "retry", "import", "sync")
 
 
 def run(root: Path, *, n_kills: int, seed: int, until: float | None = None, settle_every: int = 10) -> Tally:

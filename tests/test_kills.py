@@ -1,4 +1,4 @@
-"""SIGKILL over puts, deletions, retries, imports and syncs beside uploads: `benchmarks/kills.py` in short."""
+"""SIGKILL over everything that writes, refreshes and renames too: `benchmarks/kills.py` in short."""
 
 import random
 from pathlib import Path
