@@ -1,6 +1,5 @@
 """Filters: what SQL finds is what the evaluation in memory says, and what cannot be meant is told."""
 
-import json
 import string
 from datetime import UTC, datetime
 
@@ -11,7 +10,6 @@ from hypothesis import strategies as st
 from openrag_cli.domain import Document, File, TaskKind, Upload, new_task_id
 from openrag_cli.errors import InvalidInput
 from openrag_cli.retrieval.filters import evaluate, parse
-from openrag_cli.retrieval.scope import Scopes
 from openrag_cli.store.catalog import Catalog
 from openrag_cli.store.database import Database
 from openrag_cli.store.files.conditions import AllOf, AnyOf, Contains, Exists, Like, Not, OneOf, Ordered
@@ -168,52 +166,6 @@ def test_a_filter_as_long_as_one_may_be_is_no_bug(tmp_path):
     deep = "not (" * 24 + "a = 1" + ")" * 24
     assert found(database, parse(deep)) == {"f"}
     database.close()
-
-
-# --- cost
-
-
-@pytest.fixture(scope="module")
-def many(tmp_path_factory):
-    """A catalog of 20,000 files, of which 4 % are of 2003 and 96 % are not; the same shape as one of 100,000."""
-    database = Database(tmp_path_factory.mktemp("many") / "store" / "openrag.db")
-    with database.transaction() as connection:
-        connection.execute("INSERT INTO partition (name, created_at) VALUES ('p', 1)")
-        connection.executemany(
-            "INSERT INTO file (partition_id, file_id, revision, filename, media_type, size, sha256, metadata, "
-            "chunk_count, created_at, updated_at) VALUES (1, ?, ?, 'a.md', 'text/markdown', 1, '', ?, 1, 1, 1)",
-            ((f"f{n:06}", f"{n:048x}", json.dumps({"year": 2003 if n % 25 == 0 else 2004})) for n in range(20_000)),
-        )
-    yield database
-    database.close()
-
-
-@pytest.mark.parametrize("text", ["year = 2003", "year != 2003", "year = 2004", "not year = 2004", "year >= 2004"])
-def test_a_filter_costs_what_it_matches_or_does_not(many, text):
-    catalog = Catalog(many)
-    statements = []
-    many._connection().set_trace_callback(statements.append)
-    selection = catalog.filtered.selection(parse(text), [1])
-    many._connection().set_trace_callback(None)
-    assert len(selection.revisions) == 800, "the shorter way round"
-    assert len([one for one in statements if one.lstrip().startswith(("SELECT", "WITH"))]) <= 3
-    is_many = text in {"year != 2003", "year = 2004", "year >= 2004"}
-    assert selection.is_excluded is is_many
-
-
-def test_a_filter_builds_no_file_but_those_of_its_hits(many, monkeypatch):
-    made = []
-    monkeypatch.setattr("openrag_cli.store.catalog.to_file", made.append)
-    scopes = Scopes(Catalog(many))
-
-    class Request:
-        partitions = ("p",)
-        file_ids = ()
-        filter = "year = 2003"
-
-    assert len(scopes.scope(Request).revisions) == 800
-    assert scopes.notes(["p"], "yaer = 2003")[0].code == "unknown_key"
-    assert made == []
 
 
 # --- talking back

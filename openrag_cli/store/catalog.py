@@ -305,7 +305,8 @@ class Catalog:
             if found is None:
                 return []
             moves = possible_moves(connection, found["id"], moves)
-            for move in moves:  # aside first: one may move to where another is; no id begins with a slash
+            targets = {move.target for move in moves}
+            for move in (move for move in moves if move.source in targets):  # aside first; no id begins with a slash
                 connection.execute(
                     "UPDATE file SET file_id = ? WHERE revision = ?", (f"/{move.revision}", move.revision)
                 )

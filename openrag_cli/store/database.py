@@ -39,7 +39,7 @@ from openrag_cli.store.opening import (
     not_writable,
 )
 
-FORMAT = 12
+FORMAT = 13
 """The store format that this version writes (`PRAGMA user_version`): the number of the last file in `schema/`."""
 
 RESTORE_ELSEWHERE = "keep this folder as it is, and restore a backup into another: openrag --store NEW restore FILE"

@@ -31,21 +31,41 @@ HEARTBEAT_S = 15
 MAX_ATTEMPTS = 3
 MAX_PAUSE_S = 300
 
-_CLAIMABLE = f"""
-    SELECT t.seq FROM task t
-    WHERE t.state NOT IN {FINAL} AND ((t.state = 'QUEUED' AND t.not_before <= :now) OR t.lease_until < :now)
-      AND NOT EXISTS (SELECT 1 FROM task o WHERE o.partition_id = t.partition_id AND o.file_id = t.file_id
-                      AND o.seq < t.seq AND o.state NOT IN {FINAL})
+# Each statement goes along an index of what is due or tried: none looks at the whole queue (see schema/013_claims.sql).
+_IS_LIVE = f"t.state NOT IN {FINAL}"
+_IS_DUE = "((t.state = 'QUEUED' AND t.not_before <= :now) OR t.lease_until < :now)"
+_IS_OLDEST = f"""
+    NOT EXISTS (SELECT 1 FROM task o WHERE o.partition_id = t.partition_id AND o.file_id = t.file_id
+                AND o.seq < t.seq AND o.state NOT IN {FINAL})
 """
+_OF_ANY = "SELECT seq FROM (" + " UNION ALL ".join(
+    f"SELECT * FROM (SELECT t.seq AS seq FROM task t INDEXED BY {index} "
+    f"WHERE {which} AND t.attempts <= :most AND {_IS_OLDEST} "
+    "ORDER BY t.seq LIMIT :limit)"
+    for index, which in (
+        ("task_fresh", "t.state = 'QUEUED' AND t.not_before = 0"),
+        ("task_paused", "t.state = 'QUEUED' AND t.n_paused > 0 AND t.not_before BETWEEN 1 AND :now"),
+        ("task_held", f"t.lease_until IS NOT NULL AND t.lease_until < :now AND {_IS_LIVE}"),
+    )
+) + ") ORDER BY seq LIMIT :limit"  # fmt: skip
 # A batch includes the older tasks that its own wait for: nobody else may be there to run them.
-_CLAIM = f"""
-UPDATE task SET state = 'SERIALIZING', worker = :worker, attempts = attempts + 1, lease_until = :until,
-                updated_at = :now
-WHERE seq IN (
-    {_CLAIMABLE} AND t.attempts BETWEEN :least AND :most
+_OF_BATCH = f"""
+    SELECT t.seq FROM task n JOIN task t ON t.partition_id = n.partition_id AND t.file_id = n.file_id
+    WHERE n.batch = :batch AND n.state NOT IN {FINAL} AND {_IS_LIVE} AND t.attempts <= :most AND {_IS_DUE} AND {_IS_OLDEST}
+    ORDER BY n.seq LIMIT :limit
+"""
+_SUSPECT = f"""
+    SELECT t.seq FROM task t
+    WHERE t.attempts > 1 AND t.attempts = :most AND {_IS_LIVE} AND {_IS_DUE} AND {_IS_OLDEST}
       AND (:batch IS NULL OR EXISTS (SELECT 1 FROM task n WHERE n.partition_id = t.partition_id
                                      AND n.file_id = t.file_id AND n.batch = :batch AND n.state NOT IN {FINAL}))
-    ORDER BY t.seq LIMIT :limit)
+    ORDER BY t.seq LIMIT :limit
+"""
+_HELD = f"lease_until IS NOT NULL AND worker = ? AND state NOT IN {FINAL}"
+_CLAIM = """
+UPDATE task SET state = 'SERIALIZING', worker = :worker, attempts = attempts + 1, lease_until = :until,
+                updated_at = :now
+WHERE seq IN ({})
 RETURNING *
 """
 
@@ -129,29 +149,29 @@ class TaskQueue:
         becomes FAILED with the stage it died in; one that may be on its last is left to `claim_suspect`. With a
         `batch`, older tasks that those of the batch wait for are taken too.
         """
-        return self._claim(worker, limit=limit, batch=batch, attempts=(0, MAX_ATTEMPTS - 2))
+        which = _OF_ANY if batch is None else _OF_BATCH
+        return self._claim(which, {"worker": worker, "limit": limit, "batch": batch, "most": MAX_ATTEMPTS - 2})
 
     def claim_suspect(self, worker: str, *, batch: str | None = None) -> list[Task]:
         """Take the oldest task that died in all its attempts but the last, or nothing.
 
         It must be run alone, so that it cannot take others with it.
         """
-        return self._claim(worker, limit=1, batch=batch, attempts=(MAX_ATTEMPTS - 1, MAX_ATTEMPTS - 1))
+        return self._claim(_SUSPECT, {"worker": worker, "limit": 1, "batch": batch, "most": MAX_ATTEMPTS - 1})
 
-    def _claim(self, worker: str, *, limit: int, batch: str | None, attempts: tuple[int, int]) -> list[Task]:
+    def _claim(self, which: str, arguments: dict[str, object]) -> list[Task]:
         now = now_ms()
-        arguments = {"worker": worker, "until": now + LEASE_S * 1000, "now": now, "batch": batch, "limit": limit}
         with self._db.transaction() as connection:
             _fail_exhausted(connection, now)
-            rows = connection.execute(_CLAIM, arguments | dict(zip(("least", "most"), attempts, strict=True)))
+            rows = connection.execute(_CLAIM.format(which), arguments | {"now": now, "until": now + LEASE_S * 1000})
             tasks = [to_task(row) for row in sorted(rows, key=lambda row: int(row["seq"]))]
             for task in tasks:
-                write_log(connection, task.id, "INFO", f"attempt {task.attempts} by {worker}")
+                write_log(connection, task.id, "INFO", f"attempt {task.attempts} by {task.worker}")
         return tasks
 
     def has_claimable(self) -> bool:
         """Whether a claim might find a task: a cheap read."""
-        return bool(self._db.rows(f"{_CLAIMABLE} LIMIT 1", {"now": now_ms()}))
+        return bool(self._db.rows(_OF_ANY, {"now": now_ms(), "most": MAX_ATTEMPTS, "limit": 1}))
 
     def has_live(self, *, batch: str | None = None) -> bool:
         """Whether any task, or any of a batch, is unfinished."""
@@ -163,19 +183,19 @@ class TaskQueue:
     def held_by(self, is_dead: Callable[[str], bool]) -> int:
         """Return how many tasks are held by workers that are known to be dead, or whose leases have run out."""
         rows = self._db.rows(
-            f"SELECT worker, lease_until FROM task WHERE state NOT IN {FINAL} AND worker IS NOT NULL"
+            f"SELECT worker, lease_until FROM task WHERE state NOT IN {FINAL} AND lease_until IS NOT NULL"
         )
         now = now_ms()
         return sum(bool((row["lease_until"] or 0) < now or is_dead(row["worker"])) for row in rows)
 
     def expire(self, is_dead: Callable[[str], bool]) -> None:
         """End the leases of workers that are known to be dead."""
-        rows = self._db.rows(f"SELECT DISTINCT worker FROM task WHERE state NOT IN {FINAL} AND worker IS NOT NULL")
+        rows = self._db.rows(
+            f"SELECT DISTINCT worker FROM task WHERE lease_until IS NOT NULL AND state NOT IN {FINAL}"
+        )
         for worker in [row["worker"] for row in rows if is_dead(row["worker"])]:
             with self._db.transaction() as connection:
-                connection.execute(
-                    f"UPDATE task SET lease_until = 0 WHERE worker = ? AND state NOT IN {FINAL}", (worker,)
-                )
+                connection.execute(f"UPDATE task SET lease_until = 0 WHERE {_HELD}", (worker,))
 
     def fail_exhausted(self) -> None:
         """Fail the tasks whose lease ran out in their last attempt; a claim does so too."""
@@ -186,7 +206,7 @@ class TaskQueue:
         """Extend the lease of everything that `worker` holds."""
         with self._db.transaction() as connection:
             connection.execute(
-                f"UPDATE task SET lease_until = ? WHERE worker = ? AND state NOT IN {FINAL}",
+                f"UPDATE task SET lease_until = ? WHERE {_HELD}",
                 (now_ms() + LEASE_S * 1000, worker),
             )
 
@@ -256,26 +276,30 @@ class TaskQueue:
         """
         with self._db.transaction() as connection:
             connection.execute(
-                "INSERT OR IGNORE INTO tombstone SELECT id, ? FROM task WHERE worker = ? AND state = 'INSERTING'",
+                "INSERT OR IGNORE INTO tombstone SELECT id, ? FROM task "
+                "WHERE lease_until IS NOT NULL AND worker = ? AND state = 'INSERTING'",
                 (now_ms(), worker),
             )
             done = connection.execute(
                 "UPDATE task SET state = 'QUEUED', worker = NULL, lease_until = NULL, attempts = attempts - 1, "
-                f"updated_at = ? WHERE worker = ? AND state NOT IN {FINAL}",
+                f"updated_at = ? WHERE {_HELD}",
                 (now_ms(), worker),
             )
         return done.rowcount
 
     def release_all(self) -> None:
         """Give back what anybody holds: for the copy of a store, where no worker will ever come back."""
-        rows = self._db.rows(f"SELECT DISTINCT worker FROM task WHERE worker IS NOT NULL AND state NOT IN {FINAL}")
+        rows = self._db.rows(
+            f"SELECT DISTINCT worker FROM task WHERE lease_until IS NOT NULL AND state NOT IN {FINAL}"
+        )
         for row in rows:
             self.release(row["worker"])
 
 
 def _fail_exhausted(connection: sqlite3.Connection, now: int) -> None:
     rows = connection.execute(
-        f"SELECT id, state FROM task WHERE state NOT IN {FINAL} AND lease_until < ? AND attempts >= {MAX_ATTEMPTS}",
+        f"SELECT id, state FROM task WHERE attempts > 1 AND attempts >= {MAX_ATTEMPTS} AND state NOT IN {FINAL} "
+        "AND lease_until < ?",
         (now,),
     ).fetchall()
     for row in rows:

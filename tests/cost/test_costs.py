@@ -6,6 +6,8 @@ import pytest
 from conftest import EMPTY_SHA256, N_FILES, N_QUEUED, revision  # type: ignore[import-not-found]
 
 from openrag_cli.domain import Document, MadeBy, TaskKind, TaskState, Upload, new_task_id
+from openrag_cli.retrieval.filters import parse
+from openrag_cli.retrieval.scope import Scopes
 from openrag_cli.store.publish import Completion
 from openrag_cli.sync.plan import FolderFile, PartitionFile, Rules, SyncHistory, SyncRecord, make_plan
 
@@ -36,24 +38,73 @@ def test_a_page_of_files_is_read_without_the_rest(big, counting):
     assert cost.kilosteps <= 10
 
 
-def test_claiming_from_a_long_queue_does_not_look_at_all_of_it(big, counting):
-    with big.parts.database.transaction() as connection:
+def queue_many(engine, *, n=N_QUEUED, first=0, **columns):
+    """Queue n replacements, with these columns other than usual."""
+    columns = {"state": "QUEUED", "batch": "b", "not_before": 0, "n_paused": 0, "attempts": 0} | columns
+    with engine.parts.database.transaction() as connection:
         connection.executemany(
-            "INSERT INTO task (id, kind, state, partition_id, partition, file_id, filename, media_type, size, sha256, "
-            "metadata, batch, created_at, updated_at) VALUES (?, 'replace', 'QUEUED', 1, 'big', ?, 'f', 'text/plain', 1, "
-            "?, '{}', 'b', 0, 0)",
-            ((revision(N_FILES + n), f"d{n % 100:02}/{n:06}.md", EMPTY_SHA256) for n in range(N_QUEUED)),
+            "INSERT INTO task (id, kind, partition_id, partition, file_id, filename, media_type, size, sha256, metadata, "
+            f"created_at, updated_at, {', '.join(columns)}) VALUES (?, 'replace', 1, 'big', ?, 'f', 'text/plain', 1, ?, "
+            f"'{{}}', 0, 0, {', '.join('?' for _ in columns)})",
+            (
+                (revision(N_FILES + k), f"d{k % 100:02}/{k:06}.md", EMPTY_SHA256, *columns.values())
+                for k in range(first, first + n)
+            ),
         )
+
+
+@pytest.mark.parametrize(
+    ("in_front", "batch"),
+    [({}, None), ({}, "b"), ({"batch": "other"}, "last"), ({"n_paused": 3, "not_before": 2**53}, None)],
+    ids=["anybody's", "of the only batch", "of a batch behind all others", "behind what waits"],
+)
+def test_a_claim_costs_the_same_however_long_the_queue_is(big, counting, in_front, batch):
+    queue_many(big, **in_front)
+    queue_many(big, n=40, first=N_QUEUED, batch=batch or "b")
+    queue = big.parts.queue
     with counting(big) as cost:
-        assert len(big.parts.queue.claim("w", limit=32)) == 32
-    assert len(cost.statements) <= 45
-    assert cost.kilosteps <= N_QUEUED // 1000 * 8  # still a look at each live task's lease; no more than one
+        assert queue.has_claimable()
+        assert queue.claim_suspect("w", batch=batch) == []
+        assert len(queue.claim("w", limit=32, batch=batch)) == 32
+        queue.heartbeat("w")
+        queue.expire(lambda worker: False)
+        assert queue.held_by(lambda worker: False) == 0
+        assert queue.release("w") == 32
+    assert len(cost.statements) <= 60
+    assert cost.kilosteps <= 25  # 32 tasks, each in nine indexes, changed three times
+
+
+@pytest.mark.parametrize("text", ["year = 2003", "year != 2003", "not year = 2003", "year in [2003]"])
+def test_a_filter_costs_what_it_matches_or_what_it_does_not(big, counting, text):
+    """One year is 3.3 % of the files; the other way round it is 96.7 %."""
+    filtered = big.parts.catalog.filtered
+    with counting(big) as cost:
+        selection = filtered.selection(parse(text), [1])
+    assert len(selection.revisions) == sum(n % 30 == 13 for n in range(N_FILES)), "the shorter way round"
+    assert selection.is_excluded is (text in {"year != 2003", "not year = 2003"})
+    assert len([one for one in cost.statements if one.lstrip().startswith(("SELECT", "WITH"))]) <= 3
+    assert cost.kilosteps <= 25 * len(selection.revisions) // 1000, "so many steps for each of the matching files"
+
+
+def test_a_filter_builds_no_file_but_those_of_its_hits(big, monkeypatch):
+    made = []
+    monkeypatch.setattr("openrag_cli.store.catalog.to_file", made.append)
+    scopes = Scopes(big.parts.catalog)
+
+    class Request:
+        partitions = ("big",)
+        file_ids = ()
+        filter = "year = 2003"
+
+    assert len(scopes.scope(Request).revisions) == 3333
+    assert scopes.notes(["big"], "yaer = 2003")[0].code == "unknown_key"
+    assert made == []
 
 
 def test_deleting_one_file_of_many_costs_what_one_file_costs(big, counting):
     with counting(big) as cost:
         assert big.parts.catalog.delete_files("big", ["d00/000100.md"]) == (["d00/000100.md"], [])
-    assert len(cost.statements) <= 12, cost.statements
+    assert len(cost.statements) <= 16, cost.statements  # those of triggers too
     assert cost.kilosteps <= 2
     assert cost.bytes_written <= 200_000
 
@@ -103,3 +154,19 @@ def test_renaming_many_files_takes_so_many_statements_for_each(big, counting, n)
         assert len(big.parts.catalog.rename_files("big", moves)) == n
     assert len(cost.statements) <= 20 * n
     assert cost.kilosteps <= 5 * n
+    assert cost.bytes_written <= 90_000 * n  # pages of 4 KiB, each at a place of its own, and their copies in the log
+
+
+def test_what_no_filter_looks_in_is_changed_without_a_row_of_theirs(big):
+    big_database = big.parts.database
+    with big_database.transaction() as connection:
+        connection.execute("CREATE TEMP TABLE written (key TEXT)")
+        connection.execute(
+            "CREATE TEMP TRIGGER note_written AFTER INSERT ON main.metadata_value "
+            "BEGIN INSERT INTO written VALUES (NEW.key); END"
+        )
+        connection.execute("UPDATE file SET refresh_tried = 'x', source_id = 1, made_by = 'y', warnings = '[]'")
+        assert connection.execute("SELECT count(*) FROM written").fetchone()[0] == 0
+        connection.execute("UPDATE file SET file_id = 'x', filename = 'x' WHERE file_id = 'd00/000100.md'")
+        keys = [row["key"] for row in connection.execute("SELECT key FROM written ORDER BY key")]
+    assert keys == ["file_id", "filename", "stored_as"]
