@@ -12,7 +12,7 @@ import pytest
 
 from openrag_cli import errors
 from openrag_cli.cli import exit_codes as exits
-from openrag_cli.cli import main, snippet
+from openrag_cli.cli import main
 from openrag_cli.cli.exit_codes import ExitCode
 
 HEAVY = [
@@ -137,14 +137,14 @@ def test_a_folder_of_other_files_is_not_a_store(cli, handbook):
 def test_search_modes_limits_and_lines(cli, handbook):
     cli("file", "add", handbook)
     for mode in ("hybrid", "dense", "text"):
-        assert cli("search", "rotate api keys", "--mode", mode, "-l").out.splitlines()[0] == "ops/keys.md"
+        assert cli("search", "rotate api keys", "--mode", mode, "-l").out.splitlines()[0] == "handbook/ops/keys.md"
     hits = [__import__("json").loads(line) for line in cli("search", "keys", "-k", "2", "--jsonl").out.splitlines()]
     assert [hit["schema"] for hit in hits] == ["openrag.hit/1"] * 2
     assert cli("search", "keys", "--min-score", "0.99").code == 1
-    assert cli("search", "leave", "-f", "ops/keys.md", "-l").out == "ops/keys.md\n"
+    assert cli("search", "leave", "-f", "ops/keys.md", "-l").out == "handbook/ops/keys.md\n"
     assert "dense_rank" in cli("search", "keys", "--explain").out
     cli("file", "edit", "ops/keys.md", "-m", "year=2024")
-    assert cli("search", "leave", "--filter", "year >= 2024", "-l").out == "ops/keys.md\n"
+    assert cli("search", "leave", "--filter", "year >= 2024", "-l").out == "handbook/ops/keys.md\n"
     assert cli("search", "leave", "--filter", "year < 2024").code == 1
 
 
@@ -263,12 +263,6 @@ def test_help_teaches_by_example(cli, words):
     shown = cli(*words, "--help")
     assert shown.code == 0
     assert "openrag " + " ".join(words) in shown.out
-
-
-def test_snippets_show_the_lines_that_match():
-    text = "# Title\n\nNothing here.\n\nAlso nothing.\n\nThe zebra crosses.\n\nThe end."
-    assert "The zebra crosses." in snippet.best_lines(text, "zebras crossing", width=40, n_lines=2)
-    assert snippet.marked("The zebra", "zebras", lambda word: f"<{word}>") == "The <zebra>"
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from openrag_cli.cli.commands import (
     doctor,
     extract,
     file,
+    open_hit,
     partition,
     search,
     serve,
@@ -61,6 +62,7 @@ for _name, _group in (
 ):
     app.add_typer(_group, name=_name)
 app.command("search")(search.search)
+app.command("open")(open_hit.open_hit)
 app.command("ask")(ask.ask)
 app.command("chat")(chat.chat)
 app.command("doctor")(doctor.doctor)

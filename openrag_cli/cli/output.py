@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 from openrag_cli.store.metadata import rfc3339
 
 _MARK = f"\x1b{os.urandom(8).hex()}"
-_STYLE = re.compile(f"{_MARK}\\[([0-9;]*)m")
-"""A style in text that is to be printed: no document knows the number of this run."""
+_STYLE = re.compile(f"{_MARK}(\\[[0-9;]*m|\\]8;;[!-~]*\x1b\\\\)")
+"""A style or a link in text that is to be printed: no document knows the number of this run."""
 
 BOLD, DIM, RED, GREEN, YELLOW, CYAN = "1", "2", "31", "32", "33", "36"
 PLAIN_WIDTH = 100
@@ -90,6 +90,12 @@ class Output:
     def styled(self, text: str, *styles: str, stream: TextIO | None = None) -> str:
         """Return `text` with ANSI styles, if colour is wanted on the stream (default: stdout)."""
         return f"{_MARK}[{';'.join(styles)}m{text}{_MARK}[0m" if self.has_color(stream or sys.stdout) else text
+
+    def link(self, text: str, url: str | None) -> str:
+        """Return `text` as a hyperlink (OSC 8) where a person's terminal shows styles."""
+        if url is None or not (self.is_terminal and self.has_color(sys.stdout)):
+            return text
+        return f"{_MARK}]8;;{url}\x1b\\{text}{_MARK}]8;;\x1b\\"
 
     def has_color(self, stream: TextIO) -> bool:
         """Whether to colour: --color, then NO_COLOR, then whether it is a terminal."""
@@ -275,7 +281,7 @@ def _shown(text: str) -> str:
     plain, *styled = _STYLE.split(text)  # text, codes, text, codes, text ...
     shown = [for_terminal(plain)]
     for at in range(0, len(styled), 2):
-        shown += [f"\x1b[{styled[at]}m", for_terminal(styled[at + 1])]
+        shown += [f"\x1b{styled[at]}", for_terminal(styled[at + 1])]
     return "".join(shown)
 
 

@@ -1,53 +1,183 @@
-"""The lines of a chunk that say most about a query, for a person's eyes. Nothing here ranks."""
+"""The lines of a chunk that say most about a query, for a person's eyes. Nothing here ranks.
+
+Prose is joined and wrapped; code keeps its lines and its indentation; a row of a table stands under the row that names
+its columns. What is cut shows an ellipsis.
+"""
 
 import re
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from openrag_cli.domain import Span
+from openrag_cli.retrieval.query_words import Words
+
+ELLIPSIS = "…"
+MAX_PROSE_COLUMNS = 100
 
 _WORD = re.compile(r"\w+")
-_MIN_STEM = 3
 _FULL_LINE = 60  # a longer line goes on in the next one, as wrapped prose does
 _OWN_LINE = re.compile(r"\s|[-*+|#>`=<{}]|\d+[.)]")
-_HEADING = re.compile(r"\s{0,3}#{1,6}\s")
+_SILENT = re.compile(
+    r"\s*(?:#{1,6}\s.*|`{3,}.*|~{3,}.*|-{3,}\s*|={3,}\s*|\|?(?:\s*:?-{3,}:?\s*\|)+(?:\s*:?-+:?\s*)?)?"
+)
+_FENCE = re.compile(r"\s{0,3}(?:`{3,}|~{3,})")
+_ROW = re.compile(r"\s*\|")
+_FRONT_MATTER = re.compile(r"---[ \t]*\n(?:.*\n)*?---[ \t]*(?:\n|\Z)")
 
 
-def stems(query: str) -> set[str]:
-    """Return the beginnings of the query's words: what a word of the text must begin with to be marked."""
-    words = [word.casefold() for word in _WORD.findall(query)]
-    return {word[: max(_MIN_STEM, len(word) - 2)] for word in words if len(word) > _MIN_STEM} or set(words)
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line as it is shown: where it comes from (0 is the first line of the chunk), and whether it was cut."""
+
+    text: str
+    source: int
+    begins_inside: bool = False
+    ends_inside: bool = False
+    is_row: bool = False
+    found: frozenset[str] = frozenset()
 
 
-def _match(word: str, wanted: set[str]) -> str | None:
-    folded = word.casefold()
-    return next((stem for stem in wanted if folded.startswith(stem)), None)
+@dataclass(frozen=True, slots=True)
+class Snippet:
+    """Lines to show, those that name the columns in `head`, and where the document matches best, counted from 1."""
+
+    lines: tuple[str, ...]
+    line: int
+    column: int
+    head: tuple[str, ...] = ()
 
 
-def _paragraphs(text: str) -> Iterator[str]:
-    """Yield the text's lines, those of wrapped prose joined, without Markdown headings (they are shown above)."""
-    held = ""
-    for line in text.splitlines():
-        if held and len(held.rsplit("\n", 1)[-1]) >= _FULL_LINE and line.strip() and not _OWN_LINE.match(line):
-            held += "\n" + line
+@dataclass(slots=True)
+class _Paragraph:
+    source: int
+    lines: list[str] = field(default_factory=list)
+
+    @property
+    def goes_on(self) -> bool:
+        return len(self.lines[-1]) >= _FULL_LINE
+
+
+def snippet(span: Span, words: Words, *, width: int, n_lines: int) -> Snippet:
+    """Return up to `n_lines` neighbouring lines of at most `width` columns with the most words of the query."""
+    lines = list(_shown(span.text, words, width)) or [Line(_cut(" ".join(span.text.split()), width), 0)]
+    begin = _best_window(lines, n_lines)
+    window = lines[begin : begin + n_lines]
+    best = max(window, key=lambda line: len(line.found))
+    texts = [line.text for line in window]
+    if window[0].begins_inside:
+        texts[0] = f"{ELLIPSIS} {texts[0]}"
+    if window[-1].ends_inside:
+        texts[-1] = f"{texts[-1]} {ELLIPSIS}"
+    source = (span.text.splitlines() or [""])[best.source]
+    word = _first(source, words)
+    column = word.start() + 1 if word else 1
+    return Snippet(tuple(texts), span.line_start + best.source, column, _head(span, window, width))
+
+
+def _first(text: str, words: Words) -> re.Match[str] | None:
+    """Return the first word of the query in a text."""
+    return next((word for word in _WORD.finditer(text) if words.of(word[0])), None)
+
+
+def _best_window(lines: Sequence[Line], n_lines: int) -> int:
+    """Return where the window with the most words begins; of equals that whose best line is nearest to its middle."""
+
+    def worth(begin: int) -> tuple[int, int, int, bool, int, int]:
+        window = lines[begin : begin + n_lines]
+        counts = [len(line.found) for line in window]
+        every = len(frozenset[str]().union(*(line.found for line in window)))
+        at = counts.index(max(counts))
+        is_far = abs(at - len(window) // 2) if every else 0
+        return every, max(counts), sum(counts), not window[0].begins_inside, -is_far, -begin
+
+    return max(range(max(1, len(lines) - n_lines + 1)), key=worth)
+
+
+def _head(span: Span, window: Sequence[Line], width: int) -> tuple[str, ...]:
+    """Return the lines that the first row of the window stands under: those of the span, or the first of its table."""
+    if not any(line.is_row for line in window):
+        return tuple(_cut(line, width) for line in span.head[-1:])
+    outside = [line for line in span.head if not _SILENT.fullmatch(line)]
+    if outside:
+        return tuple(_cut(" ".join(line.split()), width) for line in outside[-2:])
+    texts = span.text.splitlines()
+    first = next(line.source for line in window if line.is_row)
+    while first and _ROW.match(texts[first - 1]):
+        first -= 1
+    is_there = any(line.source <= first for line in window)
+    return () if is_there else (_cut(" ".join(texts[first].split()), width),)
+
+
+def _shown(text: str, words: Words, width: int) -> Iterator[Line]:
+    prose = min(width, MAX_PROSE_COLUMNS) - 2 * len(f"{ELLIPSIS} ")
+    for paragraph, is_code in _paragraphs(text):
+        first = paragraph.lines[0]
+        if is_code or _ROW.match(first):
+            for at, line in enumerate(paragraph.lines, paragraph.source):
+                found = frozenset(words.of(line))
+                shown = _around(" ".join(line.split()), words, width) if not is_code else _cut(line, width)
+                yield Line(shown, at, is_row=not is_code, found=found)
+        else:
+            yield from _wrapped(paragraph, words, prose)
+
+
+def _wrapped(paragraph: _Paragraph, words: Words, width: int) -> Iterator[Line]:
+    joined = " ".join(" ".join(line.split()) for line in paragraph.lines)
+    ends: list[int] = []
+    for line in paragraph.lines:
+        ends.append((ends[-1] + 1 if ends else 0) + len(" ".join(line.split())))
+    parts = textwrap.wrap(joined, max(width, 10))
+    at = 0
+    for number, part in enumerate(parts):
+        at = joined.find(part, at)
+        found = frozenset(words.of(part))
+        match = _first(part, words) if found else None
+        place = at + (match.start() if match else 0)
+        source = next((n for n, end in enumerate(ends) if place < end), len(ends) - 1)
+        yield Line(part, paragraph.source + source, number > 0, number < len(parts) - 1, found=found)
+
+
+def _paragraphs(text: str) -> Iterator[tuple[_Paragraph, bool]]:
+    """Yield the text's paragraphs and whether each is code, without headings (they are shown above) and rules."""
+    begin = _FRONT_MATTER.match(text)
+    n_skipped = begin[0].count("\n") if begin and begin.end() < len(text.rstrip()) else 0
+    held: _Paragraph | None = None
+    in_fence = False
+    for at, line in enumerate(text.splitlines()):
+        if at < n_skipped:
             continue
-        if held.strip():
-            yield " ".join(held.split())
-        held = "" if _HEADING.match(line) else line
-    if held.strip():
-        yield " ".join(held.split())
+        if _FENCE.match(line):
+            in_fence = not in_fence
+        is_silent = _FENCE.match(line) or (not in_fence and _SILENT.fullmatch(line)) or not line.strip()
+        is_code = in_fence or (line.startswith(("    ", "\t")) and not re.match(r"\s*(?:[-*+]|\d+[.)])\s", line))
+        if held and not is_silent and not in_fence and held.goes_on and not _OWN_LINE.match(line):
+            held.lines.append(line)
+            continue
+        if held:
+            yield held, False
+            held = None
+        if is_silent:
+            continue
+        if is_code:
+            yield _Paragraph(at, [line.expandtabs(4).rstrip()]), True
+        else:
+            held = _Paragraph(at, [line])
+    if held:
+        yield held, False
 
 
-def best_lines(text: str, query: str, *, width: int, n_lines: int) -> list[str]:
-    """Return up to `n_lines` neighbouring lines, wrapped to `width` columns, with the most words of the query."""
-    paragraphs = list(_paragraphs(text)) or [" ".join(text.split())]
-    lines = [part for paragraph in paragraphs for part in textwrap.wrap(paragraph, width)]
-    wanted = stems(query)
-    found = [{stem for word in _WORD.findall(line) if (stem := _match(word, wanted))} for line in lines]
-    windows = range(max(1, len(lines) - n_lines + 1))
-    best = max(windows, key=lambda begin: (len(set().union(*found[begin : begin + n_lines])), -begin))
-    return lines[best : best + n_lines]
+def _cut(line: str, width: int) -> str:
+    """Return a line of at most `width` columns, with an ellipsis where something is cut."""
+    return line if len(line) <= width else line[: max(0, width - 1)].rstrip() + ELLIPSIS
 
 
-def marked(line: str, query: str, mark: Callable[[str], str]) -> str:
-    """Return `line` with the words of the query passed through `mark`."""
-    wanted = stems(query)
-    return _WORD.sub(lambda word: mark(word[0]) if _match(word[0], wanted) else word[0], line)
+def _around(line: str, words: Words, width: int) -> str:
+    """Return the part of a long line, its beginning if that will do, in which its first words of the query stand."""
+    if len(line) <= width:
+        return line
+    match = _first(line, words)
+    if match is None or match.end() < width - 1:
+        return _cut(line, width)
+    begin = min(match.start() - width // 3, len(line) - width + 1)
+    return _cut(ELLIPSIS + line[begin:].lstrip(), width)

@@ -60,6 +60,9 @@ HIT = _object(
     score=NUMBER,
     scores={"type": "object", "additionalProperties": NUMBER},
     others=_list(TEXT),
+    path=_maybe(TEXT),
+    line=COUNT,
+    weak=FLAG,
 )
 PASSAGE = _object(**_OWNER, **_SPAN, n=COUNT, chunk_id=TEXT, score=NUMBER)
 FAILURE = _object(
@@ -125,6 +128,7 @@ SHAPES: dict[str, Schema] = {
     "partition": PARTITION,
     "partitions": _object(partitions=_list(PARTITION)),
     "paths": _object(paths=_list(_object(path=TEXT, exists=FLAG))),
+    "place": _object(partition=TEXT, file_id=TEXT, path=TEXT, line=COUNT, page=_maybe(COUNT)),
     "pruned": _object(tasks=COUNT),
     "report": REPORT,
     "restore": _object(store=TEXT, members=COUNT),
@@ -182,6 +186,7 @@ COMMANDS: dict[str, dict[str, str]] = {
     "file sync": {"--json": "report"},
     "help": {"--json": "help"},
     "import": {"--json": "import"},
+    "open": {"--json": "place"},
     "partition create": {"--json": "partition"},
     "partition delete": {"--json": "report"},
     "partition list": {"--json": "partitions"},

@@ -5,16 +5,15 @@ from typing import Annotated
 
 import typer
 
-from openrag_cli.cli import snippet
+from openrag_cli.cli.commands import hits as view
 from openrag_cli.cli.commands.context import Context, read_stdin
 from openrag_cli.cli.commands.options import LinesOption, NullOption, is_not_given
 from openrag_cli.cli.exit_codes import ExitCode
-from openrag_cli.cli.output import BOLD, CYAN, DIM, YELLOW
+from openrag_cli.cli.output import YELLOW
 from openrag_cli.contract import to_json as render
-from openrag_cli.domain import ALL_PARTITIONS, DocumentWarning, File, Hit, SearchMode, Span
+from openrag_cli.domain import ALL_PARTITIONS, FINAL_STATES, DocumentWarning, File, Hit, SearchMode, Span
 from openrag_cli.retrieval.request import SearchRequest
-
-SNIPPET_LINES = 3
+from openrag_cli.store.files.results import Results
 
 
 def _partitions(ctx: typer.Context, param: typer.CallbackParam, value: list[str]) -> list[str]:
@@ -38,7 +37,10 @@ def _filter(ctx: typer.Context, param: typer.CallbackParam, value: str) -> str:
     return chosen
 
 
-QueryArgument = Annotated[str, typer.Argument(metavar="TEXT|-", help="What to look for; - reads it from stdin.")]
+QueryArgument = Annotated[
+    list[str],
+    typer.Argument(metavar="TEXT...|-", help="What to look for, quoted or not; - reads it from stdin."),
+]
 PartitionsOption = Annotated[
     list[str],
     typer.Option(
@@ -81,7 +83,19 @@ AllChunksOption = Annotated[
     ),
 ]
 NamesOption = Annotated[
-    bool, typer.Option("--files-with-matches", "-l", help="Print each file's id once, nothing else. Default: off.")
+    bool,
+    typer.Option(
+        "--files-with-matches",
+        "-l",
+        help="Print the path of each file once, or its id where it is not on this machine; -k counts files. Default: off.",
+    ),
+]
+AllOption = Annotated[
+    bool,
+    typer.Option("--all", help="Show hits that have little to do with the query too. Default: they are counted."),
+]
+VimgrepOption = Annotated[
+    bool, typer.Option("--vimgrep", help="Print path:line:column:text for each hit, for editors. Default: off.")
 ]
 
 
@@ -96,51 +110,88 @@ def search(
     min_score: MinScoreOption = None,
     per_file: PerFileOption = None,
     all_chunks: AllChunksOption = False,
+    all_hits: AllOption = False,
     explain: ExplainOption = False,
     names: NamesOption = False,
+    vimgrep: VimgrepOption = False,
     null: NullOption = False,
     jsonl: LinesOption = False,
 ) -> int:
     """Find the passages that answer a query, by meaning and by words. Exit 1 when there are none.
 
+    Hits that are far from the query and lack words of it are weak: counted, not shown.
+
     Examples:
 
-        openrag search "rotate api keys" -p handbook
+        openrag search rotate api keys -p handbook
 
-        openrag search "rotate api keys" --json | jq -r '.hits[].file_id'
+        openrag search "rotate api keys" --json | jq -r '.hits[].path'
 
         openrag search "api keys" -l -0 | xargs -0 ls
     """
     context: Context = ctx.obj
     request = SearchRequest(
-        text=read_stdin().decode("utf-8", "replace").strip() if text == "-" else text,
+        text=read_stdin().decode("utf-8", "replace").strip() if text == ["-"] else " ".join(text),
         partitions=tuple(partition) or (ALL_PARTITIONS,),
         file_ids=tuple(file),
         top_k=top_k,
         mode=mode,
         min_score=min_score,
         filter=condition,
-        per_file=per_file,
+        per_file=1 if names and per_file is None else per_file,
         collapse=not all_chunks,
     )
     hits = context.engine.search(request)
-    if jsonl:
-        context.out.json_lines(render.document("hit", render.hit(hit, rank)) for rank, hit in enumerate(hits, 1))
-    elif context.out.is_json:
-        context.out.json(render.search(request, hits))
+    found = view.look(context, request, hits)
+    shown = [one for one in found if all_hits or not one.is_weak]
+    if jsonl or context.out.is_json:
+        _print_json(context, request, (hits, found), is_by_line=jsonl)
     elif names:
-        context.out.names(dict.fromkeys(hit.file.file_id for hit in hits), is_null_separated=null)
+        context.out.names(dict.fromkeys(one.name for one in shown), is_null_separated=null)
+    elif vimgrep:
+        view.show_vimgrep(context, shown)
     else:
-        _show(context, request, hits, is_explained=explain)
+        view.show(context, request, shown, is_explained=explain)
+        view.remember(context, shown)
     show_filter_warnings(context, hits.warnings)
-    if not hits:
+    _tell_what_is_not_shown(context, found, n_hidden=len(found) - len(shown))
+    return ExitCode.OK if any(not one.is_weak for one in found) else ExitCode.NO
+
+
+def _print_json(
+    context: Context, request: SearchRequest, both: tuple[Results[Hit], list[view.Seen]], *, is_by_line: bool
+) -> None:
+    hits, found = both
+    entries = [render.hit(one.hit, rank) | one.facts() for rank, one in enumerate(found, 1)]
+    if is_by_line:
+        context.out.json_lines(render.document("hit", entry) for entry in entries)
+    else:
+        context.out.json(render.search(request, hits) | {"hits": entries})
+
+
+def _tell_what_is_not_shown(context: Context, found: list[view.Seen], *, n_hidden: int) -> None:
+    if context.out.is_json:
+        return
+    if n_hidden:
+        noun = "match" if n_hidden == 1 else "matches"
+        verb = "shows it" if n_hidden == 1 else "shows them"
+        context.out.note(f"{n_hidden:,} weak {noun} hidden; --all {verb}")
+    elif not found:
         context.out.note("nothing found")
-    return ExitCode.OK if hits else ExitCode.NO
+    if not found or n_hidden == len(found):
+        _tell_what_is_missing(context)
 
 
-def shortened(line: str, width: int) -> str:
-    """Return a line cut to `width` columns, with an ellipsis where something is cut."""
-    return line if len(line) <= width else line[: max(0, width - 1)].rstrip() + "…"
+def _tell_what_is_missing(context: Context) -> None:
+    """Say that the store is empty, or that files wait to be indexed."""
+    counts = context.engine.task_counts()
+    waiting = sum(n for state, n in counts.items() if state not in FINAL_STATES)
+    if waiting:
+        what = render.counted(waiting, "file")
+        verb = "waits" if waiting == 1 else "wait"
+        context.out.note(f"{what} {verb} to be indexed: openrag task run")
+    elif not context.engine.partitions():
+        context.out.note("the store is empty: openrag file add FOLDER")
 
 
 def show_filter_warnings(context: Context, warnings: Sequence[DocumentWarning]) -> None:
@@ -153,25 +204,3 @@ def show_filter_warnings(context: Context, warnings: Sequence[DocumentWarning]) 
 def place(file: File, span: Span) -> str:
     """Return where a chunk is: `file p.N` where pages are known, else `file:line`."""
     return f"{file.file_id} p.{span.page}" if span.page else f"{file.file_id}:{span.line_start}"
-
-
-def _show(context: Context, request: SearchRequest, hits: Sequence[Hit], *, is_explained: bool) -> None:
-    out = context.out
-    is_mixed = len({hit.file.partition for hit in hits}) > 1
-    for rank, hit in enumerate(hits, 1):
-        where = place(hit.file, hit.chunk.span)
-        label = f"{hit.file.partition}/{where}" if is_mixed else where
-        heading = " > ".join(hit.chunk.span.heading)
-        out.line(
-            f"{rank:<3}{out.styled(label, BOLD, CYAN)}  {hit.score:.2f}"
-            + (f"  {out.styled(heading, DIM)}" if heading else "")
-            + (f"  {out.styled(f'+{len(hit.others)} like it', DIM)}" if hit.others else "")
-        )
-        if is_explained:
-            parts = [f"{name} {value:.4g}" for name, value in hit.scores.items()]
-            out.line(f"   {out.styled(', '.join(parts), DIM)}")
-        if hit.chunk.span.head:
-            out.line(f"   {out.styled(shortened(hit.chunk.span.head[-1], out.width - 3), DIM)}")
-        lines = snippet.best_lines(hit.chunk.span.text, request.text, width=out.width - 3, n_lines=SNIPPET_LINES)
-        for line in lines:
-            out.line("   " + snippet.marked(line, request.text, lambda word: out.styled(word, BOLD)))

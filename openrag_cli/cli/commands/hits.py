@@ -1,0 +1,125 @@
+"""The hits of a search as a person sees them: a path from here, the line of the match, the lines that say most."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from openrag_cli.cli import last_search
+from openrag_cli.cli.commands.context import DEFAULT_PARTITION, Context
+from openrag_cli.cli.last_search import Found
+from openrag_cli.cli.output import BOLD, CYAN, DIM
+from openrag_cli.cli.places import local_path, name_of, paste
+from openrag_cli.cli.snippet import ELLIPSIS, Snippet, snippet
+from openrag_cli.contract.to_json import Json
+from openrag_cli.domain import Hit
+from openrag_cli.retrieval.query_words import Words, is_weak
+from openrag_cli.retrieval.request import SearchRequest
+
+SNIPPET_LINES = 3
+INDENT = "   "
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A hit with what the screen shows of it. `path` is None where its file is not on this machine."""
+
+    hit: Hit
+    path: Path | None
+    is_weak: bool
+    snippet: Snippet
+
+    @property
+    def name(self) -> str:
+        """The path of its file from here, or else its id."""
+        return name_of(self.hit.file, self.path)
+
+    @property
+    def place(self) -> str:
+        """Its file with the page where pages are known, or else the line of the match."""
+        page = self.hit.chunk.span.page
+        return f"{self.name} p.{page}" if page else f"{self.name}:{self.snippet.line}"
+
+    @property
+    def url(self) -> str | None:
+        """A link to its file, at its page."""
+        page = self.hit.chunk.span.page
+        return None if self.path is None else self.path.as_uri() + (f"#page={page}" if page else "")
+
+    def facts(self) -> Json:
+        """Return what JSON tells of a hit besides what the store knows."""
+        return {"path": str(self.path) if self.path else None, "line": self.snippet.line, "weak": self.is_weak}
+
+
+def look(context: Context, request: SearchRequest, hits: Sequence[Hit]) -> list[Seen]:
+    """Return hits with what is shown of them."""
+    words = Words(request.text, context.settings.language)
+    width = context.out.width - len(INDENT)
+    return [
+        Seen(
+            hit,
+            local_path(hit.file),
+            is_weak(hit, words),
+            snippet(hit.chunk.span, words, width=width, n_lines=SNIPPET_LINES),
+        )
+        for hit in hits
+    ]
+
+
+def show(context: Context, request: SearchRequest, found: Sequence[Seen], *, is_explained: bool) -> None:
+    """Print hits for a person, a blank line between two."""
+    out = context.out
+    words = Words(request.text, context.settings.language)
+    for rank, one in enumerate(found, 1):
+        if rank > 1:
+            out.line()
+        out.line(_first_line(context, one, rank))
+        if is_explained:
+            parts = [f"{name} {value:.4g}" for name, value in one.hit.scores.items()]
+            out.line(f"{INDENT}{out.styled(', '.join(parts), DIM)}")
+        for line in one.snippet.head:
+            out.line(INDENT + out.styled(line, DIM))
+        for line in one.snippet.lines:
+            out.line(INDENT + words.marked(line, lambda word: out.styled(word, BOLD)))
+
+
+def _first_line(context: Context, one: Seen, rank: int) -> str:
+    out = context.out
+    label = out.link(out.styled(one.place, BOLD, CYAN), one.url)
+    more = f"  +{len(one.hit.others)} like it" if one.hit.others else ""
+    pasted = _id_to_paste(context, one)
+    plain = f"{rank:<3}{one.place}  {one.hit.score:.2f}{pasted}{more}"
+    heading = " > ".join(one.hit.chunk.span.heading)
+    room = out.width - len(plain) - 2
+    if len(heading) > room:
+        heading = ELLIPSIS + heading[len(heading) - room + 1 :] if room > 12 else ""
+    shown = f"{rank:<3}{label}  {one.hit.score:.2f}"
+    return shown + "".join(
+        out.styled(part, DIM) for part in (f"  {heading}" if heading else "", pasted, more) if part
+    )
+
+
+def _id_to_paste(context: Context, one: Seen) -> str:
+    """Return what other commands must be told to find the file, where the path does not tell it."""
+    file = one.hit.file
+    if file.partition == (context.settings.partition or DEFAULT_PARTITION):
+        return ""
+    return f"  {paste('-p', file.partition)}"
+
+
+def show_vimgrep(context: Context, found: Sequence[Seen]) -> None:
+    """Print path:line:column:text for each hit; the column, from 1, is that of its first word of the query."""
+    for one in found:
+        span = one.hit.chunk.span
+        text = (span.text.splitlines() or [""])[max(0, one.snippet.line - span.line_start)]
+        context.out.line(f"{one.name}:{one.snippet.line}:{one.snippet.column}:{text}")
+
+
+def remember(context: Context, found: Sequence[Seen]) -> None:
+    """Keep the hits for `openrag open N`."""
+    last_search.remember(
+        context.settings.cache,
+        [
+            Found(one.hit.file.partition, one.hit.file.file_id, one.snippet.line, one.hit.chunk.span.page)
+            for one in found
+        ],
+    )

@@ -1,0 +1,194 @@
+"""What a search shows a person: the lines that say most, where they are, and which hits are weak."""
+
+import json
+import os
+import shutil
+import stat
+import sys
+
+import pexpect
+import pytest
+
+from openrag_cli.cli.places import from_here
+from openrag_cli.cli.snippet import snippet
+from openrag_cli.domain import Span
+from openrag_cli.retrieval.query_words import Words
+
+TABLE = "| Port | Service |\n|---|---|\n" + "".join(f"| {n} | service {n} |\n" for n in range(8000, 8030))
+CODE = (
+    "Before.\n\n```python\nclass Store:\n    def keep(\n        self,\n        filters=None,\n    ):\n"
+    "        return self.zebra\n```\n"
+)
+
+
+def _snippet(text, query, *, width=80, n_lines=3, head=()):
+    span = Span(text, 0, len(text), 11, 11 + text.count("\n"), None, (), tuple(head))
+    return snippet(span, Words(query), width=width, n_lines=n_lines)
+
+
+def test_a_snippet_is_centred_on_the_line_that_matches_and_tells_it():
+    text = "\n\n".join(f"Paragraph {n} about nothing." for n in range(9)) + "\n\nThe zebras cross here.\n\nThe end.\n"
+    found = _snippet(text, "zebra crossing")
+    assert found.lines[1] == "The zebras cross here."
+    assert found.line == 11 + 18
+    assert found.column == 5
+
+
+def test_short_words_count_and_stop_words_do_not():
+    text = "What does this do with what you have?\n\nPack it.\n\nNothing.\n\nUse tar to unpack.\n"
+    assert _snippet(text, "what does tar do", n_lines=1).lines == ("Use tar to unpack.",)
+    assert Words("what does tar do").marked("What tar does", lambda word: f"<{word}>") == "What <tar> does"
+    assert Words("to be or not to be").marked("be that", lambda word: f"<{word}>") == "<be> that"
+
+
+def test_words_match_as_the_index_stems_them_and_not_by_their_beginning():
+    assert Words("zebras crossing").marked("The zebra crosses", lambda word: f"<{word}>") == "The <zebra> <crosses>"
+    assert Words("API").marked("api apiary", lambda word: f"<{word}>") == "<api> apiary"
+
+
+def test_code_keeps_its_lines_and_its_indentation():
+    assert _snippet(CODE, "zebra filters", n_lines=3).lines == (
+        "        filters=None,",
+        "    ):",
+        "        return self.zebra",
+    )
+
+
+def test_a_row_stands_under_the_names_of_its_columns():
+    found = _snippet(TABLE, "service 8020", n_lines=1)
+    assert (found.head, found.lines) == (("| Port | Service |",), ("| 8020 | service 8020 |",))
+    outside = _snippet(
+        TABLE.partition("---|\n")[2], "8020", n_lines=1, head=("Ports (TCP)", "| Port | Service |", "|---|---|")
+    )
+    assert outside.head == ("Ports (TCP)", "| Port | Service |")
+    assert outside.line == 11 + 20
+
+
+def test_what_is_cut_has_an_ellipsis_and_no_line_is_wider_than_the_screen():
+    prose = (
+        "One word follows another until the line is long. " * 12
+        + "Here a zebra stands. "
+        + "And more words come. " * 20
+    )
+    found = _snippet(prose, "zebra", width=60)
+    assert found.lines[0].startswith("… ")
+    assert found.lines[-1].endswith(" …")
+    assert max(map(len, found.lines)) <= 60
+    assert max(map(len, _snippet(prose, "zebra", width=300).lines)) <= 100
+    row = _snippet("| " + "x " * 100 + "zebra |", "zebra", width=60).lines[0]
+    assert row.startswith("…")
+    assert "zebra" in row
+    assert len(row) <= 60
+
+
+def test_front_matter_and_rules_are_not_shown():
+    assert _snippet("---\ntitle: Zebra\nid: zebra\n---\n\nText.\n\n---\n\nMore.\n", "nothing").lines == (
+        "Text.",
+        "More.",
+    )
+
+
+@pytest.fixture
+def searched(cli, handbook):
+    cli("file", "add", handbook, "-p", "handbook")
+    return cli
+
+
+def test_weak_hits_are_counted_and_not_shown(searched):
+    shown = searched("search", "rotate", "api", "keys")
+    assert shown.out.startswith("1  handbook/ops/keys.md:")
+    assert "  -p handbook" in shown.out.splitlines()[0]
+    assert "weak match" in shown.err
+    assert searched("search", "rotate", "api", "keys", "--all").out.count("\n\n") == 3
+    hits = searched("search", "rotate", "api", "keys", "--json").json["hits"]
+    assert [hit["weak"] for hit in hits] == [False, True, True, True]
+
+
+@pytest.mark.parametrize("option", [(), ("--json",), ("--jsonl",), ("-l",), ("--vimgrep",), ("--all",)])
+def test_a_search_with_weak_hits_alone_exits_1_in_every_format(searched, option):
+    assert searched("search", "quantum chromodynamics of hadrons", *option).code == 1
+    assert searched("search", "rotate api keys", *option).code == 0
+
+
+def test_paths_are_those_from_the_working_directory(searched, handbook, environment):
+    hit = searched("search", "rotate api keys", "--json").json["hits"][0]
+    assert hit["path"] == str(handbook / "ops" / "keys.md")
+    assert "otate" in (handbook / "ops" / "keys.md").read_text().splitlines()[hit["line"] - 1]
+    for name in searched("search", "rotate api keys", "-l", "-0", "--all").out.split("\0")[:-1]:
+        assert os.path.exists(name)
+    path, line, column, text = searched("search", "rotate api keys", "--vimgrep").out.splitlines()[0].split(":", 3)
+    assert (path, int(line)) == ("handbook/ops/keys.md", hit["line"])
+    assert text == (handbook / path.removeprefix("handbook/")).read_text().splitlines()[int(line) - 1]
+    assert text[int(column) - 1].isalnum()
+    environment.chdir(handbook / "ops")
+    assert searched("search", "rotate api keys", "-l").out == "keys.md\n"
+    shutil.rmtree(handbook)
+    environment.chdir("/")
+    assert searched("search", "rotate api keys", "-l").out == "ops/keys.md\n"
+    assert searched("search", "rotate api keys", "--json").json["hits"][0]["path"] is None
+
+
+def test_paths_of_two_folders_in_one_partition_are_found_by_their_prefix(cli, tmp_path):
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "index.md").write_text(f"# Zebra\n\nThe zebra of {name}.\n")
+    assert cli("file", "add", "one", "two").code == 0
+    assert sorted(cli("search", "zebra", "-l").out.splitlines()) == ["one/index.md", "two/index.md"]
+
+
+def test_a_far_path_is_absolute(tmp_path, environment):
+    deep = tmp_path / "a" / "b" / "c"
+    deep.mkdir(parents=True)
+    environment.chdir(deep)
+    assert from_here(tmp_path / "x.md") == str(tmp_path / "x.md")
+    assert from_here(tmp_path / "a" / "x.md") == "../../x.md"
+
+
+def test_k_counts_files_with_l(cli, tmp_path):
+    folder = tmp_path / "zoo"
+    folder.mkdir()
+    for n in range(4):
+        (folder / f"{n}.md").write_text(
+            "\n\n".join(f"# Zebra {m}\n\n" + f"The zebra {m} of zoo {n}. " * 60 for m in range(6))
+        )
+    cli("file", "add", folder)
+    assert len(cli("search", "zebra", "-l", "-k", "4", "--all-chunks").out.splitlines()) == 4
+
+
+def test_open_runs_the_editor_at_the_line_of_a_hit(searched, tmp_path, environment, handbook):
+    editor = tmp_path / "vim"
+    editor.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" > {tmp_path}/opened\n')
+    editor.chmod(editor.stat().st_mode | stat.S_IXUSR)
+    environment.setenv("VISUAL", str(editor))
+    line = searched("search", "rotate api keys", "--json").json["hits"][0]["line"]
+    searched("search", "rotate api keys")
+    assert searched("open", "1").code == 0
+    assert (tmp_path / "opened").read_text() == f"+{line}\n{handbook}/ops/keys.md\n"
+    assert searched("open", "ops/keys.md", "-p", "handbook", "--print").out == f"{handbook}/ops/keys.md\n"
+    assert searched("open", "1", "--json").json["line"] == line
+    assert searched("open", "9").code == 2
+    assert searched("open", "nothing.md", "-p", "handbook").code == 66
+
+
+def test_a_terminal_gets_links_and_no_document_can_make_one(searched, tmp_path):
+    (tmp_path / "evil.md").write_text("The zebra \x1b]8;;http://evil/\x1b\\here\x1b]8;;\x1b\\ stands.\n")
+    searched("file", "add", "evil.md")
+    child = pexpect.spawn(
+        sys.executable, ["-m", "openrag_cli", "search", "zebra"], encoding="utf-8", timeout=60, dimensions=(50, 100)
+    )
+    text = child.read()
+    assert f"\x1b]8;;file://{tmp_path}/evil.md\x1b\\" in text
+    assert text.count("\x1b]8;;") == 2
+    assert "\x1b" not in searched("search", "zebra").out
+
+
+def test_a_search_of_a_store_that_waits_says_so(searched, tmp_path):
+    (tmp_path / "later.md").write_text("Later.")
+    searched("file", "add", "later.md", "--detach")
+    assert "1 file waits to be indexed" in searched("search", "quantum chromodynamics").err
+
+
+def test_json_lines_tell_what_json_tells(searched):
+    lines = [json.loads(line) for line in searched("search", "keys", "--jsonl").out.splitlines()]
+    hits = searched("search", "keys", "--json").json["hits"]
+    assert [{name: value for name, value in line.items() if name != "schema"} for line in lines] == hits
