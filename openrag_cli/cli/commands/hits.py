@@ -14,6 +14,7 @@ from openrag_cli.contract.to_json import Json
 from openrag_cli.domain import Hit
 from openrag_cli.retrieval.query_words import Words, is_weak
 from openrag_cli.retrieval.request import SearchRequest
+from openrag_cli.terminal import quoted_name
 
 SNIPPET_LINES = 3
 INDENT = "   "
@@ -37,7 +38,8 @@ class Seen:
     def place(self) -> str:
         """Its file with the page where pages are known, or else the line of the match."""
         page = self.hit.chunk.span.page
-        return f"{self.name} p.{page}" if page else f"{self.name}:{self.snippet.line}"
+        name = quoted_name(self.name)
+        return f"{name} p.{page}" if page else f"{name}:{self.snippet.line}"
 
     @property
     def url(self) -> str | None:
@@ -111,7 +113,7 @@ def show_vimgrep(context: Context, found: Sequence[Seen]) -> None:
     for one in found:
         span = one.hit.chunk.span
         text = (span.text.splitlines() or [""])[max(0, one.snippet.line - span.line_start)]
-        context.out.line(f"{one.name}:{one.snippet.line}:{one.snippet.column}:{text}")
+        context.out.line(f"{quoted_name(one.name)}:{one.snippet.line}:{one.snippet.column}:{text}")
 
 
 def remember(context: Context, found: Sequence[Seen]) -> None:
