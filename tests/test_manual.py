@@ -188,6 +188,7 @@ def test_every_command_prints_what_its_schema_says(filled, cli, tmp_path):
     run("extract show", hit["chunk_id"], "--context", "1")
     run("file add", "new.md", "bad.pdf", "-p", "ops", codes=(3,))
     run("file add", "newer.md", "-p", "ops", "--dry-run")
+    run("open", "new.md", "-p", "ops")
     run("file delete", "keys.md", "-p", "ops", "--dry-run")
     run("file add", "newer.md", "-p", "ops", "--detach")
     run("task run")

@@ -34,8 +34,8 @@ UNSAFE = [
 ]  # fmt: skip
 ATTACK = "\x1b[2J\x1b]52;c;ZXZpbA==\x07\x1b]0;owned\x07\x9b31m\x85\x7f\u202egpj.exe\u202c\u2066x\u2069\u2028\u2029"
 LETTERS = "می‌خواهم कर्म‍ण 👨‍👩‍👧 ❤️ co\u00adop \u200eL\u200f \u061c مرحبا"
-OURS = re.compile(r"\x1b\[[0-9;]*m|\x1b\[2K|\x1b\[1A|\x1b\[\?25[lh]|\r")
-"""What the program itself tells a terminal: styles, and redrawing the line in progress."""
+OURS = re.compile(r"\x1b\[[0-9;]*m|\x1b\]8;;(?:file:///[!-~]*)?\x1b\\|\x1b\[2K|\x1b\[1A|\x1b\[\?25[lh]|\r")
+"""What the program itself tells a terminal: styles, links to files, and redrawing the line in progress."""
 
 
 def is_unsafe(text: str) -> bool:
