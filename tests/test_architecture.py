@@ -15,7 +15,7 @@ ORDER = (
     "failpoints",
     "store",
     "documents",
-    "inference",
+    "inference matching",
     "index",
     "retrieval",
     "ingest",

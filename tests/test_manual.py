@@ -189,6 +189,7 @@ def test_every_command_prints_what_its_schema_says(filled, cli, tmp_path):
     run("file add", "new.md", "bad.pdf", "-p", "ops", codes=(3,))
     run("file add", "newer.md", "-p", "ops", "--dry-run")
     run("open", "new.md", "-p", "ops")
+    run("grep", "fresh")
     run("file delete", "keys.md", "-p", "ops", "--dry-run")
     run("file add", "newer.md", "-p", "ops", "--detach")
     run("task run")

@@ -32,6 +32,8 @@ MEANINGS: dict[ExitCode, str] = {
 
 VARIABLES = {
     "OPENRAG_CONFIG": "path of the user's configuration file",
+    "VISUAL": "editor that openrag open starts; else EDITOR",
+    "EDITOR": "see VISUAL",
     "NO_COLOR": "when set: no colour; --color wins over it",
 }
 """Variables that are no settings."""

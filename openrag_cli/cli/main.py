@@ -21,6 +21,7 @@ from openrag_cli.cli.commands import (
     doctor,
     extract,
     file,
+    grep,
     open_hit,
     partition,
     search,
@@ -62,6 +63,7 @@ for _name, _group in (
 ):
     app.add_typer(_group, name=_name)
 app.command("search")(search.search)
+app.command("grep")(grep.grep)
 app.command("open")(open_hit.open_hit)
 app.command("ask")(ask.ask)
 app.command("chat")(chat.chat)

@@ -115,6 +115,13 @@ SHAPES: dict[str, Schema] = {
     "export": _object(partition=TEXT, path=TEXT, files=COUNT, chunks=COUNT),
     "file": FILE,
     "files": _object(files=_list(FILE), warnings=_list(WARNING)),
+    "grep": _object(
+        pattern=TEXT, files=COUNT, not_searched=COUNT, too_slow=_list(_object(partition=TEXT, file_id=TEXT)),
+        lines=_list(_object(
+            partition=TEXT, file_id=TEXT, path=_maybe(TEXT), line=COUNT, page=_maybe(COUNT), text=TEXT,
+            matches=_list(_object(start=COUNT, end=COUNT)), before=_list(TEXT), after=_list(TEXT),
+        )),
+    ),
     "help": _object(topic=_maybe(TEXT), text=TEXT),
     "hit": HIT,
     "keys": _object(keys=_list(_object(
@@ -184,6 +191,7 @@ COMMANDS: dict[str, dict[str, str]] = {
     "file replace": {"--json": "report"},
     "file show": {"--json": "file"},
     "file sync": {"--json": "report"},
+    "grep": {"--json": "grep"},
     "help": {"--json": "help"},
     "import": {"--json": "import"},
     "open": {"--json": "place"},

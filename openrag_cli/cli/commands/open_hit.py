@@ -15,6 +15,7 @@ from openrag_cli.cli.commands.context import Context
 from openrag_cli.cli.commands.options import PartitionOption
 from openrag_cli.cli.last_search import Found
 from openrag_cli.cli.places import local_path
+from openrag_cli.config.programs import editor
 from openrag_cli.contract import to_json as render
 from openrag_cli.domain import File
 from openrag_cli.errors import InvalidInput, PathNotFound
@@ -72,10 +73,9 @@ def _not_here(file: File) -> PathNotFound:
 
 def _command(path: Path, found: Found) -> list[str]:
     """Return the command that shows a file. Raises: InvalidInput, when there is none."""
-    editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or ""
-    if found.page is not None or not editor.strip():
+    words = shlex.split(editor())
+    if found.page is not None or not words:
         return _viewer(path, found) or _not_known()
-    words = shlex.split(editor)
     name = Path(words[0]).name
     if name in _AT_LINE:
         return [*words, f"+{found.line}", str(path)]

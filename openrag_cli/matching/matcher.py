@@ -1,0 +1,116 @@
+"""A pattern that is looked for in texts, each within a limit of time."""
+
+import json
+import os
+import re
+import selectors
+import struct
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+from openrag_cli.errors import InvalidInput
+from openrag_cli.matching.child import write_frame
+
+
+@dataclass(frozen=True, slots=True)
+class MatchingLine:
+    """A line with a match: its number from 0, and the ends of each match in it, as offsets in the line."""
+
+    number: int
+    spans: tuple[tuple[int, int], ...]
+
+
+class Matcher:
+    """Looks for one pattern; a context manager, as it holds a process.
+
+    A pattern is a regular expression of Python, or with `is_fixed` a text that is taken as it is. No match goes beyond
+    a line.
+    """
+
+    def __init__(
+        self, pattern: str, *, is_fixed: bool = False, ignores_case: bool = False, limit_s: float = 5.0
+    ) -> None:
+        self._asked = {
+            "pattern": pattern,
+            "is_fixed": is_fixed,
+            "flags": int(re.IGNORECASE) if ignores_case else 0,
+        }
+        self._limit_s = limit_s
+        self._child: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self._start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop()
+
+    def lines(self, text: str) -> list[MatchingLine] | None:
+        """Return the lines of a text that match; None when its time is up, or the pattern needs too much memory.
+
+        Raises:
+            InvalidInput: the pattern is no regular expression.
+        """
+        if self._child is None:
+            self._start()
+        found = self._ask(text)
+        if found is None:
+            self._stop()
+            return None
+        return [MatchingLine(line, tuple(zip(ends[::2], ends[1::2], strict=True))) for line, *ends in found]
+
+    def _start(self) -> None:
+        self._child = subprocess.Popen(
+            [sys.executable, "-P", "-m", "openrag_cli.matching.child"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+        answer = self._ask(self._asked, limit_s=self._limit_s + 30)  # with the start of a process on a busy machine
+        if answer is None:
+            self._stop()
+            raise InvalidInput("the pattern is too large", hint="give a simpler one, or plain text with -F")
+        if "error" in answer:
+            self._stop()
+            raise InvalidInput(f"the pattern is no regular expression: {answer['error']}", hint="-F takes it as text")
+
+    def _ask(self, value: Any, *, limit_s: float | None = None) -> Any:
+        child = self._child
+        if child is None or child.stdin is None or child.stdout is None:
+            return None
+        try:
+            write_frame(child.stdin, value)  # type: ignore[arg-type]  # a buffered pipe is a BinaryIO
+        except BrokenPipeError:
+            return None
+        deadline = time.monotonic() + (self._limit_s if limit_s is None else limit_s)
+        head = self._read(child.stdout.fileno(), 8, deadline)
+        body = self._read(child.stdout.fileno(), struct.unpack(">Q", head)[0], deadline) if head else None
+        return None if body is None else json.loads(body)
+
+    @staticmethod
+    def _read(descriptor: int, n_bytes: int, deadline: float) -> bytes | None:
+        """Return that many bytes; None when the time is up or the process has ended."""
+        parts = bytearray()
+        with selectors.DefaultSelector() as selector:
+            selector.register(descriptor, selectors.EVENT_READ)
+            while len(parts) < n_bytes:
+                left = deadline - time.monotonic()
+                if left <= 0 or not selector.select(left):
+                    return None
+                block = os.read(descriptor, n_bytes - len(parts))
+                if not block:
+                    return None
+                parts += block
+        return bytes(parts)
+
+    def _stop(self) -> None:
+        child, self._child = self._child, None
+        if child is not None:
+            child.kill()
+            child.communicate()
