@@ -41,7 +41,7 @@ from openrag_cli.cli.commands import (
 from openrag_cli.cli.commands.context import Context
 from openrag_cli.cli.exit_codes import ExitCode, exit_code
 from openrag_cli.cli.output import ColorMode, Output, TerminalFormatter, close_quietly, tolerate_narrow_encoding
-from openrag_cli.cli.suggestions import usage_hint
+from openrag_cli.cli.suggestions import add_where_it_is, usage_hint
 from openrag_cli.config.settings import color_is_refused, prefers_json
 from openrag_cli.errors import OpenRAGError, StoreError, WrongUsage
 
@@ -203,6 +203,7 @@ def _invoke(context: Context, arguments: Sequence[str]) -> int:
     except TyperException as exc:
         return _usage_error(context, exc, arguments)
     except OpenRAGError as exc:
+        add_where_it_is(exc, vars(context).get("engine"))
         context.out.error(exc)
         if context.is_debug:
             context.out.traceback(exc)

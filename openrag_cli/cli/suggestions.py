@@ -1,9 +1,13 @@
 """What to do about a mistyped command or option: the nearest one that there is."""
 
+import contextlib
 import difflib
 import re
+import shlex
 from collections.abc import Iterator, Sequence
 from typing import Any
+
+from openrag_cli.errors import DocumentNotFound, OpenRAGError
 
 PROGRAM = "openrag"
 
@@ -56,3 +60,19 @@ def _leaves(command: Any, path: str) -> Iterator[tuple[str, Any]]:
         yield path, command
     for name, child in children.items():
         yield from _leaves(child, f"{path} {name}")
+
+
+def add_where_it_is(error: OpenRAGError, engine: Any) -> None:
+    """Where a file is not in the partition but in others, let the error's hint say in which."""
+    if not isinstance(error, DocumentNotFound) or engine is None:
+        return
+    found: list[str] = []
+    with contextlib.suppress(OpenRAGError):
+        for partition in engine.partitions():
+            with contextlib.suppress(DocumentNotFound):
+                engine.file(partition.name, error.file_id)
+                found.append(partition.name)
+    if found:
+        options = ", or ".join(f"-p {shlex.quote(name)}" for name in found[:3])
+        more = f", and {len(found) - 3:,} more" if len(found) > 3 else ""
+        error.hint = f"it is in another partition: {options}{more}"

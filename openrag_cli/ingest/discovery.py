@@ -2,6 +2,8 @@
 
 import errno
 import os
+import re
+import shlex
 import stat
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,6 +23,8 @@ from openrag_cli.ingest.git_rules import (
 from openrag_cli.ingest.gitignore import compile_patterns, is_ignored
 from openrag_cli.ingest.naming import Source, folder_source, named, prefix_of, readable
 from openrag_cli.ingest.report import Failure
+
+_ADDRESS = re.compile(r"(https?|ftp):/+(.+)", re.DOTALL)
 
 LINKED_FOLDER, LINKED_FILE, STORE, EMPTY_FILE = "linked folder", "linked file", "store", "empty file"
 """What is left out of a folder and counted, as nouns for a report."""
@@ -66,7 +70,7 @@ def collect(paths: Iterable[Path], choice: Choice = Choice(), *, root: Path | No
             mode = path.stat().st_mode
             is_own = any(path.resolve().is_relative_to(folder) for folder in own)
         except (FileNotFoundError, ValueError):  # ValueError: a NUL in the path
-            found.failures.append(_unreadable(path, "no such file or folder", "path_not_found"))
+            found.failures.append(_not_there(path))
         except OSError as exc:
             found.failures.append(_failure_of(path, exc))
         else:
@@ -89,6 +93,22 @@ def failure(source: Source, exc: OpenRAGError, task_id: str | None = None) -> Fa
     """Return the failure of one file, for a report."""
     code = exc.reason if isinstance(exc, IngestError) else exc.code
     return Failure(source.file_id, readable(str(source.path)), task_id, code, exc.message, exc.hint)
+
+
+def _not_there(path: Path) -> Failure:
+    address = _ADDRESS.fullmatch(str(path))
+    if address is None:
+        return _unreadable(path, "no such file or folder", "path_not_found")
+    name = f"{address[1]}://{address[2]}"
+    shown, file_id = readable(name), readable(address[2].rstrip("/").rpartition("/")[2])
+    return Failure(
+        file_id=shown,
+        path=shown,
+        task_id=None,
+        code="path_not_found",
+        message="an address of the web, and no path of this machine",
+        hint=f"curl -L {shlex.quote(shown)} | openrag file add - --id {shlex.quote(file_id)}",
+    )
 
 
 def _unreadable(path: Path, why: str, code: str) -> Failure:

@@ -34,6 +34,7 @@ class SyncOptions:
 
     `quarantine_after` is the number of failures in a row after which a file is left alone; 0 is never. `n_refresh` is
     how many outdated files of the partition are read again at most. `prefix` is what the ids begin with (None: as before).
+    `globs` and `excludes` choose files as `file add` does; what is no longer chosen counts as gone.
     `follows` follows links, `keeps_empty` takes files of no bytes for files that fail.
     """
 
@@ -49,6 +50,8 @@ class SyncOptions:
     prefix: str | None = None
     follows: bool = False
     keeps_empty: bool = False
+    globs: Sequence[str] = ()
+    excludes: Sequence[str] = ()
     batch: str = field(default_factory=new_task_id)
 
 
@@ -143,7 +146,7 @@ class Syncer:
         options = self._options
         prefix = self._ids_begin = self._prefix.choose(options.prefix)
         self._memory.keep_prefix(prefix)
-        choice = Choice(own=[store], follows=options.follows)
+        choice = Choice(globs=options.globs, excludes=options.excludes, own=[store], follows=options.follows)
         self._scan = scan_folder(options.folder, max_bytes=self._max_bytes, choice=choice, prefix=prefix)
         before = self._recall()
         if not options.keeps_empty:

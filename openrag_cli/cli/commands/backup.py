@@ -11,14 +11,19 @@ import typer
 from openrag_cli.cli.commands.context import Context, reading_argument
 from openrag_cli.cli.output import human_size
 from openrag_cli.contract import to_json as render
-from openrag_cli.errors import InvalidInput, os_errors
+from openrag_cli.errors import Conflict, InvalidInput, os_errors
 from openrag_cli.fsync import fsync
 from openrag_cli.store.metadata import rfc3339
 
 FileArgument = Annotated[str, typer.Argument(metavar="FILE|-", help="The backup; - is standard output or input.")]
 
 
-def backup(ctx: typer.Context, file: FileArgument) -> None:
+ForceOption = Annotated[
+    bool, typer.Option("--force", help="Replace a file that is there already. Default: it is left alone.")
+]
+
+
+def backup(ctx: typer.Context, file: FileArgument, force: ForceOption = False) -> None:
     """Write the whole store to one tar file: catalog, index, originals. Others may go on writing meanwhile.
 
     Examples:
@@ -38,6 +43,8 @@ def backup(ctx: typer.Context, file: FileArgument) -> None:
         context.out.note(f"backed up {render.counted(report.files, 'file')}, {human_size(report.size)}")
         return
     target = Path(file)
+    if target.exists() and not force:
+        raise Conflict(f"{target} exists already; it was left alone", hint="give another name, or --force")
     with os_errors(f"writing {target}"):
         descriptor, name = tempfile.mkstemp(prefix=f".{target.name}-", dir=target.absolute().parent)
     try:

@@ -10,14 +10,21 @@ from typing import Annotated
 
 import typer
 
-from openrag_cli.cli.commands.add import SHOWN_FAILURES, duration, show_skipped, show_warnings
+from openrag_cli.cli.commands.add import (
+    SHOWN_FAILURES,
+    ExcludeOption,
+    GlobOption,
+    duration,
+    show_skipped,
+    show_warnings,
+)
 from openrag_cli.cli.commands.context import DEFAULT_PARTITION, Context
 from openrag_cli.cli.commands.options import DryRunOption, FollowOption, PartitionOption, StrictOption
 from openrag_cli.cli.exit_codes import ExitCode
 from openrag_cli.cli.output import Column, Progress
 from openrag_cli.contract import to_json as render
 from openrag_cli.domain import new_task_id
-from openrag_cli.errors import WrongUsage
+from openrag_cli.errors import StoreBusy, WrongUsage
 from openrag_cli.sync.plan import parse_limit
 from openrag_cli.sync.runner import SyncOptions, SyncOutcome
 
@@ -85,6 +92,8 @@ def sync(
     strict: StrictOption = False,
     prefix: PrefixOption = None,
     follow: FollowOption = False,
+    glob: GlobOption = [],  # noqa: B006 - Typer reads the defaults, nobody changes them
+    exclude: ExcludeOption = [],  # noqa: B006
 ) -> int:
     """Make a partition follow a folder or several: add, replace, move, and with --delete remove files. Made for cron.
 
@@ -92,7 +101,7 @@ def sync(
     partition another way are never touched. A file that failed is tried again when it changes.
 
     Exit codes: 0 the partition has what the folder has; 3 some files failed, now or before, or --max-delete was
-    exceeded; 75 another sync of the folder is running; 124 the time was up.
+    exceeded; 75 another sync of the folder is running, without a word with -q; 124 the time was up.
 
     Examples:
 
@@ -101,6 +110,8 @@ def sync(
         openrag file sync ~/notes -p notes --delete --dry-run
 
         openrag file sync ~/notes ~/papers -p desk
+
+        openrag file sync ~/src -p code --glob '*.py' --exclude 'build/'
 
         */15 * * * * openrag -q file sync ~/notes -p notes --delete
     """
@@ -123,13 +134,20 @@ def sync(
         prefix=prefix,
         follows=follow,
         keeps_empty=strict,
+        globs=tuple(glob),
+        excludes=tuple(exclude),
     )
     bodies: list[render.Json] = []
     code = ExitCode.OK
     with context.stopping() as is_interrupted:
         for folder in dict.fromkeys(folders):
             one = replace(options, folder=Path(folder), batch=new_task_id())
-            outcome, is_late = _run(context, one, is_interrupted, deadline)
+            try:
+                outcome, is_late = _run(context, one, is_interrupted, deadline)
+            except StoreBusy:
+                if context.out.is_quiet and not context.out.is_json:
+                    return ExitCode.BUSY
+                raise
             if not strict:
                 outcome.report.skip_unread_kinds()
             bodies.append(_show(context, outcome, one, is_stopped=is_late or is_interrupted()))
@@ -211,6 +229,7 @@ def _show(context: Context, outcome: SyncOutcome, options: SyncOptions, *, is_st
         what = render.counted(outcome.n_ignored_now, "file")
         out.warn(f"{what} {are} ignored now but still searchable; --delete removes what the folder no longer has")
     show_warnings(context, outcome.report)
+    _tell_what_failed_earlier(context, outcome)
     new = outcome.report.failures[: len(outcome.report.failures) - _n_earlier(outcome)]
     for failure in new[:SHOWN_FAILURES]:
         out.warn(f"{out.styled('failed:', '31')} {failure.path or failure.file_id}: {failure.message}")
@@ -219,6 +238,13 @@ def _show(context: Context, outcome: SyncOutcome, options: SyncOptions, *, is_st
     if new:
         out.hint(new[0].hint)
     return body
+
+
+def _tell_what_failed_earlier(context: Context, outcome: SyncOutcome) -> None:
+    """With -q, where no summary tells why the exit code is 3, say it in one line."""
+    if context.out.is_quiet and (n_earlier := _n_earlier(outcome)):
+        what = f"{render.counted(n_earlier, 'file')} failed earlier and did not change"
+        context.out.warn(f"{what}: openrag task list --state FAILED")
 
 
 def _show_plan(context: Context, outcome: SyncOutcome) -> None:

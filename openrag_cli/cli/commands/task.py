@@ -13,13 +13,34 @@ from openrag_cli.cli.commands.options import LimitOption, LinesOption
 from openrag_cli.cli.exit_codes import ExitCode
 from openrag_cli.cli.output import Column
 from openrag_cli.contract import to_json as render
-from openrag_cli.domain import Task, TaskState
-from openrag_cli.errors import Conflict, InvalidInput, NotFound
+from openrag_cli.domain import Task, TaskState, is_task_id
+from openrag_cli.errors import Conflict, InvalidInput, NotFound, WrongUsage
 from openrag_cli.store.metadata import rfc3339
 
 app = typer.Typer(help="See, wait for, retry, cancel and run indexing tasks.", no_args_is_help=True)
 
-TaskArgument = Annotated[str, typer.Argument(metavar="ID", help="Id of the task: see openrag task list.")]
+MIN_PREFIX = 4
+"""Characters of an id that are taken for its beginning."""
+
+
+def _whole_id(ctx: typer.Context, given: str) -> str:
+    """Return the id of the one task that begins like this; what begins none as it is. Raises: WrongUsage, of several."""
+    context: Context | None = ctx.obj
+    if context is None or is_task_id(given) or len(given) < MIN_PREFIX:
+        return given
+    found = [task.id for task in context.engine.tasks(limit=-1) if task.id.startswith(given)]
+    if len(found) > 1:
+        raise WrongUsage(f"{len(found):,} tasks begin with '{given}'", hint="give more of the id: openrag task list")
+    return found[0] if found else given
+
+
+def _whole_ids(ctx: typer.Context, given: list[str] | None) -> list[str] | None:
+    return given and [_whole_id(ctx, one) for one in given]
+
+
+_ID_HELP = "Id of the task, or its beginning: see openrag task list."
+_IDS_HELP = "Ids of tasks, or their beginnings."
+TaskArgument = Annotated[str, typer.Argument(metavar="ID", help=_ID_HELP, callback=_whole_id)]
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -164,7 +185,7 @@ def error(
 @app.command("wait")
 def wait(
     ctx: typer.Context,
-    task_ids: Annotated[list[str], typer.Argument(metavar="ID...", help="Ids of tasks.")],
+    task_ids: Annotated[list[str], typer.Argument(metavar="ID...", help=_IDS_HELP, callback=_whole_ids)],
     timeout: Annotated[
         float | None, typer.Option(metavar="S", help="Seconds to wait at most. Default: for ever.")
     ] = None,
@@ -188,7 +209,9 @@ def wait(
 @app.command("retry")
 def retry(
     ctx: typer.Context,
-    task_ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Ids of tasks.")] = None,
+    task_ids: Annotated[
+        list[str] | None, typer.Argument(metavar="[ID]...", help=_IDS_HELP, callback=_whole_ids)
+    ] = None,
     failed: Annotated[
         bool, typer.Option("--failed", help="Retry every failed task that can be. Default: off.")
     ] = False,
@@ -237,7 +260,8 @@ def _retry(context: Context, wanted: Iterable[Task]) -> tuple[list[Task], list[t
 
 @app.command("cancel")
 def cancel(
-    ctx: typer.Context, task_ids: Annotated[list[str], typer.Argument(metavar="ID...", help="Ids of tasks.")]
+    ctx: typer.Context,
+    task_ids: Annotated[list[str], typer.Argument(metavar="ID...", help=_IDS_HELP, callback=_whole_ids)],
 ) -> None:
     """Cancel tasks that have not finished; a file's old version stays.
 

@@ -1,0 +1,82 @@
+"""What a person stumbles over: the other partition, long ids, a backup in the way, an address for a path, cron."""
+
+import pytest
+from harness import open_engine
+
+from openrag_cli.sync.state import SyncState
+
+
+def test_a_file_of_another_partition_is_said_to_be_there(cli, handbook):
+    cli("file", "add", handbook, "-p", "my handbook")
+    result = cli("file", "get", "ops/keys.md")
+    assert result.code == 66
+    assert "hint: it is in another partition: -p 'my handbook'" in result.err
+    assert "another partition" not in cli("file", "get", "nowhere.md").err
+
+
+def test_the_beginning_of_a_task_id_is_enough(cli, tmp_path):
+    for name in ("a.md", "b.md"):
+        (tmp_path / name).write_text(name)
+        cli("file", "add", name)
+    one, two = (task["task_id"] for task in cli("task", "list", "--json").json["tasks"])
+    n_same = next(at for at in range(48) if one[at] != two[at])
+    assert cli("task", "show", one[: n_same + 1], "--json").json["task_id"] == one
+    assert cli("task", "wait", two[: n_same + 1], "--json").json["tasks"][0]["task_id"] == two
+    both = cli("task", "log", one[:n_same])
+    assert (both.code, "2 tasks begin with" in both.err) == (2, True)
+    assert cli("task", "show", "0000").code == 66
+
+
+def test_a_backup_replaces_nothing_unless_it_is_told_to(cli, handbook, tmp_path):
+    cli("file", "add", handbook)
+    (tmp_path / "b.tar").write_text("mine")
+    refused = cli("backup", "b.tar")
+    assert (refused.code, (tmp_path / "b.tar").read_text()) == (73, "mine")
+    assert "--force" in refused.err
+    assert cli("backup", "b.tar", "--force").code == 0
+    assert (tmp_path / "b.tar").stat().st_size > 4
+
+
+def test_an_address_of_the_web_is_no_path_with_one_slash(cli):
+    result = cli("file", "add", "https://example.org/docs/guide.html")
+    assert result.code != 0
+    assert "https://example.org/docs/guide.html: an address of the web" in result.err
+    assert "curl -L https://example.org/docs/guide.html | openrag file add - --id guide.html" in result.err
+
+
+@pytest.fixture
+def notes(cli, tmp_path):
+    folder = tmp_path / "notes"
+    (folder / "old").mkdir(parents=True)
+    for name in ("a.md", "b.txt", "old/c.md"):
+        (folder / name).write_text(f"# Note\n\nText of {name}.\n")
+    return folder
+
+
+def _ids(cli):
+    return [file["file_id"] for file in cli("file", "list", "--json").json["files"]]
+
+
+def test_a_sync_takes_what_is_chosen_and_what_is_no_longer_chosen_is_gone(cli, notes):
+    assert cli("file", "sync", notes, "--glob", "*.md", "--exclude", "old/").code == 0
+    assert _ids(cli) == ["a.md"]
+    cli("file", "sync", notes)
+    assert _ids(cli) == ["a.md", "b.txt", "old/c.md"]
+    cli("file", "sync", notes, "--exclude", "old", "--delete", "--max-delete", "1")
+    assert _ids(cli) == ["a.md", "b.txt"]
+
+
+def test_a_quiet_sync_says_in_one_line_why_it_still_fails(cli, notes):
+    (notes / "bad.pdf").write_bytes(b"%PDF-1.4 nonsense")
+    assert cli("file", "sync", notes, "-q").code == 3
+    again = cli("file", "sync", notes, "-q")
+    assert (again.code, again.out) == (3, "")
+    assert again.err == "1 file failed earlier and did not change: openrag task list --state FAILED\n"
+
+
+def test_a_quiet_sync_beside_another_says_nothing(cli, notes, tmp_path):
+    cli("file", "sync", notes)
+    with open_engine(tmp_path / "store") as engine, SyncState(engine.parts.database, "default", notes).lock(0):
+        quiet = cli("file", "sync", notes, "-q")
+        assert (quiet.code, quiet.out, quiet.err) == (75, "", "")
+        assert "another sync" in cli("file", "sync", notes).err
