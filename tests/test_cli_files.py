@@ -42,7 +42,7 @@ def test_changed_content_is_refused_skipped_or_replaced_as_asked(cli, handbook):
     assert cli("file", "add", path, "--root", path.parent, "--if-exists", "skip", "--json").json["unchanged"] == 1
     assert cli("search", "zanzibar", "--mode", "text").code == 1
     assert cli("file", "add", path, "--root", path.parent, "--if-exists", "replace", "--json").json["replaced"] == 1
-    assert cli("search", "zanzibar", "--mode", "text", "-l").out == "keys.md\n"
+    assert cli("search", "zanzibar", "--mode", "text", "-l").out == "handbook/ops/keys.md\n"
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def test_a_replacement_that_cannot_be_read_leaves_the_old_version(cli, handbook,
     cli("file", "add", handbook / "ops/keys.md", "--root", handbook / "ops")
     (tmp_path / "new.pdf").write_bytes(b"%PDF-1.7 broken")
     assert cli("file", "replace", "keys.md", tmp_path / "new.pdf").code == 65
-    assert cli("search", "rotate keys", "-l").out == "keys.md\n"
+    assert cli("search", "rotate keys", "-l").out == "handbook/ops/keys.md\n"
     (tmp_path / "new.md").write_text("# New\n\nAll keys are made of xylophone wood.\n")
     assert cli("file", "replace", "keys.md", tmp_path / "new.md", "--json").json["replaced"] == 1
     assert "xylophone" in cli("search", "rotate keys").out
