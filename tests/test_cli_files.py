@@ -46,7 +46,7 @@ def test_changed_content_is_refused_skipped_or_replaced_as_asked(cli, handbook):
 
 
 @pytest.mark.parametrize(
-    "query", ['"api keys"', '"keys"', '"rotate" or "keys"', "'api keys'", "keys:*", "(keys", "keys AND"]
+    "query", ['"api key"', '"keys"', '"rotate" or "keys"', "'api keys'", "keys:*", "(keys", "keys AND"]
 )
 def test_no_query_is_syntax(cli, handbook, query):
     cli("file", "add", handbook)
