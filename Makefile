@@ -14,7 +14,14 @@ OPENRAG = .venv/bin/openrag --store $(STORE)
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[$(EXTRAS)]'
 	touch $@
 
-demo: .venv/ready
+# What a user needs, and nothing that only a developer does; nothing at all where `make test` has been here.
+.venv/usable: pyproject.toml
+	@test -e .venv/ready || echo "making .venv and installing openrag with what it needs (a minute or two) ..."
+	@test -e .venv/ready || $(PYTHON) -m venv .venv
+	@test -e .venv/ready || .venv/bin/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+demo: .venv/usable
 	$(OPENRAG) file add $(DOCS) --partition demo --if-exists replace
 	$(OPENRAG) search "$(QUERY)" --partition demo --top-k 3
 	$(OPENRAG) ask "$(QUERY)" --partition demo
