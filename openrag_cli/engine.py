@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from openrag_cli.ingest.naming import Source
     from openrag_cli.ingest.pipeline import Listener
     from openrag_cli.ingest.refresh import Refresher
+    from openrag_cli.maintenance.janitor import Tidied
     from openrag_cli.maintenance.service import Maintenance
     from openrag_cli.retrieval.request import SearchRequest
     from openrag_cli.retrieval.retriever import Extract
@@ -260,9 +261,9 @@ class Engine:
         with self.parts.working(None) as worker:
             worker.serve(listener, should_stop, self.maintain)
 
-    def maintain(self, *, force: bool = False) -> None:
-        """Delete what is retired or orphaned, and compact the index if it needs it (or `force`)."""
-        self.parts.janitor.tidy(force=force)
+    def maintain(self, *, force: bool = False) -> "Tidied":
+        """Delete what is retired, orphaned or old, and put index and catalog in order if they need it (or `force`)."""
+        return self.parts.janitor.tidy(force=force)
 
     # --- tasks
 
@@ -321,7 +322,7 @@ class Engine:
     def warm(self) -> None:
         """Load the model and open the index now, so that the first search does not wait. Raises: ConfigError, StoreError."""
         self.parts.embedder.embed_query("warm")
-        self.parts.index.backlog()
+        self.parts.index.statistics()
 
     def search(self, request: "SearchRequest") -> Results[Hit]:
         """Return the best hits, best first. Raises: InvalidInput, PartitionNotFound, DocumentNotFound; StoreError."""

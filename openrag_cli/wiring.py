@@ -233,9 +233,9 @@ class Components:
     @built_once
     def janitor(self) -> "Janitor":
         """What keeps the index in order."""
-        from openrag_cli.maintenance.janitor import Janitor
+        from openrag_cli.maintenance.janitor import Janitor, Keeping
 
-        return Janitor(
+        janitor = Janitor(
             database=self.database,
             catalog=self.catalog,
             index=self.index,
@@ -243,6 +243,9 @@ class Components:
             words=self.words_of(self.index),
             titles=self.title_keeper,
         )
+        keep_s = self.settings.tasks_keep_days * 86_400.0
+        janitor.keeping = Keeping(keep_s, self.settings.tasks_keep)
+        return janitor
 
     @built_once
     def titles(self) -> Titles:

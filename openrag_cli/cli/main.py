@@ -36,6 +36,9 @@ from openrag_cli.cli.commands import (
     status as overview,
 )
 from openrag_cli.cli.commands import (
+    store as store_commands,
+)
+from openrag_cli.cli.commands import (
     transfer as exchange,
 )
 from openrag_cli.cli.commands.context import Context
@@ -59,6 +62,7 @@ for _name, _group in (
     ("extract", extract.app),
     ("session", session.app),
     ("task", task.app),
+    ("store", store_commands.app),
     ("config", config.app),
 ):
     app.add_typer(_group, name=_name)

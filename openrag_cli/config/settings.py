@@ -101,6 +101,10 @@ SETTINGS: tuple[Setting, ...] = (
             "largest file of HTML or XML that is taken in and read, in bytes"),
     Setting("max_queued_tasks", ("OPENRAG_MAX_QUEUED_TASKS",), values.integer(1, 1 << 40), limits.most("queued_tasks"),
             "unfinished tasks that the queue holds at most"),
+    Setting("tasks.keep_days", ("OPENRAG_TASKS_KEEP_DAYS",), values.number(0, 36_500), 30.0,
+            "days that finished tasks and their logs are kept; those that can be retried stay"),
+    Setting("tasks.keep", ("OPENRAG_TASKS_KEEP",), values.integer(0, 1 << 40), 100_000,
+            "newest tasks of which finished ones are kept at most; those that can be retried stay"),
     Setting("host", ("OPENRAG_HOST",), values.text, "127.0.0.1", "address that the server binds"),
     Setting("port", ("OPENRAG_PORT",), values.integer(0, 65535), 8080, "port of the server; 0 takes any that is free"),
     Setting("workers", ("OPENRAG_WORKERS",), values.integer(0, 64), 1, "indexing processes of the server"),
@@ -164,6 +168,8 @@ class Settings:
     max_file_bytes: int
     max_markup_bytes: int
     max_queued_tasks: int
+    tasks_keep_days: float
+    tasks_keep: int
     host: str
     port: int
     workers: int

@@ -134,6 +134,9 @@ SHAPES: dict[str, Schema] = {
     ),
     "partition": PARTITION,
     "partitions": _object(partitions=_list(PARTITION)),
+    "optimized": _object(
+        swept=COUNT, orphans=COUNT, tasks=COUNT, optimized=FLAG, shrunk=FLAG, size_before=COUNT, size=COUNT,
+    ),
     "paths": _object(paths=_list(_object(path=TEXT, exists=FLAG))),
     "place": _object(partition=TEXT, file_id=TEXT, path=TEXT, line=COUNT, page=_maybe(COUNT)),
     "pruned": _object(tasks=COUNT),
@@ -207,6 +210,7 @@ COMMANDS: dict[str, dict[str, str]] = {
     "session export": {"--json": "session"},
     "session list": {"--json": "sessions"},
     "session show": {"--json": "session"},
+    "store optimize": {"--json": "optimized"},
     "task cancel": {"--json": "tasks"},
     "task error": {"--json": "taskerror"},
     "task list": {"--json": "tasks", "--jsonl": "task"},

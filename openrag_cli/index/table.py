@@ -16,18 +16,17 @@ from typing import TYPE_CHECKING, Any
 from openrag_cli.errors import StoreDamaged, os_errors
 from openrag_cli.failpoints import failpoint
 from openrag_cli.fsync import files_below, fsync, fsync_below
-from openrag_cli.index import words
+from openrag_cli.index import upkeep, words
 from openrag_cli.index.import_shim import import_lancedb
 from openrag_cli.index.integrity import is_whole, passage_words, unreadable_rows, unreadable_text
 from openrag_cli.index.lance_errors import REMAKE, lance_errors
+from openrag_cli.index.policy import Statistics
 from openrag_cli.index.rows import ADDED, COLUMNS, Match, Row, Scope, added_fields, batch, condition, match, schema
 
 if TYPE_CHECKING:
     import numpy as np
 
 TABLE = "chunks"
-KEEP_VERSIONS = timedelta(hours=1)
-"""Versions younger than this stay: a reader in another process may be on one (I4)."""
 _MAX_ROWS = (1 << 32) - 1
 
 
@@ -235,12 +234,22 @@ class Index:
         return [(row["id"], row["revision"], row["passage"]) for row in rows.to_pylist()]
 
     def optimize(self) -> None:
-        """Merge small fragments, bring the full-text index up to date, and delete versions older than an hour."""
+        """Bring the indices up to date, merge what Lance merges, and delete versions older than an hour."""
         if not self.exists:
             return
         table = self._open()
         with self._durably(), self._errors("compacting the index"):
-            table.optimize(cleanup_older_than=KEEP_VERSIONS)
+            table.optimize(cleanup_older_than=upkeep.KEEP_VERSIONS)
+
+    def merge(self, fragments: Sequence[int]) -> None:
+        """Write the rows of fragments, by number, again as one; the caller holds the write lock."""
+        with self._durably(), self._errors("merging parts of the index"):
+            upkeep.merge_fragments(self._open(), fragments)
+
+    def ensure_keys(self) -> None:
+        """Make the indices of ids, revisions and partitions that are missing; the caller holds the write lock."""
+        with self._durably(), self._errors("indexing keys"):
+            upkeep.ensure_key_indices(self._open())
 
     @contextlib.contextmanager
     def _durably(self) -> Iterator[None]:
@@ -369,16 +378,17 @@ class Index:
         counts = table.column("revision").value_counts().to_pylist()
         return {entry["values"]: entry["counts"] for entry in counts}
 
-    def backlog(self) -> tuple[int, int, int]:
-        """Return (fragments, rows not yet in the full-text index, rows): what `optimize` would put in order, of what."""
+    def statistics(self) -> Statistics:
+        """Return what there is to put in order, of how much; no row is read."""
         if not self.exists:
-            return 0, 0, 0
-        table = self._open()
+            return Statistics()
         with self._errors("reading the index"):
-            fragments = int(table.stats()["fragment_stats"]["num_fragments"])
-            statistics = table.index_stats(words.INDEX if words.is_ready(table) else words.OLD_INDEX)
-            n_rows = int(table.count_rows())
-        return fragments, int(statistics.num_unindexed_rows) if statistics else 0, n_rows
+            return upkeep.statistics(self._open(), self._manifests())
+
+    def fragments(self) -> dict[int, int]:
+        """Return how many rows each fragment has, by its number."""
+        with self._errors("reading the index"):
+            return upkeep.rows_of_fragments(self._open()) if self.exists else {}
 
     def version(self) -> int:
         """Return the number of the newest version; each commit makes one."""

@@ -54,7 +54,7 @@ class Worker:
         self._ingester = ingester
         self._batch = batch
 
-    def drain(self, listener: Listener, should_stop: Callable[[], bool], maintain: Callable[[], None]) -> None:
+    def drain(self, listener: Listener, should_stop: Callable[[], bool], maintain: Callable[[], object]) -> None:
         """Run tasks until none is unfinished (tasks that other workers hold included), or `should_stop`.
 
         What is not finished then is given back to the queue. `maintain` is called after many commits of one file.
@@ -74,7 +74,7 @@ class Worker:
                     raise trouble.error
                 time.sleep(POLL_S)
 
-    def serve(self, listener: Listener, should_stop: Callable[[], bool], maintain: Callable[[], None]) -> None:
+    def serve(self, listener: Listener, should_stop: Callable[[], bool], maintain: Callable[[], object]) -> None:
         """Run tasks as they come, until `should_stop`; call `maintain` after each time of work."""
         with self._alive():
             pause_s = POLL_S
@@ -98,7 +98,7 @@ class Worker:
             time.sleep(POLL_S)
         return min(pause_s * 2, MAX_REST_S)
 
-    def _run(self, listener: Listener, should_stop: Callable[[], bool], maintain: Callable[[], None]) -> None:
+    def _run(self, listener: Listener, should_stop: Callable[[], bool], maintain: Callable[[], object]) -> None:
         self._ingester.run(self._claim, listener, should_stop)
         n_alone = 0
         while not should_stop() and (suspect := self._queue.claim_suspect(self.name, batch=self._batch)):

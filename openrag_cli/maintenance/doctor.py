@@ -18,11 +18,12 @@ from openrag_cli.errors import OpenRAGError, StoreDamaged
 from openrag_cli.fsync import files_below
 from openrag_cli.index.cpu import missing_features
 from openrag_cli.index.lance_errors import REMAKE
+from openrag_cli.index.policy import MAX_FRAGMENTS, TIERS
 from openrag_cli.index.table import Index
 from openrag_cli.inference.onnx_embedder import default_model_dir, load_manifest, verify_model
 from openrag_cli.ingest.report import Failure
 from openrag_cli.ingest.worker import is_dead
-from openrag_cli.maintenance.janitor import MAX_FRAGMENTS, Janitor
+from openrag_cli.maintenance.janitor import Janitor
 from openrag_cli.maintenance.titles import TitleKeeper
 from openrag_cli.maintenance.words import WordKeeper
 from openrag_cli.store.blobs import BlobStore
@@ -248,13 +249,16 @@ class Doctor:
         if orphans:
             text = f"rows of {len(orphans)} files that are gone are still in the index; searches leave them out"
             yield Finding(name, Status.WARNING, text, "openrag doctor --fix", lambda: self._drop(orphans))
-        n_fragments, n_unindexed, n_rows = index.backlog()
+        now = index.statistics()
         size = sum(Path(path).stat().st_size for path in files_below(self._patient.settings.store / "lance"))
-        text = f"{n_rows:,} rows ({n_unindexed:,} not indexed yet) in {n_fragments} fragments, {size / (1 << 20):,.1f} MiB"
+        text = (
+            f"{now.n_rows:,} rows ({now.n_unindexed:,} not indexed yet) in {now.n_fragments} fragments, "
+            f"{size / (1 << 20):,.1f} MiB"
+        )
         if not index.has_words:
             old = "the full-text index is of an older version; searches still use it"
             yield Finding(name, Status.WARNING, old, "openrag doctor --fix makes it again", self._renew_words)
-        if n_fragments > 2 * MAX_FRAGMENTS:
+        if now.n_fragments > 2 * len(TIERS) * MAX_FRAGMENTS:
             yield Finding(name, Status.WARNING, text, "openrag doctor --fix compacts it", self._optimize)
         elif not short and not orphans:
             yield Finding(name, Status.OK, text)

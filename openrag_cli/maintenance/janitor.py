@@ -2,24 +2,53 @@
 
 import contextlib
 import time
+from dataclasses import dataclass
 
 from openrag_cli.errors import StoreBusy, StoreFull
 from openrag_cli.failpoints import failpoint
+from openrag_cli.index.policy import needs_order, plan
 from openrag_cli.index.table import Index
 from openrag_cli.maintenance.titles import TitleKeeper
 from openrag_cli.maintenance.words import WordKeeper
 from openrag_cli.store.blobs import BlobStore
 from openrag_cli.store.catalog import Catalog
 from openrag_cli.store.database import Database
-
-MAX_FRAGMENTS = 24
-MAX_UNINDEXED_ROWS = 2000
-MAX_UNINDEXED_SHARE = 0.02
-"""Beyond any of the three the index is put in order: searches are slower than they need be, and the weights of words
-in rows that are not indexed depend on how these were committed. In a large index the share keeps the cost in bounds."""
+from openrag_cli.store.task_records import TaskRecords
 
 ORPHAN_AGE_S = 3600.0
-"""A stored original that no file and no task names is deleted when it is this old, in seconds."""
+"""A stored original that no file and no task names is deleted when it is this old, in seconds; they are looked for as
+rarely, for that is a look at each file of the store."""
+
+LOOKED_FOR_ORPHANS = "looked_for_orphans_at"
+MAX_FREE = 0.25
+"""Share of free pages from which the catalog's file is made smaller: fewer are soon written to again."""
+
+MIN_FREE = 0.02
+"""The same, where maintenance is asked for."""
+
+AT_ONCE = 1000
+"""Rows that one transaction changes at most: others write in between."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tidied:
+    """What maintenance did: numbers of retired revisions, orphans and old tasks that were deleted, and of chunks whose
+    words were made again; whether the index was put in order, and the catalog's file made smaller."""
+
+    n_swept: int = 0
+    n_orphans: int = 0
+    n_tasks: int = 0
+    n_renewed: int = 0
+    is_optimized: bool = False
+    is_shrunk: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """How long finished tasks are kept, in seconds, and how many at most; those that failed stay."""
+
+    age_s: float = 30 * 86_400.0
+    n_tasks: int = 100_000
 
 
 class Janitor:
@@ -41,17 +70,24 @@ class Janitor:
         self._catalog = catalog
         self._index = index
         self._blobs = blobs
+        self._tasks = TaskRecords(database)
+        self.keeping = Keeping()
+        """How long finished tasks are kept."""
+        self._known_version: int | None = None
 
-    def tidy(self, *, force: bool = False) -> None:
-        """Do all of it: delete what is retired or orphaned, make old words and missing titles, compact if needed or `force`."""
-        self.sweep()
-        self.collect_orphans()
-        self.words.renew()
+    def tidy(self, *, force: bool = False) -> Tidied:
+        """Do all of it: delete what is retired, orphaned or old, make old words again, put the index in order if it
+        needs it or `force`. With nothing to do it is a few reads."""
+        n_swept, n_tasks, n_orphans = self.sweep(), self.prune_tasks(), self.collect_orphans(force=force)
+        n_renewed = self.words.renew()
         self.titles.fill()
-        self.optimize(force=force)
+        is_optimized = self.optimize(force=force)
+        return Tidied(n_swept, n_orphans, n_tasks, n_renewed, is_optimized, self.shrink(force=force))
 
     def sweep(self, *, timeout_s: float = 600.0) -> int:
-        """Delete the chunks and originals of retired revisions; return how many revisions."""
+        """Delete what is left of deleted partitions, and the chunks and originals of retired revisions; return how many
+        revisions."""
+        self._catalog.finish_deletions()
         if not self._catalog.tombstones():
             return 0
         with self._database.write_lock(timeout_s):
@@ -59,7 +95,8 @@ class Janitor:
             failpoint("deleting")
             self.words.forget(retired)
             self._index.drop(retired)
-            self._blobs.discard(self._catalog.clear_tombstones(retired))
+            for begin in range(0, len(retired), AT_ONCE):
+                self._blobs.discard(self._catalog.clear_tombstones(retired[begin : begin + AT_ONCE]))
         return len(retired)
 
     def sweep_if_free(self) -> None:
@@ -68,21 +105,51 @@ class Janitor:
             self.sweep(timeout_s=0)
 
     def optimize(self, *, force: bool = False) -> bool:
-        """Compact the index when it needs it, or always; return whether it was done."""
-        n_fragments, n_unindexed, n_rows = self._index.backlog()
-        few = min(MAX_UNINDEXED_ROWS, n_rows * MAX_UNINDEXED_SHARE)
-        if not force and n_fragments <= MAX_FRAGMENTS and n_unindexed <= few:
+        """Put the index in order where it needs it, or all of it; return whether anything was done."""
+        if not force and self._known_version == self._index.version():
+            return False
+        is_needed = force or needs_order(self._index.statistics())
+        is_done = is_needed and self._put_in_order(force=force)
+        self._known_version = self._index.version()
+        return is_done
+
+    def _put_in_order(self, *, force: bool) -> bool:
+        """Do what the policy says of the index as it is under the lock: another process may have done it."""
+        with self._database.write_lock():
+            todo = plan(self._index.statistics(), self._index.fragments(), force=force)
+            failpoint("optimizing")
+            for fragments in todo.merges:
+                self._index.merge(fragments)
+            if todo.optimizes:
+                self._index.optimize()
+            if todo.makes_keys:
+                self._index.ensure_keys()
+        return not todo.is_empty
+
+    def shrink(self, *, force: bool = False) -> bool:
+        """Give the free pages of the catalog back to the disk where they are a fair part of it; return whether."""
+        if self._database.free_share() < (MIN_FREE if force else MAX_FREE):
             return False
         with self._database.write_lock():
-            failpoint("optimizing")
-            self._index.optimize()
+            self._database.shrink(fully=force)
         return True
 
-    def collect_orphans(self) -> int:
-        """Delete originals that a crash left without a file or task; return how many."""
+    def prune_tasks(self) -> int:
+        """Forget finished tasks that are old or too many, and what was kept of them; failed ones stay. Return how many."""
+        n_pruned = 0
+        while some := self._tasks.prune_old(self.keeping.age_s, self.keeping.n_tasks, limit=AT_ONCE):
+            self._blobs.discard(self._catalog.unneeded(some))
+            n_pruned += len(some)
+        return n_pruned
+
+    def collect_orphans(self, *, force: bool = False) -> int:
+        """Delete originals that a crash left without a file or task, once an hour or by `force`; return how many."""
         limit = time.time() - ORPHAN_AGE_S
+        if not force and float(self._catalog.meta(LOOKED_FOR_ORPHANS) or 0.0) > limit:
+            return 0
         old = [revision for revision, changed_at in self._blobs.stored() if changed_at < limit]
-        needed = self._catalog.revisions()
+        needed = self._catalog.revisions() if old else set()
         orphans = [revision for revision in old if revision not in needed]
         self._blobs.discard(orphans)
+        self._catalog.set_meta(LOOKED_FOR_ORPHANS, str(time.time()))
         return len(orphans)

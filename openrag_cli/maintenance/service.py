@@ -128,7 +128,7 @@ class StoreOperations(Protocol):
     def drain(self, *, batch: str | None = None) -> None:
         """Run queued tasks until none is unfinished."""
 
-    def maintain(self) -> None:
+    def maintain(self) -> object:
         """Delete what is retired, and compact the index if it needs it."""
 
 

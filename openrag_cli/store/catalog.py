@@ -13,6 +13,7 @@ from openrag_cli.errors import Conflict, DocumentNotFound, PartitionNotFound, St
 from openrag_cli.store.database import Database, at, now_ms
 from openrag_cli.store.documents import read_document
 from openrag_cli.store.files.conditions import Condition
+from openrag_cli.store.files.deletion import delete_partition, finish_deletions
 from openrag_cli.store.files.filtered_files import FilteredFiles
 from openrag_cli.store.files.moves import Move, is_worked_on, possible_moves
 from openrag_cli.store.files.rows import FILE, to_file
@@ -22,9 +23,7 @@ from openrag_cli.store.retire import (
     RENAMED,
     REPLACED,
     cancel_live,
-    drop_import,
     obsolete_all,
-    obsolete_partition,
     refuse_import,
     retire,
 )
@@ -49,6 +48,11 @@ class Catalog:
         with self._db.transaction() as connection:
             connection.execute("INSERT INTO meta VALUES (?, ?) ON CONFLICT DO NOTHING", (key, value))
             return str(connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()[0])
+
+    def set_meta(self, key: str, value: str) -> None:
+        """Set a fact about the store, whatever it was before."""
+        with self._db.transaction() as connection:
+            connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
 
     def check_model(self, identity: str) -> None:
         """Bind the store to its embedding model on first use; refuse another one afterwards.
@@ -90,7 +94,7 @@ class Catalog:
         Raises:
             PartitionNotFound: there is none of that name.
         """
-        found = self._partitions("WHERE p.name = ?", (name,))
+        found = self._partitions("AND p.name = ?", (name,))
         if not found:
             raise PartitionNotFound(name)
         return found[0]
@@ -98,7 +102,8 @@ class Catalog:
     def _partitions(self, where: str, arguments: Sequence[Any]) -> list[Partition]:
         rows = self._db.rows(
             "SELECT p.name, p.created_at, count(f.file_id) AS files, coalesce(sum(f.chunk_count), 0) AS chunks "
-            f"FROM partition p LEFT JOIN file f ON f.partition_id = p.id {where} GROUP BY p.id ORDER BY p.name",
+            f"FROM partition p LEFT JOIN file f ON f.partition_id = p.id "
+            f"WHERE p.name NOT GLOB '/*' {where} GROUP BY p.id ORDER BY p.name",
             arguments,
         )
         return [Partition(row["name"], at(row["created_at"]), row["files"], row["chunks"]) for row in rows]
@@ -127,26 +132,13 @@ class Catalog:
     def delete_partition(self, name: str) -> int:
         """Delete a partition with its files, cancel its live tasks, and return how many files it had.
 
-        Raises:
-            PartitionNotFound: there is none of that name.
+        It is invisible at once, and deleted in short transactions. Raises: PartitionNotFound.
         """
-        with self._db.transaction() as connection:
-            row = connection.execute("SELECT id FROM partition WHERE name = ?", (name,)).fetchone()
-            if row is None:
-                n_dropped = drop_import(connection, name)
-                if n_dropped is None:
-                    raise PartitionNotFound(name)
-                return n_dropped
-            ids = [
-                r["file_id"] for r in connection.execute("SELECT file_id FROM file WHERE partition_id = ?", (row[0],))
-            ]
-            connection.execute("DELETE FROM metadata_value WHERE partition_id = ?", (row["id"],))
-            for file_id in ids:
-                _delete_file(connection, row["id"], file_id)
-            cancel_live(connection, "partition_id = :partition_id", {"partition_id": row["id"]}, "its partition")
-            obsolete_partition(connection, row["id"])
-            connection.execute("DELETE FROM partition WHERE id = ?", (row["id"],))
-        return len(ids)
+        return delete_partition(self._db, name)
+
+    def finish_deletions(self) -> None:
+        """Delete what is left of partitions whose deletion was stopped; with none it is one read."""
+        finish_deletions(self._db)
 
     # --- files
 
@@ -347,7 +339,7 @@ class Catalog:
         """Return the revisions whose chunks the index should no longer hold."""
         return [row["revision"] for row in self._db.rows("SELECT revision FROM tombstone")]
 
-    def clear_tombstones(self, revisions: Iterable[str]) -> list[str]:
+    def clear_tombstones(self, revisions: Sequence[str]) -> list[str]:
         """Forget tombstones whose chunks are gone; return the revisions whose originals may go as well.
 
         The original of a task that can be retried stays.
@@ -355,12 +347,16 @@ class Catalog:
         wanted = json.dumps(list(revisions))
         with self._db.transaction() as connection:
             connection.execute("DELETE FROM tombstone WHERE revision IN (SELECT value FROM json_each(?))", (wanted,))
-            rows = connection.execute(
-                "SELECT value FROM json_each(?) WHERE value NOT IN (SELECT revision FROM file UNION SELECT revision FROM "
-                "import_file) AND value NOT IN "
-                "(SELECT id FROM task WHERE state <> 'COMPLETED')",
-                (wanted,),
-            ).fetchall()
+        return self.unneeded(revisions)
+
+    def unneeded(self, revisions: Iterable[str]) -> list[str]:
+        """Return those of the revisions that no file has, no import, and no task that may run."""
+        rows = self._db.rows(
+            "SELECT value FROM json_each(?) r WHERE NOT EXISTS (SELECT 1 FROM file WHERE revision = r.value) "
+            "AND NOT EXISTS (SELECT 1 FROM import_file WHERE revision = r.value) "
+            "AND NOT EXISTS (SELECT 1 FROM task WHERE id = r.value AND state <> 'COMPLETED')",
+            (json.dumps(list(revisions)),),
+        )
         return [row["value"] for row in rows]
 
     def revisions(self) -> set[str]:

@@ -39,8 +39,10 @@ from openrag_cli.store.opening import (
     not_writable,
 )
 
-FORMAT = 13
+FORMAT = 14
 """The store format that this version writes (`PRAGMA user_version`): the number of the last file in `schema/`."""
+
+_PAGES_AT_ONCE = 4096
 
 RESTORE_ELSEWHERE = "keep this folder as it is, and restore a backup into another: openrag --store NEW restore FILE"
 """What helps when the catalog is gone: what came after the backup can still be taken from the old folder."""
@@ -253,6 +255,27 @@ class Database:
         finally:
             os.close(descriptor)
 
+    def free_share(self) -> float:
+        """Return which part of the file is free pages, that deleted texts left."""
+        n_pages, n_free = (self.rows(f"PRAGMA {name}")[0][0] for name in ("page_count", "freelist_count"))
+        return float(n_free / n_pages) if n_pages else 0.0
+
+    def shrink(self, *, fully: bool = False) -> None:
+        """Give free pages back to the disk, some thousands at a time; `fully` writes the file anew.
+
+        A file of 0.1.0 gives none back until it was written anew once: it was not made for it.
+        """
+        self.require_writable()
+        connection = self._connection()
+        with _sqlite_errors(self.path):
+            if fully:
+                connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+                connection.execute("VACUUM")
+            elif connection.execute("PRAGMA auto_vacuum").fetchone()[0]:
+                while connection.execute("PRAGMA freelist_count").fetchone()[0]:
+                    connection.execute(f"PRAGMA incremental_vacuum({_PAGES_AT_ONCE})").fetchall()
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def copy_to(self, target: Path) -> None:
         """Copy the whole file to `target` as of one moment, while others write."""
         with _sqlite_errors(target):
@@ -294,6 +317,7 @@ def _switch_to_wal(connection: sqlite3.Connection) -> str:
 
     SQLite refuses at once, without its busy timeout, while another process reads or makes the same new file.
     """
+    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # of a new file alone, before anything is written
     deadline = time.monotonic() + BUSY_TIMEOUT_S
     while True:
         try:

@@ -35,12 +35,14 @@ def obsolete_all(connection: sqlite3.Connection, partition_id: int, file_id: str
     connection.execute(_OF_FILE, (reason, partition_id, file_id))
 
 
-def obsolete_partition(connection: sqlite3.Connection, partition_id: int) -> None:
-    """Within a transaction, mark every stopped task of a partition that is deleted now."""
-    connection.execute(
-        "UPDATE task SET obsolete = ? WHERE partition_id = ? AND state IN ('FAILED', 'CANCELLED') AND obsolete IS NULL",
-        (PARTITION_DELETED, partition_id),
+def obsolete_partition(connection: sqlite3.Connection, partition_id: int, *, limit: int) -> int:
+    """Within a transaction, mark stopped tasks of a partition that is deleted now; return how many."""
+    done = connection.execute(
+        "UPDATE task SET obsolete = ? WHERE seq IN (SELECT seq FROM task WHERE partition_id = ? "
+        "AND state IN ('FAILED', 'CANCELLED') AND obsolete IS NULL LIMIT ?)",
+        (PARTITION_DELETED, partition_id, limit),
     )
+    return done.rowcount
 
 
 def retire(connection: sqlite3.Connection, revision: str) -> None:

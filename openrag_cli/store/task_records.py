@@ -13,8 +13,6 @@ from openrag_cli.store.task_rows import FINAL, find_any, to_error, to_task, writ
 
 POLL_S = 0.1
 
-POLL_S = 0.1
-
 
 class TaskRecords:
     """Every task that was not pruned."""
@@ -162,3 +160,28 @@ class TaskRecords:
                 (wanted, now_ms() - round(older_than_s * 1000)),
             ).fetchall()
         return [row["id"] for row in rows]
+
+    def prune_old(self, age_s: float, n_kept: int, *, limit: int) -> list[str]:
+        """Delete up to `limit` finished tasks that are older than `age_s` seconds or not among the `n_kept` newest.
+
+        One that failed or was cancelled stays as long as it may be queued again. Return their ids; with nothing to
+        delete it is one read of a few rows.
+        """
+        arguments = {"before": now_ms() - round(age_s * 1000), "n_kept": n_kept, "limit": limit}
+        if not self._db.rows(f"{_OLD} LIMIT 1", arguments):
+            return []
+        with self._db.transaction() as connection:
+            rows = connection.execute(
+                f"DELETE FROM task WHERE id IN ({_OLD} LIMIT :limit) RETURNING id", arguments
+            ).fetchall()
+        return [row["id"] for row in rows]
+
+
+_OLD = """
+SELECT id FROM task WHERE state = 'COMPLETED' AND updated_at < :before
+UNION ALL
+SELECT id FROM task WHERE state IN ('FAILED', 'CANCELLED') AND updated_at < :before AND obsolete IS NOT NULL
+UNION ALL
+SELECT id FROM task WHERE seq <= (SELECT max(seq) FROM task) - :n_kept
+AND (state = 'COMPLETED' OR (state IN ('FAILED', 'CANCELLED') AND obsolete IS NOT NULL))
+"""

@@ -54,7 +54,9 @@ class FilteredFiles:
     def partition_ids(self, wanted: Sequence[int] | None) -> list[int]:
         """Return the numbers of partitions; None means all."""
         return (
-            list(wanted) if wanted is not None else [row["id"] for row in self._db.rows("SELECT id FROM partition")]
+            list(wanted)
+            if wanted is not None
+            else [row["id"] for row in self._db.rows("SELECT id FROM partition WHERE name NOT GLOB '/*'")]
         )
 
     def selection(self, condition: Condition, partition_ids: Sequence[int]) -> Selection:

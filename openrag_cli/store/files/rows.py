@@ -10,7 +10,8 @@ from openrag_cli.store.documents import to_warnings
 FILE = """
 SELECT file.*, partition.name AS partition, source.kind AS source_kind, source.label AS source_label,
        source.root AS source_root
-FROM file JOIN partition ON partition.id = file.partition_id LEFT JOIN source ON source.id = file.source_id
+FROM file JOIN partition ON partition.id = file.partition_id AND partition.name NOT GLOB '/*'
+LEFT JOIN source ON source.id = file.source_id
 """
 
 

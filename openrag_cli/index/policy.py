@@ -1,0 +1,117 @@
+"""When the index is put in order, and how: a pure function from its statistics to steps.
+
+Lance's own compaction rewrites every fragment of less than a million rows that stands beside another with the same
+indices: a copy of the whole table for a few new rows. So small fragments are first merged among themselves, as a
+log-structured merge tree does it (O'Neil et al. 1996): of each size only when there are many. Then one young fragment
+stands beside the old ones, and bringing the full-text index up to date leaves the old rows where they are. All of it
+is written again only when a fair part of it is new, or was deleted.
+"""
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+MAX_FRAGMENTS = 8
+"""Fragments of about one size that may stand beside each other: each costs every search a little."""
+
+TIERS = (8, 64, 512, 4096, 32_768)
+"""Sizes in rows: fragments between two of them are merged with their like, so that a row is written again about once
+for each of the sizes. What is larger is left to a rewrite."""
+
+MAX_UNINDEXED_SHARE = 0.02
+"""Share of rows that may be outside the full-text index: they are found by reading them all."""
+
+MAX_DELETED_SHARE = 0.1
+REWRITE_SHARE = 0.25
+"""Share of new rows from which all is written again: each row is so rewritten about four times for each doubling."""
+
+MAX_STALE_VERSIONS = 256
+"""Versions older than an hour that may be kept: nobody reads them any more."""
+
+
+MIN_KEYED_ROWS = 1000
+"""Rows from which the keys have indices; fewer are read as fast as they are looked up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """What the index says of itself, cheaply: numbers of rows, but for fragments and versions."""
+
+    n_rows: int = 0
+    n_fragments: int = 0
+    n_unindexed: int = 0
+    n_deleted: int = 0
+    n_stale_versions: int = 0
+    lacks_keys: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be done: groups of fragments, by number, each merged into one; then, if so, Lance's `optimize`, and
+    indices of the keys are made."""
+
+    merges: tuple[tuple[int, ...], ...] = ()
+    optimizes: bool = False
+    makes_keys: bool = False
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is to be done."""
+        return self == Plan()
+
+
+def needs_order(found: Statistics) -> bool:
+    """Whether the index may need something: then the sizes of its fragments are worth looking at."""
+    return found.n_fragments > MAX_FRAGMENTS or _needs_indexing(found) or _makes_keys(found)
+
+
+def _makes_keys(found: Statistics) -> bool:
+    return found.lacks_keys and found.n_rows >= MIN_KEYED_ROWS
+
+
+def _needs_indexing(found: Statistics) -> bool:
+    return (
+        found.n_unindexed > found.n_rows * MAX_UNINDEXED_SHARE
+        or found.n_deleted > found.n_rows * MAX_DELETED_SHARE
+        or found.n_stale_versions > MAX_STALE_VERSIONS
+    )
+
+
+def plan(found: Statistics, rows_of: Mapping[int, int], *, force: bool = False) -> Plan:
+    """Return what is to be done with fragments of so many rows each, by number; `force` writes all of it again."""
+    makes_keys = _makes_keys(found)
+    if force:
+        return Plan(optimizes=True, makes_keys=makes_keys)
+    if _needs_indexing(found):
+        young = _young(rows_of)
+        is_rewritten = sum(young.values()) >= REWRITE_SHARE * found.n_rows
+        return Plan(() if is_rewritten else _grouped(young), optimizes=True, makes_keys=makes_keys)
+    return Plan(_crowded(rows_of), makes_keys=makes_keys)
+
+
+def _crowded(rows_of: Mapping[int, int]) -> tuple[tuple[int, ...], ...]:
+    """Return groups of fragments of about one size, of the smallest size of which there are too many."""
+    for least, most in itertools.pairwise((0, *TIERS)):
+        alike = {number: n for number, n in rows_of.items() if least <= n < most}
+        if len(alike) > MAX_FRAGMENTS:
+            return _grouped(alike)
+    return ()
+
+
+def _young(rows_of: Mapping[int, int]) -> dict[int, int]:
+    """Return the fragments that are small, and less than half as large as the largest."""
+    limit = min(TIERS[-1], max(rows_of.values(), default=0) / 2)
+    return {number: n for number, n in rows_of.items() if n < limit}
+
+
+def _grouped(rows_of: Mapping[int, int]) -> tuple[tuple[int, ...], ...]:
+    """Return groups of fragments, smallest first, of at most as many rows as are held in memory at once."""
+    groups: list[list[int]] = [[]]
+    n_rows = 0
+    for number in sorted(rows_of, key=lambda number: (rows_of[number], number)):
+        if groups[-1] and n_rows + rows_of[number] > TIERS[-1]:
+            groups.append([])
+            n_rows = 0
+        groups[-1].append(number)
+        n_rows += rows_of[number]
+    return tuple(tuple(group) for group in groups if len(group) > 1)
