@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from openrag_cli.retrieval.request import SearchRequest
     from openrag_cli.retrieval.retriever import Extract
     from openrag_cli.store.files.filtered_files import KeyFacts
+    from openrag_cli.store.files.pages import Page
     from openrag_cli.store.sessions import Sessions
     from openrag_cli.sync.runner import SyncOptions, SyncOutcome
 
@@ -271,6 +272,10 @@ class Engine:
         """Return tasks, newest first; no states means all, a negative limit all of them."""
         return self.parts.ledger.tasks(states, limit=limit)
 
+    def task_page(self, states: Iterable[TaskState] = (), *, limit: int, after: str = "") -> "Page[Task]":
+        """Return a page of tasks, newest first: what comes after the page that named `after`. Raises: InvalidInput."""
+        return self.parts.ledger.page(states, limit=limit, after=after)
+
     def task(self, task_id: str) -> Task:
         """Return one task. Raises: TaskNotFound."""
         return self.parts.ledger.task(task_id)
@@ -302,11 +307,7 @@ class Engine:
         return self.parts.ledger.retry(task_id)
 
     def wait_tasks(self, task_ids: Sequence[str], *, timeout_s: float | None = None) -> list[Task]:
-        """Return the tasks once all have finished.
-
-        Raises:
-            TaskNotFound, InvalidInput. DeadlineReached: some are unfinished after `timeout_s` seconds.
-        """
+        """Return the tasks once all have finished. Raises: TaskNotFound, InvalidInput; DeadlineReached by `timeout_s`."""
         return self.parts.ledger.wait(task_ids, timeout_s=timeout_s)
 
     def prune_tasks(self, *, older_than_s: float = 0.0, states: Iterable[TaskState] = ()) -> int:
@@ -340,18 +341,16 @@ class Engine:
         """Return a file with its chunks in order, both of one version. Raises: DocumentNotFound."""
         return self.parts.retriever.current(self.file(partition, file_id))
 
-    def partition_chunks(self, partition: str, *, limit: int, offset: int = 0) -> "list[tuple[File, Chunk]]":
-        """Return chunks of a partition with their files, file by file in order of id. Raises: PartitionNotFound."""
-        return self.parts.retriever.partition_chunks(self.files(partition), limit=limit, offset=offset)
+    def partition_chunks(
+        self, partition: str, *, limit: int, offset: int = 0, after: str = ""
+    ) -> "Page[tuple[File, Chunk]]":
+        """Return a page of a partition's chunks, with their files. Raises: PartitionNotFound, InvalidInput."""
+        return self.parts.retriever.chunk_page(partition, limit=limit, offset=offset, after=after)
 
     # --- asking
 
     def embed(self, texts: Sequence[str]) -> "tuple[np.ndarray, int]":
-        """Return the vectors of passages, float32[n, dimension] with rows L2-normalised, and their tokens in all.
-
-        Raises:
-            InvalidInput: a text is not valid Unicode.
-        """
+        """Return vectors of passages, float32[n, dimension], rows L2-normalised, and their tokens. Raises: InvalidInput."""
         embedder = self.parts.embedder
         return embedder.embed_passages(texts), sum(embedder.count_tokens(text) for text in texts)
 

@@ -235,6 +235,7 @@ def test_every_command_prints_what_its_schema_says(filled, cli, tmp_path):
     (tmp_path / "openrag.toml").write_text("threads = 2\n")
     run("config trust")
     run("config untrust")
+    run("store optimize")
     run("export", "-p", "ops", "-o", "out")
     run("import", "out", "-p", "again")
     run("backup", "b.tar")

@@ -257,7 +257,26 @@ def test_a_window_of_a_partitions_chunks_is_a_slice_of_them_all(
     for offset in range(len(everything) + 2):
         for limit in (0, 1, 2, 7, 10_000):
             found = engine.partition_chunks("p0", limit=limit, offset=offset)
-            assert found == everything[offset : offset + limit]
+            assert (found.items, found.total) == (everything[offset : offset + limit], len(everything))
+
+
+def test_pages_of_chunks_follow_each_other_to_the_last_across_partitions(engine: Engine) -> None:
+    wanted = [chunk.id for file in engine.files("all") for chunk in engine.chunks(file.partition, file.file_id)]
+    for limit in (1, 2, 5, len(wanted), 10_000):
+        found: list[str] = []
+        after = ""
+        while True:
+            page = engine.partition_chunks("all", limit=limit, after=after)
+            assert page.total == len(wanted)
+            found += [chunk.id for _, chunk in page.items]
+            if page.next is None:
+                break
+            assert len(page.items) == limit
+            after = page.next
+        assert found == wanted
+    for wrong in ("x", "e30", "WzEsMl0", "é", "bnVsbA"):
+        with pytest.raises(InvalidInput, match="names no page"):
+            engine.partition_chunks("p0", limit=1, after=wrong)
 
 
 # --- fusion

@@ -21,6 +21,10 @@ for each of the sizes. What is larger is left to a rewrite."""
 MAX_UNINDEXED_SHARE = 0.02
 """Share of rows that may be outside the full-text index: they are found by reading them all."""
 
+MAX_UNINDEXED_ROWS, MAX_UNINDEXED_SHARE_OF_MANY = 512, 0.0025
+"""The same in rows, for each costs a search up to 0.1 ms (measured); but never less than this share, for what is
+written then grows with all rows, by about 180 bytes for each."""
+
 MAX_DELETED_SHARE = 0.1
 REWRITE_SHARE = 0.25
 """Share of new rows from which all is written again: each row is so rewritten about four times for each doubling."""
@@ -70,8 +74,11 @@ def _makes_keys(found: Statistics) -> bool:
 
 
 def _needs_indexing(found: Statistics) -> bool:
+    most = min(
+        found.n_rows * MAX_UNINDEXED_SHARE, max(MAX_UNINDEXED_ROWS, found.n_rows * MAX_UNINDEXED_SHARE_OF_MANY)
+    )
     return (
-        found.n_unindexed > found.n_rows * MAX_UNINDEXED_SHARE
+        found.n_unindexed > most
         or found.n_deleted > found.n_rows * MAX_DELETED_SHARE
         or found.n_stale_versions > MAX_STALE_VERSIONS
     )

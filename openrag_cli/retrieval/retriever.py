@@ -1,8 +1,6 @@
 """What a store answers: hits for a query, chunks by id, the chunks of files."""
 
-import bisect
 import contextlib
-import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -16,6 +14,7 @@ from openrag_cli.retrieval.scope import Scopes
 from openrag_cli.retrieval.search import Searcher
 from openrag_cli.retrieval.tokens import Tokenizer
 from openrag_cli.store.catalog import Catalog
+from openrag_cli.store.files.pages import Page, key_of, token
 from openrag_cli.store.files.results import Results
 from openrag_cli.store.searching.files import SearchableFiles
 from openrag_cli.store.searching.titles import Titles
@@ -132,16 +131,37 @@ class Retriever:
                 )
             file = current
 
-    def partition_chunks(self, files: Sequence[File], *, limit: int, offset: int) -> list[tuple[File, Chunk]]:
-        """Return chunks number `offset` to `offset + limit` of the files, in their order."""
-        ends = list(itertools.accumulate(file.chunk_count for file in files))
-        first, last = bisect.bisect_right(ends, offset), bisect.bisect_left(ends, offset + limit)
-        skipped = offset - (ends[first - 1] if first else 0)
-        wanted = files[first : last + 1] if limit else ()
-        found = [
-            (file, chunk) for group in in_groups(wanted) for file, chunks in self.each(group) for chunk in chunks
-        ]
-        return found[skipped : skipped + limit]
+    def chunk_page(self, partition: str, *, limit: int, offset: int = 0, after: str = "") -> Page[tuple[File, Chunk]]:
+        """Return up to `limit` chunks of a partition, or of `all`, file by file: from number `offset` on, or what comes
+        after the page that named `after`. Raises: PartitionNotFound; InvalidInput: `after` names no page.
+        """
+        ids = self._catalog.filtered.partition_ids(self._catalog.partition_ids([partition]))
+        pages = self._catalog.pages
+        if after:
+            name, file_id, n_seen = key_of(after, str, str, int)
+            place = (str(name), str(file_id), max(0, int(n_seen)))
+        else:
+            found = pages.place(ids, offset)
+            if found is None:
+                return Page([], pages.n_chunks(ids))
+            place = found
+        # One more chunk is asked for, to know whether there is another page.
+        chunks = self._chunks_from(ids, place, limit + 1)
+        following = None
+        if 0 < limit < len(chunks):
+            file, chunk = chunks[limit - 1]
+            following = token(file.partition, file.file_id, chunk.ordinal + 1)
+        return Page(chunks[:limit], pages.n_chunks(ids), following)
+
+    def _chunks_from(self, ids: Sequence[int], place: tuple[str, str, int], limit: int) -> list[tuple[File, Chunk]]:
+        partition, file_id, n_seen = place
+        files = self._catalog.pages.files_from(ids, partition, file_id, limit + n_seen)
+        found = []
+        for group in in_groups(files):
+            for file, chunks in self.each(group):
+                is_first = (file.partition, file.file_id) == (partition, file_id)
+                found += [(file, chunk) for chunk in chunks if not is_first or chunk.ordinal >= n_seen]
+        return found[:limit]
 
     def each(self, files: Sequence[File]) -> list[tuple[File, list[Chunk]]]:
         """Return files with their chunks in order, by one query; what was deleted meanwhile is left out.

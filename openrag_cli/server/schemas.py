@@ -107,9 +107,11 @@ class QueuedTask(BaseModel):
 
 
 class QueueTasks(BaseModel):
-    """Tasks, newest first."""
+    """Tasks, newest first, of `total`; `next`, given as `after`, brings those that follow."""
 
     tasks: list[QueuedTask]
+    total: int
+    next: str | None
 
 
 class PartitionEntry(BaseModel):
@@ -187,9 +189,11 @@ class Text(BaseModel):
 
 
 class Chunks(BaseModel):
-    """Chunks of a partition."""
+    """Chunks of a partition, of `total`; `next`, given as `after`, brings those that follow."""
 
     chunks: list[Passage]
+    total: int
+    next: str | None
 
 
 class Documents(BaseModel):

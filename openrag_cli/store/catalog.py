@@ -16,6 +16,7 @@ from openrag_cli.store.files.conditions import Condition
 from openrag_cli.store.files.deletion import delete_partition, finish_deletions
 from openrag_cli.store.files.filtered_files import FilteredFiles
 from openrag_cli.store.files.moves import Move, is_worked_on, possible_moves
+from openrag_cli.store.files.pages import FilePages
 from openrag_cli.store.files.rows import FILE, to_file
 from openrag_cli.store.metadata import changed
 from openrag_cli.store.retire import (
@@ -146,6 +147,11 @@ class Catalog:
     def filtered(self) -> FilteredFiles:
         """The files by their metadata."""
         return FilteredFiles(self._db)
+
+    @property
+    def pages(self) -> FilePages:
+        """The files in order, from any place on."""
+        return FilePages(self._db)
 
     def files(
         self, partition: str, *, limit: int = -1, offset: int = 0, condition: Condition | None = None

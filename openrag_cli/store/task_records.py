@@ -8,6 +8,7 @@ from dataclasses import asdict
 from openrag_cli.domain import FINAL_STATES, LogLine, Task, TaskError, TaskKind, TaskState
 from openrag_cli.errors import Conflict, DeadlineReached, InvalidInput, TaskNotFound
 from openrag_cli.store.database import Database, at, now_ms
+from openrag_cli.store.files.pages import Page, key_of, token
 from openrag_cli.store.retire import cancel_live
 from openrag_cli.store.task_rows import FINAL, find_any, to_error, to_task, write_log
 
@@ -40,6 +41,18 @@ class TaskRecords:
             (json.dumps(wanted), batch, batch, limit),
         )
         return [to_task(row) for row in rows]
+
+    def page(self, states: Iterable[TaskState] = (), *, limit: int, after: str = "") -> Page[Task]:
+        """Return up to `limit` tasks, newest first, of those after the page that named `after`. Raises: InvalidInput."""
+        wanted = json.dumps([str(state) for state in states] or [str(state) for state in TaskState])
+        last = key_of(after, int)[0] if after else 1 << 62
+        rows = self._db.rows(
+            "SELECT * FROM task WHERE seq < ? AND state IN (SELECT value FROM json_each(?)) ORDER BY seq DESC LIMIT ?",
+            (last, wanted, limit + 1),
+        )
+        total = self._db.rows("SELECT count(*) FROM task WHERE state IN (SELECT value FROM json_each(?))", (wanted,))
+        following = token(rows[limit - 1]["seq"]) if len(rows) > limit else None
+        return Page([to_task(row) for row in rows[:limit]], int(total[0][0]), following)
 
     def paused(self) -> tuple[int, TaskError] | None:
         """Return how many tasks wait because of the store or the machine, and what the last of them met; None for none."""

@@ -156,6 +156,14 @@ def test_errors_of_tasks(client, partition):
         assert any(entry["task_id"] == task["task_id"] for entry in again)
     assert client.get("/queue/tasks", params={"task_status": "ACTIVE"}).json()["tasks"] == []
     assert client.get("/queue/tasks", params={"task_status": "nonsense"}).status_code == 422
+    page = client.get("/queue/tasks", params={"limit": 1}).json()
+    assert page["total"] >= len(page["tasks"]) == 1
+    if page["next"]:
+        assert client.get("/queue/tasks", params={"limit": 1, "after": page["next"]}).json()["tasks"] != page["tasks"]
+    for path in ("/queue/tasks", f"/partition/{partition}/chunks"):
+        assert client.get(path, params={"after": "nonsense"}).status_code == 400
+    everything = client.get(f"/partition/{partition}/chunks").json()
+    assert (everything["total"], everything["next"]) == (len(everything["chunks"]), None)
 
 
 def test_errors_of_partitions_and_searches(client, partition):
@@ -164,7 +172,7 @@ def test_errors_of_partitions_and_searches(client, partition):
     assert client.post(f"/partition/{partition}").status_code == 409
     assert client.post("/partition/all").status_code == 400
     assert client.get(f"/partition/{partition}").json() == {"files": [], "warnings": []}
-    assert client.get(f"/partition/{partition}/chunks").json() == {"chunks": []}
+    assert client.get(f"/partition/{partition}/chunks").json() == {"chunks": [], "total": 0, "next": None}
     assert client.get("/search").status_code == 422
     assert client.get("/search", params={"text": "x", "top_k": 0}).status_code == 422
     assert client.get("/search", params={"text": "x", "partitions": "none such"}).status_code == 400

@@ -8,7 +8,7 @@ from openrag_cli.contract import to_json as render
 from openrag_cli.errors import PartitionNotFound
 from openrag_cli.server import schemas
 from openrag_cli.server.originals import original
-from openrag_cli.server.routes.indexer import FileIdPath, PartitionPath, errors
+from openrag_cli.server.routes.indexer import AfterQuery, FileIdPath, PartitionPath, errors
 from openrag_cli.server.urls import chunk_metadata, engine_of, extract_link, file_metadata, link
 
 router = APIRouter(prefix="/partition", tags=["partitions"])
@@ -70,18 +70,25 @@ def text(request: Request, partition: PartitionPath, file_id: FileIdPath) -> sch
     return schemas.Text(text=document.markdown, pages=pages)
 
 
-@router.get("/{partition}/chunks", responses=errors(s404="No such partition"))
+@router.get("/{partition}/chunks", responses=errors(s400="`after` names no page", s404="No such partition"))
 def list_chunks(
-    request: Request, partition: PartitionPath, limit: LimitQuery = 100, offset: OffsetQuery = 0
+    request: Request,
+    partition: PartitionPath,
+    limit: LimitQuery = 100,
+    offset: OffsetQuery = 0,
+    after: AfterQuery = "",
 ) -> schemas.Chunks:
-    """Return the chunks of a partition, file by file."""
+    """Return the chunks of a partition, file by file: those from number `offset` on, or those after a page."""
+    page = engine_of(request).partition_chunks(partition, limit=limit, offset=offset, after=after)
     return schemas.Chunks(
         chunks=[
             schemas.Passage(
                 link=extract_link(request, chunk.id), content=chunk.span.text, metadata=chunk_metadata(chunk, file)
             )
-            for file, chunk in engine_of(request).partition_chunks(partition, limit=limit, offset=offset)
-        ]
+            for file, chunk in page.items
+        ],
+        total=page.total,
+        next=page.next,
     )
 
 

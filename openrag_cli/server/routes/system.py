@@ -8,6 +8,7 @@ from pydantic import BeforeValidator
 from openrag_cli import __version__
 from openrag_cli.domain import LIVE_STATES, TaskState
 from openrag_cli.server import schemas
+from openrag_cli.server.routes.indexer import AfterQuery, errors
 from openrag_cli.server.urls import engine_of, task_details, task_facts, task_link
 
 router = APIRouter(tags=["system"])
@@ -76,7 +77,7 @@ def _spelled(text: Any) -> Any:
     return "active" if text.casefold() == "active" else text.upper()
 
 
-@router.get("/queue/tasks")
+@router.get("/queue/tasks", responses=errors(s400="`after` names no page"))
 def queue_tasks(
     request: Request,
     task_status: Annotated[
@@ -85,9 +86,11 @@ def queue_tasks(
         Query(description="A state in any case, or `active`; default: all"),
     ] = None,
     limit: Annotated[int, Query(ge=1, le=10_000, description="Tasks at most")] = 1000,
+    after: AfterQuery = "",
 ) -> schemas.QueueTasks:
     """Return tasks, newest first."""
     states = [] if task_status is None else LIVE_STATES if task_status == "active" else [TaskState(task_status)]
+    page = engine_of(request).task_page(states, limit=limit, after=after)
     return schemas.QueueTasks(
         tasks=[
             schemas.QueuedTask(
@@ -98,6 +101,8 @@ def queue_tasks(
                 url=task_link(request, task.id),
                 error_url=f"{task_link(request, task.id)}/error" if task.state is TaskState.FAILED else None,
             )
-            for task in engine_of(request).tasks(states, limit=limit)
-        ]
+            for task in page.items
+        ],
+        total=page.total,
+        next=page.next,
     )
