@@ -81,6 +81,12 @@ def test_what_is_cut_has_an_ellipsis_and_no_line_is_wider_than_the_screen():
     assert len(row) <= 60
 
 
+def test_an_item_of_a_list_is_shown_to_its_end():
+    text = "- Something else.\n- Changes that break any of these zebras are to be fixed or\n  reverted at once.\n- More.\n"
+    found = _snippet(text, "zebras reverted", width=110, n_lines=1)
+    assert found.lines == ("- Changes that break any of these zebras are to be fixed or reverted at once.",)
+
+
 def test_front_matter_and_rules_are_not_shown():
     assert _snippet("---\ntitle: Zebra\nid: zebra\n---\n\nText.\n\n---\n\nMore.\n", "nothing").lines == (
         "Text.",

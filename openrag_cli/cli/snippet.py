@@ -18,6 +18,7 @@ MAX_PROSE_COLUMNS = 100
 _WORD = re.compile(r"\w+")
 _FULL_LINE = 60  # a longer line goes on in the next one, as wrapped prose does
 _OWN_LINE = re.compile(r"\s|[-*+|#>`=<{}]|\d+[.)]")
+_ITEM = re.compile(r"\s*(?:[-*+]|\d+[.)])\s")
 _SILENT = re.compile(
     r"\s*(?:#{1,6}\s.*|`{3,}.*|~{3,}.*|-{3,}\s*|={3,}\s*|\|?(?:\s*:?-{3,}:?\s*\|)+(?:\s*:?-+:?\s*)?)?"
 )
@@ -53,9 +54,11 @@ class _Paragraph:
     source: int
     lines: list[str] = field(default_factory=list)
 
-    @property
-    def goes_on(self) -> bool:
-        return len(self.lines[-1]) >= _FULL_LINE
+    def takes(self, line: str) -> bool:
+        """Whether a line goes on with what the last one began, as wrapped prose and items of lists do."""
+        if _ITEM.match(self.lines[0]) and line.startswith("  "):
+            return not _OWN_LINE.match(line.lstrip())
+        return len(self.lines[-1]) >= _FULL_LINE and not _OWN_LINE.match(line)
 
 
 def snippet(span: Span, words: Words, *, width: int, n_lines: int) -> Snippet:
@@ -151,7 +154,7 @@ def _paragraphs(text: str) -> Iterator[tuple[_Paragraph, bool]]:
             in_fence = not in_fence
         is_silent = _FENCE.match(line) or (not in_fence and _SILENT.fullmatch(line)) or not line.strip()
         is_code = in_fence or (line.startswith(("    ", "\t")) and not re.match(r"\s*(?:[-*+]|\d+[.)])\s", line))
-        if held and not is_silent and not in_fence and held.goes_on and not _OWN_LINE.match(line):
+        if held and not is_silent and not in_fence and held.takes(line):
             held.lines.append(line)
             continue
         if held:
