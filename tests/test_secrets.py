@@ -100,7 +100,7 @@ def test_no_command_prints_a_secret(cli, planted, tmp_path, monkeypatch) -> None
             _clean(done.out, done.err)
             seen += done.out + done.err
     assert MASK in seen, "something was there to be masked"
-    assert "answered 401" in seen, "the LLM was asked, and repeated what it was sent"
+    assert "(401)" in seen or "answered 401" in seen, "the LLM was asked, and repeated what it was sent"
     for log in (tmp_path / "cache").rglob("*.log"):
         _clean(log.read_text())
 
@@ -136,7 +136,7 @@ def test_no_route_and_no_log_of_the_server_shows_a_secret(planted, tmp_path) -> 
         assert server.stop() == 0
     log = (tmp_path / "server.log").read_text()
     _clean(log)
-    assert "answered 401" in log
+    assert "(401)" in log or "answered 401" in log
 
 
 def test_an_answer_reaches_an_llm_whose_key_came_with_a_newline(cli, planted, stub) -> None:
