@@ -131,8 +131,7 @@ class Janitor:
         if self._database.free_share() < (MIN_FREE if force else MAX_FREE):
             return False
         with self._database.write_lock():
-            self._database.shrink(fully=force)
-        return True
+            return self._database.shrink(fully=force)
 
     def prune_tasks(self) -> int:
         """Forget finished tasks that are old or too many, and what was kept of them; failed ones stay. Return how many."""

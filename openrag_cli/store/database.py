@@ -260,8 +260,8 @@ class Database:
         n_pages, n_free = (self.rows(f"PRAGMA {name}")[0][0] for name in ("page_count", "freelist_count"))
         return float(n_free / n_pages) if n_pages else 0.0
 
-    def shrink(self, *, fully: bool = False) -> None:
-        """Give free pages back to the disk, some thousands at a time; `fully` writes the file anew.
+    def shrink(self, *, fully: bool = False) -> bool:
+        """Give free pages back to the disk, some thousands at a time; `fully` writes the file anew. Return whether.
 
         A file of 0.1.0 gives none back until it was written anew once: it was not made for it.
         """
@@ -271,10 +271,13 @@ class Database:
             if fully:
                 connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
                 connection.execute("VACUUM")
-            elif connection.execute("PRAGMA auto_vacuum").fetchone()[0]:
+            elif not connection.execute("PRAGMA auto_vacuum").fetchone()[0]:
+                return False
+            else:
                 while connection.execute("PRAGMA freelist_count").fetchone()[0]:
                     connection.execute(f"PRAGMA incremental_vacuum({_PAGES_AT_ONCE})").fetchall()
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return True
 
     def copy_to(self, target: Path) -> None:
         """Copy the whole file to `target` as of one moment, while others write."""
