@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from openrag_cli.ingest.naming import Source
     from openrag_cli.ingest.pipeline import Listener
     from openrag_cli.ingest.refresh import Refresher
+    from openrag_cli.maintenance.doctor import Finding
     from openrag_cli.maintenance.janitor import Tidied
     from openrag_cli.maintenance.service import Maintenance
     from openrag_cli.retrieval.request import SearchRequest
@@ -385,6 +386,10 @@ class Engine:
         from openrag_cli.maintenance.service import Maintenance
 
         return Maintenance(self)
+
+    def examine(self) -> "list[Finding]":
+        """Return what is in order with the store and around it, and what is not."""
+        return self.maintenance.examine()
 
     @property
     def refresher(self) -> "Refresher":

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from openrag_cli.ingest.add_files import AddOptions
     from openrag_cli.ingest.naming import Source
     from openrag_cli.ingest.pipeline import Listener
+    from openrag_cli.ingest.refresh import RefreshRun
+    from openrag_cli.ingest.report import Failure
+    from openrag_cli.maintenance.doctor import Finding
     from openrag_cli.retrieval.request import SearchRequest
     from openrag_cli.retrieval.retriever import Extract
     from openrag_cli.store.files.filtered_files import KeyFacts
@@ -57,6 +60,21 @@ class KeptSessions(Protocol):
         """Delete a session with its messages. Raises: SessionNotFound."""
 
 
+class Refreshing(Protocol):
+    """Reading files again: see `ingest.refresh.Refresher`."""
+
+    def named(
+        self, partition: str, file_ids: Sequence[str], *, is_outdated: bool = False
+    ) -> "tuple[list[File], list[Failure]]":
+        """Return the files of those ids, or all, and the ids that are not there. Raises: PartitionNotFound."""
+
+    def count_outdated(self) -> int:
+        """Return how many files were made by older readers, another chunker or another model."""
+
+    def refresh(self, files: Sequence[File], run: "RefreshRun") -> Report:
+        """Read `files` again; return how many were replaced, and which failed."""
+
+
 class Backend(Protocol):
     """A store, here or behind a server. Each method is described at `Engine`."""
 
@@ -92,6 +110,9 @@ class Backend(Protocol):
 
     def edit_file(self, partition: str, file_id: str, changes: Metadata, *, remove: Sequence[str] = ()) -> File:
         """Change a file's metadata. Raises: DocumentNotFound."""
+
+    def rename_file(self, partition: str, old: str, new: str) -> File:
+        """Give a file another id. Raises: DocumentNotFound, InvalidInput, Conflict."""
 
     def delete_files(self, partition: str, file_ids: Sequence[str]) -> tuple[list[str], list[str]]:
         """Delete files; return (deleted, not found). Raises: PartitionNotFound."""
@@ -131,6 +152,16 @@ class Backend(Protocol):
 
     def wait_tasks(self, task_ids: Sequence[str], *, timeout_s: float | None = None) -> list[Task]:
         """Return the tasks once all have finished. Raises: TaskNotFound, DeadlineReached."""
+
+    def prune_tasks(self, *, older_than_s: float = 0.0, states: Iterable[TaskState] = ()) -> int:
+        """Forget finished tasks; return how many."""
+
+    def examine(self) -> "list[Finding]":
+        """Return what is in order with the store and around it, and what is not."""
+
+    @property
+    def refresher(self) -> "Refreshing":
+        """What reads files again from their kept originals."""
 
     def search(self, request: "SearchRequest") -> Results[Hit]:
         """Return the best hits for a query, best first."""

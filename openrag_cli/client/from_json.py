@@ -23,6 +23,7 @@ from openrag_cli.domain import (
     TaskState,
     Upload,
 )
+from openrag_cli.maintenance.doctor import Finding
 from openrag_cli.store.files.filtered_files import KeyFacts
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 BLOCK_BYTES = 1 << 20
+LONG_AGO = datetime.fromtimestamp(0, tz=UTC)
 
 
 def path_of(*segments: str) -> str:
@@ -87,7 +89,7 @@ def to_partition(entry: Json) -> Partition:
 
 
 def _time(text: str | None) -> datetime:
-    return datetime.fromisoformat(text) if text else datetime.fromtimestamp(0, tz=UTC)
+    return datetime.fromisoformat(text) if text else LONG_AGO
 
 
 def to_key(entry: Json) -> KeyFacts:
@@ -152,6 +154,16 @@ def to_hit(entry: Json) -> Hit:
     """Return a hit from a passage."""
     known = entry["metadata"]
     return Hit(to_chunk(entry), to_file(known), known["score"], known["scores"], tuple(known.get("others", ())))
+
+
+def to_finding(entry: Json) -> Finding:
+    """Return what a doctor's check found; what can be mended is mended on the server's machine."""
+    mend = _mend_there if entry["can_mend"] else None
+    return Finding(entry["name"], entry["status"], entry["text"], entry["fix"], mend)
+
+
+def _mend_there() -> str:
+    raise errors.InvalidInput("a store is mended on the server's machine", hint="ssh HOST openrag doctor --fix")
 
 
 def to_task(entry: Json) -> Task:

@@ -161,6 +161,10 @@ class Library:
         """Merge `changes` into a file's metadata and drop the keys in `remove`. Raises: DocumentNotFound."""
         return self._backend.edit_file(partition, file_id, changes, remove=remove)
 
+    def rename(self, old: str, new: str, partition: str = "default") -> File:
+        """Give a file another id; nothing is embedded again. Raises: DocumentNotFound, InvalidInput, Conflict."""
+        return self._backend.rename_file(partition, old, new)
+
     def delete(self, file_ids: Names, partition: str = "default") -> list[str]:
         """Delete files; return the ids of those that were there. Raises: PartitionNotFound."""
         return self._backend.delete_files(partition, _names(file_ids))[0]

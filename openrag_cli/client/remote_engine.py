@@ -1,7 +1,6 @@
 """The engine's twin on a server: the same methods, over the HTTP API.
 
-What an edge can do with an `Engine` it can do with this; what only the server's own machine can do (running and
-pruning its queue) is an error that says so.
+What an edge may ask of both is in backend.py; what only the server's own machine can do is not here.
 """
 
 import json
@@ -51,10 +50,11 @@ if TYPE_CHECKING:
     from openrag_cli.answering.events import Event
     from openrag_cli.answering.pipeline import ChatRequest
     from openrag_cli.client.remote_answers import RemoteSessions
+    from openrag_cli.client.remote_refresh import RemoteRefresher
     from openrag_cli.ingest.add_files import AddOptions
     from openrag_cli.ingest.naming import Source
     from openrag_cli.ingest.pipeline import Listener
-    from openrag_cli.sync.runner import SyncOptions, SyncOutcome
+    from openrag_cli.maintenance.doctor import Finding
 
 Json = dict[str, Any]
 CONNECT_S = 10.0
@@ -155,17 +155,24 @@ class RemoteEngine:
         self._send("PATCH", path_of("indexer", "partition", partition, "file", file_id), data=form)
         return self.file(partition, file_id)
 
+    def rename_file(self, partition: str, old: str, new: str) -> File:
+        """See `Engine.rename_file`."""
+        body = {"file_id": old, "new_id": new}
+        self._connection.json("POST", path_of("indexer", "partition", partition, "rename"), json=body)
+        return self.file(partition, new)
+
     def delete_files(self, partition: str, file_ids: Sequence[str]) -> tuple[list[str], list[str]]:
-        """See `Engine.delete_files`; each file is one request."""
-        deleted: list[str] = []
-        missing: list[str] = []
-        for file_id in dict.fromkeys(file_ids):
-            try:
-                self._send("DELETE", path_of("indexer", "partition", partition, "file", file_id))
-                deleted.append(file_id)
-            except errors.NotFound:
-                missing.append(file_id)
-        return deleted, missing
+        """See `Engine.delete_files`."""
+        body = {"file_ids": list(file_ids)}
+        found = self._connection.json("POST", path_of("indexer", "partition", partition, "delete"), json=body)
+        return list(found["deleted"]), list(found["missing"])
+
+    @property
+    def refresher(self) -> "RemoteRefresher":
+        """See `Engine.refresher`."""
+        from openrag_cli.client.remote_refresh import RemoteRefresher
+
+        return RemoteRefresher(self, self._connection)
 
     # --- adding
 
@@ -253,20 +260,16 @@ class RemoteEngine:
                 )
             time.sleep(POLL_S)
 
-    def drain(self, **_: Any) -> None:
-        """Refuse: a server's workers run its queue."""
-        raise errors.InvalidInput("the server's own workers run its queue", hint="openrag task list --server URL")
+    def prune_tasks(self, *, older_than_s: float = 0.0, states: Iterable[TaskState] = ()) -> int:
+        """See `Engine.prune_tasks`."""
+        body = {"older_than_s": older_than_s, "states": [str(state) for state in states]}
+        return int(self._connection.json("POST", "/indexer/prune", json=body)["tasks"])
 
-    def sync(self, options: "SyncOptions", **_: Any) -> "SyncOutcome":
-        """Refuse: what a folder was like is remembered in the store."""
-        raise errors.InvalidInput(
-            f"{options.folder} can be synced into a store only, not through a server",
-            hint="run it on the server's machine, without --server, or use: openrag file add --if-exists replace",
-        )
+    def examine(self) -> "list[Finding]":
+        """See `Engine.examine`: the server's own report."""
+        from openrag_cli.client.from_json import to_finding
 
-    def prune_tasks(self, **_: Any) -> int:
-        """Refuse: only the server's own machine may forget its tasks."""
-        raise errors.InvalidInput("tasks are pruned on the server's machine", hint="run it there, without --server")
+        return [to_finding(entry) for entry in self._get("/doctor")["findings"]]
 
     # --- asking
 

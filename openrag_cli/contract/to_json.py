@@ -26,6 +26,7 @@ from openrag_cli.store.files.results import Results
 from openrag_cli.store.metadata import resolved, rfc3339, said
 
 if TYPE_CHECKING:
+    from openrag_cli.maintenance.doctor import Finding
     from openrag_cli.sync.runner import SyncOutcome
 
 Json = dict[str, Any]
@@ -310,6 +311,17 @@ def sync(value: "SyncOutcome") -> Json:
             "delete": list(plan.deletes),
         }
     return body
+
+
+def finding(value: "Finding") -> Json:
+    """Return what a doctor's check found."""
+    return {
+        "name": value.name,
+        "status": value.status,
+        "text": value.text,
+        "fix": value.fix,
+        "can_mend": value.mend is not None,
+    }
 
 
 def error(value: OpenRAGError) -> Json:

@@ -19,7 +19,7 @@ from openrag_cli.server.guards.access import Access
 from openrag_cli.server.guards.bodies import most_bytes
 from openrag_cli.server.guards.middleware import BodyLimit, Guard
 from openrag_cli.server.prometheus import Metrics, Observed
-from openrag_cli.server.routes import answers, indexer, openai, partitions, responses, search, system
+from openrag_cli.server.routes import answers, indexer, openai, operations, partitions, responses, search, system
 from openrag_cli.server.schemas import Error
 from openrag_cli.server.supervisor import Supervisor
 
@@ -100,7 +100,7 @@ def create_app(engine: Engine, options: Options | None = None, supervisor: Super
     app.state.readiness = readiness
     app.state.workers = supervisor.status if supervisor else dict
     app.add_middleware(Observed, metrics=metrics)
-    for module in (system, indexer, partitions, search, answers, openai, responses):
+    for module in (system, indexer, partitions, search, answers, operations, openai, responses):
         app.include_router(module.router)
     errors.install(app)
     limited = BodyLimit(

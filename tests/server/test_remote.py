@@ -76,6 +76,13 @@ def test_the_same_commands_give_the_same_output_on_a_store_and_on_a_server(
         ["session", "delete", "keys", "--yes", "--json"],
         ["session", "delete", "keys", "--yes"],
         ["file", "edit", "ops/keys.md", *p, "-m", "tag=x", "--remove", "year", "--json"],
+        ["file", "rename", "ops/keys.md", "ops/secrets.md", *p, "--json"],
+        ["file", "rename", "nothing", "x.md", *p],
+        ["file", "rename", "ops/secrets.md", "ops/backups.md", *p],
+        ["file", "refresh", *p, "--dry-run", "--json"],
+        ["file", "refresh", "ops/secrets.md", "nothing", *p, "--json"],
+        ["file", "refresh", "--outdated", "-p", "all", "--json"],
+        ["task", "prune", "--older-than", "0s", "--state", "CANCELLED", "--json"],
         ["file", "delete", "people/leave.md", "nothing", *p, "--yes", "--json"],
         ["file", "show", "people/leave.md", *p, "--json"],
         ["partition", "show", partition, "--json"],
@@ -108,8 +115,32 @@ def test_tasks_on_a_server_are_listed_shown_and_retried(remote, tmp_path, partit
     assert "ERROR" in remote("task", "log", task["task_id"]).out
     assert remote("task", "retry", task["task_id"]).code == 0
     assert remote("task", "wait", task["task_id"]).code == 3
-    assert remote("task", "run").code == 2
-    assert remote("task", "prune").code == 2
+    assert remote("task", "prune", "--older-than", "9999d", "--json").json == {
+        "schema": "openrag.pruned/1",
+        "tasks": 0,
+    }
+    assert remote("file", "refresh", "-p", partition, "--json").code == 0
+
+
+def test_what_is_done_where_the_store_is_says_the_line_to_type(remote, tmp_path):
+    for arguments, line in (
+        (["backup", "x.tar"], "ssh 127.0.0.1 openrag backup - > backup.tar"),
+        (["restore", "x.tar"], "ssh 127.0.0.1 openrag restore - < backup.tar"),
+        (["export", "-p", "p", "-o", "x"], "ssh 127.0.0.1 openrag export -p 'p' -o DIR"),
+        (["import", "x"], "ssh 127.0.0.1 openrag import DIR"),
+        (["file", "sync", tmp_path, "-p", "p"], "ssh 127.0.0.1 openrag file sync DIR"),
+        (["task", "run"], "ssh 127.0.0.1 openrag task run"),
+    ):
+        refused = remote(*arguments)
+        assert refused.code == 2, refused
+        assert line in refused.err
+        assert not (tmp_path / "store").exists()
+
+
+def test_the_doctor_of_a_server_reports_on_the_server(remote):
+    report = remote("doctor", "--json").json
+    assert {finding["name"] for finding in report["findings"]} >= {"store", "index"}
+    assert report["mended"] == []
 
 
 def test_replacing_over_the_network(remote, tmp_path, partition):

@@ -259,6 +259,7 @@ def report_exit_code(report: Report, *, n_inputs: int) -> int:
 
 def drain(context: Context) -> int:
     """Run every queued task, with a progress bar; the body of `openrag task run`."""
+    engine = context.here("task run")
     failures: list[TaskDone] = []
     n_done = n_chunks = 0
     with context.stopping() as should_stop:
@@ -272,11 +273,11 @@ def drain(context: Context) -> int:
                 if done.error:
                     failures.append(done)
 
-            progress.expect(context.engine.count_live())
-            context.engine.drain(listener=listen, should_stop=should_stop)
+            progress.expect(engine.count_live())
+            engine.drain(listener=listen, should_stop=should_stop)
         is_stopped = should_stop()
     if context.out.is_json:
-        body = {"completed": n_done, "failed": len(failures), "chunks": n_chunks, "left": context.engine.count_live()}
+        body = {"completed": n_done, "failed": len(failures), "chunks": n_chunks, "left": engine.count_live()}
         context.out.json(render.document("run", body))
     else:
         ran = render.counted(n_done + len(failures), "task")

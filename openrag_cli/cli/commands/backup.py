@@ -33,7 +33,7 @@ def backup(ctx: typer.Context, file: FileArgument, force: ForceOption = False) -
         openrag backup - | zstd > handbook.tar.zst
     """
     context: Context = ctx.obj
-    maintenance = context.local.maintenance
+    maintenance = context.here("backup - > backup.tar").maintenance
     maintenance.require_store()
     if file == "-":
         refusal = InvalidInput("a backup is no text for a terminal", hint="openrag backup FILE, or pipe it on")
@@ -85,6 +85,7 @@ def restore(ctx: typer.Context, file: FileArgument) -> None:
     from openrag_cli.maintenance.restore import restore as make
 
     context: Context = ctx.obj
+    context.require_store("restore - < backup.tar")
     store = context.settings.store
     if file == "-":
         n_members = make(sys.stdin.buffer, store)

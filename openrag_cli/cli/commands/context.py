@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from types import FrameType
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import typer
 
@@ -80,15 +81,28 @@ class Context:
 
         return Engine(self.settings, creates=self._creates)
 
-    @property
-    def local(self) -> "Engine":
-        """The engine on a store of this machine. Raises: InvalidInput, when --server names a server instead."""
+    def here(self, line: str) -> "Engine":
+        """Return the engine on a store of this machine, for what is done there alone; `line` is the command to type there.
+
+        Raises:
+            InvalidInput: --server names a server instead.
+        """
         from openrag_cli.engine import Engine
 
+        self.require_store(line)
         engine = self.engine
-        if not isinstance(engine, Engine):
-            raise InvalidInput("this command works on a store, not on a server", hint="leave --server out")
+        assert isinstance(engine, Engine), "without --server"
         return engine
+
+    def require_store(self, line: str) -> None:
+        """Check that no server is named. Raises: InvalidInput, with the line to type on the server's machine."""
+        server = self.settings.server
+        if server:
+            host = urlsplit(server.address).hostname or "HOST"
+            raise InvalidInput(
+                "this is done where the store is, not through a server",
+                hint=f"on the server's machine: ssh {host} openrag {line}",
+            )
 
     def files_by_id(self, partition: str) -> dict[str, File]:
         """Return what a partition holds, by id; nothing, when it or the store is not there (and neither is made)."""

@@ -41,11 +41,11 @@ def doctor(
 
     if config.problems():
         return _report(context, list(examine_settings()), [])
-    findings = context.local.maintenance.examine()
+    findings = context.engine.examine()
     mended: list[str] = []
     if fix:
         mended = [f"{finding.name}: {finding.mend()}" for finding in findings if finding.mend is not None]
-        findings = context.local.maintenance.examine() if mended else findings
+        findings = context.engine.examine() if mended else findings
     return _report(context, findings, mended)
 
 
@@ -58,17 +58,7 @@ def _report(context: Context, findings: "Sequence[Finding]", mended: list[str]) 
 
 
 def _as_json(findings: "Sequence[Finding]", mended: list[str]) -> render.Json:
-    entries = [
-        {
-            "name": finding.name,
-            "status": finding.status,
-            "text": finding.text,
-            "fix": finding.fix,
-            "can_mend": finding.mend is not None,
-        }
-        for finding in findings
-    ]
-    return render.document("doctor", {"findings": entries, "mended": mended})
+    return render.document("doctor", {"findings": list(map(render.finding, findings)), "mended": mended})
 
 
 def _show(context: Context, findings: "Sequence[Finding]", mended: list[str]) -> None:

@@ -15,7 +15,7 @@ from openrag_cli.domain import File
 from openrag_cli.ingest.report import Report
 
 if TYPE_CHECKING:
-    from openrag_cli.ingest.refresh import Refresher
+    from openrag_cli.client.backend import Refreshing
 
 IdsArgument = Annotated[
     list[str] | None, typer.Argument(metavar="[ID]...", help="Ids of files. Default: every file of the partition.")
@@ -50,7 +50,7 @@ def refresh(
         openrag file refresh report.pdf -p handbook
     """
     context: Context = ctx.obj
-    refresher = context.local.refresher
+    refresher = context.engine.refresher
     files, failures = refresher.named(partition, file_ids or [], is_outdated=outdated)
     n_inputs = len(files) + len(failures)
     if dry_run:
@@ -72,7 +72,7 @@ def refresh(
 
 
 def _run(
-    context: Context, refresher: "Refresher", files: Sequence[File], should_stop: Callable[[], bool]
+    context: Context, refresher: "Refreshing", files: Sequence[File], should_stop: Callable[[], bool]
 ) -> tuple[Report, int]:
     """Return what was done, and how many files still wait."""
     from openrag_cli.ingest.refresh import RefreshRun
@@ -84,7 +84,7 @@ def _run(
             should_stop=should_stop,
         )
         report = refresher.refresh(files, run)
-    return report, context.local.count_live(run.batch)
+    return report, context.engine.count_live(run.batch)
 
 
 def _rehearse(context: Context, files: Sequence[File], report: Report) -> None:

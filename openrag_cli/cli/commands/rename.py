@@ -22,7 +22,7 @@ def rename(
         openrag file rename x.md notes/x.md -p handbook
     """
     context: Context = ctx.obj
-    file = context.local.rename_file(partition, old, new)
+    file = context.engine.rename_file(partition, old, new)
     if context.out.is_json:
         context.out.json(render.document("file", render.file(file)))
     else:

@@ -49,11 +49,9 @@ def show(context: Context) -> None:
         context.out.line(f"  {context.out.styled(example, BOLD)}{' ' * (width - len(example))}{what}")
 
 
-def _outdated(context: Context, *, is_there: bool) -> int | None:
-    """Return how many files were read by older readers; None where only a server knows."""
-    if context.settings.server:
-        return None
-    return context.local.refresher.count_outdated() if is_there else 0
+def _outdated(context: Context, *, is_there: bool) -> int:
+    """Return how many files were read by older readers."""
+    return context.engine.refresher.count_outdated() if is_there else 0
 
 
 def _show_partitions(context: Context, partitions: list[Partition]) -> None:

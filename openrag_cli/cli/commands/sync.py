@@ -204,7 +204,7 @@ def _run(
             if bars:
                 bars[0].expect(n_expected)
 
-        outcome = context.engine.sync(
+        outcome = context.here("file sync DIR").sync(
             options,
             on_queued=show_bar,
             listener=lambda done: bars[0].advance(done.n_chunks),

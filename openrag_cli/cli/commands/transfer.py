@@ -23,7 +23,7 @@ def export(
         openrag export -p handbook -o handbook-export
     """
     context: Context = ctx.obj
-    report = context.local.maintenance.export(partition, output)
+    report = context.here(f"export -p '{partition}' -o DIR").maintenance.export(partition, output)
     if context.out.is_json:
         body = {"partition": report.partition, "path": str(output), "files": report.files, "chunks": report.chunks}
         context.out.json(render.document("export", body))
@@ -49,7 +49,7 @@ def import_partition(
     """
     context: Context = ctx.obj
     context.allow_creating()
-    report = context.local.maintenance.import_partition(folder, partition)
+    report = context.here("import DIR").maintenance.import_partition(folder, partition)
     if context.out.is_json:
         body = {
             "partition": report.partition,
