@@ -60,6 +60,8 @@ OWNERS = {
     "fastapi": {"server"},
     "starlette": {"server"},
     "uvicorn": {"server"},
+    "h11": {"server"},
+    "pydantic": {"server"},
     "ray": {"server"},
     "tomlkit": {"config"},
     "prompt_toolkit": {"cli"},
