@@ -69,7 +69,7 @@ class Refreshed(BaseModel):
 class Pruning(BaseModel):
     """Which finished tasks to forget: of these states (none: every final one), and at least so old."""
 
-    older_than_s: float = Field(default=0.0, ge=0.0, allow_inf_nan=False)
+    older_than_s: float = Field(default=0.0, ge=0.0, allow_inf_nan=False, strict=True)
     states: list[TaskState] = []
 
 
