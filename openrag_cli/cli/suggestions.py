@@ -64,7 +64,7 @@ def _leaves(command: Any, path: str) -> Iterator[tuple[str, Any]]:
 
 def add_where_it_is(error: OpenRAGError, engine: Any) -> None:
     """Where a file is not in the partition but in others, let the error's hint say in which."""
-    if not isinstance(error, DocumentNotFound) or engine is None:
+    if not isinstance(error, DocumentNotFound) or not error.file_id or engine is None:
         return
     found: list[str] = []
     with contextlib.suppress(OpenRAGError):

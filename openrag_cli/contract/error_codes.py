@@ -116,4 +116,8 @@ def remade(code: str, message: str, *, hint: str | None = None, status: int = 50
     error = kind.__new__(kind)  # its own constructor makes its sentence; here the sentence is known
     errors.OpenRAGError.__init__(error, message, hint=hint)
     error.args = (message,)
+    if isinstance(error, errors.DocumentNotFound | errors.PartitionNotFound):
+        error.partition = ""
+    if isinstance(error, errors.DocumentNotFound):
+        error.file_id = ""
     return error
