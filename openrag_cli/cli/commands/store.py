@@ -30,9 +30,10 @@ def optimize(
         openrag store optimize --if-needed --json
     """
     context: Context = ctx.obj
-    context.local.maintenance.require_store()
+    engine = context.here("store optimize")
+    engine.maintenance.require_store()
     before = _size(context)
-    done = context.local.maintain(force=not if_needed)
+    done = engine.maintain(force=not if_needed)
     after = _size(context)
     if context.out.is_json:
         body = {
