@@ -116,6 +116,13 @@ def test_a_file_tells_its_source_and_never_its_root(cli, place):
     assert str(place) not in cli("file", "show", "x.md", "-p", "p").out
 
 
+def test_a_file_that_a_sync_adopts_has_its_folder_as_source(cli, place):
+    assert cli("file", "add", "a/x.md", "-p", "p", "--id", "x.md").code == 0
+    assert cli("file", "show", "x.md", "-p", "p", "--json").json["source"]["kind"] == "file"
+    assert cli("file", "sync", "a", "-p", "p").code == 0
+    assert cli("file", "show", "x.md", "-p", "p", "--json").json["source"] == {"kind": "folder", "label": "a"}
+
+
 def test_a_file_keeps_its_source_when_it_is_replaced_by_hand_or_read_again(cli, place):
     cli("file", "add", "b", "-p", "p")
     cli("file", "refresh", "-p", "p")

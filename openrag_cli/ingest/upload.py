@@ -6,6 +6,7 @@ from typing import BinaryIO, Protocol
 
 from openrag_cli.documents.media_types import check_size, media_type_of
 from openrag_cli.domain import (
+    FileSource,
     Metadata,
     Task,
     TaskKind,
@@ -16,6 +17,7 @@ from openrag_cli.domain import (
 )
 from openrag_cli.errors import Conflict, DocumentNotFound, OpenRAGError
 from openrag_cli.failpoints import failpoint
+from openrag_cli.ingest.naming import readable
 from openrag_cli.store.blobs import BlobStore
 from openrag_cli.store.catalog import Catalog
 from openrag_cli.store.metadata import check_metadata
@@ -26,6 +28,12 @@ from openrag_cli.store.task_records import TaskRecords
 def new_upload(partition: str, file_id: str, filename: str, metadata: Metadata | None = None) -> Upload:
     """Return an upload for `Engine.submit`, under a fresh revision, its size, hash and media type still unknown."""
     return Upload(partition, file_id, new_task_id(), filename or Path(file_id).name, "", 0, "", metadata or {})
+
+
+def client_upload(partition: str, file_id: str, filename: str, metadata: Metadata | None = None) -> Upload:
+    """Return an upload that a client of a server sends: its source is of kind `upload`, and has no folder here."""
+    upload = new_upload(partition, file_id, filename, metadata)
+    return replace(upload, source=FileSource("upload", readable(upload.filename)))
 
 
 class FileLimits(Protocol):

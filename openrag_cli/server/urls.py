@@ -59,8 +59,12 @@ def task_facts(task: Task) -> dict[str, Any]:
 
 
 def file_metadata(file: File) -> dict[str, Any]:
-    """Return the one view of a file, flat; what is said of it again under `metadata`, what we know under `stored`."""
-    return {**resolved(file), **_apart(file)}
+    """Return the one view of a file, flat; what is said of it again under `metadata`, what we know under `stored`.
+
+    Where it came from is its `source`, but where the user or the document says another; its folder is never told.
+    """
+    apart = _apart(file)
+    return {"source": apart["stored"]["source"], **resolved(file), **apart}
 
 
 def _apart(file: File) -> dict[str, Any]:
@@ -85,7 +89,8 @@ def chunk_metadata(chunk: Chunk, file: File) -> dict[str, Any]:
     """Return what is known of a chunk, over the view of its file as `file_metadata` shows it."""
     known = {key: value for key, value in render.chunk(chunk, file).items() if key not in {"text", "chunk_id"}}
     return {
-        **file_metadata(file),
+        **resolved(file),
+        **_apart(file),
         **{key: value for key, value in known.items() if key not in FILE_KEYS},
         "_id": chunk.id,
     }

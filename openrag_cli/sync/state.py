@@ -10,7 +10,9 @@ from pathlib import Path
 
 from openrag_cli.domain import TaskState
 from openrag_cli.errors import StoreBusy
+from openrag_cli.ingest.naming import folder_source
 from openrag_cli.store.database import Database
+from openrag_cli.store.files.sources import source_id
 from openrag_cli.store.task_rows import find_partition_id, to_error
 from openrag_cli.sync.plan import Attempt, PartitionFile, SyncHistory, SyncRecord
 
@@ -23,6 +25,7 @@ class SyncState:
     def __init__(self, database: Database, partition: str, path: Path) -> None:
         self._db = database
         self._partition = partition
+        self._folder = path
         self._path = os.fsencode(os.path.realpath(path))
         self._prefix: str | None = None
 
@@ -81,7 +84,7 @@ class SyncState:
         """Write rows and drop others in one transaction; partition and folder are made known when they are new.
 
         `is_settled` says whether a sync is in the middle of changes; None leaves that as it is. A version that one
-        folder brings or adopts no longer belongs to another.
+        folder brings or adopts no longer belongs to another, and has this folder as its source.
         """
         with self._db.transaction() as connection:
             partition_id = find_partition_id(connection, self._partition, create=True)
@@ -108,6 +111,12 @@ class SyncState:
                 [(folder_id, file_id, *_values(row)) for file_id, row in rows.items()],
             )
             owned = [(file_id, row.revision) for file_id, row in rows.items() if row.revision]
+            source = source_id(connection, folder_source(self._folder)) if owned else None
+            connection.executemany(
+                "UPDATE file SET source_id = ? WHERE partition_id = ? AND file_id = ? AND revision = ? "
+                "AND source_id IS NOT ?",
+                [(source, partition_id, *one, source) for one in owned],
+            )
             for other in folders.values():
                 connection.executemany(
                     "UPDATE folder_file SET revision = NULL WHERE folder_id = ? AND file_id = ? AND revision = ?",

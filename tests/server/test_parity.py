@@ -83,3 +83,29 @@ def test_errors_say_the_same_through_both_edges(cli, server, client, partition):
         error = json.loads(cli("--store", server.store, "--json", *arguments).err)
         answer = client.get(path).json()
         assert (answer["detail"], answer["code"]) == (error["message"], error["code"])
+
+
+def test_every_view_of_a_file_tells_its_source_and_what_made_it_and_no_folder(cli, server, client, partition):
+    added(client, f"/indexer/partition/{partition}/file/keys.md", KEYS, "old keys.md")
+    url = f"/partition/{partition}"
+    [listed] = client.get(url).json()["files"]
+    shown = client.get(f"{url}/file/keys.md").json()["metadata"]
+    for view in (listed, shown):
+        assert view["source"] == view["stored"]["source"] == {"kind": "upload", "label": "old keys.md"}
+        assert set(view["made_by"]) == {"reader", "chunker", "model"}
+    there = cli("--server", server.url, "--json", "file", "show", "keys.md", "-p", partition)
+    assert there.json["source"] == shown["source"]
+    here = server.store.parent / "somewhere" / "note.md"
+    here.parent.mkdir(exist_ok=True)
+    here.write_text(KEYS)
+    assert cli("--store", server.store, "file", "add", here.parent, "-p", partition).code == 0
+    note = client.get(f"{url}/file/note.md")
+    assert note.json()["metadata"]["source"] == {"kind": "folder", "label": "somewhere"}
+    assert str(here.parent) not in note.text
+
+
+def test_a_source_that_the_user_says_stays_his(client, partition):
+    added(client, f"/indexer/partition/{partition}/file/a.md", KEYS, metadata='{"source": "wiki"}')
+    view = client.get(f"/partition/{partition}/file/a.md").json()["metadata"]
+    assert view["source"] == "wiki"
+    assert view["stored"]["source"] == {"kind": "upload", "label": "note.md"}

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Form, Path, Query, Request, Response, UploadFile
 from openrag_cli.documents.media_types import SUPPORTED
 from openrag_cli.domain import MAX_FILE_ID_CHARS, MAX_PARTITION_CHARS, TaskKind, TaskState
 from openrag_cli.errors import NotFound
-from openrag_cli.ingest.upload import new_upload
+from openrag_cli.ingest.upload import client_upload
 from openrag_cli.server import schemas
 from openrag_cli.server.error_handlers import extensions
 from openrag_cli.server.guards.bodies import UploadRoute
@@ -60,7 +60,7 @@ def add_file(
     request: Request, partition: PartitionPath, file_id: FileIdPath, file: UploadFile, metadata: MetadataForm = ""
 ) -> schemas.TaskLink:
     """Store a file and queue it; the task exists before the answer is sent. An unknown partition is created."""
-    upload = new_upload(partition, file_id, file.filename or "", read_metadata(metadata))
+    upload = client_upload(partition, file_id, file.filename or "", read_metadata(metadata))
     task = engine_of(request).submit(upload, file.file)
     return schemas.TaskLink(task_status_url=task_link(request, task.id))
 
@@ -70,7 +70,7 @@ def replace_file(
     request: Request, partition: PartitionPath, file_id: FileIdPath, file: UploadFile, metadata: MetadataForm = ""
 ) -> schemas.TaskLink:
     """Replace a file; the old version stays searchable until the new one commits, and for good if it fails."""
-    upload = new_upload(partition, file_id, file.filename or "", read_metadata(metadata))
+    upload = client_upload(partition, file_id, file.filename or "", read_metadata(metadata))
     task = engine_of(request).submit(upload, file.file, kind=TaskKind.REPLACE)
     return schemas.TaskLink(task_status_url=task_link(request, task.id))
 
