@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 import shutil
+import sys
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -47,6 +48,8 @@ WORDS = st.sampled_from(
     ["year", ">=", "=", "!=", "<", "contains", "in", "exists", "(", ")", ",", "and", "or", "not", "null", "true", "2024",
      "1e400", "-0", '"x"', "'x'", "`a b`", "file_id", '"\\', "\0", "\u202e", "é"]
 )  # fmt: skip
+
+CHAT_COMMANDS = ["/sources", "/open", "/partition", "/model", "/retry", "/save", "/help", "/quit", "/nonsense", "/"]
 
 
 class World:
@@ -216,6 +219,23 @@ def sessions(world: World, draw: Callable[[Any], Any]) -> None:
         world.engine.sessions.rename(name, draw(ODD_TEXT))
 
 
+def chats(world: World, draw: Callable[[Any], Any]) -> None:
+    """Lines of a conversation from a pipe: questions, commands and bytes of any kind; and a question to `ask`."""
+    command = st.tuples(st.sampled_from(CHAT_COMMANDS), st.integers() | ODD_TEXT).map(
+        lambda pair: f"{pair[0]} {pair[1]}"
+    )
+    line = st.one_of(command, ODD_TEXT, st.just("how heavy is the pump?")).map(
+        lambda text: text.encode("utf-8", "surrogatepass")
+    )
+    content = b"\n".join(draw(st.lists(line | st.binary(max_size=20), max_size=6)))
+    words = draw(st.sampled_from([("chat", "-p", "p"), ("chat", "--continue"), ("ask", "-", "-p", "p")]))
+    given, sys.stdin = sys.stdin, io.TextIOWrapper(io.BytesIO(content), "utf-8", "surrogateescape")
+    try:
+        ran(world, *words, *draw(st.sampled_from([(), ("--json",)])))
+    finally:
+        sys.stdin = given
+
+
 def answered(response: Any, path: str, content: bytes) -> None:
     """Check that the server blamed the caller, or obeyed."""
     assert response.status_code < 500, (response.status_code, path, content[:2000], response.text[:500])
@@ -226,4 +246,4 @@ def ran(world: World, *arguments: str) -> None:
     assert world.cli(*arguments) != ExitCode.BUG, arguments
 
 
-TARGETS = (bodies, forms, conditions, metadata, exports, manifests, sessions)
+TARGETS = (bodies, forms, conditions, metadata, exports, manifests, sessions, chats)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from openrag_cli.errors import StoreDamaged
 from openrag_cli.maintenance.parquet import read_vectors
 
-EXAMPLES = {"exports": 15, "manifests": 40, "sessions": 40, "metadata": 60}
+EXAMPLES = {"exports": 15, "manifests": 40, "sessions": 40, "metadata": 60, "chats": 40}
 
 
 @pytest.fixture(scope="module")
