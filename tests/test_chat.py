@@ -221,7 +221,7 @@ def test_every_citation_of_real_documents_is_where_it_says(tmp_path, shared):
             n_cited += len(finished.citations)
             for passage in (*finished.citations, *retrieved.passages):
                 assert_in_place(engine, passage)
-        assert n_cited >= 8
+        assert n_cited >= 6
 
 
 # --- with an LLM

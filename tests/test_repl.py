@@ -86,7 +86,7 @@ def test_ask_prints_the_answer_and_then_what_it_cites(filled, process):
     assert result.code == 0, result.err
     answer, _, sources = result.out.strip().partition("\n\n")
     assert answer.startswith("Rotate every API key every 90 days with `kms rotate --all`. [1]")
-    assert sources == "[1] keys.md:3-5"
+    assert sources == "[1] keys.md:3"
     assert result.err == ""
 
 
@@ -111,7 +111,7 @@ def test_ask_shows_the_passages_when_told(filled, process):
 
 def test_strict_exits_1_when_nothing_is_cited(filled, process):
     assert process("ask", "Which planet has the most moons?", "--strict").code == ExitCode.NO
-    assert process("ask", "Which planet has the most moons?").code == ExitCode.OK
+    assert process("ask", "Which planet has the most moons?").code == ExitCode.NO
 
 
 def test_ask_uses_the_llm_unless_told_not_to(filled, process, stub):
@@ -219,7 +219,7 @@ def test_a_conversation_on_a_terminal(terminal, columns):
     child = terminal("chat", "-p", "ops", columns=columns)
     child.expect("answers are sentences of your documents")
     say(child, "How often are API keys rotated?")
-    child.expect(r"\[1\] keys.md:3-5")
+    child.expect(r"\[1\] keys.md:3")
     shown = plain(child.before)
     assert "every 90 days" in " ".join(shown.split())
     say(child, "/open 1")

@@ -74,7 +74,7 @@ class CitationFilter:
 
     def quote(self, text: str, number: int) -> str:
         """Return a quotation as it is, brackets of its own included, with the mark of its passage."""
-        shown = self._show(f"{text} ")
+        shown = self._show(text if text.endswith("\n") else f"{text} ")
         start = self._n_shown
         shown += self._show(f"[{number}]")
         self.marks.append(Mark(number, start, self._n_shown))

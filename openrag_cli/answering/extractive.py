@@ -1,66 +1,37 @@
-"""The answerer that needs no language model: the sentences of the passages that say most about the question.
+"""The answerer that needs no language model: the units of the passages that say most about the question.
 
-A sentence is scored by meaning (the cosine with the question), by words (how much of the question's weight of words
-it holds, rare words weighing more) and by the rank of its passage; then sentences are picked one by one, each as
-good and as different from those before as possible (maximal marginal relevance, Carbonell and Goldstein, SIGIR 1998).
+A unit (see `quoting/units.py`) is scored by meaning (the cosine with the question), by words (how much of the
+question's weight of words it holds, rare words weighing more), by the rank of its passage and by what kind of thing was
+asked for; the best comes first, and others are added while they are near it, different from it, and short.
 """
 
 import asyncio
-import math
-import re
-import unicodedata
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from openrag_cli.answering.llm.model import Delta, ModelRequest
-from openrag_cli.answering.sentences import split
+from openrag_cli.answering.quoting import scoring
+from openrag_cli.answering.quoting.evidence import MIN_EVIDENCE_TO_SHOW, NOTHING, evidence, floor, refusal
+from openrag_cli.answering.quoting.units import Unit, units
 from openrag_cli.answering.tokens import estimate_tokens
 from openrag_cli.domain import Passage
 from openrag_cli.inference.onnx_embedder import Embedder
 
 if TYPE_CHECKING:
-    import numpy as np
+    from openrag_cli.answering.quoting.scoring import Scored
 
-NOTHING = "Nothing in the documents answers this."
 GREETING = "Hello. Ask me something about your documents."
-MAX_SENTENCES = 4
-MAX_CANDIDATES = 150
-"""Sentences embedded for one answer, at most: those of the best passages."""
+MAX_CANDIDATES = 160
+"""Units embedded for one answer, at most: of each passage those that hold most of the question's words."""
 
-WORD_WEIGHT = 0.35
-MEANING_WEIGHT = 0.25
-RANK_WEIGHT = 0.40
-"""Measured with benchmarks/answers.py (PIAF, 427 questions; PEPs, 40): the gold answer is in the cited sentences for
-0.75 and 0.80 of the questions, and in the top 5 chunks for 0.84 and 0.90. With 3 sentences: 0.70 and 0.70."""
+MAX_CHECKED = 40
+"""Units embedded to tell whether there is evidence, at most."""
 
-DIVERSITY = 0.2
-SAME = 0.99
-"""A sentence with such a cosine to one that is chosen says the same in the same words."""
+TO_COMPUTE = "The result asked for has to be computed from these rows."
 
-NEAR_BEST = 0.6
-"""A sentence is added only if its score is at least this share of the best one's."""
+PARAGRAPH = "\n\n"
 
-MIN_EVIDENCE = 0.7
-"""The best cosine and the best share of words together; under it nothing relevant was found. Measured: questions that
-the documents answer have 0.8 to 1.9 (5th percentile 0.8 French, 1.0 English), others 0.2 to 1.0 (median 0.6)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sentence:
-    """Characters `start` to `end` of the document of a passage."""
-
-    passage: Passage
-    start: int
-    end: int
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Scored:
-    sentence: Sentence
-    score: float
-    vector: "np.ndarray"
+__all__ = ["GREETING", "NOTHING", "ExtractiveModel"]
 
 
 class ExtractiveModel:
@@ -72,59 +43,77 @@ class ExtractiveModel:
         self._embedder = embedder
 
     async def stream(self, ask: ModelRequest) -> AsyncGenerator[Delta, None]:
-        """See `ChatModel.stream`: one delta for each sentence, with its quote."""
+        """See `ChatModel.stream`: one delta for each unit, with its quote."""
         chosen = await asyncio.to_thread(self.choose, ask.question, ask.passages)
+        if not chosen:
+            yield Delta(text=refusal(ask.question, ask.passages), finish_reason="stop")
+            return
         stops = _stops(ask.parameters.get("stop"))
         left = _limit(ask.parameters)
-        said = ""
-        for n_before, sentence in enumerate(chosen):
-            text = f"{' ' if n_before else ''}{_flat(sentence.text)}"
+        for before, unit in zip([None, *chosen], chosen, strict=False):
+            text = f"{_marked(unit, before)}"
             at = min((found for stop in stops if (found := text.find(stop)) >= 0), default=len(text))
             left -= estimate_tokens(text[:at])
             if left < 0:
                 yield Delta(finish_reason="length")
                 return
-            said += text[:at]
             if text[:at].strip():
-                quote = sentence.passage.narrowed(sentence.start, sentence.end)
-                yield Delta(text=text[:at], quotes=(quote,))
+                yield Delta(text=text[:at], quotes=(unit.passage.narrowed(unit.start, unit.end),))
             if at < len(text):
                 break
-        yield Delta(text="" if said else NOTHING, finish_reason="stop")
+        if scoring.is_computation(ask.question) and all(unit.label for unit in chosen):
+            yield Delta(text=f"\n\n{TO_COMPUTE}")
+        yield Delta(finish_reason="stop")
 
     def has_evidence(self, question: str, passages: Sequence[Passage]) -> bool:
-        """Whether a sentence of the passages says enough about the question to answer from."""
-        sentences = [sentence for passage in passages for sentence in _sentences(passage)][:MAX_CANDIDATES]
-        if not sentences:
+        """Whether a unit of the passages says enough about the question to answer from."""
+        found = list(_candidates(question, passages, MAX_CHECKED))
+        if not found:
             return False
-        words = _shares(question, sentences)
-        if max(words) >= MIN_EVIDENCE:
+        shares = scoring.shares(question, found)
+        if max(shares) >= scoring.SURE_SHARE:
             return True
-        vectors = self._embedder().embed_passages([sentence.text for sentence in sentences])
-        return float((vectors @ self._embedder().embed_query(question)).max()) + max(words) >= MIN_EVIDENCE
+        return evidence(self._meaning(question, found)[0], shares, passages) >= MIN_EVIDENCE_TO_SHOW
 
-    def choose(self, question: str, passages: Sequence[Passage]) -> list[Sentence]:
-        """Return the sentences that answer, in reading order; none when nothing relevant is there."""
-        sentences = [sentence for passage in passages for sentence in _sentences(passage)][:MAX_CANDIDATES]
-        if not sentences:
+    def choose(self, question: str, passages: Sequence[Passage]) -> list[Unit]:
+        """Return the units that answer, the best first; none when nothing relevant is there."""
+        found = list(_candidates(question, passages, MAX_CANDIDATES))
+        if not found or refusal(question, passages) != NOTHING:
             return []
-        vectors = self._embedder().embed_passages([sentence.text for sentence in sentences])
-        meaning = vectors @ self._embedder().embed_query(question)
-        words = _shares(question, sentences)
-        if float(meaning.max()) + max(words) < MIN_EVIDENCE:
+        shares = scoring.shares(question, found)
+        meaning, vectors = self._meaning(question, found)
+        if evidence(meaning, shares, passages) < floor(question):
             return []
-        best = max(passage.score for passage in passages) or 1.0
-        scored = [
-            _Scored(
-                sentence,
-                MEANING_WEIGHT * max(0.0, float(meaning[at]))
-                + WORD_WEIGHT * words[at]
-                + RANK_WEIGHT * max(0.0, sentence.passage.score / best),
-                vectors[at],
-            )
-            for at, sentence in enumerate(sentences)
-        ]
-        return sorted(_diverse(scored), key=lambda one: (one.passage.number, one.start))
+        scored: list[Scored] = scoring.scored(question, found, meaning, shares, vectors)
+        return scoring.chosen(question, scored)
+
+    def _meaning(self, question: str, found: Sequence[Unit]) -> tuple[list[float], Any]:
+        vectors = self._embedder().embed_passages([unit.text for unit in found])
+        return [float(cosine) for cosine in vectors @ self._embedder().embed_query(question)], vectors
+
+
+def _candidates(question: str, passages: Sequence[Passage], most: int) -> Iterator[Unit]:
+    """Yield at most so many units, an equal share of each passage: those that hold most of the question's words."""
+    each = max(8, most // max(1, len(passages)))
+    wanted = scoring.words_of(question)
+    for passage in passages[:most]:
+        found = units(passage)
+        if len(found) > each:
+            order = sorted(range(len(found)), key=lambda at: (-len(scoring.words_of(found[at].text) & wanted), at))
+            found = [found[at] for at in sorted(order[:each])]
+        yield from found
+
+
+def _marked(unit: Unit, before: Unit | None) -> str:
+    """Return a unit so that a mark can stand right behind it: below a block, after a sentence.
+
+    The line that announces it is not said again where the unit before it was announced by it too.
+    """
+    shown = unit.shown
+    if before is not None and unit.lead and unit.lead == before.lead:
+        shown = shown.removeprefix(unit.lead).lstrip("\n")
+    is_block = shown.rsplit("\n", 1)[-1].startswith(("```", "~~~", "|"))
+    return f"{'' if before is None else PARAGRAPH}{shown}{PARAGRAPH if is_block else ''}"
 
 
 def _stops(given: object) -> list[str]:
@@ -135,63 +124,3 @@ def _stops(given: object) -> list[str]:
 def _limit(parameters: Mapping[str, Any]) -> int:
     wanted = parameters.get("max_tokens", parameters.get("max_completion_tokens"))
     return wanted if isinstance(wanted, int) else 1 << 30
-
-
-def _diverse(scored: Sequence[_Scored]) -> list[Sentence]:
-    left = sorted(scored, key=lambda one: -one.score)
-    floor = NEAR_BEST * left[0].score
-    chosen: list[_Scored] = []
-    while left and len(chosen) < MAX_SENTENCES:
-        near = [max((float(one.vector @ other.vector) for other in chosen), default=0.0) for one in left]
-        gains = {
-            at: one.score - DIVERSITY * likeness
-            for at, (one, likeness) in enumerate(zip(left, near, strict=True))
-            if likeness < SAME
-        }
-        at = max(gains, key=gains.__getitem__, default=-1)
-        if at < 0 or left[at].score < floor:
-            break
-        chosen.append(left.pop(at))
-    return [one.sentence for one in chosen]
-
-
-def _sentences(passage: Passage) -> Iterator[Sentence]:
-    shown = passage.quotable or passage.text
-    for start, end in split(shown):
-        yield Sentence(passage, passage.start + start, passage.start + end, shown[start:end].replace("\0", ""))
-
-
-def _flat(text: str) -> str:
-    return " ".join(text.split())
-
-
-# --- words
-
-_WORD = re.compile(r"[^\W_]+")
-_CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
-_STEM_CHARS = 5
-
-
-def _words(text: str) -> set[str]:
-    """Return the beginnings of the words of a text, without case and accents; of CJK text its characters."""
-    plain = unicodedata.normalize("NFKD", text).casefold()
-    plain = "".join(char for char in plain if not unicodedata.combining(char))
-    found = {word[:_STEM_CHARS] for word in _WORD.findall(plain) if not _CJK.search(word)}
-    return found | set(_CJK.findall(plain))
-
-
-def _shares(question: str, sentences: Sequence[Sentence]) -> list[float]:
-    """Return for each sentence which share of the question's words it holds, words in few sentences weighing more.
-
-    A word of three letters or less weighs a quarter: most are articles and the like.
-    """
-    wanted = _words(question)
-    held = [_words(sentence.text) & wanted for sentence in sentences]
-    counts = {word: sum(word in words for words in held) for word in wanted}
-    weight = {
-        word: math.log(1 + (len(sentences) + 1) / (counts[word] + 1))
-        * (0.25 if len(word) <= 3 and word.isascii() else 1.0)
-        for word in wanted
-    }
-    total = sum(weight.values()) or 1.0
-    return [sum(weight[word] for word in words) / total for words in held]

@@ -4,6 +4,7 @@ A passage is characters `start` to `end` of one document, on one page: hits that
 each is widened to the paragraphs around it, as the space allows.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -16,6 +17,11 @@ GAP_CHARS = 800
 
 WIDEN_CHARS = 400
 """How far a passage is widened on either side, at most, to whole paragraphs."""
+
+OPEN_CHARS = 1_200
+"""How far a passage that would end at a colon goes on, at most, to the end of what the colon announces."""
+
+_FENCE = re.compile(r"(?m)^[ \t]*(?:```|~~~)")
 
 DocumentOf = Callable[[str], Document]
 
@@ -70,6 +76,7 @@ def _passage(group: Sequence[Hit], document: Document, number: int) -> Passage:
     low, high = _bounds(document, best.chunk.span.page)
     start = _widened_back(document.markdown, min(span.start for span in spans), low)
     end = _widened_on(document.markdown, max(span.end for span in spans), high)
+    start, end = _whole(document.markdown, start, end, (low, high))
     text = document.markdown[start:end]
     start += len(text) - len(text.lstrip())
     text = text.strip()
@@ -115,3 +122,22 @@ def _widened_on(text: str, end: int, high: int) -> int:
         return high
     at = text.rfind("\n\n", end, ceiling)
     return at if at >= 0 else end
+
+
+def _whole(text: str, start: int, end: int, bounds: tuple[int, int]) -> tuple[int, int]:
+    """Return a stretch that begins and ends outside code, and brings what a colon at its end announces."""
+    low, high = bounds
+    fences = [found.start() for found in _FENCE.finditer(text, low, start)]
+    if len(fences) % 2 and start - fences[-1] <= OPEN_CHARS:
+        start = fences[-1]
+    if len(fences := _FENCE.findall(text, start, end)) % 2:
+        closing = _FENCE.search(text, end, min(high, end + OPEN_CHARS))
+        end = text.find("\n", closing.end()) if closing else end
+        end = high if end < 0 else end
+    if text[start:end].rstrip().endswith(":"):
+        block = re.compile(r"\s*(?:[^\n]+\n?)+").match(text, end, min(high, end + OPEN_CHARS))
+        end = block.end() if block else end
+        if len(_FENCE.findall(text, start, end)) % 2:
+            closing = _FENCE.search(text, end, min(high, end + OPEN_CHARS))
+            end = min(high, closing.end() if closing else end)
+    return start, end

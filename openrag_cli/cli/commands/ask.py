@@ -1,6 +1,6 @@
 """`openrag ask`: an answer whose citations can be checked."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,6 +19,9 @@ from openrag_cli.cli.commands.search import (
 from openrag_cli.cli.exit_codes import ExitCode
 from openrag_cli.contract import to_json as render
 from openrag_cli.domain import ALL_PARTITIONS, SearchMode
+
+if TYPE_CHECKING:
+    from openrag_cli.answering.events import Finished, Retrieved
 
 QuestionArgument = Annotated[str, typer.Argument(metavar="QUESTION|-", help="The question; - reads it from stdin.")]
 TopKOption = Annotated[
@@ -61,7 +64,8 @@ def ask(
 ) -> int:
     """Answer a question from your documents; each [n] names the passage that says so.
 
-    Without an LLM (OPENRAG_LLM_BASE_URL, OPENRAG_LLM_MODEL) the answer is made of sentences of the documents.
+    Without an LLM (OPENRAG_LLM_BASE_URL, OPENRAG_LLM_MODEL) the answer is made of sentences, list items, table rows and
+    code of the documents. The exit status is 1 when nothing in the documents answers.
 
     Examples:
 
@@ -102,4 +106,11 @@ def ask(
             show_passages(context.out, [render.passage(passage) for passage in retrieved.passages])
     if finished.error:
         raise finished.error
-    return ExitCode.NO if strict and not finished.citations else ExitCode.OK
+    return ExitCode.NO if (strict and not finished.citations) or _is_refused(retrieved, finished) else ExitCode.OK
+
+
+def _is_refused(retrieved: "Retrieved", finished: "Finished") -> bool:
+    """Whether documents were searched and none answers."""
+    if retrieved.query is None or finished.citations:
+        return False
+    return not retrieved.passages or finished.model == "extractive"

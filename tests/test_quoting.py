@@ -1,0 +1,207 @@
+"""Answers without a language model: what a text is made of, what of it answers, and what is refused."""
+
+import dataclasses
+
+import pytest
+from harness import open_engine, put
+from test_chat import answer
+
+from openrag_cli.answering.passages import gather
+from openrag_cli.answering.quoting.names import missing_names
+from openrag_cli.answering.quoting.units import units
+from openrag_cli.retrieval.request import SearchRequest
+
+GUIDE = """---
+title: "Splitter"
+slug: "/splitter"
+---
+
+# Splitter
+
+<Tip kind="x" />
+
+The splitter cuts texts. These parameters can be set:
+
+- `split_by` can be `"word"`, `"sentence"` or `"page"`.
+- `split_length` is the size of a chunk.
+
+## Installation
+
+Use [pip](https://example.org/pip) to install the splitter:
+
+```shell
+pip install splitter-tool
+
+pip check
+```
+
+## Ports
+
+| Service | Port |
+| --- | --- |
+| gateway | 8443 |
+| metrics | 9100 |
+
+## Undo
+
+- Undo the last commit, keeping its changes:
+
+`git reset HEAD~`
+"""
+SCHEDULE = """PEP: 9001
+Title: Release of the thing
+Author: Somebody <x@example.org>
+
+Schedule
+========
+
+Use ``frob()`` as in :pep:`8`. To define a colour, write::
+
+    class Colour(Enum):
+        red = 1
+
+Tier 1
+------
+
+====================== =====
+Target                 Notes
+====================== =====
+aarch64-apple-darwin   clang
+x86_64-unknown-linux   gcc
+====================== =====
+"""
+STATEMENT = """ACME CORPORATION
+CONSOLIDATED STATEMENTS OF OPERATIONS
+(in millions)
+2017 2018 2019
+Total net sales $ 177,866 $ 232,887 $ 280,522
+Cost of sales 111,934 139,156 165,536
+Fulfillment 25,249 34,027 40,232
+Net income $ 3,033 $ 10,073 $ 11,588
+"""
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory):
+    with open_engine(tmp_path_factory.mktemp("quoting") / "store") as opened:
+        put(opened, "guide", "splitter.md", GUIDE)
+        put(opened, "guide", "schedule.rst", SCHEDULE)
+        put(opened, "figures", "acme-2019.txt", STATEMENT)
+        opened.drain()
+        yield opened
+
+
+def shown(engine, partition: str, file_id: str) -> list[str]:
+    """The units of a whole file, as they are shown."""
+    hits = engine.search(SearchRequest(file_id, partitions=(partition,), file_ids=(file_id,), top_k=50))
+    passages = gather(hits, engine.parts.catalog.document, max_tokens=100_000)
+    for passage in passages:
+        document = engine.document(partition, file_id)
+        for unit in units(passage):
+            assert passage.start <= unit.start < unit.end <= passage.end
+            assert document.markdown[unit.start : unit.end] == passage.narrowed(unit.start, unit.end).text
+    return [unit.shown for passage in passages for unit in units(passage)]
+
+
+def test_a_list_item_stands_below_the_line_that_announces_it(engine):
+    lead = "These parameters can be set:"
+    assert f'{lead}\n\n- `split_by` can be `"word"`, `"sentence"` or `"page"`.' in shown(
+        engine, "guide", "splitter.md"
+    )
+
+
+def test_code_stands_whole_below_the_sentence_before_it(engine):
+    expected = "Use pip to install the splitter:\n\n```shell\npip install splitter-tool\n\npip check\n```"
+    assert expected in shown(engine, "guide", "splitter.md")
+
+
+def test_a_row_stands_below_the_head_of_its_table(engine):
+    assert "| Service | Port |\n| --- | --- |\n| gateway | 8443 |" in shown(engine, "guide", "splitter.md")
+
+
+def test_an_item_that_ends_in_a_colon_brings_the_command_below_it(engine):
+    found = shown(engine, "guide", "splitter.md")
+    assert "- Undo the last commit, keeping its changes:\n\n`git reset HEAD~`" in found
+
+
+def test_headings_front_matter_and_tags_are_no_units(engine):
+    found = "\n".join(shown(engine, "guide", "splitter.md"))
+    assert "Installation" not in found
+    assert "slug" not in found
+    assert "<Tip" not in found
+
+
+def test_restructured_text_is_shown_as_markdown(engine):
+    found = shown(engine, "guide", "schedule.rst")
+    assert "To define a colour, write:\n\n```\nclass Colour(Enum):\n    red = 1\n```" in found
+    assert any("```\n===" in unit and "aarch64-apple-darwin   clang" in unit for unit in found)
+
+
+def test_a_name_that_the_best_passages_lack_is_looked_for_in_all_documents(engine):
+    for at in range(12):
+        put(engine, "crowd", f"{at}.md", f"# Budget {at}\n\nThe yearly budget of department {at} is {at} million.\n")
+    put(engine, "crowd", "note.md", "# Note\n\nZanzibarco is a partner.\n")
+    engine.drain()
+    search = SearchRequest("", partitions=("crowd",), top_k=3)
+    _, finished, _ = answer(engine, "What is the yearly budget of the department of Zanzibarco?", search=search)
+    assert not finished.text.startswith("No document names")
+    _, finished, _ = answer(engine, "What is the yearly budget of the department of Atlantisco?", search=search)
+    assert finished.text == "No document names Atlantisco."
+
+
+def test_nothing_ends_at_a_colon(engine):
+    for file_id in ("splitter.md", "schedule.rst"):
+        assert not [unit for unit in shown(engine, "guide", file_id) if unit.rstrip().endswith(":")]
+
+
+def test_a_figure_is_shown_with_its_row_its_unit_and_its_column(engine):
+    search = SearchRequest("", partitions=("figures",))
+    _, finished, _ = answer(engine, "What was the net income in 2019 (in USD millions)?", search=search)
+    assert "| in millions | 2017 | 2018 | 2019 |" in finished.text
+    assert "| Net income | $ 3,033 | $ 10,073 | $ 11,588 |" in finished.text
+
+
+def test_the_best_unit_comes_first(engine):
+    search = SearchRequest("", partitions=("guide",))
+    _, finished, _ = answer(engine, "Which port does the gateway service have?", search=search)
+    assert finished.text.startswith("| Service | Port |\n| --- | --- |\n| gateway | 8443 |\n\n[1]")
+
+
+@pytest.mark.parametrize(
+    ("question", "name"),
+    [
+        ("What was the revenue of Walmart?", "Walmart"),
+        ("What is AMD's quick ratio?", "AMD"),
+        ("What was the net income in 2031?", "2031"),
+        ("What was the net income in FY22?", "2022"),
+        ("How many kWh did the gateway use?", "kWh"),
+    ],
+)
+def test_what_no_document_names_is_told_by_name(engine, question, name):
+    _, finished, _ = answer(engine, question)
+    assert finished.text == f"No document names {name}."
+    assert finished.citations == ()
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "What was Acme's net income in FY2019?",
+        "What was the net income of the ACME Corporation?",
+        "How Do I Install The Splitter?",
+        "Use USD millions: what is the cost of sales?",
+        "Was ist der Gewinn der Gesellschaft, und wie hoch ist die Summe?",
+    ],
+)
+def test_what_a_document_names_is_not_said_to_be_missing(engine, question):
+    hits = engine.search(SearchRequest("net income", top_k=10)) + engine.search(SearchRequest("splitter", top_k=10))
+    passages = gather(hits, engine.parts.catalog.document, max_tokens=100_000)
+    assert missing_names(question, passages) == []
+
+
+def test_names_are_looked_for_in_titles_and_as_initials(engine):
+    hit = engine.search(SearchRequest("net income", partitions=("figures",)))[0]
+    named = dataclasses.replace(hit, file=dataclasses.replace(hit.file, filename="Johnson & Johnson 2022.pdf"))
+    passages = gather([named], engine.parts.catalog.document, max_tokens=1000)
+    assert missing_names("How did JnJ's sales grow?", passages) == []
+    assert missing_names("How did Johnson & Johnson's sales grow in 2022?", passages) == []
