@@ -5,6 +5,7 @@ not, holds once the user has trusted the file; the trust is for its content, so 
 file for each folder in the user's state folder: the hash of the trusted content, and the path.
 """
 
+import contextlib
 import hashlib
 import stat
 from pathlib import Path
@@ -72,8 +73,21 @@ def ignored_line(path: Path, keys: tuple[str, ...]) -> str:
     return f"{path} of this folder: ignored until `openrag config trust`: {', '.join(keys[:_MAX_NAMED])}{more}"
 
 
-def _record(path: Path) -> Path:
+def user_dir(app: str, kind: str) -> Path:
+    """Return the user's folder of a kind (data, config, cache, state) for `app`.
+
+    A user without a home, as in a container that runs under a bare number, has the root folder for one: nothing is
+    found there, and what cannot be made there says so.
+    """
     from platformdirs import PlatformDirs
 
-    folder = Path(PlatformDirs("openrag", appauthor=False).user_state_dir) / "trusted-folders"
-    return folder / hashlib.sha256(bytes(path.absolute())).hexdigest()
+    with contextlib.suppress(RuntimeError):  # by its version; others leave the ~ where it is
+        found = Path(getattr(PlatformDirs(app, appauthor=False), f"user_{kind}_dir"))
+        if found.is_absolute():
+            return found
+    below = {"data": ".local/share", "state": ".local/state", "config": ".config", "cache": ".cache"}[kind]
+    return Path("/", below, app)
+
+
+def _record(path: Path) -> Path:
+    return user_dir("openrag", "state") / "trusted-folders" / hashlib.sha256(bytes(path.absolute())).hexdigest()

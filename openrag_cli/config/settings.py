@@ -53,10 +53,7 @@ def _default_threads() -> int:
 
 
 def _user_dir(kind: str) -> Path:
-    from platformdirs import PlatformDirs
-
-    dirs = PlatformDirs(APP, appauthor=False)
-    return Path({"data": dirs.user_data_dir, "config": dirs.user_config_dir, "cache": dirs.user_cache_dir}[kind])
+    return folder_trust.user_dir(APP, kind)
 
 
 SETTINGS: tuple[Setting, ...] = (

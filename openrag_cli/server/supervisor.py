@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from openrag_cli.config.settings import child_environment
-from openrag_cli.errors import os_errors
 
 logger = logging.getLogger(__name__)
 
@@ -87,8 +86,9 @@ class Supervisor:
             self._noted = status
 
     def _run(self) -> None:
-        with os_errors("opening the supervisor's lock"):
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = self._opened()
+        if descriptor is None:
+            return
         try:
             while not self._stopped.wait(0 if not self.is_in_charge else POLL_S):
                 try:
@@ -102,6 +102,19 @@ class Supervisor:
         finally:
             self._end_workers()
             os.close(descriptor)
+
+    def _opened(self) -> int | None:
+        """Return the lock's descriptor; None when the server ends before the store can be written to."""
+        is_told = False
+        while not self._stopped.is_set():
+            try:
+                return os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            except OSError as exc:
+                if not is_told:
+                    logger.warning("no workers until %s can be opened: %s", self._path, exc.strerror)
+                is_told = True
+                self._stopped.wait(AGAIN_S)
+        return None
 
     def _take_charge(self, descriptor: int) -> None:
         try:
