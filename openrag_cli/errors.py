@@ -385,10 +385,12 @@ def os_errors(what: str) -> Iterator[None]:
     """Translate operating-system errors into store errors; `what` names the thing being done.
 
     Raises:
-        StoreFull, Forbidden, StoreError: by errno.
+        StoreFull, Forbidden, StoreError: by errno. BrokenPipeError: as it is.
     """
     try:
         yield
+    except BrokenPipeError:  # the reader of standard output has gone: no fault of the store
+        raise
     except OSError as exc:
         if exc.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
             raise StoreFull(

@@ -3,6 +3,8 @@
 import io
 import json
 import shutil
+import subprocess
+import sys
 import tarfile
 import threading
 
@@ -53,6 +55,12 @@ def back_up(store) -> bytes:
 
 
 # --- backup
+
+
+def test_a_backup_into_a_closed_pipe_ends_in_silence_with_141(filled):
+    command = f"{sys.executable} -m openrag_cli backup - | true; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (ExitCode.CLOSED_PIPE, b"")
 
 
 def test_a_restored_store_finds_the_same_with_the_same_ids_and_scores(filled, process, tmp_path):

@@ -247,3 +247,17 @@ def test_a_dry_run_says_what_adding_and_deleting_would_do_and_does_nothing(cli, 
     assert cli("task", "list", "--json").json["tasks"][0]["state"] == "COMPLETED"
     done = cli("file", "add", folder, "--if-exists", "replace", "--json").json
     assert (done["added"], done["replaced"], done["unchanged"]) == (1, 1, 1)
+
+
+def test_a_dry_run_skips_the_kinds_that_adding_would_skip(cli, tmp_path):
+    folder = tmp_path / "docs"
+    folder.mkdir()
+    (folder / "new.md").write_text("# New\n")
+    (folder / "photo.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(64))
+    told = cli("file", "add", folder, "--dry-run")
+    assert (told.code, told.out) == (0, "add\tnew.md\n")
+    assert "1 to add" in told.err
+    assert "skipped: 1 picture" in told.err
+    assert cli("file", "add", folder, "--dry-run", "--strict").code == 3
+    named = cli("file", "add", folder / "photo.png", "--dry-run")
+    assert (named.code, named.out) == (65, "")

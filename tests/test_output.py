@@ -17,6 +17,7 @@ from openrag_cli.contract import to_json as render
 
 TASKS = (Column("TASK"), Column("STATE"), Column("FILE", may_shrink=True), Column("UPDATED", is_optional=True))
 ROW = ["0" * 48, "COMPLETED", "notes/a very long folder/another one/été 日本語 file.md", "2026-11-23 19:05"]
+NOTE = Column("NOTE", may_shrink=True, is_optional=True)
 
 
 @pytest.mark.parametrize("width", [80, 100, 120, 200])
@@ -26,6 +27,14 @@ def test_a_table_fits_the_screen_and_never_cuts_an_id(width):
     assert shown[0] == 48
     assert shown[1] == len("COMPLETED")
     assert (3 in shown) == (width >= 48 + 9 + 16 + LEAST_WIDTH + 3 * GAP)
+
+
+@pytest.mark.parametrize(("width", "titles"), [(80, 3), (100, 4), (130, 5)])
+def test_a_note_gives_way_after_the_time_and_before_an_id(width, titles):
+    shown = output._fitting((*TASKS, NOTE), [[*ROW, "no text in its page: it seems to be a scan"]], width)
+    assert sum(shown.values()) + GAP * (len(shown) - 1) <= width
+    assert list(shown) == [[0, 1, 2], [0, 1, 2, 4], [0, 1, 2, 3, 4]][titles - 3]
+    assert shown[0] == 48
 
 
 @given(st.text(st.characters(exclude_categories=("C", "M", "Zl", "Zp"))), st.integers(LEAST_WIDTH, 60))
@@ -65,6 +74,13 @@ def terminal(environment, tmp_path):
         engine.drain()
         put(engine, "ops", "more.md", "# More\n\nWaiting.\n")
     return run
+
+
+@pytest.mark.parametrize("topic", ["limits", "filters", "exit-codes", "environment", "output", "trust"])
+def test_a_topic_of_help_fits_a_narrow_screen(terminal, topic):
+    code, text = terminal("help", topic, columns=80)
+    assert code == 0
+    assert [line for line in text.splitlines() if len(line) > 80] == []
 
 
 def test_openrag_alone_shows_the_state_of_the_store(terminal, tmp_path):

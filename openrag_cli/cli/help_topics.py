@@ -51,6 +51,10 @@ what destroys then needs --yes. -q leaves out notes and progress.
 After a bug (exit 70) the traceback is at the end of openrag.log in the cache folder: `openrag config get cache`."""
 
 
+NARROW = 100
+"""Columns of a screen below which a limit takes two lines."""
+
+
 def _terms(entries: dict[str, str], width: int) -> str:
     """Return names with what they mean, in two columns of `width` together."""
     margin = max(map(len, entries)) + 2
@@ -91,6 +95,8 @@ def table_of_limits(width: int) -> str:
     ]
     sizes = [max(len(row[at]) for row in rows) for at in range(3)]
     lines = ["  ".join([*(cell.ljust(size) for cell, size in zip(row, sizes, strict=False)), row[3]]) for row in rows]
+    if width < NARROW:
+        lines = [f"{what.ljust(sizes[0])}  {most}\n    {code}  {setting}" for what, most, code, setting in rows]
     told = _filled(
         'What is over a limit is refused with that error; what is "cut" keeps its beginning, with a warning.', width
     )

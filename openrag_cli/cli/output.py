@@ -52,7 +52,8 @@ class ColorMode(StrEnum):
 class Column:
     """A column of a table: its title, whether it is a number, and what gives way on a narrow screen.
 
-    Cells of a column that may shrink are cut in the middle; an optional column is left out first.
+    Cells of a column that may shrink are cut in the middle; an optional column is left out first, and last of those
+    one that may shrink.
     """
 
     title: str
@@ -317,7 +318,7 @@ def _fitting(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: in
     shown = {
         at: max(cell_len(column.title), *(cell_len(row[at]) for row in rows)) for at, column in enumerate(columns)
     }
-    for at in reversed(range(len(columns))):
+    for at in sorted(range(len(columns)), key=lambda at: (columns[at].may_shrink, -at)):
         least = sum(min(size, LEAST_WIDTH) if columns[at].may_shrink else size for at, size in shown.items())
         if columns[at].is_optional and least + GAP * (len(shown) - 1) > width:
             del shown[at]

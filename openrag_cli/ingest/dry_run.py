@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from openrag_cli.documents.media_types import HEAD_BYTES, media_type_of
 from openrag_cli.domain import File, check_file_id
 from openrag_cli.errors import Conflict, IngestError, InvalidInput, PathNotFound
 from openrag_cli.ingest.add_files import AddOptions, IfExists, is_unchanged, taken
@@ -28,13 +29,15 @@ def dry_run(sources: Iterable[Source], known: Mapping[str, File], options: AddOp
         try:
             check_file_id(source.file_id)
             held = known.get(source.file_id)
-            with user_file_errors(source.path), source.path.open("rb"):
-                pass
+            with user_file_errors(source.path), source.path.open("rb") as stream:
+                head = stream.read(HEAD_BYTES)
             if held is None:
+                media_type_of(source.filename, head)
                 found.adds.append(source.file_id)
             elif options.if_exists is IfExists.SKIP or is_unchanged(source.path, held):
                 found.report.unchanged += 1
             elif options.if_exists is IfExists.REPLACE:
+                media_type_of(source.filename, head)
                 found.replaces.append(source.file_id)
             else:
                 raise taken(held, source)

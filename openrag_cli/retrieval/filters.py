@@ -2,12 +2,15 @@
 
     condition  = term { "or" term }
     term       = factor { "and" factor }
-    factor     = "not" factor | "(" condition ")" | key operator value | key [ "not" ] "in" list
-               | key [ "not" ] "like" text | key "exists"
+    factor     = "not" factor | "(" condition ")" | key operator value
+               | key [ "not" ] "in" list | key [ "not" ] "like" text
+               | key "exists"
     operator   = "=" | "==" | "!=" | "<" | "<=" | ">" | ">=" | "contains"
     list       = "(" value { "," value } ")" | "[" value { "," value } "]"
-    key        = a word (letters, digits, "_", "-", "."), or a text in backquotes
-    value      = a number, a text in single or double quotes, true, false, null, or a time: iso "2024-05-01"
+    key        = a word (letters, digits, "_", "-", "."),
+                 or a text in backquotes
+    value      = a number, a text in single or double quotes,
+                 true, false, null, or a time: iso "2024-05-01"
 
 A key that a file does not have makes every comparison false but `!=`. Numbers compare with numbers and texts with texts;
 anything else is unequal and unordered. `contains` looks for a value in a list, or a text in a text. In the text of

@@ -118,9 +118,9 @@ def add(
         choice = Choice(glob, exclude, own_folders(context), follows=follow, skips_empty=not strict)
         intake = collect([*given, *listed], choice, root=root)
         intake = _renamed(intake, file_id)
-        if dry_run:
-            return _rehearse(context, intake, options)
         named = None if strict else {readable(path) for path in paths or []}
+        if dry_run:
+            return _rehearse(context, intake, options, named=named)
         return index(context, intake, options, is_detached=detach, named=named)
 
 
@@ -161,13 +161,15 @@ def index(
     return report_exit_code(report, n_inputs=len(intake.sources) + len(intake.failures))
 
 
-def _rehearse(context: Context, intake: FileList, options: AddOptions) -> int:
+def _rehearse(context: Context, intake: FileList, options: AddOptions, *, named: set[str] | None) -> int:
     from openrag_cli.ingest.dry_run import dry_run
 
     found = dry_run(intake.sources, context.files_by_id(options.partition), options)
     report = found.report
     report.failures[:0] = intake.failures
     report.left_out += intake.left_out
+    if named is not None:
+        report.skip_unread_kinds(named)
     if context.out.is_json:
         plan = {"add": found.adds, "replace": found.replaces, "move": [], "delete": []}
         context.out.json(render.report(report) | {"queued": 0, "dry_run": True, "plan": plan})

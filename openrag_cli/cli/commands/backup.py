@@ -15,7 +15,8 @@ from openrag_cli.errors import Conflict, InvalidInput, os_errors
 from openrag_cli.fsync import fsync
 from openrag_cli.store.metadata import rfc3339
 
-FileArgument = Annotated[str, typer.Argument(metavar="FILE|-", help="The backup; - is standard output or input.")]
+TargetArgument = Annotated[str, typer.Argument(metavar="FILE|-", help="File to write; - is standard output.")]
+SourceArgument = Annotated[str, typer.Argument(metavar="FILE|-", help="The backup; - is standard input.")]
 
 
 ForceOption = Annotated[
@@ -23,7 +24,7 @@ ForceOption = Annotated[
 ]
 
 
-def backup(ctx: typer.Context, file: FileArgument, force: ForceOption = False) -> None:
+def backup(ctx: typer.Context, file: TargetArgument, force: ForceOption = False) -> None:
     """Write the whole store to one tar file: catalog, index, originals. Others may go on writing meanwhile.
 
     Examples:
@@ -73,7 +74,7 @@ def backup(ctx: typer.Context, file: FileArgument, force: ForceOption = False) -
         context.out.note(f"backed up {render.counted(report.files, 'file')}, {human_size(report.size)} to {target}")
 
 
-def restore(ctx: typer.Context, file: FileArgument) -> None:
+def restore(ctx: typer.Context, file: SourceArgument) -> None:
     """Make a store from a backup, where none is yet. A damaged backup leaves nothing behind.
 
     Examples:

@@ -98,7 +98,7 @@ def schema(
     name = contract.COMMANDS.get(words, {}).get(option) or words.removeprefix("openrag.").removesuffix("/1")
     if name not in contract.SHAPES:
         known = ", ".join(filter(None, contract.COMMANDS))
-        raise TopicNotFound(f"'{words}' prints nothing for {option}", hint=f"commands are {known}")
+        raise TopicNotFound(f"there is no command '{words}' that obeys {option}", hint=f"commands are {known}")
     context.out.line(json.dumps(contract.schema_of(name), indent=2))
 
 

@@ -79,7 +79,7 @@ def list_tasks(
         Column("STATE"),
         Column("FILE", may_shrink=True),
         Column("UPDATED", is_optional=True),
-        Column("NOTE", may_shrink=True),
+        Column("NOTE", may_shrink=True, is_optional=True),
     )
     rows = [
         (
