@@ -19,7 +19,17 @@ from openrag_cli.server.guards.access import Access
 from openrag_cli.server.guards.bodies import most_bytes
 from openrag_cli.server.guards.middleware import BodyLimit, Guard
 from openrag_cli.server.prometheus import Metrics, Observed
-from openrag_cli.server.routes import answers, indexer, openai, operations, partitions, responses, search, system
+from openrag_cli.server.routes import (
+    answers,
+    docs,
+    indexer,
+    openai,
+    operations,
+    partitions,
+    responses,
+    search,
+    system,
+)
 from openrag_cli.server.schemas import Error
 from openrag_cli.server.supervisor import Supervisor
 
@@ -85,6 +95,7 @@ def create_app(engine: Engine, options: Options | None = None, supervisor: Super
         redirect_slashes=False,
         default_response_class=errors.PlainJSON,
         lifespan=_lifespan(engine, readiness, metrics, supervisor),
+        docs_url=None,  # FastAPI's loads its scripts from the network: see routes/docs.py
         redoc_url=None,
         telemetry={
             "auto_configure": False,
@@ -100,7 +111,7 @@ def create_app(engine: Engine, options: Options | None = None, supervisor: Super
     app.state.readiness = readiness
     app.state.workers = supervisor.status if supervisor else dict
     app.add_middleware(Observed, metrics=metrics)
-    for module in (system, indexer, partitions, search, answers, operations, openai, responses):
+    for module in (system, docs, indexer, partitions, search, answers, operations, openai, responses):
         app.include_router(module.router)
     errors.install(app)
     limited = BodyLimit(

@@ -38,7 +38,12 @@ def test_system_routes(client):
     assert re.fullmatch(r"\d+\.\d+\.\d+", client.get("/version").json()["version"])
     assert "openrag_tasks{" in client.get("/metrics").text
     assert client.get("/openapi.json").json()["info"]["title"] == "openrag"
-    assert client.get("/docs").status_code == 200
+    docs = client.get("/docs")
+    assert docs.status_code == 200
+    assert "/indexer/partition/{partition}/file/{file_id}" in docs.text
+    assert "://" not in docs.text  # it loads nothing from anywhere
+    assert "<script" not in docs.text
+    assert "default-src 'none'" in docs.headers["content-security-policy"]
     assert client.get("/queue/info").json()["workers"]["running"] == 1
 
 
