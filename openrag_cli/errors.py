@@ -37,9 +37,6 @@ Each has a stable `code`. Exit codes and HTTP statuses belong to the edges, whic
 
 import contextlib
 import errno
-import os
-import socket
-import ssl
 from collections.abc import Iterator
 from typing import ClassVar
 
@@ -348,25 +345,6 @@ class DeadlineReached(OpenRAGError):
     """`--timeout` ran out; what was done so far is kept."""
 
     code = "deadline_reached"
-
-
-def network_reason(error: BaseException) -> str:
-    """Return why a connection failed, in words of our own: a library's may repeat a header or a URL with its secrets."""
-    seen: set[int] = set()
-    found: BaseException | None = error
-    while found is not None and id(found) not in seen:
-        seen.add(id(found))
-        if isinstance(found, BaseExceptionGroup):
-            found = found.exceptions[0]
-            continue
-        if isinstance(found, ssl.SSLError):
-            return getattr(found, "verify_message", None) or f"TLS failed ({found.reason or 'no reason given'})"
-        if isinstance(found, socket.gaierror):
-            return "its name cannot be resolved"
-        if isinstance(found, OSError) and found.errno:
-            return os.strerror(found.errno)
-        found = found.__cause__ or found.__context__
-    return type(error).__name__
 
 
 def is_of_machine(error: BaseException) -> bool:

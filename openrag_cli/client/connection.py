@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from openrag_cli import errors
 from openrag_cli.client.from_json import body_of, error_of
+from openrag_cli.config.network import network_reason
 from openrag_cli.config.secret import Secret, Url
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ class Connection:
             raise errors.ConfigError(f"{self._url} is not a server's URL", hint="--server http://host:8080") from exc
         except httpx.TransportError as exc:
             raise errors.UpstreamError(
-                f"the server {self._url} cannot be reached: {errors.network_reason(exc)}", hint="is it running?"
+                f"the server {self._url} cannot be reached: {network_reason(exc)}", hint="is it running?"
             ) from exc
 
     def filtered(self, text: str) -> str:

@@ -1,6 +1,9 @@
-"""What the environment says of the way to an address: proxies, and which addresses need none."""
+"""The way to an address: proxies that the environment names, which addresses need none, and why a connection failed."""
 
 import ipaddress
+import os
+import socket
+import ssl
 from urllib.parse import urlsplit
 
 
@@ -37,3 +40,22 @@ def socks_proxy() -> tuple[str, str] | None:
         (f"{scheme.upper()}_PROXY", proxy) for scheme, proxy in getproxies().items() if proxy.startswith("socks")
     ]
     return found[0] if found else None
+
+
+def network_reason(error: BaseException) -> str:
+    """Return why a connection failed, in words of our own: a library's may repeat a header or a URL with its secrets."""
+    seen: set[int] = set()
+    found: BaseException | None = error
+    while found is not None and id(found) not in seen:
+        seen.add(id(found))
+        if isinstance(found, BaseExceptionGroup):
+            found = found.exceptions[0]
+            continue
+        if isinstance(found, ssl.SSLError):
+            return getattr(found, "verify_message", None) or f"TLS failed ({found.reason or 'no reason given'})"
+        if isinstance(found, socket.gaierror):
+            return "its name cannot be resolved"
+        if isinstance(found, OSError) and found.errno:
+            return os.strerror(found.errno)
+        found = found.__cause__ or found.__context__
+    return type(error).__name__

@@ -10,10 +10,10 @@ from urllib.parse import urlsplit, urlunsplit
 from openrag_cli.answering.llm import refusals
 from openrag_cli.answering.llm.models import ModelInfo, choose, read_models
 from openrag_cli.answering.llm.request import Dialect
-from openrag_cli.config.network import is_loopback, proxy_for, socks_proxy
+from openrag_cli.config.network import is_loopback, network_reason, proxy_for, socks_proxy
 from openrag_cli.config.secret import Url
 from openrag_cli.config.settings import Settings
-from openrag_cli.errors import ConfigError, UpstreamDown, UpstreamError, UpstreamTimeout, network_reason
+from openrag_cli.errors import ConfigError, UpstreamDown, UpstreamError, UpstreamTimeout
 
 if TYPE_CHECKING:
     import httpx
