@@ -46,6 +46,7 @@ def environment(tmp_path, monkeypatch):
             monkeypatch.delenv(name)
     for name, folder in {"OPENRAG_STORE": "store", "OPENRAG_CACHE": "cache", "OPENRAG_CONFIG": "none.toml"}.items():
         monkeypatch.setenv(name, str(tmp_path / folder))
+    (tmp_path / "none.toml").touch()
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.setenv("OPENRAG_THREADS", "2")
     monkeypatch.chdir(tmp_path)

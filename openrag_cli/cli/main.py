@@ -183,6 +183,8 @@ def run(arguments: Sequence[str]) -> int:
     try:
         try:
             code = _invoke(context, arguments)
+            if code == ExitCode.INTERRUPTED and context.is_terminated:
+                code = ExitCode.TERMINATED
             context.out.flush()
         except BrokenPipeError:
             close_quietly()
@@ -239,8 +241,11 @@ def _write_crash_log(context: Context, exc: Exception) -> Path | None:
     import platform
     from logging.handlers import RotatingFileHandler
 
+    folder = context.log_folder
+    if folder is None:
+        return None
+    path = folder / "openrag.log"
     try:
-        path = context.settings.cache / "openrag.log"
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         handler = RotatingFileHandler(path, maxBytes=1 << 20, backupCount=1, encoding="utf-8")
         handler.setFormatter(TerminalFormatter("%(asctime)s %(message)s"))
@@ -249,7 +254,7 @@ def _write_crash_log(context: Context, exc: Exception) -> Path | None:
             logging.LogRecord(__name__, logging.ERROR, __file__, 0, text, None, (type(exc), exc, exc.__traceback__))
         )
         handler.close()
-    except (OSError, OpenRAGError):  # a full disk, wrong settings: the message is what is left
+    except OSError:  # a full disk: the message is what is left
         return None
     return path
 

@@ -171,8 +171,14 @@ class Output:
         return SafeConsole(file=stream, no_color=not self.has_color(stream), highlight=False, markup=False)
 
     @staticmethod
-    def _print(text: str, *, end: str = "\n", stream: TextIO | None = None) -> None:
-        print(text, end=end, file=stream or sys.stdout)
+    def _print(text: str, *, end: str = "\n") -> None:
+        print(text, end=end)
+
+    @staticmethod
+    def _tell(text: str) -> None:
+        """Print on stderr; where that cannot be written nobody is told, and the work goes on."""
+        with contextlib.suppress(OSError):
+            print(text, file=sys.stderr)
 
     def table(self, columns: Sequence[Column], rows: Sequence[Sequence[Any]], *, empty: str) -> None:
         """Print rows: a table on a terminal, tab-separated values without a head otherwise; `empty` is a note."""
@@ -216,11 +222,11 @@ class Output:
         if sys.stderr.isatty():
             width = shutil.get_terminal_size((PLAIN_WIDTH, 24)).columns
             text = "\n".join(_wrapped(line, width) for line in text.split("\n"))
-        self._print(text, stream=sys.stderr)
+        self._tell(text)
 
     def traceback(self, exc: BaseException) -> None:
         """Print where an error comes from, for an engineer."""
-        self._print(_shown("".join(traceback.format_exception(exc)).rstrip()), stream=sys.stderr)
+        self._tell(_shown("".join(traceback.format_exception(exc)).rstrip()))
 
     def confirm(self, question: str) -> bool:
         """Ask on the terminal, and return whether the answer is yes. Raises: typer.Abort, at the end of input."""
@@ -242,7 +248,7 @@ class Output:
     def error(self, exc: OpenRAGError) -> None:
         """Print an error: JSON with --json, else what happened and the hint."""
         if self.is_json:
-            self._print(for_json(json.dumps(render.error(exc), ensure_ascii=False)), stream=sys.stderr)
+            self._tell(for_json(json.dumps(render.error(exc), ensure_ascii=False)))
             return
         self.warn(f"{self.styled('error:', BOLD, RED, stream=sys.stderr)} {exc.message}")
         self.hint(exc.hint)

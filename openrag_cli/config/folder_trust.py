@@ -10,6 +10,7 @@ import hashlib
 import stat
 from pathlib import Path
 
+from openrag_cli.config import homes
 from openrag_cli.config.atomic_file import replace_file
 from openrag_cli.errors import ConfigError, os_errors
 
@@ -41,10 +42,9 @@ def read_folder_file(path: Path) -> bytes | None:
 
 def is_trusted(path: Path, content: bytes) -> bool:
     """Whether the user has trusted exactly this content of the file at `path`."""
-    record = _record(path)
     try:
-        return record.read_text(encoding="utf-8", errors="replace").split("\n")[0] == digest(content)
-    except OSError:
+        return _record(path).read_text(encoding="utf-8", errors="replace").split("\n")[0] == digest(content)
+    except (OSError, homes.NoHome):
         return False
 
 
@@ -73,21 +73,6 @@ def ignored_line(path: Path, keys: tuple[str, ...]) -> str:
     return f"{path} of this folder: ignored until `openrag config trust`: {', '.join(keys[:_MAX_NAMED])}{more}"
 
 
-def user_dir(app: str, kind: str) -> Path:
-    """Return the user's folder of a kind (data, config, cache, state) for `app`.
-
-    A user without a home, as in a container that runs under a bare number, has the root folder for one: nothing is
-    found there, and what cannot be made there says so.
-    """
-    from platformdirs import PlatformDirs
-
-    with contextlib.suppress(RuntimeError):  # by its version; others leave the ~ where it is
-        found = Path(getattr(PlatformDirs(app, appauthor=False), f"user_{kind}_dir"))
-        if found.is_absolute():
-            return found
-    below = {"data": ".local/share", "state": ".local/state", "config": ".config", "cache": ".cache"}[kind]
-    return Path("/", below, app)
-
-
 def _record(path: Path) -> Path:
-    return user_dir("openrag", "state") / "trusted-folders" / hashlib.sha256(bytes(path.absolute())).hexdigest()
+    folder = homes.user_folder("state") / "trusted-folders"
+    return folder / hashlib.sha256(bytes(path.absolute())).hexdigest()

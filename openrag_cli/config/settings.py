@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from openrag_cli import limits
-from openrag_cli.config import folder_trust, values
+from openrag_cli.config import folder_trust, homes, values
 from openrag_cli.config.secret import Secret, Url
 from openrag_cli.errors import ConfigError
 
@@ -53,12 +53,17 @@ def _default_threads() -> int:
 
 
 def _user_dir(kind: str) -> Path:
-    return folder_trust.user_dir(APP, kind)
+    """Return a folder of the user's. Raises: NoHome."""
+    return homes.user_folder(kind)
+
+
+def _default_cache() -> Path:
+    return _user_dir("cache")
 
 
 SETTINGS: tuple[Setting, ...] = (
     Setting("store", ("OPENRAG_STORE",), values.path, lambda: _user_dir("data"), "folder of the store"),
-    Setting("cache", ("OPENRAG_CACHE",), values.path, lambda: _user_dir("cache"), "folder of what can be made again"),
+    Setting("cache", ("OPENRAG_CACHE",), values.path, _default_cache, "folder of what can be made again"),
     Setting("server", ("OPENRAG_SERVER",), values.optional_address, None, "URL of a server to work on instead of a store"),
     Setting("token", ("OPENRAG_TOKEN",), values.optional_token, None, "token sent to the server", is_secret=True),
     Setting("embed_model", ("OPENRAG_EMBED_MODEL",), values.optional_path, None,
@@ -207,6 +212,24 @@ def user_config_path(environ: Mapping[str, str] | None = None) -> Path:
     return Path(explicit) if explicit else _user_dir("config") / "config.toml"
 
 
+def _read_user_file(environ: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
+    """Return the path of the user's file and what it sets; without a home, and where there is none, nothing.
+
+    Raises:
+        ConfigError: OPENRAG_CONFIG names a file that is not there.
+    """
+    try:
+        path = user_config_path(environ)
+    except homes.NoHome:
+        return "", {}
+    if environ.get("OPENRAG_CONFIG") and not path.exists():
+        raise ConfigError(
+            f"OPENRAG_CONFIG names {path}, and there is no such file",
+            hint="openrag config set makes it; or unset OPENRAG_CONFIG",
+        )
+    return str(path), _read_file(path)
+
+
 def project_config_path() -> Path:
     """Return the path of the configuration file of the current folder, whether or not it exists."""
     return Path("openrag.toml")
@@ -234,13 +257,17 @@ def load(flags: Mapping[str, Any] | None = None, environ: Mapping[str, str] | No
         ("flag", {key: value for key, value in (flags or {}).items() if value is not None}),
         ("environment", {}),
     ]
-    project, user = project_config_path(), user_config_path(environ)
+    project = project_config_path()
     obeyed, ignored = _read_folder(project)
-    sources += [(str(project), obeyed), (str(user), _read_file(user))]
+    sources += [(str(project), obeyed), _read_user_file(environ)]
     found: dict[str, Any] = {}
     origins: dict[str, str] = {}
     for setting in SETTINGS:
-        found[setting.attribute], origins[setting.key] = _resolve(setting, sources, environ)
+        try:
+            found[setting.attribute], origins[setting.key] = _resolve(setting, sources, environ)
+        except homes.NoHome:  # of the store, which is resolved first, and of the cache
+            found[setting.attribute] = found["store"] / "cache" if found else homes.NOWHERE
+            origins[setting.key] = homes.NO_HOME
     return Config(settings=Settings(**found), origins=origins, ignored=ignored)
 
 
@@ -272,19 +299,23 @@ def problems(environ: Mapping[str, str] | None = None) -> list[ConfigError]:
     """Return everything that is wrong in the two files and the environment."""
     environ = os.environ if environ is None else environ
     found: list[ConfigError] = []
-    for path in (project_config_path(), user_config_path(environ)):
-        given: dict[str, Any] = {}
+    for read in (_read_project_settings, lambda: _read_user_file(environ)):
+        origin, given = "", dict[str, Any]()
         with _collected(found):
-            given = read_project_file()[1] if path == project_config_path() else _read_file(path)
+            origin, given = read()
         for key, value in given.items():
             with _collected(found):
-                _parsed(setting_of(key), value, str(path))
+                _parsed(setting_of(key), value, origin)
     for setting in SETTINGS:
         for name in setting.env:
             if environ.get(name):
                 with _collected(found):
                     _parsed(setting, environ[name], f"the environment variable {name}")
     return found
+
+
+def _read_project_settings() -> tuple[str, dict[str, Any]]:
+    return str(project_config_path()), read_project_file()[1]
 
 
 @contextlib.contextmanager
@@ -330,18 +361,15 @@ def _read_folder(path: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
 
 
 def _read_file(path: Path) -> dict[str, Any]:
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
+    content = None if os.fspath(path) == os.devnull else folder_trust.read_folder_file(path)
+    if content is None:
         return {}
-    except OSError as exc:
-        raise ConfigError(f"{path} cannot be read: {exc.strerror}") from exc
     return _known(path, _parsed_toml(path, content))
 
 
 def _parsed_toml(path: Path, content: bytes) -> dict[str, Any]:
     try:
-        return _flatten(tomllib.loads(content.decode("utf-8")))
+        return _flatten(tomllib.loads(content.decode("utf-8-sig")))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
         raise ConfigError(f"{path} is not valid TOML: {exc}", hint=f"edit {path}") from exc
     except RecursionError:

@@ -29,6 +29,7 @@ class ExitCode(IntEnum):
     TIMEOUT = 124
     INTERRUPTED = 130
     CLOSED_PIPE = 141
+    TERMINATED = 143
 
 
 TABLE: dict[type[errors.OpenRAGError], tuple[ExitCode, int]] = {

@@ -132,7 +132,8 @@ class Database:
             if not self._creates and not self.path.exists() and not _holds_any(folder):
                 raise not_there(folder)
             _make_folder(folder)
-            others = [path for path in folder.iterdir() if not path.name.startswith(self.path.name)]
+            # A cache lies in the store where there is no home for it.
+            others = [path for path in folder.iterdir() if not path.name.startswith((self.path.name, "cache"))]
             # Looked for after the others: a process that makes the store now makes the catalog before them.
             if others and not self.path.exists():
                 raise _not_a_store(folder)

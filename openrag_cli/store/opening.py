@@ -78,8 +78,8 @@ class ReadOnlyCatalog:
 
     def _copy(self, wal: Path) -> Path:
         if self._copied is None:
-            self._copied = tempfile.TemporaryDirectory(prefix="openrag-", ignore_cleanup_errors=True)
-            with os_errors("copying the catalog, to read it"):
+            with os_errors("copying the catalog, to read it (TMPDIR says where)"):
+                self._copied = tempfile.TemporaryDirectory(prefix="openrag-", ignore_cleanup_errors=True)
                 shutil.copyfile(self._path, Path(self._copied.name) / self._path.name)
                 shutil.copyfile(wal, Path(self._copied.name) / wal.name)
         return Path(self._copied.name) / self._path.name

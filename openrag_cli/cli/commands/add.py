@@ -1,7 +1,8 @@
 """`openrag file add`, and what came of indexing, for a person."""
 
+import contextlib
 import shlex
-import tempfile
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,9 +21,10 @@ from openrag_cli.cli.commands.options import (
 )
 from openrag_cli.cli.exit_codes import ExitCode, failure_exit_code
 from openrag_cli.cli.output import Column
+from openrag_cli.config.homes import scratch_folder
 from openrag_cli.contract import to_json as render
 from openrag_cli.domain import DocumentWarning, check_file_id, new_task_id
-from openrag_cli.errors import InvalidInput
+from openrag_cli.errors import InvalidInput, os_errors
 from openrag_cli.ingest.add_files import AddOptions, IfExists
 from openrag_cli.ingest.discovery import (
     LINKED_FILE,
@@ -112,9 +114,9 @@ def add(
         max_bytes=context.settings.max_file_bytes,
         max_markup_bytes=context.settings.max_markup_bytes,
     )
-    with tempfile.TemporaryDirectory(prefix="openrag-") as scratch:
+    with contextlib.ExitStack() as kept:
         listed = _listed(files_from, is_null=null)
-        given = [_from_stdin(Path(scratch), file_id) if path == "-" else Path(path) for path in paths or []]
+        given = [_from_stdin(kept, file_id) if path == "-" else Path(path) for path in paths or []]
         choice = Choice(glob, exclude, own_folders(context), follows=follow, skips_empty=not strict)
         intake = collect([*given, *listed], choice, root=root)
         intake = _renamed(intake, file_id)
@@ -300,14 +302,18 @@ def _listed(files_from: str | None, *, is_null: bool) -> list[Path]:
     return read_path_list(data, is_null_separated=is_null)
 
 
-def _from_stdin(scratch: Path, file_id: str | None) -> Path:
+def _from_stdin(kept: contextlib.ExitStack, file_id: str | None) -> Path:
     if not file_id:
         raise InvalidInput(
             "what comes from standard input needs a name", hint="give one with --id, for example --id a.html"
         )
     name = Path(check_file_id(file_id)).name[-MAX_NAME_CHARS:]  # its extension may tell the format
+    content = read_stdin()
+    scratch = scratch_folder("openrag-")
+    kept.callback(shutil.rmtree, scratch, ignore_errors=True)
     target = scratch / (name if name.strip(".") else "stdin")
-    target.write_bytes(read_stdin())
+    with os_errors(f"keeping standard input in {scratch}"):
+        target.write_bytes(content)
     return target
 
 

@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -16,6 +17,7 @@ import typer
 
 from openrag_cli import limits
 from openrag_cli.cli.output import Output
+from openrag_cli.config import homes
 from openrag_cli.config import settings as config
 from openrag_cli.config.folder_trust import ignored_line
 from openrag_cli.domain import File, Metadata
@@ -30,7 +32,7 @@ DEFAULT_PARTITION = "default"
 
 
 class Context:
-    """One run of the program. `engine` opens the store when it is first used."""
+    """One run of the program. `engine` opens the store when it is first used. `is_terminated`: SIGTERM asked to stop."""
 
     def __init__(self) -> None:
         self.out = Output()
@@ -38,6 +40,7 @@ class Context:
         self._flags: Mapping[str, Any] = {}
         self._has_named_ignored = False
         self._creates = False
+        self.is_terminated = False
 
     def configure(self, out: Output, flags: Mapping[str, Any], *, is_debug: bool) -> None:
         """Take over the global options."""
@@ -67,8 +70,17 @@ class Context:
 
     @property
     def settings(self) -> config.Settings:
-        """The settings."""
-        return self.resolved.settings
+        """The settings. Raises: ConfigError, also when there is no home for a store and none was named."""
+        found = self.resolved
+        if found.origins["store"] == homes.NO_HOME and not found.settings.server:
+            raise homes.no_home()
+        return found.settings
+
+    @property
+    def log_folder(self) -> Path | None:
+        """Where to tell of a bug; None, as long as no settings were read."""
+        found: config.Config | None = self.__dict__.get("resolved")
+        return None if found is None or found.settings.cache.is_relative_to(homes.NOWHERE) else found.settings.cache
 
     @cached_property
     def engine(self) -> "Engine | RemoteEngine":
@@ -126,7 +138,8 @@ class Context:
         """
         asked = threading.Event()
 
-        def ask(_number: int, _frame: FrameType | None) -> None:
+        def ask(number: int, _frame: FrameType | None) -> None:
+            self.is_terminated |= number == signal.SIGTERM
             if asked.is_set():
                 raise KeyboardInterrupt
             asked.set()

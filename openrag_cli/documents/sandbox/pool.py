@@ -14,7 +14,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 from concurrent.futures import CancelledError
 from dataclasses import asdict
@@ -22,6 +21,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from openrag_cli.config.homes import scratch_folder
 from openrag_cli.config.silence import SILENCE
 from openrag_cli.documents.media_types import extension_of
 from openrag_cli.documents.readers.base import Limits
@@ -140,7 +140,7 @@ class ConverterPool:
                     break
                 child.kill()
             else:
-                self._scratch = self._scratch or Path(tempfile.mkdtemp(prefix="openrag-convert-"))
+                self._scratch = self._scratch or scratch_folder("openrag-convert-")
                 child = _Child(self._setup, documents, self._scratch)
             child.count(filename)
             self._busy.add(child)

@@ -1,0 +1,66 @@
+"""The user's folders, and what to do without any: a container, a service, a user id without a name."""
+
+import logging
+import os
+import tempfile
+from pathlib import Path
+
+from openrag_cli.errors import ConfigError, StoreError, os_errors
+
+APP = "openrag"
+NO_HOME = "no home"
+"""Where the value of a setting comes from whose default lies in a home that nobody has."""
+
+NOWHERE = Path("/nonexistent") / APP
+"""The store without a home: nothing is read or made there."""
+
+logger = logging.getLogger(__name__)
+
+
+class NoHome(ConfigError):
+    """A folder of the user's is to be found, and there is no home: HOME is not absolute, and the user id has no name."""
+
+
+def user_folder(kind: str) -> Path:
+    """Return the user's folder for `data`, `config`, `cache` or `state`. Raises: NoHome."""
+    from platformdirs import PlatformDirs
+
+    try:
+        found = Path(getattr(PlatformDirs(APP, appauthor=False), f"user_{kind}_dir"))
+    except (RuntimeError, KeyError):
+        raise no_home() from None
+    if not found.is_absolute():
+        raise no_home()
+    return found
+
+
+def no_home() -> NoHome:
+    """Return the error of whatever needs a folder of the user's."""
+    given = os.environ.get("HOME")
+    home = "is not set" if given is None else f"is {given!r}, which is no absolute path"
+    return NoHome(
+        f"there is no home folder: HOME {home}, and user {os.getuid()} has none of its own",
+        hint="name the store with --store DIR or OPENRAG_STORE, or set HOME",
+    )
+
+
+def scratch_folder(prefix: str) -> Path:
+    """Make a folder for what is needed for a moment, and return it; the caller removes it.
+
+    Raises:
+        StoreError, StoreFull, Forbidden: by cause, with the name of the folder that was tried.
+    """
+    wanted = os.environ.get("TMPDIR")
+    try:
+        root = Path(tempfile.gettempdir())
+    except FileNotFoundError as exc:
+        tried = wanted or "/tmp"  # noqa: S108 - a name in a sentence
+        raise StoreError(
+            f"no folder for temporary files can be written: not {tried}, nor any of the usual ones",
+            hint="set TMPDIR to a folder that exists and has room",
+        ) from exc
+    if wanted and root != Path(wanted).absolute():
+        why = "has no room or cannot be written" if Path(wanted).is_dir() else "does not exist"
+        logger.warning("TMPDIR is %s, which %s: %s is used instead", wanted, why, root)
+    with os_errors(f"making a temporary folder in {root}"):
+        return Path(tempfile.mkdtemp(prefix=prefix, dir=root))
