@@ -17,6 +17,7 @@ from harness import open_engine, put
 from stub_llm import stub_llm
 
 from openrag_cli import __version__
+from openrag_cli.cli.commands.context import Context
 from openrag_cli.cli.exit_codes import ExitCode
 
 PROGRAM = [sys.executable, "-m", "openrag_cli"]
@@ -177,6 +178,17 @@ def test_a_pipe_that_closes_ends_in_silence_with_141(run, arguments):
     assert child.stderr.read() == b""
     child.stderr.close()
     SEEN.add(ExitCode.CLOSED_PIPE)
+
+
+def test_sigterm_asks_a_command_to_stop_and_is_told_apart_from_ctrl_c():
+    for number, is_terminated in ((signal.SIGINT, False), (signal.SIGTERM, True)):
+        context = Context()
+        with context.stopping() as should_stop:
+            assert not should_stop()
+            signal.raise_signal(number)
+            assert should_stop()
+        assert context.is_terminated is is_terminated
+    SEEN.add(ExitCode.TERMINATED)
 
 
 def test_json_goes_through_a_pipe_with_stderr_closed(run):

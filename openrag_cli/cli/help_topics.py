@@ -28,6 +28,7 @@ MEANINGS: dict[ExitCode, str] = {
     ExitCode.TIMEOUT: "the time is up; what was done is kept",
     ExitCode.INTERRUPTED: "interrupted",
     ExitCode.CLOSED_PIPE: "the reader of a pipe has gone",
+    ExitCode.TERMINATED: "SIGTERM ended it; what was done is kept",
 }
 
 VARIABLES = {

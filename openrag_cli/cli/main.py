@@ -3,6 +3,7 @@
 import errno
 import logging
 import os
+import re
 from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
@@ -152,7 +153,11 @@ def options(
             out.line(ctx.get_help())
 
 
+CLUSTER = re.compile(r"-[A-Za-z]{2,}.*", re.DOTALL)
 FLAGS = {"--json", "--no-json", "--quiet", "-q", "--verbose", "-v", "--debug"}
+SHORT_FLAGS = {"q", "v"}
+SHORT_WITH_VALUE = set("pmfko")
+"""The letters of commands' options that take a value: what follows one in its word is that value."""
 WITH_VALUE = {"--store", "--server", "--color", "--embed-model", "--threads"}
 
 
@@ -166,6 +171,8 @@ def move_global_options_first(arguments: Sequence[str]) -> list[str]:
         if word == "--":
             rest += [word, *pending]
             break
+        flags, word = _split_cluster(word)
+        front += flags
         if word in FLAGS or (word.partition("=")[0] in WITH_VALUE and "=" in word):
             front.append(word)
         elif word in WITH_VALUE and pending:
@@ -173,6 +180,22 @@ def move_global_options_first(arguments: Sequence[str]) -> list[str]:
         else:
             rest.append(word)
     return front + rest
+
+
+def _split_cluster(word: str) -> tuple[list[str], str]:
+    """Return the global flags in a word of short options, as in `-lq`, and the word without them."""
+    if not CLUSTER.fullmatch(word):
+        return [], word
+    flags, kept = [], ""
+    for at, letter in enumerate(word[1:], start=1):
+        if letter in SHORT_WITH_VALUE:
+            kept += word[at:]
+            break
+        if letter in SHORT_FLAGS:
+            flags.append(f"-{letter}")
+        else:
+            kept += letter
+    return (flags, f"-{kept}") if kept else (flags[:-1], flags[-1])
 
 
 def run(arguments: Sequence[str]) -> int:

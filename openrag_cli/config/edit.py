@@ -1,8 +1,10 @@
 """Changing a configuration file: one value, with everything else as it was, comments included."""
 
+import tomllib
 from pathlib import Path
 from typing import Any
 
+from openrag_cli.config import folder_trust
 from openrag_cli.config.atomic_file import replace_file
 from openrag_cli.config.settings import Setting, setting_of
 from openrag_cli.errors import ConfigError, os_errors
@@ -24,7 +26,9 @@ def set_value(path: Path, key: str, text: str) -> Any:
     for table in tables:
         place = place.setdefault(table, {})
     place[name] = _plain(value, text)
-    replace_file(path, document.as_string())
+    text_after = document.as_string()
+    _check_readable(setting, text_after)
+    replace_file(path, text_after)
     return value
 
 
@@ -50,6 +54,15 @@ def _checked(setting: Setting, text: str) -> Any:
         raise ConfigError(f"{setting.key} {exc}{setting.said_of(text)}", hint=setting.help) from None
 
 
+def _check_readable(setting: Setting, content: str) -> None:
+    """Refuse what no command could read back. Raises: ConfigError."""
+    try:
+        tomllib.loads(content.encode("utf-8").decode("utf-8"))
+    except (UnicodeError, tomllib.TOMLDecodeError) as exc:
+        what = "is not valid UTF-8" if isinstance(exc, UnicodeError) else f"cannot stand in a file of settings: {exc}"
+        raise ConfigError(f"the value of {setting.key} {what}: nothing was written", hint=setting.help) from None
+
+
 def _plain(value: Any, text: str) -> Any:
     """Return what TOML is to hold: numbers, truth values and lists as such, a path as it was given."""
     if isinstance(value, tuple):
@@ -62,7 +75,8 @@ def _document(path: Path) -> Any:
     from tomlkit.exceptions import TOMLKitError
 
     with os_errors(f"reading {path}"):
-        text = path.read_text(encoding="utf-8", errors="surrogateescape") if path.exists() else ""
+        content = folder_trust.read_folder_file(path) or b""
+    text = content.decode("utf-8-sig", "surrogateescape")
     try:
         return tomlkit.parse(text)
     except TOMLKitError as exc:

@@ -44,23 +44,37 @@ def no_home() -> NoHome:
     )
 
 
+def ensure_scratch(fallback: Path) -> None:
+    """See to it that there is a folder for temporary files, for the libraries too: TMPDIR, a usual one, or `fallback`."""
+    wanted = os.environ.get("TMPDIR")
+    usual = wanted or "/tmp"  # noqa: S108 - where libraries look
+    if os.path.isdir(usual) and os.access(usual, os.W_OK | os.X_OK):  # noqa: PTH112
+        return
+    try:
+        root = Path(tempfile.gettempdir())
+    except FileNotFoundError:
+        fallback.mkdir(parents=True, exist_ok=True, mode=0o700)
+        root = fallback
+        tempfile.tempdir = None
+    if wanted:
+        why = "cannot be written" if Path(wanted).is_dir() else "does not exist"
+        logger.warning("TMPDIR is %s, which %s: %s is used instead", wanted, why, root)
+    os.environ["TMPDIR"] = str(root)
+
+
 def scratch_folder(prefix: str) -> Path:
     """Make a folder for what is needed for a moment, and return it; the caller removes it.
 
     Raises:
         StoreError, StoreFull, Forbidden: by cause, with the name of the folder that was tried.
     """
-    wanted = os.environ.get("TMPDIR")
     try:
         root = Path(tempfile.gettempdir())
     except FileNotFoundError as exc:
-        tried = wanted or "/tmp"  # noqa: S108 - a name in a sentence
+        tried = os.environ.get("TMPDIR") or "/tmp"  # noqa: S108 - a name in a sentence
         raise StoreError(
             f"no folder for temporary files can be written: not {tried}, nor any of the usual ones",
             hint="set TMPDIR to a folder that exists and has room",
         ) from exc
-    if wanted and root != Path(wanted).absolute():
-        why = "has no room or cannot be written" if Path(wanted).is_dir() else "does not exist"
-        logger.warning("TMPDIR is %s, which %s: %s is used instead", wanted, why, root)
     with os_errors(f"making a temporary folder in {root}"):
         return Path(tempfile.mkdtemp(prefix=prefix, dir=root))

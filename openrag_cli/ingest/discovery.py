@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from openrag_cli.errors import IngestError, OpenRAGError
+from openrag_cli.errors import IngestError, InvalidInput, OpenRAGError
 from openrag_cli.ingest.git_rules import (
     IGNORE_FILES,
     RuleList,
@@ -63,12 +63,13 @@ def collect(paths: Iterable[Path], choice: Choice = Choice(), *, root: Path | No
     found = FileList()
     own = [folder.resolve() for folder in choice.own]
     paths = list(paths)
-    folders = {os.path.abspath(path) for path in paths if os.path.isdir(path)}  # noqa: PTH100, PTH112 - never raises
+    folders = {_absolute(path) for path in paths if os.path.isdir(path)}  # noqa: PTH112 - never raises
     is_alone = len(folders) < 2
     for path in paths:
         try:
             mode = path.stat().st_mode
-            is_own = any(path.resolve().is_relative_to(folder) for folder in own)
+            real = path.resolve()  # a folder that was deleted while one stands in it has no path any more
+            is_own = any(real.is_relative_to(folder) for folder in own)
         except (FileNotFoundError, ValueError):  # ValueError: a NUL in the path
             found.failures.append(_not_there(path))
         except OSError as exc:
@@ -85,8 +86,17 @@ def collect(paths: Iterable[Path], choice: Choice = Choice(), *, root: Path | No
             elif stat.S_ISREG(mode):
                 found.sources.append(named(path, root))
             else:
-                found.failures.append(_unreadable(path, "neither a file nor a folder", "unreadable"))
+                pipe = "it is a pipe" if stat.S_ISFIFO(mode) else "neither a file nor a folder"
+                hint = "read it with: COMMAND | openrag file add - --id NAME" if stat.S_ISFIFO(mode) else None
+                found.failures.append(_unreadable(path, pipe, "unreadable", hint))
     return found
+
+
+def _absolute(path: Path) -> str:
+    try:
+        return os.path.abspath(path)  # noqa: PTH100
+    except FileNotFoundError:  # the current folder was deleted
+        return os.fspath(path)
 
 
 def failure(source: Source, exc: OpenRAGError, task_id: str | None = None) -> Failure:
@@ -111,9 +121,10 @@ def _not_there(path: Path) -> Failure:
     )
 
 
-def _unreadable(path: Path, why: str, code: str) -> Failure:
+def _unreadable(path: Path, why: str, code: str, hint: str | None = None) -> Failure:
     name = readable(str(path))
-    return Failure(file_id=name, path=name, task_id=None, code=code, message=why, hint="check the path and its mode")
+    hint = hint or "check the path and its mode"
+    return Failure(file_id=name, path=name, task_id=None, code=code, message=why, hint=hint)
 
 
 def _failure_of(path: Path, exc: OSError) -> Failure:
@@ -276,6 +287,17 @@ class Walk:
 
 
 def read_path_list(data: bytes, *, is_null_separated: bool) -> list[Path]:
-    """Return the paths of a list: one a line, or separated by NUL bytes; empty entries are skipped."""
+    """Return the paths of a list: one a line, or separated by NUL bytes; empty entries are skipped.
+
+    Raises:
+        InvalidInput: it is separated the other way, or is UTF-16.
+    """
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise InvalidInput("the list of paths is UTF-16", hint="write it as UTF-8")
+    data = data.removeprefix(b"\xef\xbb\xbf")
+    if not is_null_separated and b"\0" in data:
+        raise InvalidInput("the list of paths is separated by NUL bytes", hint="say so with --null (-0)")
+    if is_null_separated and b"\n" in data and b"\0" not in data:
+        raise InvalidInput("the list of paths has lines and no NUL byte", hint="leave out --null (-0)")
     parts = data.split(b"\0") if is_null_separated else data.splitlines()
     return [Path(os.fsdecode(part)) for part in parts if part.strip()]

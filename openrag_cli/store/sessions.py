@@ -1,14 +1,16 @@
 """Chat sessions in the catalog: a message is on the disk before the next one is answered."""
 
+import contextlib
+import hashlib
 import json
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from openrag_cli import limits
 from openrag_cli.domain import Session, Turn
-from openrag_cli.errors import Conflict, InvalidInput, SessionNotFound
+from openrag_cli.errors import Conflict, InvalidInput, SessionNotFound, StoreBusy
 from openrag_cli.store.database import Database, at, now_ms
 from openrag_cli.terminal import is_safe_name
 
@@ -32,6 +34,13 @@ class Sessions:
 
     def __init__(self, database: Database) -> None:
         self._db = database
+
+    @contextlib.contextmanager
+    def held(self, name: str, busy: StoreBusy) -> Iterator[None]:
+        """Hold a session for one conversation; the kernel lets go when the process dies. Raises: `busy`."""
+        key = hashlib.sha256(name.encode()).hexdigest()[:32]
+        with self._db.file_lock(f"locks/session-{key}", 0.0, busy):
+            yield
 
     def all(self) -> list[Session]:
         """Return every session, the one used last first."""

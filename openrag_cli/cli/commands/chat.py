@@ -1,5 +1,6 @@
 """`openrag chat`: a conversation about your documents, kept as a session."""
 
+import contextlib
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -18,7 +19,8 @@ from openrag_cli.cli.exit_codes import ExitCode, exit_code
 from openrag_cli.cli.output import BOLD, DIM
 from openrag_cli.contract import to_json as render
 from openrag_cli.domain import ALL_PARTITIONS, Session
-from openrag_cli.errors import InvalidInput, OpenRAGError, PartitionNotFound
+from openrag_cli.errors import InvalidInput, OpenRAGError, PartitionNotFound, StoreBusy
+from openrag_cli.store.sessions import Sessions
 
 if TYPE_CHECKING:
     import asyncio
@@ -76,8 +78,9 @@ def chat(
     sessions = context.engine.sessions
     chosen = sessions.last() if goes_on and not session else None
     opened = sessions.open(chosen.name if chosen else session, partition)
-    repl = Repl(context, opened, top_k=top_k, model=model, is_extractive=no_llm)
-    return repl.run()
+    with contextlib.ExitStack() as held:
+        repl = Repl(context, opened, held, top_k=top_k, model=model, is_extractive=no_llm)
+        return repl.run()
 
 
 def _kept(finished: "Finished") -> str:
@@ -90,12 +93,20 @@ class Repl:
     """One conversation: reads a line, answers or obeys it, until the end."""
 
     def __init__(
-        self, context: Context, session: Session, *, top_k: int, model: str | None, is_extractive: bool
+        self,
+        context: Context,
+        session: Session,
+        held: contextlib.ExitStack,
+        *,
+        top_k: int,
+        model: str | None,
+        is_extractive: bool,
     ) -> None:
         self._context = context
         self._out = context.out
         self._engine = context.engine
-        self._name = session.name
+        self._held = held
+        self._name = self._hold(session.name)
         self._partitions = session.partitions or (ALL_PARTITIONS,)
         self._n_before = session.message_count
         self._top_k = top_k
@@ -134,6 +145,16 @@ class Repl:
             return ExitCode.OK
         return self._code
 
+    def _hold(self, name: str) -> str:
+        """Keep other chats out of a session until this one ends. Raises: StoreBusy."""
+        busy = StoreBusy(
+            f"another chat is open on session '{name}'", hint="begin a new one: openrag chat --session NAME"
+        )
+        sessions = self._engine.sessions
+        if isinstance(sessions, Sessions):  # a server keeps its own
+            self._held.enter_context(sessions.held(name, busy))
+        return name
+
     def _greet(self) -> None:
         who = self._model or self._engine.llm
         answers = (
@@ -148,8 +169,8 @@ class Repl:
         """Answer or obey one line; return whether to go on."""
         if not line:
             return True
-        if not line.startswith("/"):
-            self._ask(runner, line)
+        if not line.startswith("/") or line.startswith("//"):
+            self._ask(runner, line.removeprefix("/"))
             return True
         word, _, rest = line.partition(" ")
         if word in {"/quit", "/exit"}:
@@ -163,7 +184,9 @@ class Repl:
                 f"{word} prints for people", hint="each answer with --json has its citations and sources"
             )
         if action is None:
-            raise InvalidInput(f"there is no command {word}", hint="/help lists the commands")
+            raise InvalidInput(
+                f"there is no command {word}", hint="/help lists the commands; // begins a question with a slash"
+            )
         action(rest.strip())
         return True
 
@@ -269,7 +292,7 @@ class Repl:
 
     def _save(self, name: str) -> None:
         self._engine.sessions.rename(self._name, name)
-        self._name = name
+        self._name = self._hold(name)
         self._out.note(f"this is session {name} now")
 
     def _export(self, path: str) -> None:

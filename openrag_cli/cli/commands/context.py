@@ -21,7 +21,7 @@ from openrag_cli.config import homes
 from openrag_cli.config import settings as config
 from openrag_cli.config.folder_trust import ignored_line
 from openrag_cli.domain import File, Metadata
-from openrag_cli.errors import Forbidden, InvalidInput, InvalidMetadata, PartitionNotFound, PathNotFound
+from openrag_cli.errors import Forbidden, InvalidInput, InvalidMetadata, PartitionNotFound, PathNotFound, os_errors
 from openrag_cli.store.metadata import check_metadata
 
 if TYPE_CHECKING:
@@ -91,6 +91,10 @@ class Context:
             return RemoteEngine(self.settings.server, self.settings.token)
         from openrag_cli.engine import Engine
 
+        store = self.settings.store
+        if self._creates or (store / "openrag.db").exists():
+            with os_errors("making a folder for temporary files"):
+                homes.ensure_scratch(store / "cache" / "tmp")
         return Engine(self.settings, creates=self._creates)
 
     def here(self, line: str) -> "Engine":
@@ -211,6 +215,7 @@ def read_stdin() -> bytes:
     """Return all of stdin. Raises: InvalidInput, when it is a terminal that nobody has typed into."""
     if sys.stdin.isatty():
         raise InvalidInput(
-            "'-' reads standard input, and that is a terminal", hint="pipe something in: command | openrag …"
+            "'-' reads standard input, and that is a terminal",
+            hint="pipe something in: command | openrag …; a file of this name is ./-",
         )
     return sys.stdin.buffer.read()

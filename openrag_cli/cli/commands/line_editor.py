@@ -67,6 +67,7 @@ class EditedLines:
             completer=_Words(),
             complete_while_typing=False,
             multiline=True,
+            enable_suspend=True,
             key_bindings=keys,
             prompt_continuation="  ",
         )

@@ -24,7 +24,7 @@ from openrag_cli.cli.exit_codes import ExitCode
 from openrag_cli.cli.output import Column, Progress
 from openrag_cli.contract import to_json as render
 from openrag_cli.domain import new_task_id
-from openrag_cli.errors import StoreBusy, WrongUsage
+from openrag_cli.errors import PathNotFound, StoreBusy, WrongUsage
 from openrag_cli.sync.plan import parse_limit
 from openrag_cli.sync.runner import SyncOptions, SyncOutcome
 
@@ -141,7 +141,7 @@ def sync(
     code = ExitCode.OK
     with context.stopping() as is_interrupted:
         for folder in dict.fromkeys(folders):
-            one = replace(options, folder=Path(folder), batch=new_task_id())
+            one = replace(options, folder=_existing(folder), batch=new_task_id())
             try:
                 outcome, is_late = _run(context, one, is_interrupted, deadline)
             except StoreBusy:
@@ -160,6 +160,16 @@ def sync(
     if context.out.is_json:
         context.out.json(_merged(bodies))
     return code
+
+
+def _existing(folder: str) -> Path:
+    """Return the path of a folder. Raises: PathNotFound, when it was deleted while one stands in it."""
+    path = Path(folder)
+    try:
+        path.absolute()
+    except FileNotFoundError:
+        raise PathNotFound(f"{folder}: no such folder: the current folder was deleted", hint="cd elsewhere") from None
+    return path
 
 
 def _code_of(outcome: SyncOutcome) -> ExitCode:

@@ -1,0 +1,39 @@
+"""Machines unlike this one, made of this one: users without a name, file systems that lack something."""
+
+import functools
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+
+import pytest
+
+NAMELESS = 12345
+"""A user id without an entry in passwd."""
+
+
+@functools.cache
+def nameless() -> tuple[str, ...]:
+    """Return the words before a command that make it run as the nameless user; skips, saying so, where none do."""
+    ways = (
+        ("unshare", "--user", f"--map-user={NAMELESS}"),
+        ("setpriv", "--reuid", str(NAMELESS), "--regid", str(NAMELESS), "--clear-groups"),
+    )
+    for way in ways:
+        if shutil.which(way[0]) is None:
+            continue
+        command = [*way, sys.executable, "-c", "import os; print(os.getuid())"]
+        done = subprocess.run(command, capture_output=True, timeout=60, check=False)
+        if done.stdout.strip() == str(NAMELESS).encode():
+            return way
+    pytest.skip("neither unshare nor setpriv gives a process another user id here")
+
+
+def run_nameless(*arguments: object, env: dict[str, str], stdin: bytes = b"", before: Sequence[str] = ()):
+    """Run the program as a user without name, home and environment but `env`."""
+    environment = {"PATH": os.environ["PATH"], **env}
+    if "PYTHONPATH" in os.environ:
+        environment["PYTHONPATH"] = os.environ["PYTHONPATH"]
+    command = [*nameless(), *before, sys.executable, "-m", "openrag_cli", *map(str, arguments)]
+    return subprocess.run(command, env=environment, input=stdin, capture_output=True, timeout=120, check=False)
