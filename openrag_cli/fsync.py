@@ -1,8 +1,44 @@
 """Making files outlive a power cut: fsync of files and of the folders that name them."""
 
+import errno
+import functools
+import logging
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+
+logger = logging.getLogger(__name__)
+
+_NOT_OF_FOLDERS = frozenset({errno.EINVAL, errno.EBADF, errno.ENOSYS, errno.EOPNOTSUPP})
+"""What file systems say that know no fsync of folders: some network and FUSE ones."""
+
+
+@functools.cache
+def _warn_of(what: str) -> None:
+    logger.warning(
+        "%s cannot put names of files on the disk (fsync of a folder): after a power cut the last files may be missing",
+        what,
+    )
+
+
+def _tell_once(path: Path) -> None:
+    _warn_of(file_system_of(path))
+
+
+def file_system_of(path: Path) -> str:
+    """Return a name for the file system that a path is on: `the file system of /mnt/share (nfs4)`."""
+    place, kind = "/", ""
+    try:
+        here = str(path.resolve())
+        for line in Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace").splitlines():
+            before, _, after = line.partition(" - ")
+            point = before.split(" ")[4]
+            if (here == point or here.startswith(f"{point.rstrip('/')}/")) and len(point) >= len(place):
+                place, kind = point, after.split(" ")[0]
+    except (OSError, IndexError):  # not Linux
+        return f"the file system of {path}"
+    return f"the file system of {place} ({kind})" if kind else f"the file system of {path}"
 
 
 def fsync(path: Path) -> None:
@@ -13,6 +49,10 @@ def fsync(path: Path) -> None:
         return
     try:
         os.fsync(descriptor)
+    except OSError as exc:
+        if exc.errno not in _NOT_OF_FOLDERS or not stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise
+        _tell_once(path)
     finally:
         os.close(descriptor)
 

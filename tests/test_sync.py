@@ -452,7 +452,7 @@ def test_a_file_that_changes_while_it_is_read_is_read_again(tmp_path):
     assert (content, dropped) == (b"onetwotwo", [b"one", b"onetwo"])
     assert stat.st_size == 9
     with pytest.raises(IngestError, match="changes while it is read"):
-        read_steadily(path, lambda stream: path.write_bytes(stream.read() + b"more"))
+        read_steadily(path, lambda stream: path.write_bytes(b"more" + stream.read()))
     with pytest.raises(PathNotFound):
         read_steadily(tmp_path / "gone", lambda stream: stream.read())
 

@@ -269,6 +269,7 @@ class Adder:
             lambda stream: self._spool(source, stream),
             discard=lambda read: self._blobs.discard([read[0].revision]),
         )
+        self.report.note_growing(source, spooled.revision, stat)
         upload = Upload(
             partition=self._options.partition,
             file_id=source.file_id,

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 from openrag_cli.domain import DocumentWarning
 from openrag_cli.errors import UnsupportedFormat
+from openrag_cli.ingest.naming import Source, readable
+from openrag_cli.ingest.stable_read import FileState
 
 _KINDS = (
     ("picture", re.compile(r"image|icon")),
@@ -61,6 +63,13 @@ class Report:
     def failed(self) -> int:
         """How many inputs failed."""
         return len(self.failures)
+
+    def note_growing(self, source: Source, task_id: str, state: FileState) -> None:
+        """Tell of a file that grew while it was read, and of which only the beginning was taken."""
+        if state.is_cut:
+            why = f"it grows while it is read: its first {state.st_size:,} bytes are taken"
+            told = (DocumentWarning("growing", why),)
+            self.warned.append(WarnedFile(source.file_id, readable(str(source.path)), task_id, told))
 
     def skip_unread_kinds(self, named: Collection[str] = ()) -> None:
         """Count files of kinds that no reader knows as skipped, not as failed, but for the paths in `named`."""

@@ -2,11 +2,12 @@
 
 import contextlib
 import hashlib
+import io
 import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import Any, BinaryIO, NamedTuple, TypeVar
 
 from openrag_cli.errors import IngestError, PathNotFound
 from openrag_cli.store.blobs import BLOCK_BYTES
@@ -20,26 +21,83 @@ Linux), and its modification time would not tell."""
 Result = TypeVar("Result")
 
 
+class FileState(NamedTuple):
+    """What a file was when it was read: its size, and when it was last changed, in ns since 1970. `is_cut`: it grew
+    meanwhile, and only that much of it was read."""
+
+    st_size: int
+    st_mtime_ns: int
+    is_cut: bool = False
+
+
 def read_steadily(
     path: Path, read: Callable[[BinaryIO], Result], *, discard: Callable[[Result], None] = lambda _: None
-) -> tuple[Result, os.stat_result]:
-    """Return what `read` makes of the file, and the stat that belongs to it; read again when it changed meanwhile.
+) -> tuple[Result, FileState]:
+    """Return what `read` makes of the file, and the state that it was in; read again when it changed meanwhile.
 
-    `discard` is given what `read` made of a state that did not last.
+    `discard` is given what `read` made of a state that did not last. A file that only grows, as a log does, is read up
+    to the size that it had.
 
     Raises:
         PathNotFound: it is gone. IngestError: it cannot be read, or changed in each of 4 readings.
     """
-    with user_file_errors(path), path.open("rb") as stream:
+    with user_file_errors(path), path.open("rb", buffering=0) as stream:
         for _ in range(MAX_READINGS):
             stream.seek(0)
             before = _old_enough(os.fstat(stream.fileno()), stream)
             result = read(stream)
             after = os.fstat(stream.fileno())
             if (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns):
-                return result, after
+                return result, FileState(after.st_size, after.st_mtime_ns)
             discard(result)
+            if after.st_size > before.st_size > 0 and (grown := _read_grown(stream, before, read, discard)):
+                return grown
     raise IngestError("it changes while it is read", reason="changing", hint="try again when nothing writes to it")
+
+
+def _read_grown(
+    stream: BinaryIO, seen: os.stat_result, read: Callable[[BinaryIO], Result], discard: Callable[[Result], None]
+) -> tuple[Result, FileState] | None:
+    """Return what `read` makes of the bytes that the file had when it was `seen`; None when those have changed."""
+    n_bytes = seen.st_size
+    before = sha256_of(_beginning(stream, n_bytes))
+    result = read(_beginning(stream, n_bytes))
+    if sha256_of(_beginning(stream, n_bytes)) == before and os.fstat(stream.fileno()).st_size >= n_bytes:
+        return result, FileState(n_bytes, seen.st_mtime_ns, is_cut=True)
+    discard(result)
+    return None
+
+
+class _Beginning(io.RawIOBase):
+    """The first bytes of a file, and no more."""
+
+    def __init__(self, stream: BinaryIO, n_bytes: int) -> None:
+        self._stream = stream
+        self._n_bytes = n_bytes
+        self._stream.seek(0)
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        if whence != os.SEEK_SET:
+            raise io.UnsupportedOperation("only from the beginning")
+        return self._stream.seek(offset)
+
+    def tell(self) -> int:
+        return self._stream.tell()
+
+    def readinto(self, buffer: Any) -> int:
+        block = self._stream.read(max(0, min(len(buffer), self._n_bytes - self._stream.tell())))
+        buffer[: len(block)] = block
+        return len(block)
+
+
+def _beginning(stream: BinaryIO, n_bytes: int) -> BinaryIO:
+    return io.BufferedReader(_Beginning(stream, n_bytes), BLOCK_BYTES)
 
 
 def _old_enough(stat: os.stat_result, stream: BinaryIO) -> os.stat_result:

@@ -7,6 +7,7 @@ import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+from unicodedata import normalize
 
 from openrag_cli.domain import ALL_PARTITIONS, Document, File, Metadata, Partition
 from openrag_cli.errors import Conflict, DocumentNotFound, PartitionNotFound, StoreMismatch
@@ -178,10 +179,20 @@ class Catalog:
         Raises:
             DocumentNotFound: the partition has no such file, or there is no such partition.
         """
-        rows = self._db.rows(f"{FILE} WHERE partition.name = ? AND file_id = ?", (partition, file_id))
+        known = self.known_id(partition, file_id)
+        rows = self._db.rows(f"{FILE} WHERE partition.name = ? AND file_id = ?", (partition, known))
         if not rows:
             raise DocumentNotFound(file_id, partition)
         return to_file(rows[0])
+
+    def known_id(self, partition: str, file_id: str) -> str:
+        """Return the id that a partition knows a file by: this one, else a canonically equivalent one (UAX 15)."""
+        if file_id.isascii():
+            return file_id
+        sql = "SELECT file_id FROM file JOIN partition ON partition.id = partition_id WHERE name = ?"
+        ids = sorted(row["file_id"] for row in self._db.rows(sql, (partition,)))
+        same = [one for one in ids if normalize("NFC", one) == normalize("NFC", file_id)]
+        return file_id if file_id in same or not same else same[0]
 
     def has_files(self) -> bool:
         """Whether the store holds any file."""
@@ -205,6 +216,10 @@ class Catalog:
     def revisions_of(self, file_id: str, partition_ids: Sequence[int] | None) -> list[str]:
         """Return the current revisions of the files with that id, in the numbered partitions or (None) in all."""
         rows = self._db.rows("SELECT partition_id, revision FROM file WHERE file_id = ?", (file_id,))
+        if not rows and not file_id.isascii():
+            wanted = normalize("NFC", file_id)
+            every = self._db.rows("SELECT partition_id, revision, file_id FROM file")
+            rows = [row for row in every if normalize("NFC", row["file_id"]) == wanted]
         return [row["revision"] for row in rows if partition_ids is None or row["partition_id"] in partition_ids]
 
     def file_ids(self, partition: str, start: str, limit: int) -> list[str]:
@@ -225,6 +240,7 @@ class Catalog:
         Raises:
             DocumentNotFound: there is no such file. InvalidMetadata: it would have too much.
         """
+        file_id = self.known_id(partition, file_id)
         with self._db.transaction() as connection:
             row = connection.execute(
                 f"{FILE} WHERE partition.name = ? AND file_id = ?", (partition, file_id)
@@ -331,6 +347,7 @@ class Catalog:
 
     def current_document(self, partition: str, file_id: str) -> tuple[File, Document]:
         """Return a file with its text, both of one version. Raises: DocumentNotFound, StoreDamaged."""
+        file_id = self.known_id(partition, file_id)
         with self._db.snapshot() as connection:
             row = connection.execute(
                 f"{FILE} WHERE partition.name = ? AND file_id = ?", (partition, file_id)

@@ -4,8 +4,10 @@ Nothing else imports sqlite3. One connection per thread; WAL; every commit is on
 """
 
 import contextlib
+import errno
 import fcntl
 import importlib.resources
+import logging
 import os
 import sqlite3
 import threading
@@ -27,7 +29,7 @@ from openrag_cli.errors import (
     StoreMismatch,
     os_errors,
 )
-from openrag_cli.fsync import fsync
+from openrag_cli.fsync import file_system_of, fsync
 from openrag_cli.store.metadata import tamed
 from openrag_cli.store.opening import (
     BUSY_TIMEOUT_S,
@@ -38,6 +40,8 @@ from openrag_cli.store.opening import (
     not_there,
     not_writable,
 )
+
+logger = logging.getLogger(__name__)
 
 FORMAT = 14
 """The store format that this version writes (`PRAGMA user_version`): the number of the last file in `schema/`."""
@@ -171,7 +175,7 @@ class Database:
                 hint="use it once where it can be written: it is brought up to date then",
             )
         with os_errors(f"opening the store {self.path.parent}"):
-            self.path.chmod(0o600)
+            _make_private(self.path)
         if _switch_to_wal(connection) != "wal":
             raise StoreError(
                 f"the file system of {self.path.parent} cannot hold a store: SQLite's WAL does not work there",
@@ -251,7 +255,13 @@ class Database:
             path.parent.mkdir(exist_ok=True, mode=0o700)
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            _lock(descriptor, timeout_s, busy)
+            try:
+                _lock(descriptor, timeout_s, busy)
+            except OSError as exc:
+                raise StoreError(
+                    f"{file_system_of(path)} has no file locks (flock: {exc.strerror}), which a store needs",
+                    hint="put the store on a local disk with --store",
+                ) from exc
             yield
         finally:
             os.close(descriptor)
@@ -357,6 +367,17 @@ def _make_folder(folder: Path) -> None:
     if not folder.is_dir():
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         fsync(folder.parent)
+
+
+def _make_private(path: Path) -> None:
+    """Let only the owner read the catalog; where the file system has no modes, that is told."""
+    if path.stat().st_mode & 0o077:
+        try:
+            path.chmod(0o600)
+        except OSError as exc:
+            if exc.errno not in {errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP} or path.stat().st_uid != os.getuid():
+                raise
+            logger.warning("%s keeps no modes (chmod): others may read the store", file_system_of(path))
 
 
 def _lock(descriptor: int, timeout_s: float, busy: StoreBusy) -> None:

@@ -11,7 +11,7 @@ from openrag_cli.errors import Conflict, IngestError, InvalidInput, OpenRAGError
 from openrag_cli.ingest.discovery import EMPTY_FILE, Choice, Walk, failure
 from openrag_cli.ingest.naming import Source, folder_source
 from openrag_cli.ingest.report import Failure
-from openrag_cli.ingest.stable_read import read_steadily, sha256_of
+from openrag_cli.ingest.stable_read import FileState, read_steadily, sha256_of
 from openrag_cli.store.blobs import file_too_large
 from openrag_cli.sync.plan import FolderFile, SyncHistory, ids_to_hash
 
@@ -47,7 +47,7 @@ class Scan:
             self.failures.append(failure(self.sources[file_id], why))
 
 
-def mtime_of(stat: os.stat_result) -> int:
+def mtime_of(stat: os.stat_result | FileState) -> int:
     """Return the time of the last change in ns since 1970, as the catalog can store it (until 2262)."""
     return min(stat.st_mtime_ns, _MAX_STORED)
 
