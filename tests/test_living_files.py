@@ -46,9 +46,14 @@ def test_a_file_that_is_written_over_is_no_log(tmp_path, change):
 
 def test_a_growing_log_is_added_and_it_is_said(cli, tmp_path):
     log = tmp_path / "app.log"
-    log.write_text("pump ok\n" * 60_000)
+    log.write_text("pump ok\n" * 300)
     writer = subprocess.Popen(
-        [sys.executable, "-c", "import sys\nwhile True:\n with open(sys.argv[1], 'a') as f: f.write('tick\\n')", log]
+        [
+            sys.executable,
+            "-c",
+            "import sys\nfor _ in range(20000):\n with open(sys.argv[1], 'a') as f: f.write('tick\\n')",
+            log,
+        ]
     )
     try:
         added = cli("file", "add", log, "-p", "p", "--json")
