@@ -18,8 +18,6 @@ from openrag_cli.config import folder_trust, homes, values
 from openrag_cli.config.secret import Secret, Url
 from openrag_cli.errors import ConfigError
 
-APP = "openrag"
-
 
 @dataclass(frozen=True, slots=True)
 class Setting:
@@ -52,18 +50,9 @@ def _default_threads() -> int:
     return max(1, len(affinity(0)) if affinity else os.cpu_count() or 1)
 
 
-def _user_dir(kind: str) -> Path:
-    """Return a folder of the user's. Raises: NoHome."""
-    return homes.user_folder(kind)
-
-
-def _default_cache() -> Path:
-    return _user_dir("cache")
-
-
 SETTINGS: tuple[Setting, ...] = (
-    Setting("store", ("OPENRAG_STORE",), values.path, lambda: _user_dir("data"), "folder of the store"),
-    Setting("cache", ("OPENRAG_CACHE",), values.path, _default_cache, "folder of what can be made again"),
+    Setting("store", ("OPENRAG_STORE",), values.path, lambda: homes.user_folder("data"), "folder of the store"),
+    Setting("cache", ("OPENRAG_CACHE",), values.path, lambda: homes.user_folder("cache"), "folder of what can be made again"),
     Setting("server", ("OPENRAG_SERVER",), values.optional_address, None, "URL of a server to work on instead of a store"),
     Setting("token", ("OPENRAG_TOKEN",), values.optional_token, None, "token sent to the server", is_secret=True),
     Setting("embed_model", ("OPENRAG_EMBED_MODEL",), values.optional_path, None,
@@ -209,15 +198,11 @@ class Config:
 def user_config_path(environ: Mapping[str, str] | None = None) -> Path:
     """Return the path of the user's configuration file, whether or not it exists."""
     explicit = (os.environ if environ is None else environ).get("OPENRAG_CONFIG")
-    return Path(explicit) if explicit else _user_dir("config") / "config.toml"
+    return Path(explicit) if explicit else homes.user_folder("config") / "config.toml"
 
 
 def _read_user_file(environ: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
-    """Return the path of the user's file and what it sets; without a home, and where there is none, nothing.
-
-    Raises:
-        ConfigError: OPENRAG_CONFIG names a file that is not there.
-    """
+    """Return the path of the user's file and what it sets. Raises: ConfigError, also where a named one is not there."""
     try:
         path = user_config_path(environ)
     except homes.NoHome:
