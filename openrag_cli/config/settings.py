@@ -380,13 +380,6 @@ def _flatten(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def executables(name: str) -> list[Path]:
-    """Return every program of that name on PATH, in order, each once."""
-    folders = [Path(folder) for folder in os.environ.get("PATH", "").split(os.pathsep) if folder]
-    found = [folder / name for folder in dict.fromkeys(folders)]
-    return [path for path in found if path.is_file() and os.access(path, os.X_OK)]
-
-
 def child_environment() -> dict[str, str]:
     """Return the environment for a process of our own: everything that this process was given."""
     return dict(os.environ)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from openrag_cli.answering.llm.client import HttpChatModel
 from openrag_cli.config import settings as config
+from openrag_cli.config.programs import executables
 from openrag_cli.documents.sandbox.walls import missing_walls
 from openrag_cli.domain import ALL_PARTITIONS, LIVE_STATES, File
 from openrag_cli.errors import OpenRAGError, StoreDamaged
@@ -358,7 +359,7 @@ def _sandbox(name: str) -> Iterator[Finding]:
 
 def _command(name: str) -> Iterator[Finding]:
     """Another project's script has the same name: tell when it is found first, or at all."""
-    found = config.executables("openrag")
+    found = executables("openrag")
     foreign = [path for path in found if not _is_ours(path)]
     if foreign:
         is_first = found[0] == foreign[0]

@@ -57,11 +57,7 @@ class Catalog:
             connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
 
     def check_model(self, identity: str) -> None:
-        """Bind the store to its embedding model on first use; refuse another one afterwards.
-
-        Raises:
-            StoreMismatch: the store was made with another model.
-        """
+        """Bind the store to its model on first use; refuse another afterwards. Raises: StoreMismatch."""
         known = self.meta("model")
         if known is None and not self._db.is_read_only:
             known = self.set_once("model", identity)
