@@ -5,7 +5,6 @@ not, holds once the user has trusted the file; the trust is for its content, so 
 file for each folder in the user's state folder: the hash of the trusted content, and the path.
 """
 
-import contextlib
 import hashlib
 import stat
 from pathlib import Path
