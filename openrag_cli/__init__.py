@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from openrag_cli.errors import OpenRAGError
     from openrag_cli.ingest.report import Report
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "Answer",

@@ -178,18 +178,3 @@ def test_paths_of_configuration_files(home: Path) -> None:
     assert user_config_path({"OPENRAG_CONFIG": "/else/c.toml"}) == Path("/else/c.toml")
     assert user_config_path({}).name == "config.toml"
     assert project_config_path() == Path("openrag.toml")
-
-
-def test_a_user_without_a_home_has_the_root_folder_for_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def unknown(_: object) -> None:
-        raise KeyError
-
-    for name in ("HOME", "OPENRAG_STORE", "OPENRAG_CACHE", "OPENRAG_CONFIG", "XDG_DATA_HOME", "XDG_CONFIG_HOME"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("os.path.expanduser", lambda path: path)  # for a user whom passwd does not have
-    monkeypatch.setattr("pwd.getpwuid", unknown)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    found = load().settings
-    assert found.store == Path("/.local/share/openrag")
-    assert found.cache == tmp_path / "openrag"
-    assert user_config_path() == Path("/.config/openrag/config.toml")
