@@ -74,7 +74,7 @@ def contents(engine: Engine) -> dict[tuple[str, str], str]:
 
 def find(engine: Engine, text: str, *, mode: SearchMode = SearchMode.TEXT, **request: Any) -> list[tuple[str, str]]:
     """Search, and return (file id, chunk text) of each hit."""
-    hits = engine.search(SearchRequest(text, mode=mode, **request))
+    hits = engine.search(SearchRequest(text, mode=mode, collapse=False, **request))
     return [(hit.file.file_id, hit.chunk.span.text) for hit in hits]
 
 
@@ -190,7 +190,7 @@ def _with_variable(entry: str) -> Iterator[int]:
 
 
 def _search(engine: Engine, mode: str = "text", **request: Any) -> list[list[str]]:
-    hits = engine.search(SearchRequest(mode=SearchMode(mode), **request))
+    hits = engine.search(SearchRequest(mode=SearchMode(mode), collapse=False, **request))
     return [
         [hit.file.file_id, hit.chunk.revision, hit.file.metadata.get("text"), hit.chunk.span.text] for hit in hits
     ]
@@ -198,6 +198,11 @@ def _search(engine: Engine, mode: str = "text", **request: Any) -> list[list[str
 
 def _replace(engine: Engine, **operation: Any) -> str:
     return submit(engine, kind=TaskKind.REPLACE, **operation)
+
+
+def _maintain(engine: Engine, force: bool = False) -> int:
+    """Tidy up; return how many retired revisions were swept."""
+    return engine.maintain(force=force).n_swept
 
 
 def _add_folder(engine: Engine, partition: str, folder: str, if_exists: str = "replace") -> Any:
@@ -260,7 +265,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "delete": Engine.delete_files,
     "delete_partition": Engine.delete_partition,
     "drain": Engine.drain,
-    "maintain": Engine.maintain,
+    "maintain": _maintain,
     "search": _search,
     "add_folder": _add_folder,
     "import": _import,
@@ -276,6 +281,7 @@ def main(store: str, limit_bytes: str | None = None) -> None:
     if limit_bytes:
         import resource
 
+        sys.dont_write_bytecode = True  # Python 3.11 keeps a module's bytecode even when it is cut off at the limit
         resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit_bytes), int(limit_bytes)))
     with open_engine(Path(store)) as engine:
         print(json.dumps({"result": os.getpid(), "error": None}), flush=True)

@@ -97,7 +97,7 @@ def test_four_processes_write_while_a_fifth_searches_and_it_never_sees_half_a_ve
         jobs = [threads.submit(work, store, operations, n_operations) for operations in works]
         while not all(job.done() for job in jobs):
             file_ids = ["steady"] if choose.random() < 0.5 else []
-            request = SearchRequest("beacon", ["p"], file_ids, 500, choose.choice(list(SearchMode)))
+            request = SearchRequest("beacon", ["p"], file_ids, 500, choose.choice(list(SearchMode)), collapse=False)
             hits = engine.search(request)
             assert_whole(hits, engine)
             versions |= {hit.chunk.revision for hit in hits if hit.file.file_id == "steady"}
@@ -117,7 +117,7 @@ def test_the_old_version_is_found_until_the_new_one_is_complete(store: Path) -> 
     with open_engine(store) as engine, open_engine(store) as reader:
 
         def look() -> None:
-            hits = reader.search(SearchRequest("beacon", ["p"], ["steady"], 50, SearchMode.TEXT))
+            hits = reader.search(SearchRequest("beacon", ["p"], ["steady"], 50, SearchMode.TEXT, collapse=False))
             assert_whole(hits, reader)
             seen.append(hits[0].file.metadata["text"])
 
@@ -151,18 +151,18 @@ def test_a_search_that_replacements_overtake_finds_the_newest_version(
                 writer.drain()  # and the old chunks are swept
 
         target, name = (
-            (reader.parts.catalog, "visible")
+            (reader.parts.titles, "of")
             if place == "before the catalog is read"
             else (reader.parts.index, "dense" if mode is SearchMode.DENSE else "text")
         )
         real = getattr(target, name)
 
-        def overtaken(*arguments: Any) -> Any:
+        def overtaken(*arguments: Any, **named: Any) -> Any:
             overtake()
-            return real(*arguments)
+            return real(*arguments, **named)
 
         monkeypatch.setattr(target, name, overtaken)
-        hits = reader.search(SearchRequest("beacon", ["p"], file_ids, 50, mode))
+        hits = reader.search(SearchRequest("beacon", ["p"], file_ids, 50, mode, collapse=False))
         assert_whole(hits, reader)
         assert contents(reader)["p", "steady"] == hits[0].file.metadata["text"] or not file_ids
         if place == "before the catalog is read":
@@ -240,7 +240,7 @@ def test_threads_search_one_engine_while_it_works(store: Path) -> None:
             put(engine, "p", "steady", version_of(n))
             job = threads.submit(engine.drain)
             while not job.done():
-                for hits in threads.map(engine.search, [SearchRequest("beacon", ["p"], (), 500)] * 3):
+                for hits in threads.map(engine.search, [SearchRequest("beacon", ["p"], (), 500, collapse=False)] * 3):
                     assert_whole(hits, engine)
             job.result()
         check(engine)
