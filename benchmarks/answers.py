@@ -15,7 +15,7 @@ import json
 import tempfile
 from pathlib import Path
 
-from quality import index, read_collection
+from beir import index, read_collection
 
 from openrag_cli.answering.conversation import Message
 from openrag_cli.answering.events import Finished

@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 import httpx
-from quality import index, read_collection
+from beir import index, read_collection
 from serve import started
 
 from openrag_cli.answering.pipeline import TOP_K
