@@ -200,7 +200,8 @@ def test_a_full_disk_is_507_and_the_log_names_the_place(tmp_path: Path) -> None:
     resource = pytest.importorskip("resource")
     if not hasattr(resource, "prlimit"):
         pytest.skip("the limits of another process cannot be set here")
-    server = start(tmp_path / "store", "--workers", "0")
+    # A module's code cut off at the limit would break every later process.
+    server = start(tmp_path / "store", "--workers", "0", env={"PYTHONDONTWRITEBYTECODE": "1"})
     try:
         resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (2_000_000, resource.RLIM_INFINITY))
         with server.client() as client:
