@@ -12,7 +12,7 @@ from harness import find, open_engine, put
 from openrag_cli.config.settings import Settings
 from openrag_cli.documents.sandbox.protocol import Converted
 from openrag_cli.engine import Engine
-from openrag_cli.errors import Forbidden, OpenRAGError, StoreFull
+from openrag_cli.errors import Forbidden, IngestError, OpenRAGError, StoreFull
 from openrag_cli.ingest import worker as ingest_worker
 from openrag_cli.ingest.pipeline import TaskDone
 from openrag_cli.ingest.worker import Worker
@@ -38,7 +38,7 @@ class SlowConverter:
 
     def convert(self, path: Path, filename: str) -> Converted:
         if self._quick and self._quick.pop():
-            raise Forbidden("the first document ends at once")
+            raise IngestError("the first document ends at once", reason="corrupt")
         if not self._closed.wait(PATIENCE_S):
             self.was_waited_for = True
         raise Forbidden("closed")

@@ -375,7 +375,7 @@ def test_a_server_is_refused_with_a_hint(cli, notes):
     refused = cli("--server", "http://127.0.0.1:1", "file", "sync", notes)
     assert refused.code == 2
     assert "not through a server" in refused.err
-    assert "--if-exists replace" in refused.err
+    assert "ssh 127.0.0.1 openrag file sync DIR" in refused.err
 
 
 def test_a_file_held_by_two_folders_stays_until_its_own_gives_it_up(cli, sync, notes, tmp_path):
@@ -438,21 +438,22 @@ def test_a_move_waits_while_another_command_works_on_the_file(cli, sync, notes, 
 
 
 def test_a_file_that_changes_while_it_is_read_is_read_again(tmp_path):
-    path = tmp_path / "growing.txt"
-    path.write_text("one")
+    path = tmp_path / "shrinking.txt"
+    path.write_text("three")
     dropped = []
 
     def read(stream):
         content = stream.read()
-        if len(content) < 9:
-            path.write_bytes(content + b"two")
+        if len(content) > 3:
+            path.write_bytes(content[:-1])
         return content
 
     content, stat = read_steadily(path, read, discard=dropped.append)
-    assert (content, dropped) == (b"onetwotwo", [b"one", b"onetwo"])
-    assert stat.st_size == 9
+    assert (content, dropped) == (b"thr", [b"three", b"thre"])
+    assert (stat.st_size, stat.is_cut) == (3, False)
+    path.write_text("a longer text")
     with pytest.raises(IngestError, match="changes while it is read"):
-        read_steadily(path, lambda stream: path.write_bytes(b"more" + stream.read()))
+        read_steadily(path, lambda stream: path.write_bytes(stream.read()[:-1]))
     with pytest.raises(PathNotFound):
         read_steadily(tmp_path / "gone", lambda stream: stream.read())
 

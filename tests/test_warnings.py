@@ -64,10 +64,10 @@ def test_a_report_in_json_holds_the_warnings_of_its_files(cli, mail, command):
 
 def test_a_file_and_its_task_keep_the_warnings(cli, mail):
     cli("file", "add", mail)
-    shown = cli("file", "show", "plan.eml", "--json").json
+    shown = cli("file", "show", "box/plan.eml", "--json").json
     jsonschema.validate(shown, schema_of("file"))
     assert_warned(shown["warnings"])
-    assert f"warning      {shown['warnings'][0]['message']}" in cli("file", "show", "plan.eml").out
+    assert f"warning      {shown['warnings'][0]['message']}" in cli("file", "show", "box/plan.eml").out
     (task,) = cli("task", "list", "--json").json["tasks"]
     assert_warned(task["warnings"])
     assert SENTENCE in cli("task", "list").out
@@ -79,14 +79,14 @@ def test_a_replacement_has_its_own_warnings(cli, mail):
     cli("file", "add", mail)
     mail.write_text("Subject: The plan\n\nThe lock is mended on Tuesday.\n")
     cli("file", "add", mail, "--if-exists", "replace")
-    assert cli("file", "show", "plan.eml", "--json").json["warnings"] == []
+    assert cli("file", "show", "box/plan.eml", "--json").json["warnings"] == []
 
 
 def test_an_export_and_its_import_keep_the_warnings(cli, mail, tmp_path):
     cli("file", "add", mail)
     cli("export", "-p", "default", "-o", tmp_path / "out")
     cli("import", tmp_path / "out", "-p", "copy")
-    assert_warned(cli("file", "show", "plan.eml", "-p", "copy", "--json").json["warnings"])
+    assert_warned(cli("file", "show", "box/plan.eml", "-p", "copy", "--json").json["warnings"])
 
 
 def test_many_warned_files_are_counted_and_the_first_ones_named(cli, mail):
@@ -104,4 +104,4 @@ def test_a_store_of_an_older_format_has_no_warnings_and_takes_new_ones(cli, mail
     with sqlite3.connect(tmp_path / "store" / "openrag.db") as connection:
         assert "warnings" not in [row[1] for row in connection.execute("PRAGMA table_info(file)")]
     cli("file", "add", mail)
-    assert json.loads(cli("file", "show", "plan.eml", "--json").out)["warnings"]
+    assert json.loads(cli("file", "show", "box/plan.eml", "--json").out)["warnings"]
