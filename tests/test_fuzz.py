@@ -24,6 +24,7 @@ def world(tmp_path_factory):
             "XDG_STATE_HOME": "state",
         }.items():
             patch.setenv(name, str(root / folder))
+        (root / "none.toml").touch()
         patch.chdir(root)
         made = World(root)
         yield made

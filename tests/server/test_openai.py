@@ -232,7 +232,7 @@ def test_tool_calls_come_back_whole_and_in_pieces(asking):
     ("change", "says"),
     [
         ({"messages": []}, "there is none"),
-        ({"messages": [{"role": "system", "content": "x"}]}, "role 'user'"),
+        ({"messages": [{"role": "assistant", "content": "x"}]}, "role 'user'"),
         ({"messages": [{"role": "user", "content": "  "}]}, "empty"),
         ({"messages": [{"role": "wizard", "content": "x"}]}, "role"),
         ({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:"}}]}]}, "cannot see"),
@@ -397,8 +397,8 @@ def test_the_older_completions_answer_too(asking):
     assert pieces[-1].choices[0].finish_reason == "stop"
 
 
-@pytest.mark.parametrize("prompt", [[1, 2, 3], ["a", "b"], [], [[1]]])
-def test_a_prompt_that_is_not_one_text_is_400(quoting, prompt):
+@pytest.mark.parametrize("prompt", [[1, 2, 3], ["a", 1], [], [[1]]])
+def test_a_prompt_that_is_no_text_is_400(quoting, prompt):
     with pytest.raises(openai.BadRequestError, match="prompt"):
         client_of(quoting).completions.create(model="openrag-ops", prompt=prompt)
 
