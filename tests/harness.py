@@ -112,6 +112,8 @@ class Driver:
             environment["PYTHONPATH"] = os.environ["PYTHONPATH"]
         if failpoint:
             environment["OPENRAG_FAILPOINT"] = failpoint
+        if limit_bytes:  # which would cut the compiled files of the program, for every test after this one
+            environment["PYTHONDONTWRITEBYTECODE"] = "1"
         command = [sys.executable, __file__, str(store)] + ([str(limit_bytes)] if limit_bytes else [])
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
         self._buffer = b""

@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import py_compile
 import re
 import resource
 import signal
@@ -86,6 +87,28 @@ def test_a_bug_is_70_and_says_so(run, environment, tmp_path):
     assert "made on purpose" in text
     assert f"openrag {__version__}" in text
     assert Path(path).stat().st_mode & 0o077 == 0
+
+
+def test_a_compiled_file_that_a_full_disk_cut_is_named_and_not_called_an_interruption(run, environment, tmp_path):
+    """Typer takes every EOFError for a Ctrl-D; the one of a cut compiled file would come back at every run."""
+    (tmp_path / "cut").mkdir()
+    source = tmp_path / "cut" / "cut_short.py"
+    source.write_text("words = ['a', 'b', 'c']\n")
+    compiled = Path(py_compile.compile(str(source), doraise=True))
+    compiled.write_bytes(compiled.read_bytes()[:40])
+    (tmp_path / "cut" / "sitecustomize.py").write_text(
+        "import openrag_cli.store.catalog as catalog\n"
+        "def broken(self):\n    import cut_short\n"
+        "catalog.Catalog.partitions = broken\n"
+    )
+    environment.setenv("PYTHONPATH", str(tmp_path / "cut"))
+    done = run("partition", "list", code=ExitCode.BUG)
+    assert b"interrupted" not in done.stderr
+    assert f"{compiled} is cut short" in done.stderr.decode()
+    compiled.unlink()
+    (tmp_path / "cut" / "cut_short.py").write_text("raise EOFError('no more')\n")
+    done = run("partition", "list", code=ExitCode.BUG)
+    assert b"a bug in openrag: EOFError('no more')" in done.stderr
 
 
 def test_a_wrong_token_is_4(run, environment, tmp_path_factory):

@@ -4,6 +4,7 @@ import errno
 import logging
 import os
 import re
+import traceback
 from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
@@ -237,9 +238,8 @@ def _invoke(context: Context, arguments: Sequence[str]) -> int:
         if context.is_debug:
             context.out.traceback(exc)
         return exit_code(type(exc))
-    except (KeyboardInterrupt, typer.Abort):
-        context.out.warn("interrupted")
-        return ExitCode.INTERRUPTED
+    except (KeyboardInterrupt, typer.Abort) as exc:
+        return _interrupted(context, exc)
     except SystemExit as exc:  # Typer ends the process itself when a pipe has closed
         if isinstance(exc.__context__, BrokenPipeError):
             raise exc.__context__ from None
@@ -248,9 +248,28 @@ def _invoke(context: Context, arguments: Sequence[str]) -> int:
         return _bug(context, exc)
 
 
+def _interrupted(context: Context, exc: BaseException) -> int:
+    if isinstance(exc.__cause__, EOFError):  # Typer takes each for a Ctrl-D; at a question it raises none of these
+        return _bug(context, exc.__cause__)
+    context.out.warn("interrupted")
+    return ExitCode.INTERRUPTED
+
+
+def _cut_compiled_file(exc: Exception) -> str | None:
+    """Return the path of the compiled Python file whose end is missing, if that is what an error tells of."""
+    if not isinstance(exc, EOFError):
+        return None
+    places = (frame.f_locals.get("bytecode_path") for frame, _ in traceback.walk_tb(exc.__traceback__))
+    return next((place for place in places if isinstance(place, str)), None)
+
+
 def _bug(context: Context, exc: Exception) -> int:
     if _is_full_output(exc):
         raise exc
+    if cut := _cut_compiled_file(exc):
+        hint = "a full disk does that: delete the file, and Python makes it anew"
+        context.out.error(OpenRAGError(f"{cut} is cut short", hint=hint))
+        return ExitCode.BUG
     path = _write_crash_log(context, exc)
     hint = f"please report it, with the end of {path}" if path else "run it again with --debug, and please report it"
     context.out.error(OpenRAGError(f"a bug in openrag: {exc!r}", hint=hint))
