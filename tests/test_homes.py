@@ -13,7 +13,8 @@ needs_full = pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/ful
 
 
 @pytest.mark.parametrize("home", [{}, {"HOME": ""}, {"HOME": "."}], ids=["unset", "empty", "relative"])
-def test_without_a_home_a_store_that_is_named_works_and_else_it_is_78(tmp_path, home):
+def test_without_a_home_a_store_that_is_named_works_and_else_it_is_78(tmp_path, home, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # hits are named from the working directory
     (tmp_path / "note.md").write_text("# Pumps\n\nThe pump stands in the cellar.\n")
     alone = run_nameless("search", "pump", env=home)
     assert alone.returncode == 78, alone.stderr
