@@ -15,7 +15,7 @@ PHRASES = {
     "office-and-web/test.xlsx": "6ff4173b-42a5-4784-9b19-f49caff4d93d",
     "office-and-web/test.xls": "6ff4173b-42a5-4784-9b19-f49caff4d93d",
     "office-and-web/test.pdf": "While there is contemporaneous exploration of multi-agent approaches",
-    "office-and-web/test_blog.html": "Large language models (LLMs) are powerful tools that can generate natural language texts",
+    "office-and-web/test_blog.html": "GPT-4 is currently the state of the art LLM in the world",
     "office-and-web/test.epub": "Here's a second chapter with a different style. This is a blockquote for testing.",
     "office-and-web/test_outlook_msg.msg": "This is a test email message",
     "office-and-web/test_notebook.ipynb": "Test Notebook comment in code print(42)",
@@ -45,9 +45,7 @@ def test_a_phrase_of_each_format_is_found_at_rank_1(store, capfd, file_id):
     best = _hits(store, capfd, PHRASES[file_id])[0]
     same = [{"test.xls", "test.xlsx"}, {"test.docx", "test_with_comment.docx"}]  # two files of the same content
     found = {best["file_id"].removeprefix("office-and-web/"), file_id.removeprefix("office-and-web/")}
-    assert (
-        best["file_id"] == file_id or found in same or best["file_id"].startswith("office-and-web/expected_outputs/")
-    ), best["file_id"]
+    assert best["file_id"] == file_id or found in same, best["file_id"]
 
 
 def test_pdf_hits_name_the_right_page(store, capfd, shared):
@@ -84,7 +82,9 @@ def test_what_failed_says_what_and_what_to_do(store, capfd, shared):
         assert word in failed[file_id]["message"]
         assert failed[file_id]["hint"]
     files = {
-        str(path.relative_to(shared / "formats")) for path in Path(shared / "formats").rglob("*") if path.is_file()
+        str(path.relative_to(shared / "formats"))
+        for path in Path(shared / "formats").rglob("*")
+        if path.is_file() and path.stat().st_size  # empty files are left out, not failed
     }
     capfd.readouterr()
     main.run([*store, "file", "list", "-p", "formats", "--json"])

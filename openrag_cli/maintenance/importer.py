@@ -118,6 +118,7 @@ class Importer:
                 self._janitor.optimize()
         n_files, n_chunks = export.counts
         self._imports.finish(partition_id, n_files=n_files, n_chunks=n_chunks)
+        self._janitor.titles.fill()
         self._janitor.sweep()
         self._janitor.optimize()
         return ImportReport(name, n_files, n_chunks, writer.n_embedded, len(known))
