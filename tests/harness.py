@@ -283,7 +283,6 @@ def main(store: str, limit_bytes: str | None = None) -> None:
     if limit_bytes:
         import resource
 
-        sys.dont_write_bytecode = True  # Python 3.11 keeps a module's bytecode even when it is cut off at the limit
         resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit_bytes), int(limit_bytes)))
     with open_engine(Path(store)) as engine:
         print(json.dumps({"result": os.getpid(), "error": None}), flush=True)
