@@ -9,7 +9,8 @@ from openrag_cli.domain import Passage
 NOTHING = "Nothing in the documents answers this."
 
 MIN_EVIDENCE = 1.32
-"""The floor for questions in English. benchmarks/calibrate.py prints the curve that it was chosen from."""
+"""The floor for questions in English. Chosen on 88 questions with an answer and 40 without, the very ones it was
+measured on."""
 
 MIN_EVIDENCE_ELSEWHERE = 1.26
 """The floor for other languages, in which the embedding tells less."""
