@@ -17,14 +17,13 @@ from openrag_cli.domain import (
     TaskKind,
     TaskState,
     Upload,
-    check_file_id,
-    check_partition,
 )
 from openrag_cli.errors import Conflict, DocumentNotFound, PartitionNotFound
 from openrag_cli.ingest.report import Report
 from openrag_cli.store.blobs import open_original
 from openrag_cli.store.files.results import Results
 from openrag_cli.store.metadata import check_metadata
+from openrag_cli.store.names import check_file_id, check_partition
 from openrag_cli.wiring import Components
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from openrag_cli.domain import Document, Page, TaskKind, Upload, check_file_id, check_partition, new_task_id
+from openrag_cli.domain import Document, Page, TaskKind, Upload, new_task_id
 from openrag_cli.errors import (
     ConfigError,
     Conflict,
@@ -28,6 +28,7 @@ from openrag_cli.errors import (
 )
 from openrag_cli.store.catalog import Catalog
 from openrag_cli.store.database import FORMAT, Database
+from openrag_cli.store.names import check_file_id, check_partition
 from openrag_cli.store.publish import Completion
 from openrag_cli.store.task_queue import TaskQueue
 

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from openrag_cli.domain import check_file_id
 from openrag_cli.errors import InvalidInput
 from openrag_cli.ingest.discovery import Choice, FileList, collect, read_path_list, readable
+from openrag_cli.store.names import check_file_id
 
 needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="needs git, the oracle of ignore rules")
 

@@ -9,11 +9,11 @@ from harness import open_engine
 
 from openrag_cli import limits
 from openrag_cli.config.settings import SETTINGS
-from openrag_cli.domain import check_file_id, check_partition
 from openrag_cli.errors import IngestError, InvalidInput, OpenRAGError, StoreBusy, TooLarge
 from openrag_cli.ingest.upload import new_upload
 from openrag_cli.retrieval.request import SearchRequest
 from openrag_cli.store.metadata import check_metadata
+from openrag_cli.store.names import check_file_id, check_partition
 from openrag_cli.store.sessions import check_session_name
 
 REFUSING = [limit for limit in limits.TABLE if limit.error]

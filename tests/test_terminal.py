@@ -21,10 +21,10 @@ from openrag_cli.cli import main
 from openrag_cli.cli.answer_view import AnswerView
 from openrag_cli.cli.output import Output
 from openrag_cli.contract.schemas import COMMANDS
-from openrag_cli.domain import check_file_id
 from openrag_cli.errors import InvalidFileId, InvalidInput
 from openrag_cli.server.error_handlers import PlainJSON
 from openrag_cli.server.log_format import JsonFormatter, TextFormatter
+from openrag_cli.store.names import check_file_id
 from openrag_cli.terminal import for_json, for_terminal, percent_encoded, quoted_name
 
 PACKAGE = Path(main.__file__).parent.parent

@@ -13,9 +13,9 @@ from openrag_cli.answering.llm.model import Delta, ModelRequest
 from openrag_cli.answering.quoting import scoring
 from openrag_cli.answering.quoting.evidence import MIN_EVIDENCE_TO_SHOW, NOTHING, evidence, floor, refusal
 from openrag_cli.answering.quoting.units import Unit, units
-from openrag_cli.answering.tokens import estimate_tokens
 from openrag_cli.domain import Passage
 from openrag_cli.inference.onnx_embedder import Embedder
+from openrag_cli.retrieval.llm_tokens import estimate_tokens
 
 if TYPE_CHECKING:
     from openrag_cli.answering.quoting.scoring import Scored

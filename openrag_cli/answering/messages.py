@@ -13,8 +13,8 @@ from openrag_cli.answering.citations import without_marks
 from openrag_cli.answering.conversation import Message, last_question
 from openrag_cli.answering.llm.request import clean, units
 from openrag_cli.answering.prompts import Prompts
-from openrag_cli.answering.tokens import estimate_tokens
 from openrag_cli.domain import Passage
+from openrag_cli.retrieval.llm_tokens import estimate_tokens
 
 Json = dict[str, Any]
 SMALL_PASSAGES = 3

@@ -8,9 +8,9 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from openrag_cli.answering.tokens import estimate_tokens
 from openrag_cli.documents.chunking.markup import quotable
 from openrag_cli.domain import Document, Hit, Passage
+from openrag_cli.retrieval.llm_tokens import estimate_tokens
 
 GAP_CHARS = 800
 """Hits of one page with no more than this between them become one passage: widened they would meet."""

@@ -21,7 +21,6 @@ from openrag_cli.answering.partial import PartialAnswer
 from openrag_cli.answering.passages import DocumentOf, gather
 from openrag_cli.answering.quoting.names import missing_names
 from openrag_cli.answering.support import attached, checked_marks
-from openrag_cli.answering.tokens import estimate_tokens
 from openrag_cli.answering.words import language
 from openrag_cli.domain import Hit, Passage, SearchMode
 from openrag_cli.errors import (
@@ -32,6 +31,7 @@ from openrag_cli.errors import (
     UpstreamError,
     UpstreamRejected,
 )
+from openrag_cli.retrieval.llm_tokens import estimate_tokens
 from openrag_cli.retrieval.request import SearchRequest
 
 logger = logging.getLogger(__name__)

@@ -25,24 +25,13 @@ from openrag_cli.client.from_json import (
     to_warnings,
 )
 from openrag_cli.config.secret import Secret, Url
-from openrag_cli.domain import (
-    FINAL_STATES,
-    Document,
-    File,
-    Hit,
-    LogLine,
-    Metadata,
-    Page,
-    Partition,
-    Task,
-    TaskState,
-    check_partition,
-)
+from openrag_cli.domain import FINAL_STATES, Document, File, Hit, LogLine, Metadata, Page, Partition, Task, TaskState
 from openrag_cli.ingest.report import Report
 from openrag_cli.retrieval.request import SearchRequest
 from openrag_cli.retrieval.retriever import Extract
 from openrag_cli.store.files.filtered_files import KeyFacts
 from openrag_cli.store.files.results import Results
+from openrag_cli.store.names import check_partition
 
 if TYPE_CHECKING:
     import httpx

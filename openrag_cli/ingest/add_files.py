@@ -14,17 +14,7 @@ from typing import BinaryIO
 
 from openrag_cli import limits
 from openrag_cli.documents.media_types import HEAD_BYTES, check_size, media_type_of
-from openrag_cli.domain import (
-    File,
-    Metadata,
-    Task,
-    TaskError,
-    TaskKind,
-    TaskState,
-    Upload,
-    check_file_id,
-    new_task_id,
-)
+from openrag_cli.domain import File, Metadata, Task, TaskError, TaskKind, TaskState, Upload, new_task_id
 from openrag_cli.errors import (
     Conflict,
     IngestError,
@@ -42,6 +32,7 @@ from openrag_cli.ingest.report import Failure, Report, WarnedFile
 from openrag_cli.ingest.stable_read import read_steadily, sha256_of, user_file_errors
 from openrag_cli.store.blobs import BlobStore, Spooled
 from openrag_cli.store.catalog import Catalog
+from openrag_cli.store.names import check_file_id
 from openrag_cli.store.task_queue import TaskQueue
 from openrag_cli.store.task_records import TaskRecords
 

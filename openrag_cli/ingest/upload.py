@@ -5,22 +5,14 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from openrag_cli.documents.media_types import check_size, media_type_of
-from openrag_cli.domain import (
-    FileSource,
-    Metadata,
-    Task,
-    TaskKind,
-    Upload,
-    check_file_id,
-    check_partition,
-    new_task_id,
-)
+from openrag_cli.domain import FileSource, Metadata, Task, TaskKind, Upload, new_task_id
 from openrag_cli.errors import Conflict, DocumentNotFound, OpenRAGError
 from openrag_cli.failpoints import failpoint
 from openrag_cli.ingest.naming import readable
 from openrag_cli.store.blobs import BlobStore
 from openrag_cli.store.catalog import Catalog
 from openrag_cli.store.metadata import check_metadata
+from openrag_cli.store.names import check_file_id, check_partition
 from openrag_cli.store.task_queue import TaskQueue
 from openrag_cli.store.task_records import TaskRecords
 

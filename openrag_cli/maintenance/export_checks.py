@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from openrag_cli import limits
-from openrag_cli.domain import Page, Span, check_partition
+from openrag_cli.domain import Page, Span
 from openrag_cli.maintenance.parquet import MAX_DIMENSION
+from openrag_cli.store.names import check_partition
 
 if TYPE_CHECKING:
     import numpy as np

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from openrag_cli import limits
 from openrag_cli.documents.sandbox.protocol import Converted
-from openrag_cli.domain import Document, DocumentWarning, Metadata, Span, check_file_id
+from openrag_cli.domain import Document, DocumentWarning, Metadata, Span
 from openrag_cli.errors import InvalidInput, PathNotFound, StoreDamaged, os_errors
 from openrag_cli.maintenance.export_checks import (
     MAX_HEAD_BYTES,
@@ -24,6 +24,7 @@ from openrag_cli.maintenance.export_checks import (
 )
 from openrag_cli.maintenance.parquet import read_vectors
 from openrag_cli.store.metadata import check_metadata, document_metadata, tame
+from openrag_cli.store.names import check_file_id
 
 if TYPE_CHECKING:
     import numpy as np

@@ -4,16 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, BinaryIO, Protocol
 
-from openrag_cli.domain import (
-    File,
-    Partition,
-    Task,
-    TaskKind,
-    TaskState,
-    Upload,
-    check_partition,
-    new_task_id,
-)
+from openrag_cli.domain import File, Partition, Task, TaskKind, TaskState, Upload, new_task_id
 from openrag_cli.errors import DocumentNotFound, InvalidInput, StoreDamaged
 from openrag_cli.ingest.report import Failure
 from openrag_cli.maintenance.backup import BackupReport, back_up
@@ -21,6 +12,7 @@ from openrag_cli.maintenance.doctor import Doctor, DoctorContext, Finding
 from openrag_cli.maintenance.export_reader import Export
 from openrag_cli.maintenance.importer import Importer, ImportReport
 from openrag_cli.maintenance.transfer import Exporter, ExportReport
+from openrag_cli.store.names import check_partition
 from openrag_cli.store.opening import not_there
 
 if TYPE_CHECKING:

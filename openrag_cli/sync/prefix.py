@@ -5,10 +5,10 @@ import shlex
 import sqlite3
 from pathlib import Path
 
-from openrag_cli.domain import check_file_id
 from openrag_cli.errors import InvalidInput, WrongUsage
 from openrag_cli.ingest.naming import readable
 from openrag_cli.store.database import Database
+from openrag_cli.store.names import check_file_id
 from openrag_cli.sync.state import folders_of, has_others_below
 
 

@@ -6,13 +6,13 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from openrag_cli.domain import check_file_id
 from openrag_cli.errors import Conflict, IngestError, InvalidInput, OpenRAGError, PathNotFound
 from openrag_cli.ingest.discovery import EMPTY_FILE, Choice, Walk, failure
 from openrag_cli.ingest.naming import Source, folder_source
 from openrag_cli.ingest.report import Failure
 from openrag_cli.ingest.stable_read import FileState, read_steadily, sha256_of
 from openrag_cli.store.blobs import file_too_large
+from openrag_cli.store.names import check_file_id
 from openrag_cli.sync.plan import FolderFile, SyncHistory, ids_to_hash
 
 _MAX_STORED = (1 << 63) - 1

@@ -12,8 +12,8 @@ from openrag_cli.answering.llm.guards import FenceFilter, RepeatGuard
 from openrag_cli.answering.llm.model import Delta
 from openrag_cli.answering.llm.thoughts import ThoughtSplitter
 from openrag_cli.answering.llm.tool_calls import ToolCallReader
-from openrag_cli.answering.tokens import estimate_tokens
 from openrag_cli.errors import NoAnswer
+from openrag_cli.retrieval.llm_tokens import estimate_tokens
 
 Json = dict[str, Any]
 

@@ -23,7 +23,7 @@ from openrag_cli.cli.exit_codes import ExitCode, failure_exit_code
 from openrag_cli.cli.output import Column
 from openrag_cli.config.homes import scratch_folder
 from openrag_cli.contract import to_json as render
-from openrag_cli.domain import DocumentWarning, check_file_id, new_task_id
+from openrag_cli.domain import DocumentWarning, new_task_id
 from openrag_cli.errors import InvalidInput, os_errors
 from openrag_cli.ingest.add_files import AddOptions, IfExists
 from openrag_cli.ingest.discovery import (
@@ -37,6 +37,7 @@ from openrag_cli.ingest.discovery import (
 )
 from openrag_cli.ingest.naming import readable
 from openrag_cli.ingest.report import Report
+from openrag_cli.store.names import check_file_id
 
 if TYPE_CHECKING:
     from openrag_cli.ingest.pipeline import TaskDone

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Form, Path, Query, Request, Response, UploadFile
 
 from openrag_cli.documents.media_types import SUPPORTED
-from openrag_cli.domain import MAX_FILE_ID_CHARS, MAX_PARTITION_CHARS, TaskKind, TaskState
+from openrag_cli.domain import TaskKind, TaskState
 from openrag_cli.errors import NotFound
 from openrag_cli.ingest.upload import client_upload
 from openrag_cli.server import schemas
@@ -13,6 +13,7 @@ from openrag_cli.server.error_handlers import extensions
 from openrag_cli.server.guards.bodies import UploadRoute
 from openrag_cli.server.urls import engine_of, task_details, task_facts, task_link
 from openrag_cli.store.metadata import read_metadata
+from openrag_cli.store.names import MAX_FILE_ID_CHARS, MAX_PARTITION_CHARS
 
 router = APIRouter(prefix="/indexer", tags=["indexing"], route_class=UploadRoute)
 
