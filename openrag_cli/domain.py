@@ -9,6 +9,7 @@ import json
 import re
 import secrets
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
@@ -203,7 +204,8 @@ class Hit:
     """A chunk found by a search, with the file that holds it. A higher score is better, always.
 
     `scores` keeps the parts apart: see retrieval/scoring.py. `others` are the ids of chunks that this one stands for:
-    of its page, or of nearly the same text.
+    of its page, or of nearly the same text. `passage` is what it grew to with its neighbours, where that was asked for;
+    `within` then names the chunk of the better hit whose passage holds it.
     """
 
     chunk: Chunk
@@ -211,13 +213,16 @@ class Hit:
     score: float
     scores: dict[str, float]
     others: tuple[str, ...] = ()
+    passage: Span | None = None
+    within: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A piece of a document that an answer is made from: `document[start:end] == text`, on one page.
+    """A piece of a document that an answer is made from: `document[start:end] == text`.
 
-    `number` counts from 1, best first; `page` and lines count from 1. `chunk_id` is that of its best hit. `head` is
+    `number` counts from 1, best first; `page` and lines count from 1. `pages` are those that it stands on, where it is
+    on more than one; `page` is the first. `chunk_id` is that of its best hit. `head` is
     the lines that its first table row stands under (see `Span`), where the text does not hold them. `quotable` is the
     text with a NUL for each character of markup, which is not quoted; empty where there is no difference.
     """
@@ -235,6 +240,12 @@ class Passage:
     text: str
     head: tuple[str, ...] = ()
     quotable: str = ""
+    pages: tuple[Page, ...] = ()
+
+    @property
+    def page_end(self) -> int | None:
+        """The page of its last character."""
+        return self.pages[-1].number if self.pages else self.page
 
     def narrowed(self, start: int, end: int) -> "Passage":
         """Return the part between two offsets of the document, `end` excluded."""
@@ -243,7 +254,14 @@ class Passage:
         first = self.line_start + before.count("\n")
         quotable = self.quotable[start - self.start : end - self.start]
         last = first + text.rstrip("\n").count("\n")
-        return replace(self, start=start, end=end, text=text, line_start=first, line_end=last, quotable=quotable)
+        part = replace(self, start=start, end=end, text=text, line_start=first, line_end=last, quotable=quotable)
+        return part.placed(self.pages)
+
+    def placed(self, pages: Sequence[Page]) -> "Passage":
+        """Return it on those of `pages` that hold some of it."""
+        own = tuple(page for page in pages if page.start < self.end and self.start < page.end)
+        page = own[0].number if own else self.page
+        return replace(self, page=page, pages=own if len(own) > 1 else ())
 
 
 @dataclass(frozen=True, slots=True)

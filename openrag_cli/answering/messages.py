@@ -62,7 +62,7 @@ class Composer:
         return estimate_tokens(self.prompts.render(name, fence="x" * 16))
 
     def _quoted(self, passage: Passage, fence: str) -> str:
-        where = f"page {passage.page}" if passage.page else f"lines {passage.line_start} to {passage.line_end}"
+        where = _pages(passage) if passage.page else f"lines {passage.line_start} to {passage.line_end}"
         source = " ".join(f"{passage.file.file_id}, {where}".split())
         text = "\n".join([*passage.head, passage.text])
         return self.prompts.render("passage", fence=fence, number=str(passage.number), source=source, text=text)
@@ -80,6 +80,11 @@ class Composer:
             ):
                 return fence
             digest.update(b"again")
+
+
+def _pages(passage: Passage) -> str:
+    first, last = passage.page, passage.page_end
+    return f"page {first}" if first == last else f"pages {first} to {last}"
 
 
 def _wire(message: Message) -> Json:

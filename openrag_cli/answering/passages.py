@@ -53,7 +53,7 @@ def _groups(hits: Sequence[Hit]) -> list[list[Hit]]:
     """Put hits that touch together; groups come in the order of their best hits."""
     groups: list[list[Hit]] = []
     for hit in hits:
-        near = [group for group in groups if any(_touch(hit, other) for other in group)]
+        near = [group for group in groups if any(_belong(hit, other) for other in group)]
         merged = [other for group in near for other in group] + [hit]
         if near:
             near[0][:] = merged
@@ -63,7 +63,10 @@ def _groups(hits: Sequence[Hit]) -> list[list[Hit]]:
     return groups
 
 
-def _touch(one: Hit, other: Hit) -> bool:
+def _belong(one: Hit, other: Hit) -> bool:
+    """Whether two hits make one passage: what they grew to is the same, or they did not grow and are near each other."""
+    if one.passage or one.within:
+        return (one.within or one.chunk.id) == (other.within or other.chunk.id)
     a, b = one.chunk.span, other.chunk.span
     if one.file.revision != other.file.revision or a.page != b.page:
         return False
@@ -72,10 +75,13 @@ def _touch(one: Hit, other: Hit) -> bool:
 
 def _passage(group: Sequence[Hit], document: Document, number: int) -> Passage:
     best = max(group, key=lambda hit: hit.score)
-    spans = [hit.chunk.span for hit in group]
-    low, high = _bounds(document, best.chunk.span.page)
-    start = _widened_back(document.markdown, min(span.start for span in spans), low)
-    end = _widened_on(document.markdown, max(span.end for span in spans), high)
+    spans = [hit.passage or hit.chunk.span for hit in group]
+    start, end = min(span.start for span in spans), max(span.end for span in spans)
+    is_grown = any(hit.passage for hit in group)
+    low, high = (0, len(document.markdown)) if is_grown else _bounds(document, best.chunk.span.page)
+    if not is_grown:
+        start = _widened_back(document.markdown, start, low)
+        end = _widened_on(document.markdown, end, high)
     start, end = _whole(document.markdown, start, end, (low, high))
     text = document.markdown[start:end]
     start += len(text) - len(text.lstrip())
@@ -95,7 +101,7 @@ def _passage(group: Sequence[Hit], document: Document, number: int) -> Passage:
         heading=best.chunk.span.heading,
         text=text,
         head=tuple(line for line in lead.head if line not in text),
-    )
+    ).placed(document.pages)
 
 
 def _bounds(document: Document, page: int | None) -> tuple[int, int]:

@@ -290,7 +290,7 @@ class Chat:
     def _retrieve(self, request: SearchRequest, max_tokens: int) -> list[Passage]:
         """Return passages whose texts are all of one look: of files that are replaced meanwhile, the new versions."""
         # What finds passages is the beginning of a very long question; the model is shown all of it.
-        request = replace(request, text=request.text[: limits.most("query_chars")])
+        request = replace(request, text=request.text[: limits.most("query_chars")], max_tokens=max_tokens)
         for _ in range(MAX_LOOKS):
             hits = self._search(request)
             try:
@@ -306,7 +306,7 @@ class Chat:
         """
         more: list[Passage] = []
         for name in names[:MAX_NAMES]:
-            look = replace(request, text=name, mode=SearchMode.TEXT, top_k=NAMING_HITS, min_score=None)
+            look = replace(request, text=name, mode=SearchMode.TEXT, top_k=NAMING_HITS, min_score=None, context=0)
             passages = self._retrieve(look, NAMING_TOKENS)
             naming = [passage for passage in passages if not missing_names(f"in {name}", [passage])]
             more += [replace(passage, score=0.0) for passage in naming[:1]]

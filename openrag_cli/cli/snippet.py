@@ -78,6 +78,16 @@ def snippet(span: Span, words: Words, *, width: int, n_lines: int) -> Snippet:
     return Snippet(tuple(texts), span.line_start + best.source, column, _head(span, window, width))
 
 
+def whole(text: str, *, width: int) -> tuple[str, ...]:
+    """Return all lines of a text, those that are too long for the screen wrapped under their own indentation."""
+    columns = max(10, min(width, MAX_PROSE_COLUMNS))
+    lines: list[str] = []
+    for line in text.strip("\n").expandtabs(4).splitlines():
+        indent = line[: len(line) - len(line.lstrip())][: columns // 2]
+        lines += textwrap.wrap(line, columns, subsequent_indent=indent, replace_whitespace=False) or [""]
+    return tuple(lines)
+
+
 def _first(text: str, words: Words) -> re.Match[str] | None:
     """Return the first word of the query in a text."""
     return next((word for word in _WORD.finditer(text) if words.of(word[0])), None)

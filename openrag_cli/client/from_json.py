@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import quote
@@ -150,10 +151,22 @@ def to_chunk(entry: Json) -> Chunk:
     return Chunk(known["_id"], known["partition"], "", known["ordinal"], span)
 
 
-def to_hit(entry: Json) -> Hit:
-    """Return a hit from a passage."""
+def to_hit(entry: Json, *, is_grown: bool = False) -> Hit:
+    """Return a hit from a passage; `is_grown`: it was asked for with its neighbours."""
     known = entry["metadata"]
-    return Hit(to_chunk(entry), to_file(known), known["score"], known["scores"], tuple(known.get("others", ())))
+    passage = known.get("passage") if is_grown else None
+    if passage:
+        at = known["start"] - passage["start"]
+        text = passage["text"][at : at + known["end"] - known["start"]]
+        chunk = to_chunk({"content": text, "metadata": {**known, "head": ()}})
+        span = replace(chunk.span, head=tuple(known["head"]))
+        chunk = replace(chunk, span=span)
+        passage = Span(heading=span.heading, **{**passage, "head": tuple(passage["head"])})
+    else:
+        chunk = to_chunk(entry)
+    others = tuple(known.get("others", ()))
+    within = known.get("within") if is_grown else None
+    return Hit(chunk, to_file(known), known["score"], known["scores"], others, passage, within)
 
 
 def to_finding(entry: Json) -> Finding:

@@ -34,6 +34,7 @@ def asked(request: "ChatRequest") -> Json:
             "per_file": search.per_file,
             "filter": search.filter,
             "collapse": search.collapse,
+            **({"context": search.context} if search.context else {}),  # servers before 0.3 know none
         },
         "model": request.model,
         "is_extractive": request.is_extractive,

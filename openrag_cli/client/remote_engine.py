@@ -300,8 +300,10 @@ class RemoteEngine:
         }
         optional = {"min_score": request.min_score, "per_file": request.per_file}
         parameters |= {name: value for name, value in optional.items() if value is not None}
+        parameters |= {"context": request.context} if request.context else {}
         body = self._get("/search", **parameters)
-        return Results(map(to_hit, body["documents"]), to_warnings(body))
+        hits = [to_hit(entry, is_grown=request.context > 0) for entry in body["documents"]]
+        return Results(hits, to_warnings(body))
 
     def extract(self, chunk_id: str, *, context: int = 0) -> Extract:
         """See `Engine.extract`."""

@@ -11,7 +11,7 @@ from openrag_cli.answering.citations import Mark
 from openrag_cli.answering.events import Event, Finished, Retrieved, TextDelta, Usage
 from openrag_cli.contract import to_json as render
 from openrag_cli.contract.error_codes import remade
-from openrag_cli.domain import File, Passage
+from openrag_cli.domain import File, Page, Passage
 from openrag_cli.errors import OpenRAGError
 
 Json = dict[str, Any]
@@ -82,4 +82,9 @@ def to_passage(entry: Json) -> Passage:
         entry["partition"], entry["file_id"], "", entry["filename"], "", 0, "", {}, 0, LONG_AGO, LONG_AGO
     )  # fmt: skip
     heading, head = tuple(entry["heading"]), tuple(entry["head"])
-    return Passage(number=entry["n"], file=file, heading=heading, head=head, text=entry["text"], **places)
+    first, last = entry["page"], entry.get("page_end")  # servers before 0.3 tell none
+    ends = [Page(number, entry["start"], entry["end"]) for number in (first, last) if number]
+    pages = tuple(ends) if first != last and len(ends) > 1 else ()
+    return Passage(
+        number=entry["n"], file=file, heading=heading, head=head, text=entry["text"], pages=pages, **places
+    )

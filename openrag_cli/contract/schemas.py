@@ -54,17 +54,25 @@ TASK = _object(
     created_at=TIME, updated_at=TIME, warnings=_list(WARNING),
 )  # fmt: skip
 CHUNK = _object(**_OWNER, **_SPAN, **_TIMES, chunk_id=TEXT, ordinal=COUNT, metadata=ANY_OBJECT)
-HIT = _object(
-    **CHUNK["properties"],
-    rank=COUNT,
-    score=NUMBER,
-    scores={"type": "object", "additionalProperties": NUMBER},
-    others=_list(TEXT),
-    path=_maybe(TEXT),
-    line=COUNT,
-    weak=FLAG,
+GROWN = _object(
+    text=TEXT, start=COUNT, end=COUNT, line_start=COUNT, line_end=COUNT, page=_maybe(COUNT), head=_list(TEXT)
 )
-PASSAGE = _object(**_OWNER, **_SPAN, n=COUNT, chunk_id=TEXT, score=NUMBER)
+HIT = _sometimes(
+    _object(
+        **CHUNK["properties"],
+        rank=COUNT,
+        score=NUMBER,
+        scores={"type": "object", "additionalProperties": NUMBER},
+        others=_list(TEXT),
+        path=_maybe(TEXT),
+        line=COUNT,
+        weak=FLAG,
+    ),
+    passage=_maybe(GROWN),
+    within=_maybe(TEXT),
+)
+"""`passage` and `within` are told with `--context`: what a hit grew to, or the chunk of the hit whose passage holds it."""
+PASSAGE = _object(**_OWNER, **_SPAN, page_end=_maybe(COUNT), n=COUNT, chunk_id=TEXT, score=NUMBER)
 FAILURE = _object(
     file_id=TEXT, path=_maybe(TEXT), task_id=_maybe(TEXT), code=TEXT, message=TEXT, hint=_maybe(TEXT)
 )  # fmt: skip

@@ -145,7 +145,19 @@ def hit(value: Hit, rank: int) -> Json:
         "scores": {name: round(score, 6) for name, score in value.scores.items()},
         "others": list(value.others),
         **chunk(value.chunk, value.file),
+        **grown(value),
     }
+
+
+def grown(value: Hit) -> Json:
+    """Return what a hit grew to, where that was asked for: its passage, or the better hit that has it in its own."""
+    if value.within:
+        return {"passage": None, "within": value.within}
+    if value.passage is None:
+        return {}
+    span = value.passage
+    names = ("text", "start", "end", "line_start", "line_end", "page")
+    return {"passage": {name: getattr(span, name) for name in names} | {"head": list(span.head)}, "within": None}
 
 
 def warnings(values: Iterable[DocumentWarning]) -> list[Json]:
@@ -224,6 +236,7 @@ def passage(value: Passage) -> Json:
         "filename": resolved(value.file)["filename"],
         "chunk_id": value.chunk_id,
         "page": value.page,
+        "page_end": value.page_end,
         "line_start": value.line_start,
         "line_end": value.line_end,
         "start": value.start,
@@ -238,7 +251,8 @@ def passage(value: Passage) -> Json:
 def place(entry: Mapping[str, Any]) -> str:
     """Return where a passage as JSON is: `file p.N` where pages are known, else `file:first-last`."""
     if entry["page"]:
-        return f"{entry['file_id']} p.{entry['page']}"
+        last = entry.get("page_end") or entry["page"]  # sessions of 0.1 have none
+        return f"{entry['file_id']} p.{entry['page']}" + (f"-{last}" if last != entry["page"] else "")
     first, last = entry["line_start"], entry["line_end"]
     return f"{entry['file_id']}:{first}" + (f"-{last}" if last != first else "")
 

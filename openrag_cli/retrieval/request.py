@@ -9,13 +9,17 @@ from openrag_cli.domain import ALL_PARTITIONS, SearchMode
 from openrag_cli.errors import InvalidInput
 
 MAX_TOP_K = limits.most("hits")
+MAX_CONTEXT = 10
+CONTEXT_TOKENS = 4000
+"""What hits with their neighbours hold together, at most, unless the caller has another budget."""
 
 
 @dataclass(frozen=True, slots=True)
 class SearchRequest:
     """What to look for and where. `file_ids` and `filter` (see filters.py) narrow the search to
     files, `per_file` limits the hits of each. `collapse` shows the best chunk of a page alone, and of texts that are
-    nearly the same one."""
+    nearly the same one. With `context`, each hit comes with so many chunks of its file on either side, or with the whole
+    of a short file, as far as `max_tokens` for all of them allow."""
 
     text: str
     partitions: Sequence[str] = (ALL_PARTITIONS,)
@@ -26,6 +30,8 @@ class SearchRequest:
     per_file: int | None = None
     filter: str = ""
     collapse: bool = True
+    context: int = 0
+    max_tokens: int = CONTEXT_TOKENS
 
     def check(self) -> None:
         """Check the numbers and the text.
@@ -42,3 +48,5 @@ class SearchRequest:
             raise InvalidInput("min_score must be a number, not nan")
         if self.per_file is not None and self.per_file < 1:
             raise InvalidInput(f"per_file must be at least 1, not {self.per_file}")
+        if not 0 <= self.context <= MAX_CONTEXT:
+            raise InvalidInput(f"context must be between 0 and {MAX_CONTEXT}, not {self.context}")

@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from openrag_cli.domain import Chunk, File, Hit
-from openrag_cli.errors import ChunkNotFound, DocumentNotFound, StoreDamaged
+from openrag_cli.errors import ChunkNotFound, DocumentNotFound, RevisionGone, StoreDamaged
 from openrag_cli.index.rows import Match, Scope
 from openrag_cli.index.table import Index
 from openrag_cli.inference.onnx_embedder import Embedder
+from openrag_cli.retrieval.growing import grown
 from openrag_cli.retrieval.request import SearchRequest
 from openrag_cli.retrieval.scope import Scopes
 from openrag_cli.retrieval.search import Searcher
@@ -83,13 +84,34 @@ class Retriever:
 
         Files that came or were edited meanwhile, and that the filter does not let through, make it look again.
         """
+        hits = self._hits(request)
+        for _ in range(MAX_LOOKS if request.context else 0):
+            try:
+                hits = self._grown(hits, request)
+                break
+            except RevisionGone:
+                hits = self._hits(request)
+        return Results(hits, self.scopes.notes(request.partitions, request.filter))
+
+    def _hits(self, request: SearchRequest) -> list[Hit]:
         hits = self._searcher.search(request)
         for _ in range(MAX_LOOKS):
             if self.scopes.lets_through(request, [hit.file for hit in hits]):
                 break
             hits = self._searcher.search(request)
-        hits = [hit for hit in hits if self.scopes.lets_through(request, [hit.file])]
-        return Results(hits, self.scopes.notes(request.partitions, request.filter))
+        return [hit for hit in hits if self.scopes.lets_through(request, [hit.file])]
+
+    def _grown(self, hits: Sequence[Hit], request: SearchRequest) -> list[Hit]:
+        """Return hits with what stands around them. Raises: RevisionGone, when a file was replaced meanwhile."""
+        files = {hit.chunk.revision: hit.file for hit in hits}
+        chunks: dict[str, list[Chunk]] = {revision: [] for revision in files}
+        for match in self._index.chunks(revisions=list(files)):
+            chunks[match.revision].append(_chunk(match, files[match.revision]))
+        for revision, file in files.items():
+            if len(chunks[revision]) != file.chunk_count:
+                raise RevisionGone(revision)
+        documents = {revision: self._catalog.document(revision) for revision in files}
+        return grown(hits, chunks, documents, n_neighbours=request.context, max_tokens=request.max_tokens)
 
     def extract(self, chunk_id: str, *, context: int = 0) -> Extract:
         """Return a visible chunk with up to `context` chunks of its file on either side.

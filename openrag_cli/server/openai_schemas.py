@@ -9,6 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from openrag_cli.domain import SearchMode
 from openrag_cli.errors import InvalidInput
+from openrag_cli.retrieval.request import MAX_CONTEXT
 
 Json = dict[str, Any]
 Jsons = Annotated[list[Json], Field(fail_fast=True)]
@@ -88,6 +89,7 @@ class SearchOptions(BaseModel):
     top_k: int | None = Field(None, ge=1, le=1000)
     mode: SearchMode | None = None
     min_score: float | None = None
+    context: int = Field(0, ge=0, le=MAX_CONTEXT)
     sources: Literal["append", "extra"] | None = None
 
 

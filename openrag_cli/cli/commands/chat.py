@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from openrag_cli.cli.commands.answers import follow, new_view, show_end, show_passages
-from openrag_cli.cli.commands.ask import ModelOption, NoLlmOption, TopKOption
+from openrag_cli.cli.commands.ask import ModelOption, NoLlmOption
 from openrag_cli.cli.commands.context import Context
 from openrag_cli.cli.commands.line_editor import EditedLines, Lines, PipedLines
-from openrag_cli.cli.commands.search import PartitionsOption
+from openrag_cli.cli.commands.search_options import PartitionsOption, TopKOption
 from openrag_cli.cli.commands.session import to_markdown, write_text
 from openrag_cli.cli.exit_codes import ExitCode, exit_code
 from openrag_cli.cli.output import BOLD, DIM

@@ -20,7 +20,8 @@ from openrag_cli.cli.commands.options import (
     PartitionOption,
     YesOption,
 )
-from openrag_cli.cli.commands.search import FilterOption, show_filter_warnings
+from openrag_cli.cli.commands.search import show_filter_warnings
+from openrag_cli.cli.commands.search_options import FilterOption
 from openrag_cli.cli.exit_codes import ExitCode
 from openrag_cli.cli.output import Column, human_size
 from openrag_cli.contract import to_json as render

@@ -9,7 +9,7 @@ import typer
 
 from openrag_cli.cli.commands.context import Context
 from openrag_cli.cli.commands.options import NullOption
-from openrag_cli.cli.commands.search import FilesOption, FilterOption, PartitionsOption
+from openrag_cli.cli.commands.search_options import FilesOption, FilterOption, PartitionsOption
 from openrag_cli.cli.exit_codes import ExitCode
 from openrag_cli.cli.output import BOLD, CYAN, RED, YELLOW
 from openrag_cli.cli.places import local_path, name_of

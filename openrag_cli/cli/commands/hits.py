@@ -9,7 +9,7 @@ from openrag_cli.cli.commands.context import DEFAULT_PARTITION, Context
 from openrag_cli.cli.last_search import Found
 from openrag_cli.cli.output import BOLD, CYAN, DIM
 from openrag_cli.cli.places import local_path, name_of, paste
-from openrag_cli.cli.snippet import ELLIPSIS, Snippet, snippet
+from openrag_cli.cli.snippet import ELLIPSIS, Snippet, snippet, whole
 from openrag_cli.contract.to_json import Json
 from openrag_cli.domain import Hit
 from openrag_cli.retrieval.query_words import Words, is_weak
@@ -78,9 +78,16 @@ def show(context: Context, request: SearchRequest, found: Sequence[Seen], *, is_
         if is_explained:
             parts = [f"{name} {value:.4g}" for name, value in one.hit.scores.items()]
             out.line(f"{INDENT}{out.styled(', '.join(parts), DIM)}")
-        for line in one.snippet.head:
+        owners = {one.hit.chunk.id: rank for rank, one in enumerate(found, 1)}
+        if one.hit.within in owners:
+            out.line(INDENT + out.styled(f"in the passage of hit {owners[one.hit.within]}", DIM))
+            continue
+        head, lines = one.snippet.head, one.snippet.lines
+        if one.hit.passage:
+            head, lines = one.hit.passage.head, whole(one.hit.passage.text, width=out.width - len(INDENT))
+        for line in head:
             out.line(INDENT + out.styled(line, DIM))
-        for line in one.snippet.lines:
+        for line in lines:
             out.line(INDENT + words.marked(line, lambda word: out.styled(word, BOLD)))
 
 

@@ -7,80 +7,22 @@ import typer
 
 from openrag_cli.cli.commands import hits as view
 from openrag_cli.cli.commands.context import Context, read_stdin
-from openrag_cli.cli.commands.options import LinesOption, NullOption, is_not_given
+from openrag_cli.cli.commands.option_groups import grouped
+from openrag_cli.cli.commands.options import LinesOption, NullOption
+from openrag_cli.cli.commands.search_options import SearchOptions, TopKOption
 from openrag_cli.cli.exit_codes import ExitCode
 from openrag_cli.cli.output import YELLOW
 from openrag_cli.contract import to_json as render
-from openrag_cli.domain import ALL_PARTITIONS, FINAL_STATES, DocumentWarning, File, Hit, SearchMode, Span
+from openrag_cli.domain import FINAL_STATES, DocumentWarning, File, Hit, Span
 from openrag_cli.retrieval.request import SearchRequest
 from openrag_cli.store.files.results import Results
-
-
-def _partitions(ctx: typer.Context, param: typer.CallbackParam, value: list[str]) -> list[str]:
-    context: Context = ctx.obj
-    chosen = context.settings.partition if is_not_given(ctx, param) else None
-    return [chosen] if chosen else value
-
-
-def top_k_or_setting(ctx: typer.Context, param: typer.CallbackParam, value: int) -> int:
-    """Return the value of the option, or that of the setting where none was given."""
-    context: Context = ctx.obj
-    return (is_not_given(ctx, param) and context.settings.top_k) or value
-
-
-def _filter(ctx: typer.Context, param: typer.CallbackParam, value: str) -> str:
-    context: Context = ctx.obj
-    chosen = context.settings.filter if is_not_given(ctx, param) else None
-    if not chosen:
-        return value
-    context.out.note(f"filter {chosen!r}: from {context.resolved.origins['filter']}")
-    return chosen
-
 
 QueryArgument = Annotated[
     list[str],
     typer.Argument(metavar="TEXT...|-", help="What to look for, quoted or not; - reads it from stdin."),
 ]
-PartitionsOption = Annotated[
-    list[str],
-    typer.Option(
-        "--partition",
-        "-p",
-        metavar="NAME",
-        callback=_partitions,
-        help="Partition to search. Repeatable. Default: OPENRAG_PARTITION, or all.",
-    ),
-]
-FilesOption = Annotated[
-    list[str], typer.Option("--file", "-f", metavar="ID", help="File to search in. Repeatable. Default: every file.")
-]
-TopKOption = Annotated[
-    int, typer.Option("--top-k", "-k", metavar="N", callback=top_k_or_setting, help="Hits at most, 1 to 1000.")
-]
-ModeOption = Annotated[SearchMode, typer.Option(help="Rank by meaning (dense), by words (text), or both.")]
-FilterOption = Annotated[
-    str,
-    typer.Option(
-        "--filter",
-        metavar="EXPR",
-        callback=_filter,
-        help="Condition on metadata: 'year >= 2024 and tag = \"x\"'. Default: OPENRAG_FILTER, or none.",
-    ),
-]
-MinScoreOption = Annotated[
-    float | None,
-    typer.Option(metavar="S", help="Leave out hits that score less (hybrid: about 0 to 1.3). Default: none."),
-]
-PerFileOption = Annotated[int | None, typer.Option(metavar="N", help="Hits of one file at most. Default: no limit.")]
 ExplainOption = Annotated[
     bool, typer.Option("--explain", help="Show the parts of each score, and the ranks in both legs. Default: off.")
-]
-AllChunksOption = Annotated[
-    bool,
-    typer.Option(
-        "--all-chunks",
-        help="Show every chunk of a page, and of nearly equal texts. Default: the best one, and how many more.",
-    ),
 ]
 NamesOption = Annotated[
     bool,
@@ -99,17 +41,12 @@ VimgrepOption = Annotated[
 ]
 
 
+@grouped
 def search(
     ctx: typer.Context,
     text: QueryArgument,
-    partition: PartitionsOption = [],  # noqa: B006 - Typer reads the defaults, nobody changes them
-    file: FilesOption = [],  # noqa: B006
+    options: SearchOptions,
     top_k: TopKOption = 5,
-    mode: ModeOption = SearchMode.HYBRID,
-    condition: FilterOption = "",
-    min_score: MinScoreOption = None,
-    per_file: PerFileOption = None,
-    all_chunks: AllChunksOption = False,
     all_hits: AllOption = False,
     explain: ExplainOption = False,
     names: NamesOption = False,
@@ -130,17 +67,9 @@ def search(
         openrag search "api keys" -l -0 | xargs -0 ls
     """
     context: Context = ctx.obj
-    request = SearchRequest(
-        text=read_stdin().decode("utf-8", "replace").strip() if text == ["-"] else " ".join(text),
-        partitions=tuple(partition) or (ALL_PARTITIONS,),
-        file_ids=tuple(file),
-        top_k=top_k,
-        mode=mode,
-        min_score=min_score,
-        filter=condition,
-        per_file=1 if names and per_file is None else per_file,
-        collapse=not all_chunks,
-    )
+    query = read_stdin().decode("utf-8", "replace").strip() if text == ["-"] else " ".join(text)
+    per_file = 1 if names and options.per_file is None else options.per_file
+    request = options.request(query, top_k, per_file=per_file)
     hits = context.engine.search(request)
     found = view.look(context, request, hits)
     shown = [one for one in found if all_hits or not one.is_weak]

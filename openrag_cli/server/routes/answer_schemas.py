@@ -6,6 +6,7 @@ from pydantic import BaseModel, Field
 
 from openrag_cli import limits
 from openrag_cli.domain import ALL_PARTITIONS, SearchMode
+from openrag_cli.retrieval.request import MAX_CONTEXT
 
 
 class AskedMessage(BaseModel):
@@ -26,6 +27,7 @@ class AskedSearch(BaseModel):
     per_file: int | None = Field(default=None, ge=1)
     filter: str = ""
     collapse: bool = True
+    context: int = Field(default=0, ge=0, le=MAX_CONTEXT)
 
 
 class AnswerBody(BaseModel):

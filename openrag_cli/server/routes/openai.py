@@ -191,6 +191,7 @@ async def answer_of(
         mode=options.mode or SearchMode.HYBRID,
         min_score=options.min_score,
         filter=options.filter,
+        context=options.context,
     )
     answering.appends_sources = (options.sources or engine.settings.chat_sources) == "append"
     chat = ChatRequest(messages, search=search, parameters=body.parameters(), waits_when_busy=False)

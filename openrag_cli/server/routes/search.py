@@ -9,7 +9,7 @@ from openrag_cli import limits
 from openrag_cli.contract import to_json as render
 from openrag_cli.domain import ALL_PARTITIONS, Chunk, Hit, SearchMode
 from openrag_cli.errors import DocumentNotFound, InvalidInput, NotFound, PartitionNotFound
-from openrag_cli.retrieval.request import MAX_TOP_K, SearchRequest
+from openrag_cli.retrieval.request import MAX_CONTEXT, MAX_TOP_K, SearchRequest
 from openrag_cli.server import schemas
 from openrag_cli.server.routes.indexer import FileIdPath, PartitionPath, errors
 from openrag_cli.server.urls import chunk_metadata, engine_of, extract_link
@@ -32,7 +32,10 @@ class Question:
         min_score: Annotated[float | None, Query(description="Leave out hits that score less")] = None,
         per_file: Annotated[int | None, Query(ge=1, description="Hits of one file at most")] = None,
         collapse: Annotated[bool, Query(description="One hit of a page, and of nearly equal texts")] = True,  # noqa: FBT002
-        context: Annotated[int, Query(ge=0, le=10, description="Chunks of the file to add on either side")] = 0,
+        context: Annotated[
+            int,
+            Query(ge=0, le=MAX_CONTEXT, description="Chunks of the file to add on either side, within 4,000 tokens"),
+        ] = 0,
     ) -> None:
         self.text = text
         self.top_k = top_k
@@ -55,6 +58,7 @@ class Question:
             min_score=self.min_score,
             per_file=self.per_file,
             collapse=self.collapse,
+            context=self.context,
         )
 
 
@@ -69,17 +73,16 @@ class UnknownName(InvalidInput):
         self.upstream_code = missing.code
 
 
-def _passage(request: Request, hit: Hit, n_context: int) -> schemas.Passage:
+def _passage(request: Request, hit: Hit) -> schemas.Passage:
     metadata = chunk_metadata(hit.chunk, hit.file) | {
         "score": hit.score,
         "scores": hit.scores,
         "others": list(hit.others),
     }
-    text = hit.chunk.span.shown
-    if n_context:
-        found = engine_of(request).extract(hit.chunk.id, context=n_context)
-        text = "\n\n".join(chunk.span.shown for chunk in (*found.before, found.chunk, *found.after))
-    return schemas.Passage(link=extract_link(request, hit.chunk.id), content=text, metadata=metadata)
+    text = (hit.passage or hit.chunk.span).shown
+    return schemas.Passage(
+        link=extract_link(request, hit.chunk.id), content=text, metadata=metadata | render.grown(hit)
+    )
 
 
 def _search(
@@ -87,7 +90,7 @@ def _search(
 ) -> schemas.Documents:
     hits = engine_of(request).search(question.request(partitions, file_ids))
     return schemas.Documents(
-        documents=[_passage(request, hit, question.context) for hit in hits], warnings=render.warnings(hits.warnings)
+        documents=[_passage(request, hit) for hit in hits], warnings=render.warnings(hits.warnings)
     )
 
 
