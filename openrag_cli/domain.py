@@ -92,6 +92,7 @@ class File:
     """One version of a file as the catalog knows it; `revision` is the id of the task that made it.
 
     `metadata` is what the user says, `document_metadata` what the document says of itself (see store/metadata.py).
+    `modified_at` is when the document was last changed, as it says itself, as its file did, or when it was sent.
     """
 
     partition: str
@@ -109,6 +110,12 @@ class File:
     document_metadata: Metadata = field(default_factory=dict)
     made_by: MadeBy | None = None
     source: FileSource | None = None
+    modified_at: datetime | None = None
+
+    @property
+    def dated(self) -> datetime:
+        """Its `modified_at`, or when it was last indexed where a server of an older version does not tell."""
+        return self.modified_at or self.updated_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,7 +307,8 @@ class Session:
 class Upload:
     """What a caller asks to be indexed: bytes already stored under `revision`, and what they are called.
 
-    With `keeps_metadata` a replacement has what its file has when it is published, and `metadata` on top.
+    With `keeps_metadata` a replacement has what its file has when it is published, and `metadata` on top. `changed_at`
+    is when the file was last changed, where that is known.
     """
 
     partition: str
@@ -313,6 +321,7 @@ class Upload:
     metadata: Metadata
     keeps_metadata: bool = False
     source: FileSource | None = None
+    changed_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,7 +63,8 @@ class Composer:
 
     def _quoted(self, passage: Passage, fence: str) -> str:
         where = _pages(passage) if passage.page else f"lines {passage.line_start} to {passage.line_end}"
-        source = " ".join(f"{passage.file.file_id}, {where}".split())
+        day = passage.file.dated.date().isoformat()
+        source = " ".join(f"{passage.file.file_id}, {where}, {day}".split())
         text = "\n".join([*passage.head, passage.text])
         return self.prompts.render("passage", fence=fence, number=str(passage.number), source=source, text=text)
 

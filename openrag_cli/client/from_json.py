@@ -124,6 +124,7 @@ def to_file(entry: Json) -> File:
         made_by=_made_by(entry.get("made_by")),
         document_metadata=entry.get("document_metadata") or {},
         source=_source(stored.get("source")),
+        modified_at=_time(stored["modified_at"]) if stored.get("modified_at") else None,
     )
 
 

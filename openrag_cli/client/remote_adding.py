@@ -1,15 +1,17 @@
 """Sending files to a server, and waiting for its workers to index them."""
 
 import json
+import os
 import time
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from openrag_cli import errors
 from openrag_cli.client.connection import Connection
 from openrag_cli.client.from_json import body_of, path_of, sha256_of
 from openrag_cli.domain import FINAL_STATES, File, Task, TaskKind, TaskState
 from openrag_cli.ingest.report import Failure, Report, WarnedFile
+from openrag_cli.store.metadata import rfc3339
 
 if TYPE_CHECKING:
     from openrag_cli.ingest.add_files import AddOptions
@@ -77,7 +79,7 @@ class RemoteAdder:
                 method,
                 path,
                 files={"file": (source.filename, stream)},
-                data={"metadata": json.dumps(options.metadata)},
+                data={"metadata": json.dumps(options.metadata), "modified_at": _modified_at(stream)},
             )
         return str(body_of(answer)["task_status_url"]).rsplit("/", 1)[1]
 
@@ -116,3 +118,11 @@ class RemoteAdder:
             return {file.file_id: file for file in self._server.files(self._options.partition)}
         except errors.NotFound:
             return {}
+
+
+def _modified_at(stream: BinaryIO) -> str:
+    """Return when an open file was last changed, RFC 3339; empty where its file system does not say."""
+    from openrag_cli.ingest.stable_read import changed_at
+
+    found = changed_at(os.fstat(stream.fileno()).st_mtime_ns)
+    return rfc3339(found) if found else ""

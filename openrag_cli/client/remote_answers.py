@@ -10,6 +10,7 @@ from openrag_cli.answering.events import Event, Retrieved, TextDelta
 from openrag_cli.client.connection import Connection
 from openrag_cli.client.from_json import error_of, path_of
 from openrag_cli.contract import answer_events
+from openrag_cli.contract import to_json as render
 from openrag_cli.domain import Session, Turn
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def asked(request: "ChatRequest") -> Json:
             "filter": search.filter,
             "collapse": search.collapse,
             **({"context": search.context} if search.context else {}),  # servers before 0.3 know none
+            **render.dates_asked(search),
         },
         "model": request.model,
         "is_extractive": request.is_extractive,

@@ -25,6 +25,7 @@ from openrag_cli.client.from_json import (
     to_warnings,
 )
 from openrag_cli.config.secret import Secret, Url
+from openrag_cli.contract import to_json as render
 from openrag_cli.domain import FINAL_STATES, Document, File, Hit, LogLine, Metadata, Page, Partition, Task, TaskState
 from openrag_cli.ingest.report import Report
 from openrag_cli.retrieval.request import SearchRequest
@@ -301,6 +302,7 @@ class RemoteEngine:
         optional = {"min_score": request.min_score, "per_file": request.per_file}
         parameters |= {name: value for name, value in optional.items() if value is not None}
         parameters |= {"context": request.context} if request.context else {}
+        parameters |= render.dates_asked(request)
         body = self._get("/search", **parameters)
         hits = [to_hit(entry, is_grown=request.context > 0) for entry in body["documents"]]
         return Results(hits, to_warnings(body))

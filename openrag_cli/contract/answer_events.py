@@ -78,8 +78,10 @@ def _error(entry: Json) -> OpenRAGError:
 def to_passage(entry: Json) -> Passage:
     """Return a passage; of its file it knows partition, id and name alone."""
     places = {name: entry[name] for name in ("chunk_id", "score", "start", "end", "page", "line_start", "line_end")}
+    day = entry.get("modified_at")  # servers before 0.3 tell none
     file = File(
-        entry["partition"], entry["file_id"], "", entry["filename"], "", 0, "", {}, 0, LONG_AGO, LONG_AGO
+        entry["partition"], entry["file_id"], "", entry["filename"], "", 0, "", {}, 0, LONG_AGO, LONG_AGO,
+        modified_at=datetime.fromisoformat(day) if day else None,
     )  # fmt: skip
     heading, head = tuple(entry["heading"]), tuple(entry["head"])
     first, last = entry["page"], entry.get("page_end")  # servers before 0.3 tell none

@@ -37,7 +37,7 @@ _SPAN = {
     "heading": _list(TEXT), "head": _list(TEXT), "text": TEXT,
 }  # fmt: skip
 _OWNER = {"partition": TEXT, "file_id": TEXT, "filename": TEXT}
-_TIMES = {"created_at": {}, "updated_at": {}, "indexed_at": TIME, "stored_as": TEXT}
+_TIMES = {"created_at": {}, "updated_at": {}, "modified_at": TIME, "indexed_at": TIME, "stored_as": TEXT}
 """What a user or a document says of `created_at` may be anything; `indexed_at` and `stored_as` are ours."""
 PARTITION = _object(partition=TEXT, files=COUNT, chunks=COUNT, created_at=TIME)
 WARNING = _object(code=TEXT, message=TEXT, place=_maybe(TEXT))
@@ -72,7 +72,7 @@ HIT = _sometimes(
     within=_maybe(TEXT),
 )
 """`passage` and `within` are told with `--context`: what a hit grew to, or the chunk of the hit whose passage holds it."""
-PASSAGE = _object(**_OWNER, **_SPAN, page_end=_maybe(COUNT), n=COUNT, chunk_id=TEXT, score=NUMBER)
+PASSAGE = _object(**_OWNER, **_SPAN, page_end=_maybe(COUNT), modified_at=TIME, n=COUNT, chunk_id=TEXT, score=NUMBER)
 FAILURE = _object(
     file_id=TEXT, path=_maybe(TEXT), task_id=_maybe(TEXT), code=TEXT, message=TEXT, hint=_maybe(TEXT)
 )  # fmt: skip

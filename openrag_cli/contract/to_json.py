@@ -19,7 +19,7 @@ from openrag_cli.domain import (
 )
 from openrag_cli.errors import OpenRAGError
 from openrag_cli.ingest.report import Report
-from openrag_cli.retrieval.request import SearchRequest
+from openrag_cli.retrieval.request import SearchRequest, SortOrder
 from openrag_cli.retrieval.retriever import Extract
 from openrag_cli.store.files.filtered_files import KeyFacts
 from openrag_cli.store.files.results import Results
@@ -81,6 +81,7 @@ def file(value: File) -> Json:
         "document_metadata": value.document_metadata,
         "created_at": view["created_at"],
         "updated_at": rfc3339(value.updated_at),
+        "modified_at": view["modified_at"],
         "indexed_at": view["indexed_at"],
         "stored_as": view["stored_as"],
         "warnings": [asdict(warning) for warning in value.warnings],
@@ -133,7 +134,7 @@ def chunk(value: Chunk, owner: File) -> Json:
         "text": span.text,
         "filename": view["filename"],
         "metadata": said(owner),
-        **{name: view[name] for name in ("created_at", "updated_at", "indexed_at", "stored_as")},
+        **{name: view[name] for name in ("created_at", "updated_at", "modified_at", "indexed_at", "stored_as")},
     }
 
 
@@ -158,6 +159,20 @@ def grown(value: Hit) -> Json:
     span = value.passage
     names = ("text", "start", "end", "line_start", "line_end", "page")
     return {"passage": {name: getattr(span, name) for name in names} | {"head": list(span.head)}, "within": None}
+
+
+def dates_asked(search: SearchRequest) -> Json:
+    """Return what is sent of dates: nothing where nothing is asked, for servers before 0.3 know none."""
+    found: Json = {}
+    if search.since:
+        found["since"] = search.since.isoformat()
+    if search.until:
+        found["until"] = search.until.isoformat()
+    if search.sort is not SortOrder.SCORE:
+        found["sort"] = str(search.sort)
+    if search.prefers_recent:
+        found["prefer_recent"] = search.prefers_recent
+    return found
 
 
 def warnings(values: Iterable[DocumentWarning]) -> list[Json]:
@@ -234,6 +249,7 @@ def passage(value: Passage) -> Json:
         "partition": value.file.partition,
         "file_id": value.file.file_id,
         "filename": resolved(value.file)["filename"],
+        "modified_at": rfc3339(value.file.dated),
         "chunk_id": value.chunk_id,
         "page": value.page,
         "page_end": value.page_end,
@@ -255,6 +271,12 @@ def place(entry: Mapping[str, Any]) -> str:
         return f"{entry['file_id']} p.{entry['page']}" + (f"-{last}" if last != entry["page"] else "")
     first, last = entry["line_start"], entry["line_end"]
     return f"{entry['file_id']}:{first}" + (f"-{last}" if last != first else "")
+
+
+def dated_place(entry: Mapping[str, Any]) -> str:
+    """Return where a passage as JSON is, and the day of its document, in UTC, where that is told."""
+    day = str(entry.get("modified_at", ""))[:10]
+    return f"{place(entry)}, {day}" if day else place(entry)
 
 
 def answer(question: str, retrieved: Retrieved, finished: Finished) -> Json:

@@ -29,7 +29,7 @@ from openrag_cli.failpoints import failpoint
 from openrag_cli.ingest.discovery import failure
 from openrag_cli.ingest.naming import Source, check_distinct, readable
 from openrag_cli.ingest.report import Failure, Report, WarnedFile
-from openrag_cli.ingest.stable_read import read_steadily, sha256_of, user_file_errors
+from openrag_cli.ingest.stable_read import changed_at, read_steadily, sha256_of, user_file_errors
 from openrag_cli.store.blobs import BlobStore, Spooled
 from openrag_cli.store.catalog import Catalog
 from openrag_cli.store.names import check_file_id
@@ -272,6 +272,7 @@ class Adder:
             metadata=self._options.metadata,
             keeps_metadata=self._options.keeps_metadata,
             source=source.origin,
+            changed_at=changed_at(stat.st_mtime_ns),
         )
         replaces = known.revision if known else None
         return QueuedUpload(source, upload, stat.st_size, stat.st_mtime_ns, refusal, replaces)

@@ -6,6 +6,7 @@ import io
 import os
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, TypeVar
 
@@ -98,6 +99,14 @@ class _Beginning(io.RawIOBase):
 
 def _beginning(stream: BinaryIO, n_bytes: int) -> BinaryIO:
     return io.BufferedReader(_Beginning(stream, n_bytes), BLOCK_BYTES)
+
+
+def changed_at(mtime_ns: int) -> datetime | None:
+    """Return when a file was last changed; None where its file system tells what is no time."""
+    try:
+        return datetime.fromtimestamp(mtime_ns / 1e9, tz=UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def _old_enough(stat: os.stat_result, stream: BinaryIO) -> os.stat_result:

@@ -6,11 +6,12 @@ from typing import BinaryIO, Protocol
 
 from openrag_cli.documents.media_types import check_size, media_type_of
 from openrag_cli.domain import FileSource, Metadata, Task, TaskKind, Upload, new_task_id
-from openrag_cli.errors import Conflict, DocumentNotFound, OpenRAGError
+from openrag_cli.errors import Conflict, DocumentNotFound, InvalidInput, OpenRAGError
 from openrag_cli.failpoints import failpoint
 from openrag_cli.ingest.naming import readable
 from openrag_cli.store.blobs import BlobStore
 from openrag_cli.store.catalog import Catalog
+from openrag_cli.store.files.dates import read_date
 from openrag_cli.store.metadata import check_metadata
 from openrag_cli.store.names import check_file_id, check_partition
 from openrag_cli.store.task_queue import TaskQueue
@@ -22,10 +23,18 @@ def new_upload(partition: str, file_id: str, filename: str, metadata: Metadata |
     return Upload(partition, file_id, new_task_id(), filename or Path(file_id).name, "", 0, "", metadata or {})
 
 
-def client_upload(partition: str, file_id: str, filename: str, metadata: Metadata | None = None) -> Upload:
-    """Return an upload that a client of a server sends: its source is of kind `upload`, and has no folder here."""
+def client_upload(
+    partition: str, file_id: str, filename: str, metadata: Metadata | None = None, *, modified_at: str = ""
+) -> Upload:
+    """Return an upload that a client of a server sends: its source is of kind `upload`, and has no folder here.
+
+    `modified_at` is when the file was last changed, as its client writes it. Raises: InvalidInput, when it is no date.
+    """
     upload = new_upload(partition, file_id, filename, metadata)
-    return replace(upload, source=FileSource("upload", readable(upload.filename)))
+    changed_at = read_date(modified_at)
+    if modified_at and changed_at is None:
+        raise InvalidInput(f"modified_at: {modified_at[:60]!r} is no date", hint="for example 2026-03-01T09:30:00Z")
+    return replace(upload, source=FileSource("upload", readable(upload.filename)), changed_at=changed_at)
 
 
 class FileLimits(Protocol):

@@ -5,6 +5,7 @@ import itertools
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -23,6 +24,7 @@ from openrag_cli.maintenance.export_checks import (
     plain_file,
 )
 from openrag_cli.maintenance.parquet import read_vectors
+from openrag_cli.store.files.dates import read_date
 from openrag_cli.store.metadata import check_metadata, document_metadata, tame
 from openrag_cli.store.names import check_file_id
 
@@ -49,6 +51,7 @@ class ImportedFile:
     converted: Converted
     vectors: "np.ndarray"
     original: Path
+    changed_at: datetime | None = None
 
 
 class Export:
@@ -151,6 +154,7 @@ class Export:
             converted=Converted(document, tuple(spans), str(entry.get("chunker", ""))),
             vectors=vectors,
             original=plain_file(self._folder / ORIGINALS / sha256),
+            changed_at=read_date(entry.get("modified_at")),  # 0.2 did not tell
         )
 
 

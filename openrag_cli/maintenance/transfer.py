@@ -161,6 +161,7 @@ def _file_entry(file: File, document: Document) -> dict[str, Any]:
         "document_metadata": file.document_metadata,
         "created_at": file.created_at.isoformat(),
         "updated_at": file.updated_at.isoformat(),
+        "modified_at": file.dated.isoformat(),
         "pages": [[page.number, page.start, page.end] for page in document.pages],
         "warnings": [asdict(warning) for warning in file.warnings],
         "text": document.markdown,

@@ -17,7 +17,8 @@ anything else is unequal and unordered. `contains` looks for a value in a list, 
 `like`, % stands for any text and _ for any character. Times compare as the texts that they are; one with an offset is
 brought to UTC. What a user or a document says of a file can be asked for, and where nobody says otherwise what is known
 of every file: file_id, partition, filename, media_type, size, sha256, revision, chunk_count, created_at, updated_at;
-and always indexed_at and stored_as. A key that no file has, or never of that type, is told with the nearest one.
+and always indexed_at, stored_as and modified_at, the date of the document. A key that no file has, or never of that
+type, is told with the nearest one.
 """
 
 import operator

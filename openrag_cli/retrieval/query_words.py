@@ -1,9 +1,9 @@
 """The words of a query that tell what it is about: for hits that say little of it, and for marking them in a text."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
-from openrag_cli.domain import Hit
+from openrag_cli.domain import Hit, Span
 from openrag_cli.retrieval.tokens import Tokenizer
 
 WEAK_COSINE = 0.28
@@ -35,8 +35,8 @@ STOP_WORDS = frozenset(_STOP_WORDS.split())
 class Words:
     """The words of a query as the index has them; words that say nothing count only where there are no others."""
 
-    def __init__(self, query: str, language: str = "English") -> None:
-        self._tokenizer = Tokenizer(language)
+    def __init__(self, query: str, language: str | Tokenizer = "English") -> None:
+        self._tokenizer = language if isinstance(language, Tokenizer) else Tokenizer(language)
         words = _WORD.findall(query)
         telling = [word for word in words if word.casefold() not in STOP_WORDS] or words
         self._wanted = {term for word in telling for term in self._terms(word)}
@@ -59,7 +59,12 @@ class Words:
 
 def is_weak(hit: Hit, words: Words) -> bool:
     """Whether a hit is far from the query in meaning, and lacks words of it. A search by words alone has no weak hits."""
-    cosine = hit.scores.get("dense")
+    return are_weak(hit.scores, hit.file.file_id, hit.chunk.span, words)
+
+
+def are_weak(scores: Mapping[str, float], file_id: str, span: Span, words: Words) -> bool:
+    """Whether a chunk with these scores is a weak hit; see `is_weak`."""
+    cosine = scores.get("dense")
     if cosine is None or cosine >= WEAK_COSINE:
         return False
-    return not words.are_all_in("\n".join((hit.file.file_id, *hit.chunk.span.heading, hit.chunk.span.shown)))
+    return not words.are_all_in("\n".join((file_id, *span.heading, span.shown)))

@@ -3,6 +3,8 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
 
 from openrag_cli import limits
 from openrag_cli.domain import ALL_PARTITIONS, SearchMode
@@ -14,12 +16,25 @@ CONTEXT_TOKENS = 4000
 """What hits with their neighbours hold together, at most, unless the caller has another budget."""
 
 
+RECENT_BONUS = 0.3
+"""With `prefers_recent` 1 the score of a document of today grows by this share of the best score."""
+
+
+class SortOrder(StrEnum):
+    """The order in which hits come."""
+
+    SCORE = "score"
+    DATE = "date"  # the newest document first
+
+
 @dataclass(frozen=True, slots=True)
 class SearchRequest:
     """What to look for and where. `file_ids` and `filter` (see filters.py) narrow the search to
     files, `per_file` limits the hits of each. `collapse` shows the best chunk of a page alone, and of texts that are
     nearly the same one. With `context`, each hit comes with so many chunks of its file on either side, or with the whole
-    of a short file, as far as `max_tokens` for all of them allow."""
+    of a short file, as far as `max_tokens` for all of them allow. `since` and `until` let through files of those dates (see
+    `File.modified_at`), both ends among them; `prefers_recent`, 0 to 1, weighs `RECENT_BONUS`, which is added to the
+    scores of hits that are not weak, the newer the more; `sort` is the order in which the best hits come."""
 
     text: str
     partitions: Sequence[str] = (ALL_PARTITIONS,)
@@ -32,6 +47,10 @@ class SearchRequest:
     collapse: bool = True
     context: int = 0
     max_tokens: int = CONTEXT_TOKENS
+    since: datetime | None = None
+    until: datetime | None = None
+    sort: SortOrder = SortOrder.SCORE
+    prefers_recent: float = 0.0
 
     def check(self) -> None:
         """Check the numbers and the text.
@@ -48,5 +67,9 @@ class SearchRequest:
             raise InvalidInput("min_score must be a number, not nan")
         if self.per_file is not None and self.per_file < 1:
             raise InvalidInput(f"per_file must be at least 1, not {self.per_file}")
+        if not 0 <= self.prefers_recent <= 1:
+            raise InvalidInput(f"prefer_recent must be between 0 and 1, not {self.prefers_recent}")
+        if self.since and self.until and self.since > self.until:
+            raise InvalidInput("no date is both since and until these")
         if not 0 <= self.context <= MAX_CONTEXT:
             raise InvalidInput(f"context must be between 0 and {MAX_CONTEXT}, not {self.context}")

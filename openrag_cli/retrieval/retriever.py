@@ -10,7 +10,7 @@ from openrag_cli.index.rows import Match, Scope
 from openrag_cli.index.table import Index
 from openrag_cli.inference.onnx_embedder import Embedder
 from openrag_cli.retrieval.growing import grown
-from openrag_cli.retrieval.request import SearchRequest
+from openrag_cli.retrieval.request import SearchRequest, SortOrder
 from openrag_cli.retrieval.scope import Scopes
 from openrag_cli.retrieval.search import Searcher
 from openrag_cli.retrieval.tokens import Tokenizer
@@ -85,6 +85,8 @@ class Retriever:
         Files that came or were edited meanwhile, and that the filter does not let through, make it look again.
         """
         hits = self._hits(request)
+        if request.sort is SortOrder.DATE:
+            hits.sort(key=lambda hit: hit.file.dated, reverse=True)
         for _ in range(MAX_LOOKS if request.context else 0):
             try:
                 hits = self._grown(hits, request)

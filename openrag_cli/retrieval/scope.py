@@ -1,6 +1,7 @@
 """Which files a request may see: partitions, files by name, and a filter on metadata."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Protocol
 
 from openrag_cli.domain import DocumentWarning, File
@@ -9,9 +10,10 @@ from openrag_cli.index.rows import Scope
 from openrag_cli.retrieval import filters
 from openrag_cli.retrieval.filter_notes import filter_notes
 from openrag_cli.store.catalog import Catalog
+from openrag_cli.store.files.conditions import AllOf, Condition, Ordered
 from openrag_cli.store.files.filtered_files import KeyFacts
 from openrag_cli.store.files.results import Results
-from openrag_cli.store.metadata import resolved
+from openrag_cli.store.metadata import resolved, rfc3339
 
 
 class Scoped(Protocol):
@@ -29,6 +31,23 @@ class Scoped(Protocol):
     def filter(self) -> str:
         """A condition on metadata; blank means none."""
 
+    @property
+    def since(self) -> datetime | None:
+        """The date of the oldest document."""
+
+    @property
+    def until(self) -> datetime | None:
+        """The date of the newest document."""
+
+
+def _condition(request: Scoped) -> Condition | None:
+    """Return what a request asks of the metadata of files; None for nothing. Raises: InvalidInput."""
+    parts: list[Condition] = [filters.parse(request.filter)] if request.filter.strip() else []
+    for sign, moment in ((">=", request.since), ("<=", request.until)):
+        if moment is not None:
+            parts.append(Ordered("modified_at", sign, rfc3339(moment.astimezone(UTC))))
+    return AllOf(tuple(parts)) if len(parts) > 1 else next(iter(parts), None)
+
 
 class Scopes:
     """Narrows requests to what the catalog of one store says."""
@@ -44,10 +63,11 @@ class Scopes:
         """
         wanted = self._catalog.partition_ids(request.partitions)
         named = self._named(request, wanted) if request.file_ids else None
-        if not request.filter.strip():
+        condition = _condition(request)
+        if condition is None:
             return Scope(partition_ids=wanted) if named is None else Scope(revisions=named)
         files = self._catalog.filtered
-        found = files.selection(filters.parse(request.filter), files.partition_ids(wanted))
+        found = files.selection(condition, files.partition_ids(wanted))
         if named is None:
             excluded = found.revisions if found.is_excluded else ()
             return Scope(wanted, None if found.is_excluded else sorted(found.revisions), sorted(excluded))
@@ -64,11 +84,9 @@ class Scopes:
         return revisions
 
     def lets_through(self, request: Scoped, files: Sequence[File]) -> bool:
-        """Whether the filter of a request holds for all of these files as they are now."""
-        if not request.filter.strip():
-            return True
-        condition = filters.parse(request.filter)
-        return all(filters.evaluate(condition, resolved(file)) for file in files)
+        """Whether the filter and the dates of a request hold for all of these files as they are now."""
+        condition = _condition(request)
+        return condition is None or all(filters.evaluate(condition, resolved(file)) for file in files)
 
     def notes(self, partitions: Sequence[str], text: str) -> tuple[DocumentWarning, ...]:
         """Return what a filter may have got wrong. Raises: InvalidInput, PartitionNotFound."""

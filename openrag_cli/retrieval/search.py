@@ -7,6 +7,8 @@ used up: a hit's score does not change by it.
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from openrag_cli.domain import Chunk, Hit, SearchMode
@@ -16,7 +18,8 @@ from openrag_cli.inference.onnx_embedder import Embedder
 from openrag_cli.retrieval.collapse import Shown
 from openrag_cli.retrieval.old_fusion import fuse
 from openrag_cli.retrieval.query import Query, read_query
-from openrag_cli.retrieval.request import SearchRequest
+from openrag_cli.retrieval.query_words import Words, are_weak
+from openrag_cli.retrieval.request import RECENT_BONUS, SearchRequest
 from openrag_cli.retrieval.scoring import Asked, Scored, Title, has_phrases, score
 from openrag_cli.retrieval.tokens import Tokenizer
 from openrag_cli.store.catalog import Catalog
@@ -37,6 +40,8 @@ SHOWN_AT_ONCE = 32
 NAMED_FILES, NAMED_SHARE, NAMED_DEPTH = 10, 0.6, 100
 """Files that a query names by words of their titles: at most so many, with at least this share of the best one's worth,
 and so many rows of each leg within them."""
+
+YEAR_S = 365.25 * 86_400
 
 LEGS = ("dense", "text")
 Lists = dict[str, list[Match]]
@@ -87,7 +92,10 @@ class Searcher:
             lists = self._look(request, query, vector, depth, scope)
             revisions = {match.revision for matches in lists.values() for match in matches}
             live = {revision: _title(found) for revision, found in self._titles.of(revisions).items()}
-            shown = self._shown(request, query, self._ranked(asked, lists, live))
+            ranked = self._ranked(asked, lists, live)
+            if request.prefers_recent:
+                ranked = self._preferring_recent(request, ranked)
+            shown = self._shown(request, query, ranked)
             dead = revisions - live.keys()
             is_settled = dead <= known_dead and (not request.file_ids or self._scope_of(request) == scope)
             is_full = (
@@ -166,6 +174,23 @@ class Searcher:
                     if row.match.id in ranks:
                         row.scores[f"{name}_rank"] = float(ranks[row.match.id])
         return ranked
+
+    def _preferring_recent(self, request: SearchRequest, ranked: Sequence[Scored]) -> list[Scored]:
+        """Return the rows with a bonus for new documents: half of it for those of a year ago, none for weak hits."""
+        files = self._catalog.files_by_revision({row.match.revision for row in ranked})
+        words = Words(request.text, self._tokenizer)
+        now = datetime.now(UTC)
+        floor = float("-inf") if request.min_score is None else request.min_score
+        most = request.prefers_recent * RECENT_BONUS * max((row.score for row in ranked), default=0.0)
+        found = []
+        for row in ranked:
+            file = files.get(row.match.revision)
+            if file is None or row.score < floor or are_weak(row.scores, file.file_id, row.match.span, words):
+                found.append(row)
+                continue
+            bonus = most / (1 + max(0.0, (now - file.dated).total_seconds() / YEAR_S))
+            found.append(replace(row, score=row.score + bonus, scores={**row.scores, "recent": bonus}))
+        return sorted(found, key=lambda row: row.score, reverse=True)
 
     def _shown(self, request: SearchRequest, query: Query, ranked: Sequence[Scored]) -> Shown:
         shown = Shown(request, query.order)

@@ -77,6 +77,7 @@ def _apart(file: File) -> dict[str, Any]:
         "chunk_count": file.chunk_count,
         "created_at": rfc3339(file.created_at),
         "updated_at": rfc3339(file.updated_at),
+        "modified_at": rfc3339(file.dated),
         "metadata": file.metadata,
         "source": body["source"],
     }

@@ -19,7 +19,7 @@ from openrag_cli.store.files.filtered_files import FilteredFiles
 from openrag_cli.store.files.moves import Move, is_worked_on, possible_moves
 from openrag_cli.store.files.pages import FilePages
 from openrag_cli.store.files.rows import FILE, to_file
-from openrag_cli.store.metadata import changed
+from openrag_cli.store.metadata import changed, dated
 from openrag_cli.store.retire import (
     DELETED,
     RENAMED,
@@ -244,9 +244,10 @@ class Catalog:
             if row is None:
                 raise DocumentNotFound(file_id, partition)
             kept = changed(json.loads(row["metadata"]), changes, remove)
+            modified_at = dated(json.dumps(kept), row["document_metadata"], row["changed_at"])
             connection.execute(
-                "UPDATE file SET metadata = ?, updated_at = ? WHERE partition_id = ? AND file_id = ?",
-                (json.dumps(kept), now_ms(), row["partition_id"], file_id),
+                "UPDATE file SET metadata = ?, modified_at = ?, updated_at = ? WHERE partition_id = ? AND file_id = ?",
+                (json.dumps(kept), modified_at, now_ms(), row["partition_id"], file_id),
             )
             edit_waiting(connection, {"partition_id": row["partition_id"], "file_id": file_id}, changes, remove)
         return self.file(partition, file_id)

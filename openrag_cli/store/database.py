@@ -30,7 +30,7 @@ from openrag_cli.errors import (
     os_errors,
 )
 from openrag_cli.fsync import file_system_of, fsync
-from openrag_cli.store.metadata import tamed
+from openrag_cli.store.metadata import dated, tamed
 from openrag_cli.store.opening import (
     BUSY_TIMEOUT_S,
     ReadOnlyCatalog,
@@ -43,7 +43,7 @@ from openrag_cli.store.opening import (
 
 logger = logging.getLogger(__name__)
 
-FORMAT = 14
+FORMAT = 15
 """The store format that this version writes (`PRAGMA user_version`): the number of the last file in `schema/`."""
 
 _PAGES_AT_ONCE = 4096
@@ -182,6 +182,7 @@ class Database:
                 hint="put the store on a local disk with --store",
             )
         connection.create_function("tamed_metadata", 1, tamed, deterministic=True)
+        connection.create_function("dated", 3, dated, deterministic=True)
         if version > 0:
             keep_copy(connection, self.path, version)
         connection.execute("BEGIN IMMEDIATE")

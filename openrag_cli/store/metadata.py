@@ -7,16 +7,20 @@ always readable as `indexed_at` and `stored_as` too.
 
 import json
 from collections.abc import Sequence
-from datetime import date, datetime, time
+from datetime import UTC, date, datetime, time
 from itertools import islice
 from typing import Any
 
 from openrag_cli import limits
 from openrag_cli.domain import DocumentWarning, File, Metadata
 from openrag_cli.errors import InvalidMetadata, OpenRAGError
+from openrag_cli.store.files.dates import stated_at
 
 RESERVED = ("file_id", "partition", "revision", "chunk_id", "_id", "link", "score", "indexed_at", "stored_as")
 """Keys that are ours alone: a hit could not be told from another one if a file said them."""
+
+DERIVED = ("modified_at",)
+"""Keys that we make from what is said: the date of a file is one, whichever of many keys states it."""
 
 _EXAMPLE = 'for example {"year": 2024}'
 
@@ -164,7 +168,14 @@ def tamed(text: str) -> str:
 
 def said(file: File) -> Metadata:
     """Return what is said of a file: the user's word over the document's own; what would be ours is left out."""
-    return {key: value for key, value in (file.document_metadata | file.metadata).items() if key not in RESERVED}
+    ours = (*RESERVED, *DERIVED)
+    return {key: value for key, value in (file.document_metadata | file.metadata).items() if key not in ours}
+
+
+def dated(metadata: str, document_metadata: str, changed_at: int) -> str:
+    """Return the date of a file, RFC 3339, from the columns of its row: what is said of it, or else `changed_at`."""
+    said_at = stated_at(json.loads(document_metadata) | json.loads(metadata))
+    return rfc3339(said_at or datetime.fromtimestamp(changed_at / 1000, tz=UTC))
 
 
 def facts(file: File) -> Metadata:
@@ -182,6 +193,7 @@ def facts(file: File) -> Metadata:
         "created_at": rfc3339(file.created_at),
         "indexed_at": rfc3339(file.created_at),
         "updated_at": rfc3339(file.updated_at),
+        "modified_at": rfc3339(file.dated),
     }
 
 

@@ -9,8 +9,10 @@ from openrag_cli.domain import Document, MadeBy, Task, Upload
 from openrag_cli.failpoints import failpoint
 from openrag_cli.store.database import now_ms
 from openrag_cli.store.documents import from_warnings, save_document
+from openrag_cli.store.files.dates import milliseconds
 from openrag_cli.store.files.rows import pack_made_by
 from openrag_cli.store.files.sources import hand_on
+from openrag_cli.store.metadata import dated
 from openrag_cli.store.retire import obsolete_older, retire
 from openrag_cli.store.searching.word_counts import WordCount, count_words
 
@@ -30,8 +32,9 @@ def publish(connection: sqlite3.Connection, completion: Completion) -> None:
     """Within a transaction, make a new revision visible; the one that it replaces is retired."""
     upload = completion.task.upload
     row = connection.execute(
-        "SELECT f.revision, f.metadata, p.id, f.source_id AS known_source, t.source_id, "
-        "t.metadata AS own FROM task t JOIN partition p ON p.name = t.partition "
+        "SELECT f.revision, f.metadata, p.id, f.source_id AS known_source, t.source_id, f.sha256 AS known_sha256, "
+        "f.changed_at AS known_changed_at, t.changed_at, t.created_at, t.metadata AS own "
+        "FROM task t JOIN partition p ON p.name = t.partition "
         "LEFT JOIN file f ON f.partition_id = p.id AND f.file_id = t.file_id WHERE t.id = ?",
         (upload.revision,),
     ).fetchone()
@@ -44,6 +47,7 @@ def publish(connection: sqlite3.Connection, completion: Completion) -> None:
     values = row_values(upload, completion.document, completion.chunk_count, completion.made_by) | {
         "metadata": json.dumps(metadata),
         "source_id": row["source_id"] or row["known_source"],
+        "changed_at": _changed_at(row, upload),
     }
     write_row(connection, row["id"], upload.file_id, values)
     connection.execute("DELETE FROM tombstone WHERE revision = ?", (upload.revision,))
@@ -51,6 +55,13 @@ def publish(connection: sqlite3.Connection, completion: Completion) -> None:
     obsolete_older(connection, row["id"], upload.file_id, upload.revision)
     if completion.words is not None:
         count_words(connection, upload.revision, completion.words)
+
+
+def _changed_at(row: sqlite3.Row, upload: Upload) -> int:
+    """Return when the file was changed: as its task tells, as before when its bytes are the same, or when it was sent."""
+    if row["changed_at"] is None and row["known_sha256"] == upload.sha256:
+        return int(row["known_changed_at"])
+    return int(row["created_at"] if row["changed_at"] is None else row["changed_at"])
 
 
 def row_values(upload: Upload, document: Document, n_chunks: int, made_by: MadeBy | None) -> dict[str, Any]:
@@ -63,13 +74,15 @@ def row_values(upload: Upload, document: Document, n_chunks: int, made_by: MadeB
         "made_by": pack_made_by(made_by),
         "refresh_tried": "",
         "document_metadata": json.dumps(document.metadata),
+        "changed_at": milliseconds(upload.changed_at) if upload.changed_at else now_ms(),
     }
 
 
 def write_row(connection: sqlite3.Connection, partition_id: int, file_id: str, values: dict[str, Any]) -> None:
     """Within a transaction, make a version of a file the visible one."""
     now = now_ms()
-    row = values | {"updated_at": now}
+    row = {"changed_at": now} | values | {"updated_at": now}  # an import that 0.2 began does not tell
+    row["modified_at"] = dated(row["metadata"], row["document_metadata"], row["changed_at"])
     updates = ", ".join(f"{name} = excluded.{name}" for name in row)
     row |= {"partition_id": partition_id, "file_id": file_id, "created_at": now}
     connection.execute(

@@ -68,7 +68,7 @@ def show_sources(out: Output, citations: Sequence[dict[str, Any]], doubted: Coll
     is_mixed = len({entry["partition"] for entry in citations}) > 1
     line = ""
     for entry in citations:
-        where = f"{entry['partition']}/{render.place(entry)}" if is_mixed else render.place(entry)
+        where = f"{entry['partition']}/{render.dated_place(entry)}" if is_mixed else render.dated_place(entry)
         label = f"[{entry['n']}] {where}" + (" (unsupported)" if entry["n"] in doubted else "")
         if line and len(line) + 3 + len(label) > out.width:
             out.line(out.styled(line, CYAN))
@@ -82,6 +82,6 @@ def show_passages(out: Output, passages: Sequence[dict[str, Any]]) -> None:
     for entry in passages:
         heading = " > ".join(entry["heading"])
         out.line()
-        title = out.styled(f"[{entry['n']}] {render.place(entry)}", BOLD, CYAN)
+        title = out.styled(f"[{entry['n']}] {render.dated_place(entry)}", BOLD, CYAN)
         out.line(f"{title}  {entry['score']:.2f}" + (f"  {out.styled(heading, DIM)}" if heading else ""))
         out.line(entry["text"])

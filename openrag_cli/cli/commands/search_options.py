@@ -1,6 +1,7 @@
 """What is searched and how: the options that `search`, `ask` and `chat` share."""
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
@@ -8,7 +9,8 @@ import typer
 from openrag_cli.cli.commands.context import Context
 from openrag_cli.cli.commands.options import is_not_given
 from openrag_cli.domain import ALL_PARTITIONS, SearchMode
-from openrag_cli.retrieval.request import CONTEXT_TOKENS, MAX_CONTEXT, SearchRequest
+from openrag_cli.retrieval.request import CONTEXT_TOKENS, MAX_CONTEXT, SearchRequest, SortOrder
+from openrag_cli.store.files.dates import read_bound
 
 
 def _partitions(ctx: typer.Context, param: typer.CallbackParam, value: list[str]) -> list[str]:
@@ -90,6 +92,31 @@ ContextOption = Annotated[
 ]
 
 
+SinceOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="DATE|AGE",
+        help="Documents of this date or later: 2026-03-01, 2026-03, 2026, a time, or an age such as 30d (h, d, w, m, y). "
+        "Days are those of UTC. Default: any date.",
+    ),
+]
+UntilOption = Annotated[
+    str | None,
+    typer.Option(metavar="DATE|AGE", help="Documents of this date or earlier, all of that day. Default: any date."),
+]
+SortOption = Annotated[SortOrder, typer.Option(help="Order of the hits: by score, or the newest document first.")]
+RecentOption = Annotated[
+    float,
+    typer.Option(
+        metavar="W",
+        min=0.0,
+        max=1.0,
+        help="Prefer newer documents, 0 to 1: one of today gains up to W x 30% of the best score, one of a year ago half "
+        "of that; weak hits gain nothing. 0 is off.",
+    ),
+]
+
+
 @dataclass(frozen=True, slots=True)
 class SearchOptions:
     """Where to look, what is let through, and how much of it is shown."""
@@ -102,9 +129,14 @@ class SearchOptions:
     per_file: PerFileOption = None
     all_chunks: AllChunksOption = False
     context: ContextOption = 0
+    since: SinceOption = None
+    until: UntilOption = None
+    sort: SortOption = SortOrder.SCORE
+    prefer_recent: RecentOption = 0.0
 
     def request(self, text: str, top_k: int, **changes: Any) -> SearchRequest:
         """Return the search for a text; `changes` are fields of the request that are not as the options say."""
+        now = datetime.now(UTC)
         asked = {
             "partitions": tuple(self.partition) or (ALL_PARTITIONS,),
             "file_ids": tuple(self.file),
@@ -114,5 +146,9 @@ class SearchOptions:
             "per_file": self.per_file,
             "collapse": not self.all_chunks,
             "context": self.context,
+            "since": read_bound(self.since, now=now) if self.since else None,
+            "until": read_bound(self.until, now=now, is_last=True) if self.until else None,
+            "sort": self.sort,
+            "prefers_recent": self.prefer_recent,
         }
         return SearchRequest(text, top_k=top_k, **(asked | changes))

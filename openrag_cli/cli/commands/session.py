@@ -63,7 +63,7 @@ def show(ctx: typer.Context, name: NameArgument) -> None:
             context.out.line()
         context.out.line(context.out.styled(f"{turn.role}:", BOLD) + f" {turn.content}")
         if turn.citations:
-            context.out.line("   ".join(f"[{entry['n']}] {render.place(entry)}" for entry in turn.citations))
+            context.out.line("   ".join(f"[{entry['n']}] {render.dated_place(entry)}" for entry in turn.citations))
 
 
 @app.command("export")
@@ -122,7 +122,7 @@ def to_markdown(name: str, turns: list[Turn]) -> str:
             continue
         parts.append(turn.content)
         if turn.citations:
-            parts.append("\n".join(f"- [{entry['n']}] {render.place(entry)}" for entry in turn.citations))
+            parts.append("\n".join(f"- [{entry['n']}] {render.dated_place(entry)}" for entry in turn.citations))
     return "\n\n".join(parts)
 
 

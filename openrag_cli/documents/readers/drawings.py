@@ -51,7 +51,8 @@ def diagram_blocks(root: Any) -> list[str]:
 def core_properties(package: Package) -> Metadata:
     """Return what the document says of itself: title, author, date, keywords."""
     root = package.xml("docProps/core.xml")
-    known = {"title": "title", "creator": "author", "created": "date", "keywords": "keywords", "subject": "subject"}
+    known = {"title": "title", "creator": "author", "created": "date", "modified": "modified",
+             "keywords": "keywords", "subject": "subject"}  # fmt: skip
     found: Metadata = {}
     for element in root if root is not None else ():
         key, value = known.get(local(element)), plain_text(element)

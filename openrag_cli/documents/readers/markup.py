@@ -4,9 +4,11 @@ Its converters are called one by one: `MarkItDown()` itself loads an ONNX model 
 URLs. What it is given is ours: decoded to UTF-8 by our rules, archives checked against the limits.
 """
 
+import html
 import io
 import re
 import warnings
+from dataclasses import replace
 from typing import Any
 
 from openrag_cli.documents.encoding import NotText, decode_text
@@ -14,11 +16,25 @@ from openrag_cli.documents.media_types import HTML, MSG, RSS, XML
 from openrag_cli.documents.readers.base import Source, cut, parser_errors, read_bytes
 from openrag_cli.documents.readers.html import page_markdown
 from openrag_cli.documents.readers.plain import read_text
-from openrag_cli.domain import Document, DocumentWarning
+from openrag_cli.domain import Document, DocumentWarning, Metadata
 from openrag_cli.errors import IngestError, UnsupportedFormat
 
 MARKUP_BYTES_PER_PAGE = 30_000
 """What counts as a page of HTML or XML for the time that it may take: an honest file of 12 MB takes 27 s."""
+
+_HEAD_CHARS = 500_000
+_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+_META = re.compile(r"<meta\b([^>]{1,2000})>", re.IGNORECASE)
+_ATTRIBUTE = re.compile(r"""([a-z-]+)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""", re.IGNORECASE)
+_LINKED_DATES = re.compile(r'"(dateModified|datePublished)"\s*:\s*"([^"]{4,40})"')
+_DATE_NAMES = dict.fromkeys(
+    ("article:modified_time", "og:updated_time", "last-modified", "last_modified", "lastmod", "revised", "datemodified",
+     "dcterms.modified", "dc.date.modified"), "modified",
+) | dict.fromkeys(
+    ("article:published_time", "date", "dc.date", "dcterms.date", "dcterms.created", "dc.date.issued", "pubdate",
+     "publish_date", "publication_date", "citation_publication_date", "datepublished"), "date",
+)  # fmt: skip
+"""What pages call their dates, in lower case, and the key of metadata that it is."""
 
 _DATA_IMAGE = re.compile(r"!\[([^\]\n]*)\]\(data:[^)\s]*(?:\s+\"[^\"\n]*\")?\)")
 # Escapes would make `snake\\_case` of a name that users search for.
@@ -35,7 +51,25 @@ def read_msg(source: Source) -> Document:
 
 def read_html(source: Source) -> Document:
     """Read a web page, scripts and styles left out; its title becomes the first heading unless the text has it."""
-    return _document(source, page_markdown(_markup(source, "web page"), source), HTML)
+    page = _markup(source, "web page")
+    return replace(_document(source, page_markdown(page, source), HTML), metadata=dates_of_page(page))
+
+
+def dates_of_page(page: str) -> Metadata:
+    """Return when a web page says that it was changed and published: its `meta` elements, or else its JSON-LD."""
+    found: Metadata = {}
+    content = _COMMENT.sub("", page[:_HEAD_CHARS])
+    for tag in _META.findall(content):
+        said = {
+            name.lower(): html.unescape(one or other or bare) for name, one, other, bare in _ATTRIBUTE.findall(tag)
+        }
+        name = next((said[key].lower() for key in ("property", "name", "itemprop", "http-equiv") if key in said), "")
+        key = _DATE_NAMES.get(name)
+        if key and said.get("content", "").strip():
+            found.setdefault(key, said["content"].strip())
+    for name, value in _LINKED_DATES.findall(content):
+        found.setdefault(_DATE_NAMES[name.lower()], value)
+    return found
 
 
 def read_feed(source: Source) -> Document:

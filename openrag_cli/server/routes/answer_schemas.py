@@ -1,12 +1,14 @@
 """What is sent to `/answers` and `/sessions`, and what the latter answer."""
 
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
 from openrag_cli import limits
 from openrag_cli.domain import ALL_PARTITIONS, SearchMode
-from openrag_cli.retrieval.request import MAX_CONTEXT
+from openrag_cli.retrieval.request import MAX_CONTEXT, SearchRequest, SortOrder
+from openrag_cli.store.files.dates import read_bound
 
 
 class AskedMessage(BaseModel):
@@ -28,6 +30,22 @@ class AskedSearch(BaseModel):
     filter: str = ""
     collapse: bool = True
     context: int = Field(default=0, ge=0, le=MAX_CONTEXT)
+    since: str = ""
+    until: str = ""
+    sort: SortOrder = SortOrder.SCORE
+    prefer_recent: float = Field(default=0.0, ge=0, le=1)
+
+    def request(self) -> SearchRequest:
+        """Return the request for the engine. Raises: InvalidInput, for what is no date."""
+        given = self.model_dump(exclude={"since", "until", "prefer_recent"})
+        now = datetime.now(UTC)
+        return SearchRequest(
+            "",
+            **given,
+            since=read_bound(self.since, now=now) if self.since else None,
+            until=read_bound(self.until, now=now, is_last=True) if self.until else None,
+            prefers_recent=self.prefer_recent,
+        )
 
 
 class AnswerBody(BaseModel):

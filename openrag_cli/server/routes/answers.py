@@ -15,7 +15,6 @@ from openrag_cli.contract import answer_events
 from openrag_cli.contract import to_json as render
 from openrag_cli.domain import ALL_PARTITIONS, Session
 from openrag_cli.errors import OpenRAGError, UpstreamError
-from openrag_cli.retrieval.request import SearchRequest
 from openrag_cli.server.guards.bodies import JsonRoute
 from openrag_cli.server.routes import answer_schemas as shapes
 from openrag_cli.server.routes.indexer import errors
@@ -42,7 +41,7 @@ _NO_SESSION = errors(s404="No such session")
 async def answers(request: Request, body: shapes.AnswerBody) -> Response:
     """Answer a conversation as server-sent events: `retrieved`, `delta`s and `finished`, each a JSON object."""
     engine = engine_of(request)
-    search = SearchRequest("", **body.search.model_dump())
+    search = body.search.request()
     messages = [Message(message.role, message.content) for message in body.messages]
     asked = ChatRequest(messages, search=search, model=body.model, is_extractive=body.is_extractive)
     _ = asked.question  # before anything is sent: a conversation without a question is a mistake of the caller

@@ -39,6 +39,9 @@ FileIdPath = Annotated[
 ]
 TaskPath = Annotated[str, Path(description="Id of the task: 48 hex characters")]
 MetadataForm = Annotated[str, Form(description="A JSON object as text; empty is {}")]
+ModifiedForm = Annotated[
+    str, Form(description="When the file was last changed, RFC 3339; empty: now, or what the document says of itself")
+]
 
 
 def errors(**described: str) -> dict[int | str, dict[str, Any]]:
@@ -58,20 +61,30 @@ UPLOAD_ERRORS = errors(
 
 @router.post(FILE, status_code=201, responses=UPLOAD_ERRORS | errors(s409="The file exists, or is being added"))
 def add_file(
-    request: Request, partition: PartitionPath, file_id: FileIdPath, file: UploadFile, metadata: MetadataForm = ""
+    request: Request,
+    partition: PartitionPath,
+    file_id: FileIdPath,
+    file: UploadFile,
+    metadata: MetadataForm = "",
+    modified_at: ModifiedForm = "",
 ) -> schemas.TaskLink:
     """Store a file and queue it; the task exists before the answer is sent. An unknown partition is created."""
-    upload = client_upload(partition, file_id, file.filename or "", read_metadata(metadata))
+    upload = client_upload(partition, file_id, file.filename or "", read_metadata(metadata), modified_at=modified_at)
     task = engine_of(request).submit(upload, file.file)
     return schemas.TaskLink(task_status_url=task_link(request, task.id))
 
 
 @router.put(FILE, status_code=202, responses=UPLOAD_ERRORS | errors(s404="No such file"))
 def replace_file(
-    request: Request, partition: PartitionPath, file_id: FileIdPath, file: UploadFile, metadata: MetadataForm = ""
+    request: Request,
+    partition: PartitionPath,
+    file_id: FileIdPath,
+    file: UploadFile,
+    metadata: MetadataForm = "",
+    modified_at: ModifiedForm = "",
 ) -> schemas.TaskLink:
     """Replace a file; the old version stays searchable until the new one commits, and for good if it fails."""
-    upload = client_upload(partition, file_id, file.filename or "", read_metadata(metadata))
+    upload = client_upload(partition, file_id, file.filename or "", read_metadata(metadata), modified_at=modified_at)
     task = engine_of(request).submit(upload, file.file, kind=TaskKind.REPLACE)
     return schemas.TaskLink(task_status_url=task_link(request, task.id))
 

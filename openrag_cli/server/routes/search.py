@@ -1,6 +1,7 @@
 """Searching everything, a partition or a file; and chunks by id."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Request
@@ -9,10 +10,12 @@ from openrag_cli import limits
 from openrag_cli.contract import to_json as render
 from openrag_cli.domain import ALL_PARTITIONS, Chunk, Hit, SearchMode
 from openrag_cli.errors import DocumentNotFound, InvalidInput, NotFound, PartitionNotFound
-from openrag_cli.retrieval.request import MAX_CONTEXT, MAX_TOP_K, SearchRequest
+from openrag_cli.retrieval.request import MAX_CONTEXT, MAX_TOP_K, SearchRequest, SortOrder
 from openrag_cli.server import schemas
 from openrag_cli.server.routes.indexer import FileIdPath, PartitionPath, errors
 from openrag_cli.server.urls import chunk_metadata, engine_of, extract_link
+from openrag_cli.store.files.dates import HINT as DATES
+from openrag_cli.store.files.dates import read_bound
 
 router = APIRouter(tags=["search"])
 
@@ -36,6 +39,12 @@ class Question:
             int,
             Query(ge=0, le=MAX_CONTEXT, description="Chunks of the file to add on either side, within 4,000 tokens"),
         ] = 0,
+        since: Annotated[str, Query(description=f"Documents of this date or later: {DATES}; empty: any")] = "",
+        until: Annotated[str, Query(description=f"Documents of this date or earlier: {DATES}; empty: any")] = "",
+        sort: Annotated[SortOrder, Query(description="Hits by score, or newest first")] = SortOrder.SCORE,
+        prefer_recent: Annotated[
+            float, Query(ge=0, le=1, description="How much newer documents are preferred")
+        ] = 0.0,
     ) -> None:
         self.text = text
         self.top_k = top_k
@@ -45,6 +54,10 @@ class Question:
         self.per_file = per_file
         self.collapse = collapse
         self.context = context
+        self.since = read_bound(since, now=datetime.now(UTC)) if since else None
+        self.until = read_bound(until, now=datetime.now(UTC), is_last=True) if until else None
+        self.sort = sort
+        self.prefer_recent = prefer_recent
 
     def request(self, partitions: Sequence[str], file_ids: Sequence[str] = ()) -> SearchRequest:
         """Return the request for the engine."""
@@ -59,6 +72,10 @@ class Question:
             per_file=self.per_file,
             collapse=self.collapse,
             context=self.context,
+            since=self.since,
+            until=self.until,
+            sort=self.sort,
+            prefers_recent=self.prefer_recent,
         )
 
 

@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from datetime import datetime
 
 from openrag_cli.domain import File, FileSource, MadeBy
 from openrag_cli.store.database import at
@@ -33,6 +34,7 @@ def to_file(row: sqlite3.Row) -> File:
         made_by=MadeBy(*json.loads(row["made_by"])) if row["made_by"] else None,
         document_metadata=json.loads(row["document_metadata"]),
         source=_source(row),
+        modified_at=datetime.fromisoformat(row["modified_at"]),
     )
 
 

@@ -19,7 +19,7 @@ from openrag_cli.documents.readers.pdf_pages.marginals import marginal_lines
 from openrag_cli.documents.readers.pdf_pages.objects import layers_off, rebuilt
 from openrag_cli.documents.readers.pdf_pages.outline import outline_of
 from openrag_cli.documents.readers.pdf_pages.page import page_text
-from openrag_cli.documents.readers.pdf_pages.title import title_of_pdf
+from openrag_cli.documents.readers.pdf_pages.title import date_of_pdf, title_of_pdf
 from openrag_cli.domain import Document, DocumentWarning, Page
 from openrag_cli.errors import IngestError
 
@@ -41,6 +41,7 @@ class _Pages:
     outline: list[tuple[int, int, str]] = field(default_factory=list)  # level, page from 0, title
     is_xfa: bool = False
     title: str | None = None
+    modified: str | None = None
 
 
 def read_pdf(source: Source) -> Document:
@@ -68,7 +69,7 @@ def read_pdf(source: Source) -> Document:
         warnings=tuple(_warnings(read)),
         outline=outline_of(markdown, pages, read.outline),
         masked=tuple(masked),
-        metadata={"title": read.title} if read.title else {},
+        metadata={key: value for key, value in (("title", read.title), ("modified", read.modified)) if value},
     )
 
 
@@ -139,6 +140,7 @@ def _read(source: Source) -> _Pages:
             raise IngestError("the PDF has no pages", reason="empty")
         read = _Pages(n_pages)
         read.title = title_of_pdf(pdf, source.filename)
+        read.modified = date_of_pdf(pdf)
         source.report_pages(min(n_pages, source.limits.max_pages))
         form = _form(pdf, read)
         off = cache(lambda: layers_off(source.path.read_bytes()))

@@ -1,5 +1,8 @@
 """The title of a PDF: the one it declares, where that is a title, or the lines in the largest letters of its first page."""
 
+import contextlib
+import re
+from datetime import datetime
 from statistics import median
 from typing import Any
 
@@ -10,6 +13,10 @@ MAX_CHARS = 4000
 
 LARGE = 1.25
 """A line is large whose letters are that many times as high as those of the middle line."""
+
+_PDF_DATE = re.compile(
+    r"(?:D:)?(\d{4})(?:(\d{2})(?:(\d{2})(?:(\d{2})(?:(\d{2})(\d{2})?)?)?)?)?(?:([+\-Z])(?:(\d{2})'?(\d{2})?'?)?)?"
+)
 
 NEAR_LARGEST = 0.6
 MAX_LINES = 5
@@ -33,6 +40,23 @@ def title_of_pdf(pdf: Any, filename: str) -> str | None:
     large = [text for text, size in lines if size >= least and is_title(text)]
     title = " ".join(dict.fromkeys(large[:MAX_LINES]))
     return title[:MAX_TITLE_CHARS] or None
+
+
+def date_of_pdf(pdf: Any) -> str | None:
+    """Return when a PDF says that it was changed, or else made, as ISO 8601 writes it; None when it does not.
+
+    PDF 32000-1, 7.9.4: D:YYYYMMDDHHmmSSOHH'mm, of which all but the year may be left out.
+    """
+    for key in ("ModDate", "CreationDate"):
+        match = _PDF_DATE.match(str(pdf.get_metadata_value(key) or "").strip())
+        if match is None:
+            continue
+        year, month, day, hour, minute, second, sign, off_h, off_m = match.groups()
+        zone = f"{sign}{off_h}:{off_m or '00'}" if sign in {"+", "-"} and off_h else "+00:00"
+        text = f"{year}-{month or '01'}-{day or '01'}T{hour or '00'}:{minute or '00'}:{second or '00'}{zone}"
+        with contextlib.suppress(ValueError):
+            return datetime.fromisoformat(text).isoformat()
+    return None
 
 
 def _lines(page: Any) -> list[tuple[str, float]]:
