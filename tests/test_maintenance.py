@@ -3,6 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from test_index import make_index, make_rows
 
 from openrag_cli.domain import TaskState
 from openrag_cli.engine import Engine
-from openrag_cli.index.policy import MAX_FRAGMENTS, TIERS, Plan, Statistics, needs_order, plan
+from openrag_cli.index.policy import MAX_FRAGMENTS, TIERS, Lists, Plan, Statistics, needs_order, plan
 from openrag_cli.index.rows import Scope
 from openrag_cli.index.table import Index
 from openrag_cli.maintenance.janitor import Keeping
@@ -49,6 +50,7 @@ MANY = dict.fromkeys(range(1, 31), 1)
     ],
 )
 def test_the_policy_says_what_is_done(found: Statistics, rows_of: dict[int, int], todo: Plan) -> None:
+    found = replace(found, lists=Lists(512))  # see test_vectors.py
     assert plan(found, rows_of) == todo
     assert needs_order(found) is not todo.is_empty
     assert plan(found, rows_of, force=True).optimizes
@@ -59,7 +61,8 @@ def test_the_rows_that_many_merges_write_grow_slower_than_by_the_square() -> Non
     for _ in range(20_000):
         rows_of[next_number] = 1
         next_number += 1
-        todo = plan(Statistics(n_rows=sum(rows_of.values()), n_fragments=len(rows_of)), rows_of)
+        found = Statistics(n_rows=sum(rows_of.values()), n_fragments=len(rows_of), lists=Lists(1024))
+        todo = plan(found, rows_of)
         for group in todo.merges:
             merged = sum(rows_of.pop(number) for number in group)
             rows_of[next_number] = merged

@@ -1,11 +1,13 @@
-"""The index's own look at itself: whether it is whole, and what is not. Reads only."""
+"""The index's own look at itself: whether it is whole, and what is not."""
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from openrag_cli.errors import StoreError, StoreFull, os_errors
-from openrag_cli.index import words
+from openrag_cli.fsync import fsync
+from openrag_cli.index import vectors, words
 from openrag_cli.index.import_shim import import_lancedb
 from openrag_cli.index.lance_errors import EXAMINE, lance_errors
 
@@ -47,6 +49,22 @@ def unreadable_text(open_table: Callable[[], Any]) -> str | None:
     return None
 
 
+def unreadable_vectors(open_table: Callable[[], Any]) -> str | None:
+    """Look for some rows by their own vectors in the index of vectors, if there is one; return as `unreadable_rows`."""
+    try:
+        with lance_errors("its index of vectors cannot be read"):
+            table = open_table()
+            if vectors.lists_of(table) is None:
+                return None
+            step = max(1, table.count_rows() // _CHECK_TEXTS)
+            for at in range(0, table.count_rows(), step):
+                for row in table.search().select(["vector"]).offset(at).limit(1).to_list():
+                    table.search(row["vector"]).nprobes(vectors.MIN_PROBES).limit(1).to_list()
+    except StoreError as exc:
+        return _damage(exc)
+    return None
+
+
 def passage_words(text: str) -> Any:
     """Return a query for the words of a text in a table of format 4 or older.
 
@@ -67,3 +85,16 @@ def is_whole(manifest: Path) -> bool:
     """Whether a manifest has its end: Lance cannot open a version without."""
     with os_errors("reading the index"), manifest.open("rb") as stream:
         return stream.read()[-len(_MANIFEST_END) :] == _MANIFEST_END
+
+
+def set_aside(manifests: Sequence[Path], none_whole: StoreError) -> list[Path]:
+    """Rename manifests that are not whole, newest first, until one is; raise `none_whole` when there is no such one."""
+    bad = list(itertools.takewhile(lambda path: not is_whole(path), manifests))
+    if manifests and len(bad) == len(manifests):
+        raise none_whole
+    with os_errors("setting a damaged version aside"):
+        for path in bad:
+            path.rename(path.with_name(path.name + ".bad"))
+        for folder in {path.parent for path in bad}:
+            fsync(folder)
+    return bad

@@ -8,6 +8,7 @@ is written again only when a fair part of it is new, or was deleted.
 """
 
 import itertools
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -37,9 +38,31 @@ MIN_KEYED_ROWS = 1000
 """Rows from which the keys have indices; fewer are read as fast as they are looked up."""
 
 
+MIN_LISTED_ROWS = 30_000
+"""Rows from which vectors are indexed: fewer are measured one by one in about the time that the index takes."""
+
+REGROWN = 2
+"""Vectors are sorted anew when there ought to be so many times the lists: the rows are then four times as many."""
+
+MIN_RECALL, MAX_EFFORT = 0.97, 8
+"""The share of the nearest rows that is to be found, and how many times the usual number of lists is looked into to
+find it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lists:
+    """Into how many lists vectors are sorted, and how many times the usual number of them a search looks into."""
+
+    n: int
+    effort: int = 1
+
+
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """What the index says of itself, cheaply: numbers of rows, but for fragments and versions."""
+    """What the index says of itself, cheaply: numbers of rows, but for fragments and versions.
+
+    `lists` are those of the vectors, where these are indexed, and `recall` is what was last measured of them.
+    """
 
     n_rows: int = 0
     n_fragments: int = 0
@@ -47,16 +70,19 @@ class Statistics:
     n_deleted: int = 0
     n_stale_versions: int = 0
     lacks_keys: bool = False
+    lists: Lists | None = None
+    recall: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is to be done: groups of fragments, by number, each merged into one; then, if so, Lance's `optimize`, and
-    indices of the keys are made."""
+    """What is to be done: groups of fragments, by number, each merged into one; then, if so, Lance's `optimize`,
+    indices of the keys are made, and the vectors sorted into lists."""
 
     merges: tuple[tuple[int, ...], ...] = ()
     optimizes: bool = False
     makes_keys: bool = False
+    lists: Lists | None = None
 
     @property
     def is_empty(self) -> bool:
@@ -66,7 +92,26 @@ class Plan:
 
 def needs_order(found: Statistics) -> bool:
     """Whether the index may need something: then the sizes of its fragments are worth looking at."""
-    return found.n_fragments > MAX_FRAGMENTS or _needs_indexing(found) or _makes_keys(found)
+    is_short = _needs_indexing(found) or _makes_keys(found) or _new_lists(found) is not None
+    return found.n_fragments > MAX_FRAGMENTS or is_short
+
+
+def lists_for(n_rows: int) -> int:
+    """Return into how many lists so many vectors are sorted: about the root of their number, as a power of two."""
+    return 1 << round(math.log2(max(1, n_rows)) / 2)
+
+
+def _new_lists(found: Statistics) -> Lists | None:
+    """Return the lists into which the vectors are to be sorted; None where those that there are do."""
+    if found.n_rows < MIN_LISTED_ROWS:
+        return None
+    n_lists = lists_for(found.n_rows)
+    if found.lists is None:
+        return Lists(n_lists)
+    effort = found.lists.effort
+    if found.recall is not None and found.recall < MIN_RECALL and effort < MAX_EFFORT:
+        return Lists(n_lists, 2 * effort)
+    return Lists(n_lists, effort) if found.n_rows >= (REGROWN * found.lists.n) ** 2 else None
 
 
 def _makes_keys(found: Statistics) -> bool:
@@ -86,14 +131,15 @@ def _needs_indexing(found: Statistics) -> bool:
 
 def plan(found: Statistics, rows_of: Mapping[int, int], *, force: bool = False) -> Plan:
     """Return what is to be done with fragments of so many rows each, by number; `force` writes all of it again."""
-    makes_keys = _makes_keys(found)
+    makes_keys, lists = _makes_keys(found), _new_lists(found)
     if force:
-        return Plan(optimizes=True, makes_keys=makes_keys)
+        again = Lists(lists_for(found.n_rows), found.lists.effort) if found.lists else None
+        return Plan(optimizes=True, makes_keys=makes_keys, lists=lists or again)
     if _needs_indexing(found):
         young = _young(rows_of)
         is_rewritten = sum(young.values()) >= REWRITE_SHARE * found.n_rows
-        return Plan(() if is_rewritten else _grouped(young), optimizes=True, makes_keys=makes_keys)
-    return Plan(_crowded(rows_of), makes_keys=makes_keys)
+        return Plan(() if is_rewritten else _grouped(young), optimizes=True, makes_keys=makes_keys, lists=lists)
+    return Plan(_crowded(rows_of), makes_keys=makes_keys, lists=lists)
 
 
 def _crowded(rows_of: Mapping[int, int]) -> tuple[tuple[int, ...], ...]:

@@ -121,6 +121,12 @@ def condition(scope: Scope) -> Any:
     return functools.reduce(operator.and_, parts) if parts else None
 
 
+def within(query: Any, scope: Scope) -> Any:
+    """Return a query of Lance's that sees the rows in scope alone."""
+    where = condition(scope)
+    return query if where is None else query.where(where)
+
+
 def schema(dimension: int, word_columns: Sequence[str]) -> Any:
     """Return the Arrow schema of the table for vectors of that length, with these columns of words."""
     import pyarrow as pa

@@ -16,12 +16,11 @@ from typing import TYPE_CHECKING, Any
 from openrag_cli.errors import StoreDamaged, os_errors
 from openrag_cli.failpoints import failpoint
 from openrag_cli.fsync import files_below, fsync, fsync_below
-from openrag_cli.index import upkeep, words
+from openrag_cli.index import integrity, upkeep, vectors, words
 from openrag_cli.index.import_shim import import_lancedb
-from openrag_cli.index.integrity import is_whole, passage_words, unreadable_rows, unreadable_text
 from openrag_cli.index.lance_errors import REMAKE, lance_errors
-from openrag_cli.index.policy import Statistics
-from openrag_cli.index.rows import ADDED, COLUMNS, Match, Row, Scope, added_fields, batch, condition, match, schema
+from openrag_cli.index.policy import Lists, Statistics
+from openrag_cli.index.rows import ADDED, COLUMNS, Match, Row, Scope, added_fields, batch, match, schema, within
 
 if TYPE_CHECKING:
     import numpy as np
@@ -61,7 +60,6 @@ class Index:
         self._open()
 
     def _make(self) -> None:
-
         lancedb = import_lancedb()
         aside = self._root / "making"
         with os_errors("making the index"):
@@ -99,12 +97,12 @@ class Index:
     def has_bad_head(self) -> bool:
         """Whether the newest manifest is not whole: then Lance cannot open the table. A cheap look at its end."""
         newest = self._manifests()[:1]
-        return bool(newest) and not is_whole(newest[0])
+        return bool(newest) and not integrity.is_whole(newest[0])
 
     @property
     def has_no_whole_version(self) -> bool:
         """Whether no manifest is whole: there is no version to go back to."""
-        return not any(is_whole(path) for path in self._manifests())
+        return not any(integrity.is_whole(path) for path in self._manifests())
 
     def set_aside_bad_head(self) -> list[Path]:
         """Rename manifests that are not whole, newest first, until one is; the caller holds the write lock.
@@ -114,15 +112,8 @@ class Index:
         Raises:
             StoreDamaged: none is whole; nothing is renamed.
         """
-        manifests = self._manifests()
-        bad = list(itertools.takewhile(lambda path: not is_whole(path), manifests))
-        if manifests and len(bad) == len(manifests):
-            raise StoreDamaged(f"the index {self._root} has no whole version", hint=REMAKE)
-        with os_errors("setting a damaged version aside"):
-            for path in bad:
-                path.rename(path.with_name(path.name + ".bad"))
-            fsync(self._folder / "_versions")
-        return bad
+        none_whole = StoreDamaged(f"the index {self._root} has no whole version", hint=REMAKE)
+        return integrity.set_aside(self._manifests(), none_whole)
 
     # --- is it whole
 
@@ -137,7 +128,8 @@ class Index:
             return "it has lost its versions"
         if self.has_bad_head:
             return "its newest version is not whole"
-        return unreadable_rows(self._fresh) or unreadable_text(self._fresh)
+        looks = (integrity.unreadable_rows, integrity.unreadable_text, integrity.unreadable_vectors)
+        return next((problem for look in looks if (problem := look(self._fresh))), None)
 
     def _fresh(self) -> Any:
         return self._connect(import_lancedb()).open_table(TABLE)
@@ -145,13 +137,14 @@ class Index:
     def remake(self) -> Path | None:
         """Set a damaged table aside and make an empty one; the caller holds the write lock.
 
-        When the rows can be read the full-text index alone is made again, from them, and nothing is set aside.
+        When the rows can be read the indices alone are made again from them, and nothing is set aside.
         Return the folder that was set aside, None for the other case.
         """
-        is_readable = bool(self._manifests()) and not self.has_bad_head and unreadable_rows(self._fresh) is None
-        if is_readable:
+        is_open = bool(self._manifests()) and not self.has_bad_head
+        if is_open and integrity.unreadable_rows(self._fresh) is None:
             with self._durably(), self._errors("making the full-text index again"):
                 words.index_again(self._fresh())
+                vectors.drop(self._fresh())
             self._table = self._known_columns = None
             return None
         aside = next(path for n in itertools.count(1) if not (path := self._root / f"{TABLE}.damaged-{n}").exists())
@@ -251,6 +244,16 @@ class Index:
         with self._durably(), self._errors("indexing keys"):
             upkeep.ensure_key_indices(self._open())
 
+    def sort_vectors(self, lists: Lists) -> None:
+        """Index the vectors anew; the caller holds the write lock. Searches go on by what there is until then."""
+        with self._durably(), self._errors("indexing vectors"):
+            vectors.build(self._open(), lists)
+
+    def recall(self) -> float | None:
+        """Return which share of the nearest rows a search finds; None where it measures all. It reads every vector."""
+        with self._errors("reading the index"):
+            return vectors.recall(self._open()) if self.exists else None
+
     @contextlib.contextmanager
     def _durably(self) -> Iterator[None]:
         """Fsync every file that is new since this process last did, and the folders that hold it.
@@ -270,8 +273,13 @@ class Index:
         """Return the rows nearest to `vector` (float32[dim], L2-normalised) by cosine similarity, best first."""
         if not self.exists:
             return []
-        query = self._open().search(vector).distance_type("cosine")
-        return self._run(query, "_distance", limit, scope)
+        found: list[Match] = []
+        with self._errors("searching the index"):
+            for query in vectors.looks(self._open(), vector, limit, scope):
+                found = self._run(query, "_distance", limit)
+                if len(found) == limit:
+                    break
+        return found
 
     def text(
         self, weights: Mapping[str, float], limit: int, scope: Scope, *, required: Sequence[str] = ()
@@ -280,14 +288,14 @@ class Index:
         if not self.exists or not (weights or required):
             return []
         query = self._open().search(words.query(weights, required), query_type="fts")
-        return self._run(query, "_score", limit, scope)
+        return self._run(within(query, scope), "_score", limit)
 
     def old_text(self, query: str, limit: int, scope: Scope) -> list[Match]:
         """Return what `text` does, by Lance's own words: from a table whose words are not made yet."""
         if not self.exists or not query.strip():
             return []
-        search = self._open().search(passage_words(query), query_type="fts")
-        return self._run(search, "_score", limit, scope)
+        search = self._open().search(integrity.passage_words(query), query_type="fts")
+        return self._run(within(search, scope), "_score", limit)
 
     def _place(self) -> list[str]:
         return [name for name in self._columns() if name in {*COLUMNS, *ADDED}]
@@ -303,13 +311,9 @@ class Index:
             self._known_columns = found
         return self._known_columns
 
-    def _run(self, query: Any, measure: str, limit: int, scope: Scope) -> list[Match]:
-        where = condition(scope)
+    def _run(self, query: Any, measure: str, limit: int) -> list[Match]:
         with self._errors("searching the index"):
-            columns = [*self._columns(), measure]
-            if where is not None:
-                query = query.where(where)
-            found = query.select(columns).limit(limit).to_arrow()
+            found = query.select([*self._columns(), measure]).limit(limit).to_arrow()
         return list(self._matches(found, measure))
 
     def _matches(self, found: Any, measure: str) -> Iterator[Match]:
@@ -317,17 +321,17 @@ class Index:
 
         scores = found.column(measure).to_numpy()
         scores = 1.0 - scores if measure == "_distance" else scores
-        vectors: Sequence[np.ndarray | None] = [None] * len(found)
+        rows: Sequence[np.ndarray | None] = [None] * len(found)
         texts: Sequence[str] = [""] * len(found)
         if words.COLUMN in found.column_names:
             flat = found.column("vector").combine_chunks().flatten().to_numpy(zero_copy_only=False)
-            vectors = list(np.asarray(flat, dtype=np.float16).reshape(-1, self._dimension))
+            rows = list(np.asarray(flat, dtype=np.float16).reshape(-1, self._dimension))
             texts = found.column(words.COLUMN).to_pylist()
         for row, score, text, vector in zip(
             found.select([name for name in [*COLUMNS, *ADDED] if name in found.column_names]).to_pylist(),
             scores,
             texts,
-            vectors,
+            rows,
             strict=True,
         ):
             yield match({**row, "words": text, "vector": vector}, score)

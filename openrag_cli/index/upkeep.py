@@ -9,7 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from openrag_cli.index import words
+from openrag_cli.index import vectors, words
 from openrag_cli.index.import_shim import import_lancedb
 from openrag_cli.index.policy import Statistics
 
@@ -37,6 +37,7 @@ def statistics(table: Any, manifests: Sequence[Path]) -> Statistics:
         n_deleted=max(0, n_deleted),
         n_stale_versions=_count_stale(manifests),
         lacks_keys=lacks_key_indices(table),
+        lists=vectors.lists_of(table),
     )
 
 

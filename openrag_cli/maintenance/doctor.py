@@ -19,7 +19,7 @@ from openrag_cli.errors import OpenRAGError, StoreDamaged
 from openrag_cli.fsync import files_below
 from openrag_cli.index.cpu import missing_features
 from openrag_cli.index.lance_errors import REMAKE
-from openrag_cli.index.policy import MAX_FRAGMENTS, TIERS
+from openrag_cli.index.policy import MAX_FRAGMENTS, MIN_RECALL, TIERS
 from openrag_cli.index.table import Index
 from openrag_cli.inference.onnx_embedder import default_model_dir, load_manifest, verify_model
 from openrag_cli.ingest.report import Failure
@@ -259,10 +259,19 @@ class Doctor:
         if not index.has_words:
             old = "the full-text index is of an older version; searches still use it"
             yield Finding(name, Status.WARNING, old, "openrag doctor --fix makes it again", self._renew_words)
+        yield from self._recall(name)
         if now.n_fragments > 2 * len(TIERS) * MAX_FRAGMENTS:
             yield Finding(name, Status.WARNING, text, "openrag doctor --fix compacts it", self._optimize)
         elif not short and not orphans:
             yield Finding(name, Status.OK, text)
+
+    def _recall(self, name: str) -> Iterator[Finding]:
+        share = self._janitor.recall.measure()
+        if share is not None and share < MIN_RECALL:
+            text = f"the index of vectors finds only {share:.1%} of the nearest chunks"
+            yield Finding(name, Status.WARNING, text, "openrag doctor --fix makes it again", self._optimize)
+        elif share is not None:
+            yield Finding(name, Status.OK, f"the index of vectors finds {share:.1%} of the nearest chunks")
 
     # --- mending
 

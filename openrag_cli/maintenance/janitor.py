@@ -2,12 +2,13 @@
 
 import contextlib
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from openrag_cli.errors import StoreBusy, StoreFull
 from openrag_cli.failpoints import failpoint
-from openrag_cli.index.policy import needs_order, plan
+from openrag_cli.index.policy import Plan, Statistics, needs_order, plan
 from openrag_cli.index.table import Index
+from openrag_cli.index.recall import Recall
 from openrag_cli.maintenance.titles import TitleKeeper
 from openrag_cli.maintenance.words import WordKeeper
 from openrag_cli.store.blobs import BlobStore
@@ -71,6 +72,7 @@ class Janitor:
         self._index = index
         self._blobs = blobs
         self._tasks = TaskRecords(database)
+        self.recall = Recall(database, catalog, index)
         self.keeping = Keeping()
         """How long finished tasks are kept."""
         self._known_version: int | None = None
@@ -108,15 +110,20 @@ class Janitor:
         """Put the index in order where it needs it, or all of it; return whether anything was done."""
         if not force and self._known_version == self._index.version():
             return False
-        is_needed = force or needs_order(self._index.statistics())
+        is_needed = force or needs_order(self.statistics())
         is_done = is_needed and self._put_in_order(force=force)
         self._known_version = self._index.version()
         return is_done
 
+    def statistics(self) -> Statistics:
+        """Return what there is to put in order, with what was last measured of the vectors' lists."""
+        found = self._index.statistics()
+        return replace(found, recall=self.recall.known(found.lists))
+
     def _put_in_order(self, *, force: bool) -> bool:
         """Do what the policy says of the index as it is under the lock: another process may have done it."""
         with self._database.write_lock():
-            todo = plan(self._index.statistics(), self._index.fragments(), force=force)
+            todo = plan(self.statistics(), self._index.fragments(), force=force)
             failpoint("optimizing")
             for fragments in todo.merges:
                 self._index.merge(fragments)
@@ -124,7 +131,18 @@ class Janitor:
                 self._index.optimize()
             if todo.makes_keys:
                 self._index.ensure_keys()
-        return not todo.is_empty
+        return self._sort_vectors(todo, force=force) or not todo.is_empty
+
+    def _sort_vectors(self, before: Plan, *, force: bool) -> bool:
+        """Sort the vectors into lists, if the policy still says so; others could write since the rest was done."""
+        if before.lists is None:
+            return False
+        with self._database.write_lock():
+            lists = plan(self.statistics(), {}, force=force).lists
+            failpoint("sorting")
+            if lists is not None:
+                self._index.sort_vectors(lists)
+        return lists is not None
 
     def shrink(self, *, force: bool = False) -> bool:
         """Give the free pages of the catalog back to the disk where they are a fair part of it; return whether."""

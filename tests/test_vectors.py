@@ -1,0 +1,247 @@
+"""The index of vectors: when it is made and used, by table, and what searches find by it in a real table."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from harness import open_engine
+from synthetic_store import Shape, fill
+
+from openrag_cli.domain import Chunk, Span, chunk_id
+from openrag_cli.engine import Engine
+from openrag_cli.index import policy, vectors
+from openrag_cli.index.policy import Lists, Plan, Statistics, plan
+from openrag_cli.index.rows import Match, Row, Scope
+from openrag_cli.index.table import Index
+from openrag_cli.maintenance.doctor import Status
+
+DIMENSION = 64
+N_ROWS = 4000
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "lists", "recall", "made"),
+    [
+        (29_999, None, None, None),
+        (30_000, None, None, Lists(128)),
+        (100_000, None, None, Lists(256)),
+        (1_000_000, None, None, Lists(1024)),
+        (100_000, Lists(256), None, None),
+        (100_000, Lists(256), 0.97, None),
+        (100_000, Lists(256), 0.969, Lists(256, 2)),
+        (100_000, Lists(256, 4), 0.5, Lists(256, 8)),
+        (100_000, Lists(256, 8), 0.5, None),  # nothing wider is known
+        (262_143, Lists(256), None, None),
+        (262_144, Lists(256), None, Lists(512)),
+        (262_144, Lists(256, 2), 0.99, Lists(512, 2)),
+        (10_000, Lists(256), 0.5, None),
+    ],
+)
+def test_the_policy_says_when_vectors_are_sorted(
+    n_rows: int, lists: Lists | None, recall: float | None, made: Lists | None
+) -> None:
+    found = Statistics(n_rows=n_rows, n_fragments=1, lists=lists, recall=recall)
+    assert plan(found, {0: n_rows}) == Plan(lists=made)
+    assert policy.needs_order(found) is (made is not None)
+
+
+def test_all_that_is_written_anew_sorts_the_vectors_too() -> None:
+    found = Statistics(n_rows=100_000, n_fragments=1, lists=Lists(128, 2))
+    assert plan(found, {0: 100_000}, force=True).lists == Lists(256, 2)
+    assert plan(Statistics(n_rows=500, n_fragments=1), {0: 500}, force=True).lists is None
+
+
+@pytest.mark.parametrize(
+    ("lists", "limit", "n_in_scope", "n_probes"),
+    [
+        (None, 200, 1_000_000, None),
+        (Lists(256), 200, 100_000, 48),
+        (Lists(256, 2), 200, 100_000, 96),
+        (Lists(256, 4), 200, 100_000, None),  # it would look into more than half of them
+        (Lists(256), 200, 1000, None),
+        (Lists(256), 200, 1001, None),
+        (Lists(256), 200, 10_000, 48),
+        (Lists(256), 200, 2000, 103),
+        (Lists(1024), 200, 1600, 512),
+        (Lists(1024), 200, 1500, None),
+        (Lists(256), 12_800, 100_000, None),
+        (Lists(256), 800, 100_000, 48),
+        (Lists(256), 6400, 100_000, 66),
+    ],
+)
+def test_the_planner_looks_into_as_many_lists_as_hold_enough_rows_in_scope_or_measures_them_all(
+    lists: Lists | None, limit: int, n_in_scope: int, n_probes: int | None
+) -> None:
+    assert vectors.probes(lists, limit, n_in_scope) == n_probes
+
+
+def some_rows(first: int, n: int, *, partition_id: int = 1) -> list[Row]:
+    """Rows whose vectors lie around 40 centres."""
+    rng = np.random.default_rng(first)
+    centres = np.random.default_rng(99).standard_normal((40, DIMENSION))
+    made = []
+    for k in range(first, first + n):
+        vector = (centres[k % 40] + 0.8 * rng.standard_normal(DIMENSION)).astype(np.float32)
+        revision = f"{k:048x}"
+        chunk = Chunk(chunk_id("p", "f", revision, 0), "p", revision, 0, Span("a text", 0, 6, 1, 1, None, ()))
+        made.append(Row(chunk, partition_id, "a text", vector / np.linalg.norm(vector), "a text"))
+    return made
+
+
+@pytest.fixture(scope="module")
+def rows() -> list[Row]:
+    return some_rows(0, N_ROWS) + some_rows(N_ROWS, 300, partition_id=2)
+
+
+@pytest.fixture(scope="module")
+def sorted_index(tmp_path_factory: pytest.TempPathFactory, rows: list[Row]) -> Index:
+    """Rows by the lists of their vectors, and 60 more that came since."""
+    index = Index(tmp_path_factory.mktemp("vectors") / "lance", dimension=DIMENSION)
+    index.put(rows)
+    index.ensure_keys()
+    index.sort_vectors(Lists(128))
+    index.put(some_rows(50_000, 60))
+    return index
+
+
+@pytest.fixture
+def count_looks(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[str]]:
+    """The looks since the test began: `lists` or `all`."""
+    seen: list[str] = []
+    real = vectors.looks
+
+    def noting(*given: object) -> object:
+        for query in real(*given):  # type: ignore[arg-type]
+            seen.append("lists" if "ANN" in query.limit(10).explain_plan() else "all")
+            yield query
+
+    monkeypatch.setattr(vectors, "looks", noting)
+    return lambda: seen
+
+
+def exact(rows: list[Row], vector: np.ndarray, n: int) -> list[str]:
+    cosines = {row.chunk.id: float(row.vector @ vector) for row in rows}
+    return sorted(cosines, key=lambda key: -cosines[key])[:n]
+
+
+def ids(found: list[Match]) -> list[str]:
+    return [match.id for match in found]
+
+
+def test_searches_go_by_the_lists_and_find_what_is_nearest_with_its_true_cosine(
+    sorted_index: Index, rows: list[Row], count_looks: Callable[[], list[str]]
+) -> None:
+    everything = rows + some_rows(50_000, 60)
+    n_right = 0
+    for row in rows[::200]:
+        found = sorted_index.dense(row.vector, 100, Scope())
+        n_right += len(set(ids(found)) & set(exact(everything, row.vector, 10)))
+        by_id = {other.chunk.id: other for other in everything}
+        for match in found[:10]:
+            assert match.score == pytest.approx(float(by_id[match.id].vector @ row.vector), abs=2e-3)
+    assert n_right >= 0.97 * 10 * len(rows[::200])
+    assert set(count_looks()) == {"lists"}
+
+
+def test_rows_that_came_since_are_found_and_those_that_went_are_not(tmp_path: Path) -> None:
+    index = Index(tmp_path / "lance", dimension=DIMENSION)
+    index.put(some_rows(0, 2000))
+    index.sort_vectors(Lists(128))
+    [late] = some_rows(70_000, 1)
+    index.put([late])
+    assert ids(index.dense(late.vector, 5, Scope()))[0] == late.chunk.id
+    index.drop([late.chunk.revision])
+    assert late.chunk.id not in ids(index.dense(late.vector, 50, Scope()))
+    index.optimize()
+    assert len(index.dense(late.vector, 50, Scope())) == 50
+
+
+@pytest.mark.parametrize(
+    ("scope", "way"),
+    [
+        (Scope(partition_ids=[1]), "lists"),
+        (Scope(partition_ids=[2]), "all"),
+        (Scope(revisions=[f"{k:048x}" for k in range(90)]), "all"),
+        (Scope(revisions=[f"{k:048x}" for k in range(3900)]), "lists"),
+        (Scope(partition_ids=[1], excluded=[f"{k:048x}" for k in range(40)]), "lists"),
+        (Scope(partition_ids=[]), "all"),
+    ],
+)
+def test_a_scope_is_kept_to_and_a_small_one_is_measured_whole(
+    sorted_index: Index, rows: list[Row], count_looks: Callable[[], list[str]], scope: Scope, way: str
+) -> None:
+    def is_in(row: Row) -> bool:
+        return (
+            (scope.partition_ids is None or row.partition_id in scope.partition_ids)
+            and (scope.revisions is None or row.chunk.revision in scope.revisions)
+            and row.chunk.revision not in scope.excluded
+        )
+
+    within = [row for row in rows + some_rows(50_000, 60) if is_in(row)]
+    vector = rows[7].vector
+    found = ids(sorted_index.dense(vector, 40, scope))
+    assert set(found) <= {row.chunk.id for row in within}
+    assert len(found) == min(40, len(within))
+    assert len(set(found) & set(exact(within, vector, 10))) >= min(10, len(within)) - (way == "lists")
+    assert count_looks()[0] == way
+
+
+def test_where_the_lists_hold_too_few_all_rows_are_measured(
+    sorted_index: Index, monkeypatch: pytest.MonkeyPatch, count_looks: Callable[[], list[str]]
+) -> None:
+    monkeypatch.setattr(vectors, "probes", lambda *_: 1)
+    found = sorted_index.dense(some_rows(3, 1)[0].vector, 2000, Scope(partition_ids=[1]))
+    assert len(found) == 2000
+    assert count_looks() == ["lists", "all"]
+
+
+def test_the_recall_is_measured_against_all_vectors(sorted_index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert sorted_index.recall() == pytest.approx(1.0, abs=0.03)
+    monkeypatch.setattr(vectors, "probes", lambda *_: 1)
+    poor = sorted_index.recall()
+    assert poor is not None
+    assert poor < 0.97
+
+
+@pytest.fixture
+def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Engine:
+    """A store of 3,000 chunks whose vectors are sorted already."""
+    monkeypatch.setattr(policy, "MIN_LISTED_ROWS", 2000)
+    with open_engine(tmp_path / "store") as engine:
+        fill(engine, Shape(3000, chunks_per_file=1))
+        assert engine.maintain().is_optimized
+        yield engine
+
+
+def findings(engine: Engine, word: str) -> list[tuple[Status, str]]:
+    return [(found.status, found.text) for found in engine.examine() if found.name == "index" and word in found.text]
+
+
+def test_doctor_measures_the_recall_once_and_the_next_maintenance_acts_on_a_poor_one(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = engine.parts.index
+    assert index.statistics().lists == Lists(64)
+    [(status, text)] = findings(engine, "nearest chunks")
+    assert status is Status.OK
+    measured: list[float] = []
+    monkeypatch.setattr(Index, "recall", lambda _: measured.append(0.9) or 0.9)
+    assert findings(engine, "nearest chunks") == [(status, text)], "the index is the same: nothing is measured again"
+    assert measured == []
+    with engine.parts.database.write_lock():
+        index.drop([f"{1_700_000_000_000:012x}{0:036x}"])
+    [(status, text)] = findings(engine, "nearest chunks")
+    assert (status, len(measured)) == (Status.WARNING, 1)
+    assert "90.0%" in text
+    assert engine.maintain().is_optimized
+    assert index.statistics().lists == Lists(64, 2)
+    assert not engine.maintain().is_optimized
+
+
+def test_readers_and_writers_of_the_catalog_wait_for_no_sorting(engine: Engine) -> None:
+    """The lock that sorting holds is one that no search asks for."""
+    from openrag_cli.retrieval.request import SearchRequest
+
+    with engine.parts.database.write_lock():
+        assert len(engine.search(SearchRequest("w00001 w00002", collapse=False))) == 5
