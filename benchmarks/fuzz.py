@@ -1,6 +1,6 @@
 """Fuzzing for as long as it is given: every target of tests/fuzzing.py in turn, and what broke.
 
-    python benchmarks/fuzz.py [--seconds 3600]
+    python benchmarks/fuzz.py [--seconds 3600] [--seed 0]
 
 Printed: for each target its examples and its failures, each with the smallest input that hypothesis found.
 """
@@ -13,6 +13,7 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,9 @@ def main() -> None:
     """Fuzz until the time is up."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=3600)
-    until = time.monotonic() + parser.parse_args().seconds
+    parser.add_argument("--seed", type=int, default=0, help="of the first round; each next one has one more")
+    options = parser.parse_args()
+    until = time.monotonic() + options.seconds
     n_examples: Counter[str] = Counter()
     failures: dict[str, str] = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -41,16 +44,16 @@ def main() -> None:
             "XDG_STATE_HOME": f"{folder}/state",
         }
         os.chdir(folder)
-        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - what commands say of bad input
+        sys.stdout = sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - what commands say
         world = World(Path(folder))
-        for number in range(1 << 30):
+        for number in count(options.seed):
             target = TARGETS[number % len(TARGETS)]
             if time.monotonic() > until:
                 break
             if problem := _run(target, world, number, n_examples):
                 failures.setdefault(f"{target.__name__}: {problem.splitlines()[-1][:200]}", problem)
         world.close()
-    sys.stderr = sys.__stderr__
+    sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
     for target in TARGETS:
         found = sum(name.startswith(f"{target.__name__}:") for name in failures)
         print(f"{target.__name__:12} {n_examples[target.__name__]:8,} examples  {found} failures")

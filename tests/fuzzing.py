@@ -15,8 +15,10 @@ import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from harness import open_engine, put
+from httpx import InvalidURL
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
@@ -39,11 +41,47 @@ CHAT = {
     "model": "openrag-all", "messages": [{"role": "user", "content": "how heavy is the pump?"}], "temperature": 0.5,
     "max_tokens": 10, "stream": False, "stop": ["x"], "n": 1, "metadata": {"use_map_reduce": False}, "top_p": 1,
 }  # fmt: skip
+SEARCHED = {
+    "partitions": ["p"], "file_ids": ["a.md"], "top_k": 3, "mode": "hybrid", "min_score": 0.1, "per_file": 1,
+    "filter": "year = 1", "collapse": True,
+}  # fmt: skip
 BODIES = {
-    "/v1/chat/completions": CHAT,
-    "/v1/completions": {"model": "openrag-p", "prompt": "how heavy is the pump?", "max_tokens": 5, "stream": False},
-    "/v1/embeddings": {"model": "x", "input": ["pump"], "encoding_format": "float", "dimensions": 384},
+    "POST /v1/chat/completions": CHAT,
+    "POST /v1/completions": {"model": "openrag-p", "prompt": "how heavy is the pump?", "max_tokens": 5, "stream": False},
+    "POST /v1/embeddings": {"model": "x", "input": ["pump"], "encoding_format": "float", "dimensions": 384},
+    "POST /v1/responses": {
+        "model": "openrag-p", "input": [{"role": "user", "content": [{"type": "input_text", "text": "how heavy?"}]}],
+        "instructions": "be short", "stream": False, "max_output_tokens": 5, "openrag": {"filter": "year = 1", "top_k": 2},
+    },
+    "POST /answers": {
+        "messages": CHAT["messages"], "search": SEARCHED, "model": "x", "is_extractive": True,
+    },
+    "POST /sessions": {"session": "s", "partitions": ["p"]},
+    "POST /sessions/s": {"question": "q", "answer": "a", "citations": [{"n": 1}], "replaces_last": False},
+    "PATCH /sessions/s": {"session": "s"},
+    "POST /indexer/partition/p/delete": {"file_ids": ["none.md"]},
+    "POST /indexer/partition/p/rename": {"file_id": "none.md", "new_id": "other.md"},
+    "POST /indexer/partition/p/refresh": {"file_ids": ["a.md"], "is_outdated": True, "is_dry_run": False},
+    "POST /indexer/prune": {"older_than_s": 5.0, "states": ["FAILED"]},
+}  # fmt: skip
+"""A good body of every route that takes JSON; a route that is not here fails a test."""
+
+QUERIES = {
+    "/search": ("text", "partitions", "top_k", "filter", "mode", "min_score", "per_file", "collapse", "context"),
+    "/search/partition/p": ("text", "top_k", "filter", "mode", "min_score", "per_file", "collapse", "context"),
+    "/search/partition/p/file/a.md": ("text", "top_k", "filter", "mode", "min_score", "context"),
+    "/partition/p": ("limit", "offset", "after", "filter"),
+    "/partition/p/chunks": ("limit", "offset", "after"),
+    "/partition/p/keys": ("limit",),
+    "/queue/tasks": ("task_status", "limit", "after"),
+    "/indexer/task/0/logs": ("max_lines",),
+    "/extract/0": ("context",),
+    "/partition/p/content/a.md": (),
 }
+PLACES = (
+    "/partition/{}", "/partition/check-file/p/file/{}", "/partition/p/file/{}", "/partition/p/content/{}", "/partition/p/text/{}",
+    "/search/partition/{}", "/extract/{}", "/indexer/task/{}", "/indexer/task/{}/logs", "/sessions/{}", "/v1/models/{}",
+)  # fmt: skip
 WORDS = st.sampled_from(
     ["year", ">=", "=", "!=", "<", "contains", "in", "exists", "(", ")", ",", "and", "or", "not", "null", "true", "2024",
      "1e400", "-0", '"x"', "'x'", "`a b`", "file_id", '"\\', "\0", "\u202e", "é"]
@@ -107,13 +145,29 @@ def encoded(value: Any) -> str:
 
 
 def bodies(world: World, draw: Callable[[Any], Any]) -> None:
-    """JSON bodies of the OpenAI routes."""
-    path = draw(st.sampled_from(sorted(BODIES)))
+    """JSON bodies of every route that takes one."""
+    route = draw(st.sampled_from(sorted(BODIES)))
+    method, path = route.split(" ")
     text = draw(st.one_of(st.just(None), DEEP))
-    content = (text or encoded(changed(draw, BODIES[path]))).encode()
+    content = (text or encoded(changed(draw, BODIES[route]))).encode()
     if draw(st.integers(0, 9)) == 0:
         content = draw(st.binary(max_size=200))
-    answered(world.client.post(path, content=content, headers={"content-type": "application/json"}), path, content)
+    kind = {"content-type": "application/json"}
+    answered(world.client.request(method, path, content=content, headers=kind), route, content)
+
+
+def queries(world: World, draw: Callable[[Any], Any]) -> None:
+    """Parameters of the routes that read, names in their paths, and ranges of originals."""
+    path = draw(st.sampled_from([*QUERIES, *PLACES]))
+    names = draw(st.lists(st.sampled_from(QUERIES.get(path) or ("limit",)), max_size=4))
+    given = {
+        name: draw(ODD_TEXT | SCALARS.map(str) | st.sampled_from(["1", "pump", "p", "hybrid", "1e400"]))
+        for name in names
+    }
+    path = path.format(quote(draw(ODD_TEXT), safe=draw(st.sampled_from(["", "/"])), errors="surrogatepass"))
+    headers = {"range": draw(st.from_regex(r"bytes=[-0-9,]{0,30}", fullmatch=True))} if draw(st.booleans()) else {}
+    with contextlib.suppress(UnicodeEncodeError, InvalidURL):  # the client's own
+        answered(world.client.get(path, params=given, headers=headers), path, repr(given).encode())
 
 
 def forms(world: World, draw: Callable[[Any], Any]) -> None:
@@ -246,4 +300,4 @@ def ran(world: World, *arguments: str) -> None:
     assert world.cli(*arguments) != ExitCode.BUG, arguments
 
 
-TARGETS = (bodies, forms, conditions, metadata, exports, manifests, sessions, chats)
+TARGETS = (bodies, queries, forms, conditions, metadata, exports, manifests, sessions, chats)

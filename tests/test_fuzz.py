@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from fuzzing import TARGETS, World
+from fuzzing import BODIES, TARGETS, World, encoded
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -64,3 +64,23 @@ def test_a_vector_file_with_a_damaged_page_is_refused_with_a_sentence(tmp_path):
         except StoreDamaged:
             n_refused += 1
     assert n_refused
+
+
+def test_every_route_that_takes_json_is_attacked(world):
+    paths = world.client.get("/openapi.json").json()["paths"]
+    taking = {
+        f"{method.upper()} {path}"
+        for path, methods in paths.items()
+        for method, said in methods.items()
+        if "application/json" in said.get("requestBody", {}).get("content", {})
+    }
+    attacked = {route.replace("/sessions/s", "/sessions/{name}").replace("/p/", "/{partition}/") for route in BODIES}
+    assert attacked == taking
+
+
+def test_no_route_that_takes_json_takes_another_type(world):
+    for route, body in BODIES.items():
+        method, path = route.split(" ")
+        for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", ""):
+            answer = world.client.request(method, path, content=encoded(body), headers={"content-type": kind})
+            assert answer.status_code == 415, (route, kind, answer.text)
