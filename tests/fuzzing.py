@@ -79,8 +79,9 @@ QUERIES = {
     "/partition/p/content/a.md": (),
 }
 PLACES = (
-    "/partition/{}", "/partition/check-file/p/file/{}", "/partition/p/file/{}", "/partition/p/content/{}", "/partition/p/text/{}",
-    "/search/partition/{}", "/extract/{}", "/indexer/task/{}", "/indexer/task/{}/logs", "/sessions/{}", "/v1/models/{}",
+    "/partition/{}", "/partition/check-file/p/file/{}", "/partition/p/file/{}", "/partition/p/content/{}",
+    "/partition/p/text/{}", "/search/partition/{}", "/extract/{}", "/indexer/task/{}", "/indexer/task/{}/logs",
+    "/sessions/{}", "/v1/models/{}",
 )  # fmt: skip
 WORDS = st.sampled_from(
     ["year", ">=", "=", "!=", "<", "contains", "in", "exists", "(", ")", ",", "and", "or", "not", "null", "true", "2024",
