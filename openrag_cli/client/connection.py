@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from openrag_cli import errors
 from openrag_cli.client.from_json import body_of, error_of
-from openrag_cli.config.network import network_reason
+from openrag_cli.config.network import is_loopback, network_reason, proxy_for, unusable_proxy
 from openrag_cli.config.secret import Secret, Url
 
 if TYPE_CHECKING:
@@ -42,35 +42,47 @@ class Connection:
 
     @cached_property
     def client(self) -> "httpx.Client":
-        """The HTTP client."""
+        """The HTTP client. Raises: ConfigError: the address is none, or the environment's proxy cannot be used."""
         import httpx
 
-        with self._checking_url():
-            return httpx.Client(**self._options())
+        options = self._options()
+        with self._checking_proxy():
+            return httpx.Client(**options)
 
     def async_client(self) -> "httpx.AsyncClient":
-        """Return a client for one answer, in whatever event loop; whoever asks for it closes it."""
+        """Return a client for one answer, in whatever event loop; whoever asks for it closes it. Raises: ConfigError."""
         import httpx
 
-        with self._checking_url():
-            return httpx.AsyncClient(**self._options())
+        options = self._options()
+        with self._checking_proxy():
+            return httpx.AsyncClient(**options)
 
     def _options(self) -> Json:
         import httpx
 
-        headers = [(b"Authorization", f"Bearer {self._token.reveal()}".encode())] if self._token else []
-        timeout = httpx.Timeout(READ_S, connect=CONNECT_S)
-        auth = self._address.credentials
-        return {"base_url": self._address.address, "auth": auth, "headers": headers, "timeout": timeout}
+        try:
+            base_url = httpx.URL(self._address.address)
+        except httpx.InvalidURL:
+            raise self._no_url() from None
+        return {
+            "base_url": base_url,
+            "auth": self._address.credentials,
+            "headers": [(b"Authorization", f"Bearer {self._token.reveal()}".encode())] if self._token else [],
+            "timeout": httpx.Timeout(READ_S, connect=CONNECT_S),
+            "trust_env": not is_loopback(self._address.address),
+        }
+
+    def _no_url(self) -> errors.ConfigError:
+        return errors.ConfigError(f"{self._url} is not a server's URL", hint="--server http://host:8080")
 
     @contextlib.contextmanager
-    def _checking_url(self) -> Iterator[None]:
+    def _checking_proxy(self) -> Iterator[None]:
         import httpx
 
         try:
             yield
-        except (httpx.InvalidURL, httpx.UnsupportedProtocol):
-            raise errors.ConfigError(f"{self._url} is not a server's URL", hint="--server http://host:8080") from None
+        except (ImportError, ValueError, httpx.InvalidURL):
+            raise unusable_proxy(self._address.address, self._url) from None
 
     def send(self, method: str, path: str, **arguments: Any) -> "httpx.Response":
         """Return the answer to a request. Raises: the error that it carries; UpstreamError and kin, ConfigError."""
@@ -90,11 +102,19 @@ class Connection:
         except httpx.TimeoutException as exc:
             raise errors.UpstreamTimeout(f"the server {self._url} did not answer in time", hint="try again") from exc
         except httpx.UnsupportedProtocol as exc:
-            raise errors.ConfigError(f"{self._url} is not a server's URL", hint="--server http://host:8080") from exc
+            raise self._no_url() from exc
         except httpx.TransportError as exc:
-            raise errors.UpstreamError(
-                f"the server {self._url} cannot be reached: {network_reason(exc)}", hint="is it running?"
-            ) from exc
+            raise self._unreachable(network_reason(exc)) from exc
+
+    def _unreachable(self, why: str) -> errors.UpstreamError:
+        proxy = proxy_for(self._address.address)
+        if proxy is None:
+            return errors.UpstreamError(f"the server {self._url} cannot be reached: {why}", hint="is it running?")
+        name, address = proxy
+        return errors.UpstreamError(
+            f"the server {self._url} cannot be reached through the proxy {Url(address)} ({name}): {why}",
+            hint=f"correct {name}, or name the host in NO_PROXY",
+        )
 
     def filtered(self, text: str) -> str:
         """Return what the server wrote without our token and password, should it repeat them."""

@@ -6,6 +6,9 @@ import socket
 import ssl
 from urllib.parse import urlsplit
 
+from openrag_cli.config.secret import Url
+from openrag_cli.errors import ConfigError
+
 
 def is_loopback(url: str) -> bool:
     """Whether a URL names this machine."""
@@ -40,6 +43,15 @@ def socks_proxy() -> tuple[str, str] | None:
         (f"{scheme.upper()}_PROXY", proxy) for scheme, proxy in getproxies().items() if proxy.startswith("socks")
     ]
     return found[0] if found else None
+
+
+def unusable_proxy(url: str, what: str) -> ConfigError:
+    """Return the error for a client of `url`, which is called `what`, that the proxies of the environment prevent."""
+    name, proxy = socks_proxy() or proxy_for(url) or ("ALL_PROXY", "")
+    text = f"{name} names {Url(proxy)}, which cannot be used" if proxy else f"{what} cannot be asked"
+    if proxy.startswith("socks"):
+        return ConfigError(f"{text}: SOCKS needs a package more", hint="pip install 'httpx[socks]', or set NO_PROXY")
+    return ConfigError(text, hint=f"correct {name}, or set NO_PROXY")
 
 
 def network_reason(error: BaseException) -> str:

@@ -5,6 +5,8 @@ import json
 
 import pytest
 
+from openrag_cli.cli.exit_codes import ExitCode
+
 from .conftest import start
 
 
@@ -176,3 +178,37 @@ def test_a_server_that_is_not_there_or_wants_a_token_is_said_so(cli, environment
         assert cli("--server", guarded.url, "partition", "list").code == 0
     finally:
         assert guarded.stop() == 0
+
+
+@pytest.mark.parametrize(
+    ("proxy", "code", "words"),
+    [
+        (
+            "http://me:pl4nted@127.0.0.1:9",
+            ExitCode.UNAVAILABLE,
+            "through the proxy http://********@127.0.0.1:9 (ALL_PROXY)",
+        ),
+        ("socks5://me:pl4nted@127.0.0.1:9", ExitCode.CONFIG, "SOCKS needs a package more"),
+        ("nonsense://me:pl4nted@h", ExitCode.CONFIG, "which cannot be used"),
+        ("me:pl4nted@h:xx", ExitCode.CONFIG, "which cannot be used"),
+    ],
+)
+def test_a_proxy_that_fails_is_named_without_its_password(cli, environment, proxy, code, words):
+    environment.setenv("ALL_PROXY", proxy)
+    environment.delenv("HTTP_PROXY", raising=False)
+    for front in ([], ["--debug"]):
+        done = cli("--server", "http://rag.example", *front, "file", "list")
+        assert done.code == code
+        assert words in done.err
+        assert "pl4nted" not in done.err
+
+
+def test_a_server_on_this_machine_is_asked_without_a_proxy(cli, environment, client, server):
+    environment.setenv("ALL_PROXY", "socks5://127.0.0.1:9")
+    assert cli("--server", server.url, "partition", "list").code == 0
+
+
+def test_an_address_that_is_none_is_told_whatever_the_proxy(cli, environment):
+    environment.setenv("ALL_PROXY", "http://127.0.0.1:9")
+    done = cli("--server", "http://h:xx", "file", "list")
+    assert (done.code, "not a server's URL" in done.err) == (ExitCode.CONFIG, True)

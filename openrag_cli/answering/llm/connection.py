@@ -10,7 +10,7 @@ from urllib.parse import urlsplit, urlunsplit
 from openrag_cli.answering.llm import refusals
 from openrag_cli.answering.llm.models import ModelInfo, choose, read_models
 from openrag_cli.answering.llm.request import Dialect
-from openrag_cli.config.network import is_loopback, network_reason, proxy_for, socks_proxy
+from openrag_cli.config.network import is_loopback, network_reason, proxy_for, unusable_proxy
 from openrag_cli.config.secret import Url
 from openrag_cli.config.settings import Settings
 from openrag_cli.errors import ConfigError, UpstreamDown, UpstreamError, UpstreamTimeout
@@ -89,17 +89,8 @@ class Upstream:
                     trust_env=not is_loopback(self._url.reveal()),
                 )
             except (ImportError, ValueError, httpx.InvalidURL) as exc:
-                raise self._no_proxy() from exc
+                raise unusable_proxy(self._url.reveal(), self.where) from exc
         return self._made
-
-    def _no_proxy(self) -> ConfigError:
-        name, proxy = socks_proxy() or proxy_for(self._url.reveal()) or ("ALL_PROXY", "")
-        what = f"{name} names {Url(proxy)}, which cannot be used" if proxy else f"{self.where} cannot be asked"
-        if proxy.startswith("socks"):
-            return ConfigError(
-                f"{what}: SOCKS needs a package more", hint="pip install 'httpx[socks]', or set NO_PROXY"
-            )
-        return ConfigError(what, hint=f"correct {name}, or set NO_PROXY")
 
     # --- its models
 
