@@ -13,6 +13,7 @@ import httpx
 import pytest
 from harness import open_engine, put
 from server.conftest import start
+from server.every_route import Place, every_request
 from stub_llm import StubLlm, stub_llm
 
 from openrag_cli.cli.exit_codes import ExitCode
@@ -70,15 +71,69 @@ def commands() -> list[tuple[str, ...]]:
     return list(below(json.loads(TREE.read_text()), ()))
 
 
-ARGUMENTS = {
-    ("ask",): ["how often?"], ("search",): ["keys"], ("file", "add"): ["none.md"], ("file", "sync"): ["none"],
-    ("file", "show"): ["a.md", "-p", "p"], ("file", "get"): ["a.md", "-p", "p"], ("file", "delete"): ["x", "-p", "p", "--yes"],
-    ("backup",): ["store.tar"], ("restore",): ["none.tar"], ("export",): ["out", "-p", "p"], ("import",): ["out", "-p", "q"],
-    ("config", "get"): ["llm.api_key"], ("config", "set"): ["auth_token", f"{MARK}-server-token"],
-    ("config", "unset"): ["auth_token"], ("partition", "create"): ["q"], ("partition", "delete"): ["q", "--yes"],
-    ("serve",): ["--host", "203.0.113.1", "--port", "1"], ("extract",): ["0" * 64], ("session", "show"): ["s"],
-    ("chat",): ["-p", "p"],
-}  # fmt: skip
+PASSWORD_URL = f"http://me:{MARK}-set@h/v1"
+ARGUMENTS: dict[str, list[list[str]]] = {
+    "ask": [["how often?"], ["how often?", "--no-llm"]],
+    "backup": [["store.tar"]],
+    "chat": [["-p", "p"]],
+    "completion": [["bash"]],
+    "config get": [["llm.api_key"], ["llm.base_url"], ["auth_token"], ["ray.address"]],
+    "config path": [[]],
+    "config set": [
+        ["auth_token", f"{MARK}-set"],
+        ["llm.base_url", PASSWORD_URL],
+        ["llm.base_url", f"ftp://{MARK}@h"],
+    ],
+    "config show": [[], ["--origin"]],
+    "config trust": [[]],
+    "config unset": [["auth_token"]],
+    "config untrust": [[]],
+    "config validate": [[]],
+    "doctor": [[]],
+    "export": [["-p", "p", "-o", "out"]],
+    "extract show": [["0" * 32]],
+    "file add": [["none.md"], ["a.md", "-p", "p", "--if-exists", "skip"]],
+    "file edit": [["a.md", "-p", "p", "-m", "x=1"]],
+    "file get": [["a.md", "-p", "p"]],
+    "file keys": [["-p", "p"]],
+    "file list": [["-p", "p"]],
+    "file refresh": [["-p", "p", "a.md"]],
+    "file rename": [["a.md", "b.md", "-p", "p"], ["b.md", "a.md", "-p", "p"]],
+    "file replace": [["a.md", "a.md", "-p", "p"]],
+    "file show": [["a.md", "-p", "p"]],
+    "file sync": [["none"], ["docs", "-p", "q"]],
+    "grep": [["Rotate"]],
+    "help": [[], ["limits"]],
+    "import": [["out", "-p", "r"]],
+    "open": [["a.md", "--print"]],
+    "partition create": [["s"]],
+    "partition list": [[]],
+    "partition show": [["p"]],
+    "restore": [["none.tar"], ["store.tar"]],
+    "schema": [["search"]],
+    "search": [["keys"]],
+    "serve": [["--host", "203.0.113.1", "--port", "1"], ["--host", f"http://me:{MARK}-host@h", "--port", "1"]],
+    "session export": [["s"]],
+    "session list": [[]],
+    "session show": [["s"]],
+    "session delete": [["s", "--yes"]],
+    "store optimize": [[]],
+    "task cancel": [["0" * 48]],
+    "task error": [["0" * 48]],
+    "task list": [[]],
+    "task log": [["0" * 48]],
+    "task prune": [["--older-than", "1d"]],
+    "task retry": [["0" * 48]],
+    "task run": [[]],
+    "task show": [["0" * 48]],
+    "task wait": [["0" * 48]],
+    "file delete": [["a.md", "-p", "p", "--yes"]],
+    "partition delete": [["p", "--yes"]],
+}
+"""How each command is run, in this order; one that is not here fails the test."""
+
+MAY_BE_MISUSED = {"config set", "serve"}
+"""Commands that are also given what they refuse."""
 
 
 def _clean(*texts: str) -> None:
@@ -87,22 +142,62 @@ def _clean(*texts: str) -> None:
 
 
 def test_no_command_prints_a_secret(cli, planted, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO()))
+    assert {" ".join(path) for path in commands()} == ARGUMENTS.keys(), "a new command is to be run here too"
+    (tmp_path / "a.md").write_text("# Keys\n\nRotate every API key every 90 days.\n")
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "a.md").write_text("Keys.")
+    foreign = f'auth_token = "{MARK}-folder"\n[llm]\nbase_url = "http://me:{MARK}-folder@h"\n'
     seen = ""
-    for path in commands():
-        if path == ("worker",) or path[:2] == ("task", "run"):
-            continue
-        asks_llm = path in {("ask",), ("doctor",), ("chat",)}
-        if "@" in planted["OPENRAG_LLM_BASE_URL"] and not asks_llm and path[0] != "config":
+    for command, runs in ARGUMENTS.items():
+        (tmp_path / "openrag.toml").write_text(foreign)
+        asks_llm = command in {"ask", "doctor", "chat"}
+        if "@" in planted["OPENRAG_LLM_BASE_URL"] and not asks_llm and not command.startswith("config"):
             continue
         for front in ([], ["--json"], ["--debug"]) if asks_llm else ([], ["--json"]):
-            done = cli(*front, *path, *ARGUMENTS.get(path, []))
-            _clean(done.out, done.err)
-            seen += done.out + done.err
+            for arguments in runs:
+                monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"how often?\n")))
+                done = cli(*front, *command.split(), *arguments)
+                assert done.code != ExitCode.USAGE or command in MAY_BE_MISUSED, (command, done.err)
+                assert done.code != ExitCode.BUG, (command, done.err)
+                _clean(done.out, done.err)
+                seen += done.out + done.err
+        (tmp_path / "openrag.toml").unlink()
     assert MASK in seen, "something was there to be masked"
     assert "(401)" in seen or "answered 401" in seen, "the LLM was asked, and repeated what it was sent"
     for log in (tmp_path / "cache").rglob("*.log"):
         _clean(log.read_text())
+
+
+@pytest.mark.parametrize(
+    "value", ["5", "true", f'["{MARK}"]', f'{{a = "{MARK}"}}', f'"me:{MARK}\\nx@h"', f'"ftp://me:{MARK}@h"']
+)
+@pytest.mark.parametrize(
+    "key", ["token", "auth_token", "llm.api_key", "llm.base_url", "server", "public_url", "ray.address"]
+)
+def test_a_value_that_is_refused_is_not_repeated(cli, environment, tmp_path, key, value) -> None:
+    table, _, name = key.rpartition(".")
+    (tmp_path / "given.toml").write_text((f"[{table}]\n" if table else "") + f"{name} = {value}\n")
+    environment.setenv("OPENRAG_CONFIG", str(tmp_path / "given.toml"))
+    for command in (
+        ["config", "show"],
+        ["config", "validate"],
+        ["config", "get", key],
+        ["doctor"],
+        ["--debug", "search", "x"],
+    ):
+        done = cli(*command)
+        assert done.code != ExitCode.BUG, done.err
+        _clean(done.out, done.err)
+
+
+@pytest.mark.parametrize("key", ["host", "ray.host", "allowed_hosts", "cors_origins"])
+def test_what_everybody_sees_has_no_password_and_the_refusal_does_not_repeat_it(cli, environment, key) -> None:
+    [setting] = [setting for setting in SETTINGS if setting.key == key]
+    environment.setenv(setting.env[0], f"http://me:{MARK}@h")
+    for command in (["config", "show"], ["config", "validate"], ["serve"]):
+        done = cli(*command)
+        assert (done.code, setting.env[0] in done.out + done.err) == (ExitCode.CONFIG, True)
+        _clean(done.out, done.err)
 
 
 @pytest.mark.parametrize(
@@ -121,17 +216,17 @@ def test_no_route_and_no_log_of_the_server_shows_a_secret(planted, tmp_path) -> 
     try:
         headers = {"Authorization": f"Bearer {planted['AUTH_TOKEN']}"}
         with server.client() as anybody, server.client(headers=headers) as owner:
-            for path, methods in owner.get("/openapi.json").json()["paths"].items():
-                for client in (anybody, owner):
-                    place = path.replace("{partition}", "gone").replace("{file_id}", "a.md")
-                    for method in methods:
-                        answer = client.request(method, place, params={"text": "x"}, json={})
-                        _clean(answer.text, str(answer.headers))
             said = {"model": "openrag-p", "messages": [{"role": "user", "content": "how often do keys rotate?"}]}
             answer = owner.post("/v1/chat/completions", json=said)
             assert answer.status_code == 502
             assert MASK in answer.text
             _clean(answer.text, owner.post("/v1/chat/completions", json={**said, "stream": True}).text)
+            task = owner.get("/queue/tasks").json()["tasks"][0]["task_id"]
+            place = Place("p", "a.md", task, "0" * 48, "0" * 32, "s")
+            for asked in every_request(owner, place):
+                for client in (anybody, owner):
+                    answer = client.request(asked.route.split(" ")[0], asked.path, **asked.options)
+                    _clean(answer.text, str(answer.headers))
     finally:
         assert server.stop() == 0
     log = (tmp_path / "server.log").read_text()

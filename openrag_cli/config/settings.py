@@ -37,12 +37,12 @@ class Setting:
 
     def said_of(self, value: Any) -> str:
         """Return the end of a sentence about a value that is refused: the value itself only where nothing is secret."""
-        return "" if self.is_private else f", not {value!r}"
+        return "" if self.is_private or "@" in str(value) else f", not {value!r}"
 
     @property
     def is_private(self) -> bool:
         """Whether a value may hold something secret: a token, or a URL with a password."""
-        return self.is_secret or self.parse in {values.optional_address, values.optional_url}
+        return self.is_secret or self.parse in values.OF_URLS
 
 
 def _default_threads() -> int:
@@ -96,17 +96,17 @@ SETTINGS: tuple[Setting, ...] = (
             "days that finished tasks and their logs are kept; those that can be retried stay"),
     Setting("tasks.keep", ("OPENRAG_TASKS_KEEP",), values.integer(0, 1 << 40), 100_000,
             "newest tasks of which finished ones are kept at most; those that can be retried stay"),
-    Setting("host", ("OPENRAG_HOST",), values.text, "127.0.0.1", "address that the server binds"),
+    Setting("host", ("OPENRAG_HOST",), values.host, "127.0.0.1", "address that the server binds"),
     Setting("port", ("OPENRAG_PORT",), values.integer(0, 65535), 8080, "port of the server; 0 takes any that is free"),
     Setting("workers", ("OPENRAG_WORKERS",), values.integer(0, 64), 1, "indexing processes of the server"),
     Setting("root_path", ("OPENRAG_ROOT_PATH",), values.optional_path_text, "", "path under which a proxy serves the server"),
     Setting("auth_token", ("OPENRAG_AUTH_TOKEN", "AUTH_TOKEN"), values.optional_token, None,
             "token that every request to the server needs", is_secret=True),
-    Setting("allowed_hosts", ("OPENRAG_ALLOWED_HOSTS",), values.words, (),
+    Setting("allowed_hosts", ("OPENRAG_ALLOWED_HOSTS",), values.public_words, (),
             "names in the Host header that the server answers to, besides its own; default: any, off loopback with a token"),
     Setting("public_url", ("OPENRAG_PUBLIC_URL",), values.optional_public_url, None,
             "URL under which clients reach the server, for the links in its answers; default: what the request names"),
-    Setting("cors_origins", ("OPENRAG_CORS_ORIGINS",), values.words, (), "origins whose scripts may call the server"),
+    Setting("cors_origins", ("OPENRAG_CORS_ORIGINS",), values.public_words, (), "origins whose scripts may call the server"),
     Setting("head_timeout_s", ("OPENRAG_HEAD_TIMEOUT_S",), values.number(0.1, 3600), 15.0,
             "seconds that the head of a request may take"),
     Setting("idle_timeout_s", ("OPENRAG_IDLE_TIMEOUT_S",), values.integer(1, 86400), 75,
@@ -118,7 +118,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("log_format", ("OPENRAG_LOG_FORMAT",), values.choice("text", "json"), "text", "form of the server's log lines"),
     Setting("ray.enabled", ("ENABLE_RAY_SERVE",), values.flag, "false", "serve through Ray Serve instead of uvicorn"),
     Setting("ray.replicas", ("RAY_SERVE_NUM_REPLICAS",), values.integer(1, 1024), 1, "replicas of the server on Ray"),
-    Setting("ray.host", ("RAY_SERVE_HOST",), values.text, "0.0.0.0", "address that Ray Serve binds"),  # noqa: S104
+    Setting("ray.host", ("RAY_SERVE_HOST",), values.host, "0.0.0.0", "address that Ray Serve binds"),  # noqa: S104
     Setting("ray.port", ("RAY_SERVE_PORT",), values.integer(1, 65535), 8080, "port of Ray Serve"),
     Setting("ray.address", ("RAY_ADDRESS",), values.optional_address, None, "Ray cluster; default: a local one is started"),
     Setting("partition", ("OPENRAG_PARTITION",), values.optional_text, None,

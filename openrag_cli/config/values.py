@@ -28,6 +28,14 @@ def optional_text(value: Any) -> str | None:
     return None if value is None or value == "" else text(value)
 
 
+def host(value: Any) -> str:
+    """An address or a name: no URL, which may hold a password."""
+    given = text(value).strip()
+    if any(mark in given for mark in "/@?# "):
+        raise ValueError("must be an address or a name, such as 0.0.0.0")
+    return given
+
+
 def path(value: Any) -> Path:
     """A path; `~` is somebody's home."""
     given = text(value)
@@ -67,6 +75,10 @@ def optional_public_url(value: Any) -> str | None:
     if not parts.hostname or parts.query or parts.fragment or "@" in parts.netloc:
         raise ValueError("must be a host and a path, without password, query and fragment")
     return found.reveal().rstrip("/")
+
+
+OF_URLS = frozenset({optional_address, optional_url, optional_public_url})
+"""What is given to these may hold a password."""
 
 
 def optional_secret(value: Any) -> Secret | None:
@@ -182,3 +194,11 @@ def words(value: Any) -> tuple[str, ...]:
     if not isinstance(items, list | tuple) or not all(isinstance(item, str) for item in items):
         raise ValueError("must be a list of texts")
     return tuple(item.strip() for item in items if item.strip())
+
+
+def public_words(value: Any) -> tuple[str, ...]:
+    """A list of hosts or origins, which everybody may see."""
+    found = words(value)
+    if any("@" in item for item in found):
+        raise ValueError("must be without a user's name and password")
+    return found

@@ -3,7 +3,6 @@
 Reference: OpenAI API, "Create a model response" and its streaming events.
 """
 
-import json
 import time
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
@@ -22,7 +21,7 @@ from openrag_cli.server.error_handlers import body_of
 from openrag_cli.server.guards.bodies import JsonRoute
 from openrag_cli.server.openai_answers import OpenAIAnswer, check_numbers, to_messages
 from openrag_cli.server.routes.openai import CLIENT_LEFT, ERRORS, NO_MODEL, answer_of, file_links, links
-from openrag_cli.server.sse import PING_S, ClientLeft, PeekableStream, unless_gone, with_pings
+from openrag_cli.server.sse import PING_S, ClientLeft, PeekableStream, event, unless_gone, with_pings
 
 Json = dict[str, Any]
 
@@ -172,7 +171,7 @@ class ResponseAnswer:
     def _event(self, kind: str, **more: Any) -> bytes:
         body = {"type": kind, "sequence_number": self._n_events, **more}
         self._n_events += 1
-        return f"event: {kind}\ndata: {json.dumps(body, ensure_ascii=False)}\n\n".encode("utf-8", "replace")
+        return f"event: {kind}\n".encode() + event(body)
 
     def _response(self, status: str, retrieved: Retrieved | None = None, finished: Finished | None = None) -> Json:
         body = self.body
