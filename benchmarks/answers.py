@@ -24,8 +24,8 @@ from openrag_cli.answering.pipeline import ChatRequest
 from openrag_cli.config.settings import load
 from openrag_cli.domain import new_task_id
 from openrag_cli.engine import Engine
-from openrag_cli.ingest.add_files import AddOptions, IfExists
 from openrag_cli.ingest.discovery import collect
+from openrag_cli.ingest.options import AddOptions, IfExists
 from openrag_cli.retrieval.request import SearchRequest
 
 

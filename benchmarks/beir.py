@@ -7,8 +7,8 @@ from pathlib import Path
 
 from openrag_cli.domain import new_task_id
 from openrag_cli.engine import Engine
-from openrag_cli.ingest.add_files import AddOptions, IfExists
 from openrag_cli.ingest.discovery import collect
+from openrag_cli.ingest.options import AddOptions, IfExists
 
 
 def read_collection(folder: Path) -> tuple[dict[str, str], dict[str, str], dict[str, dict[str, int]]]:

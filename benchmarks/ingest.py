@@ -20,8 +20,8 @@ from openrag_cli.documents.chunking.chunker import Chunker
 from openrag_cli.domain import new_task_id
 from openrag_cli.engine import Engine
 from openrag_cli.inference.onnx_embedder import OnnxEmbedder, default_model_dir
-from openrag_cli.ingest.add_files import AddOptions
 from openrag_cli.ingest.discovery import collect
+from openrag_cli.ingest.options import AddOptions
 
 RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 

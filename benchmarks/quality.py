@@ -30,8 +30,8 @@ from openrag_cli.config.settings import load
 from openrag_cli.domain import ALL_PARTITIONS, SearchMode, new_task_id
 from openrag_cli.engine import Engine
 from openrag_cli.evaluation.metrics import ndcg
-from openrag_cli.ingest.add_files import AddOptions, IfExists
 from openrag_cli.ingest.discovery import collect
+from openrag_cli.ingest.options import AddOptions, IfExists
 from openrag_cli.retrieval import scoring
 from openrag_cli.retrieval.request import SearchRequest
 

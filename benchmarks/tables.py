@@ -21,8 +21,8 @@ from pathlib import Path
 from openrag_cli.config.settings import load
 from openrag_cli.domain import SearchMode, new_task_id
 from openrag_cli.engine import Engine
-from openrag_cli.ingest.add_files import AddOptions
 from openrag_cli.ingest.discovery import collect
+from openrag_cli.ingest.options import AddOptions
 from openrag_cli.retrieval.request import SearchRequest
 
 

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
     from openrag_cli.answering.events import Event
     from openrag_cli.answering.pipeline import ChatRequest
-    from openrag_cli.ingest.add_files import AddOptions
     from openrag_cli.ingest.naming import Source
+    from openrag_cli.ingest.options import AddOptions
     from openrag_cli.ingest.pipeline import Listener
     from openrag_cli.ingest.refresh import Refresher
     from openrag_cli.maintenance.doctor import Finding

@@ -208,8 +208,8 @@ def _maintain(engine: Engine, force: bool = False) -> int:
 
 
 def _add_folder(engine: Engine, partition: str, folder: str, if_exists: str = "replace") -> Any:
-    from openrag_cli.ingest.add_files import AddOptions, IfExists
     from openrag_cli.ingest.discovery import collect
+    from openrag_cli.ingest.options import AddOptions, IfExists
 
     options = AddOptions(partition, new_task_id(), if_exists=IfExists(if_exists))
     report = engine.add(collect([Path(folder)]).sources, options)

@@ -11,8 +11,8 @@ from harness import Driver, check, contents, open_engine, put, submit
 from openrag_cli.domain import new_task_id
 from openrag_cli.engine import Engine
 from openrag_cli.errors import Conflict, StoreBusy, StoreDamaged, StoreFull
-from openrag_cli.ingest.add_files import AddOptions
 from openrag_cli.ingest.discovery import collect
+from openrag_cli.ingest.options import AddOptions
 from openrag_cli.maintenance import importer
 
 N_FILES = 12

@@ -19,8 +19,9 @@ from openrag_cli.errors import (
     TooLarge,
     UnsupportedFormat,
 )
-from openrag_cli.ingest.add_files import Adder, AddOptions, IfExists, QueuedUpload
+from openrag_cli.ingest.add_files import Adder
 from openrag_cli.ingest.discovery import Source, collect
+from openrag_cli.ingest.options import AddOptions, IfExists, QueuedUpload
 from openrag_cli.ingest.report import Report
 from openrag_cli.ingest.upload import new_upload
 from openrag_cli.store.database import Database

@@ -9,8 +9,8 @@ from harness import check, contents, open_engine, put, submit
 from openrag_cli.domain import TaskKind, TaskState, new_task_id
 from openrag_cli.engine import Engine
 from openrag_cli.errors import Conflict, RevisionGone, StoreBusy, StoreDamaged
-from openrag_cli.ingest.add_files import AddOptions, IfExists
 from openrag_cli.ingest.discovery import collect
+from openrag_cli.ingest.options import AddOptions, IfExists
 from openrag_cli.ingest.upload import new_upload
 from openrag_cli.sync.runner import SyncOptions
 

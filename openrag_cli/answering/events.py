@@ -1,11 +1,14 @@
 """What an answer is made of, as events: first what was retrieved, then pieces of text, last what it came to."""
 
-from dataclasses import dataclass
-from typing import Any
+from __future__ import annotations
 
-from openrag_cli.answering.citations import Mark
-from openrag_cli.domain import Passage
-from openrag_cli.errors import OpenRAGError
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from openrag_cli.answering.citations import Mark
+    from openrag_cli.domain import Passage
+    from openrag_cli.errors import OpenRAGError
 
 
 @dataclass(frozen=True, slots=True)

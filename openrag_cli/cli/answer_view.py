@@ -1,13 +1,15 @@
 """An answer as it streams: Markdown for a person, block by block; the bare text for a pipe."""
 
+from __future__ import annotations
+
 import sys
 from typing import TYPE_CHECKING
-
-from openrag_cli.cli.output import Output
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.live import Live
+
+    from openrag_cli.cli.output import Output
 
 FENCES = ("```", "~~~")
 
@@ -66,7 +68,7 @@ class AnswerView:
         if block.strip():
             self._made().print(Markdown(block, code_theme="ansi_dark", hyperlinks=False))
 
-    def _made(self) -> "Console":
+    def _made(self) -> Console:
         if self._console is None:
             self._console = self._out.console(sys.stdout)
         return self._console

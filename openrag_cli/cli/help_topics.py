@@ -8,7 +8,6 @@ from openrag_cli.cli.exit_codes import ExitCode
 from openrag_cli.config.folder_trust import FREE_KEYS
 from openrag_cli.config.settings import SETTINGS
 from openrag_cli.contract import schemas as contract
-from openrag_cli.retrieval import filters
 
 MEANINGS: dict[ExitCode, str] = {
     ExitCode.OK: "success",
@@ -86,6 +85,8 @@ def environment(width: int) -> str:
 
 def filter_language(width: int) -> str:
     """Return the grammar of filters, as the module that reads them documents it."""
+    from openrag_cli.retrieval import filters
+
     return _filled(re.sub(r"`([^`\n]*)`", r"\1", (filters.__doc__ or "").strip()), width)
 
 

@@ -6,6 +6,8 @@ alone there, and shown like all text on a terminal. Styles are marks that no tex
 only module that writes to the two streams, and that makes a console of rich.
 """
 
+from __future__ import annotations
+
 import contextlib
 import io
 import json
@@ -15,19 +17,21 @@ import re
 import shutil
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
 from openrag_cli.contract import to_json as render
-from openrag_cli.errors import OpenRAGError
 from openrag_cli.terminal import for_json, for_terminal, quoted_name
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from datetime import datetime
+
     from rich.console import Console, ConsoleOptions, RenderableType
     from rich.segment import Segment
+
+    from openrag_cli.errors import OpenRAGError
 from openrag_cli.store.metadata import rfc3339
 
 _MARK = f"\x1b{os.urandom(8).hex()}"
@@ -156,14 +160,12 @@ class Output:
         """Hand over at once what was printed, into a pipe too: somebody follows."""
         sys.stdout.flush()
 
-    def console(self, stream: TextIO) -> "Console":
+    def console(self, stream: TextIO) -> Console:
         """Return a console of rich on one of the two streams, that shows all text as a terminal may see it."""
         from rich.console import Console
 
         class SafeConsole(Console):
-            def render(
-                self, renderable: "RenderableType", options: "ConsoleOptions | None" = None
-            ) -> "Iterable[Segment]":
+            def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
                 for segment in super().render(renderable, options):
                     is_ours = segment.control is not None
                     yield segment if is_ours else segment._replace(text=for_terminal(segment.text))
@@ -254,7 +256,7 @@ class Output:
         self.hint(exc.hint)
 
     @contextlib.contextmanager
-    def progress(self, what: str) -> Iterator["Progress"]:
+    def progress(self, what: str) -> Iterator[Progress]:
         """Show a bar on a terminal while the block runs; nothing elsewhere, with --quiet, or with --json."""
         if self.is_quiet or self.is_json or not sys.stderr.isatty():
             yield Progress(lambda **_: None)

@@ -13,8 +13,8 @@ from openrag_cli.store.files.results import Results
 if TYPE_CHECKING:
     from openrag_cli.answering.events import Event
     from openrag_cli.answering.pipeline import ChatRequest
-    from openrag_cli.ingest.add_files import AddOptions
     from openrag_cli.ingest.naming import Source
+    from openrag_cli.ingest.options import AddOptions
     from openrag_cli.ingest.pipeline import Listener
     from openrag_cli.ingest.refresh import RefreshRun
     from openrag_cli.ingest.report import Failure

@@ -118,8 +118,8 @@ class Library:
             InvalidInput: a name, the metadata, or `if_exists`. StoreFull, StoreError and kin: what was done is kept.
         """
         from openrag_cli.errors import InvalidInput
-        from openrag_cli.ingest.add_files import AddOptions, IfExists
         from openrag_cli.ingest.discovery import Choice, collect
+        from openrag_cli.ingest.options import AddOptions, IfExists
 
         if if_exists not in set(IfExists):
             raise InvalidInput(f"if_exists is {if_exists!r}", hint=f"one of {', '.join(IfExists)}")

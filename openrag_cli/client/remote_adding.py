@@ -14,8 +14,8 @@ from openrag_cli.ingest.report import Failure, Report, WarnedFile
 from openrag_cli.store.metadata import rfc3339
 
 if TYPE_CHECKING:
-    from openrag_cli.ingest.add_files import AddOptions
     from openrag_cli.ingest.naming import Source
+    from openrag_cli.ingest.options import AddOptions
     from openrag_cli.ingest.pipeline import Listener
 
 POLL_S = 0.2
@@ -64,7 +64,7 @@ class RemoteAdder:
 
     def _upload(self, source: "Source", known: File | None) -> str | None:
         """Send one file; return its task, or None when there was nothing to do."""
-        from openrag_cli.ingest.add_files import IfExists
+        from openrag_cli.ingest.options import IfExists
         from openrag_cli.ingest.stable_read import user_file_errors
 
         options = self._options

@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from openrag_cli.answering.pipeline import ChatRequest
     from openrag_cli.client.remote_answers import RemoteSessions
     from openrag_cli.client.remote_refresh import RemoteRefresher
-    from openrag_cli.ingest.add_files import AddOptions
     from openrag_cli.ingest.naming import Source
+    from openrag_cli.ingest.options import AddOptions
     from openrag_cli.ingest.pipeline import Listener
     from openrag_cli.maintenance.doctor import Finding
 

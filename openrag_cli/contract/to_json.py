@@ -1,32 +1,37 @@
 """Domain objects as JSON: the contract of `--json`. Shapes may grow, never change."""
 
-from collections.abc import Iterable, Mapping
+from __future__ import annotations
+
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from openrag_cli.answering.events import Finished, Retrieved, unsupported
-from openrag_cli.domain import (
-    Chunk,
-    DocumentWarning,
-    File,
-    Hit,
-    LogLine,
-    Partition,
-    Passage,
-    Session,
-    Task,
-    Turn,
-)
-from openrag_cli.errors import OpenRAGError
-from openrag_cli.ingest.report import Report
-from openrag_cli.retrieval.request import SearchRequest, SortOrder
-from openrag_cli.retrieval.retriever import Extract
-from openrag_cli.store.files.filtered_files import KeyFacts
-from openrag_cli.store.files.results import Results
+from openrag_cli.answering.events import unsupported
+from openrag_cli.retrieval.request import SortOrder
 from openrag_cli.store.metadata import resolved, rfc3339, said
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from openrag_cli.answering.events import Finished, Retrieved
+    from openrag_cli.domain import (
+        Chunk,
+        DocumentWarning,
+        File,
+        Hit,
+        LogLine,
+        Partition,
+        Passage,
+        Session,
+        Task,
+        Turn,
+    )
+    from openrag_cli.errors import OpenRAGError
+    from openrag_cli.ingest.report import Report
     from openrag_cli.maintenance.doctor import Finding
+    from openrag_cli.retrieval.request import SearchRequest
+    from openrag_cli.retrieval.retriever import Extract
+    from openrag_cli.store.files.filtered_files import KeyFacts
+    from openrag_cli.store.files.results import Results
     from openrag_cli.sync.runner import SyncOutcome
 
 Json = dict[str, Any]
@@ -333,7 +338,7 @@ def turn(value: Turn) -> Json:
     }
 
 
-def sync(value: "SyncOutcome") -> Json:
+def sync(value: SyncOutcome) -> Json:
     """Return what a sync did; of a dry run what it would do, file by file."""
     plan = value.plan
     body = report(value.report) | {"files": value.n_files, "gone": len(plan.gone), "refreshed": value.n_refreshed}
@@ -349,7 +354,7 @@ def sync(value: "SyncOutcome") -> Json:
     return body
 
 
-def finding(value: "Finding") -> Json:
+def finding(value: Finding) -> Json:
     """Return what a doctor's check found."""
     return {
         "name": value.name,

@@ -3,18 +3,15 @@
 A group is on the disk, bytes and tasks, before the next begins (I8).
 """
 
+from __future__ import annotations
+
 import contextlib
 import shlex
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from enum import StrEnum
 from itertools import islice
-from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
-from openrag_cli import limits
 from openrag_cli.documents.media_types import HEAD_BYTES, check_size, media_type_of
-from openrag_cli.domain import File, Metadata, Task, TaskError, TaskKind, TaskState, Upload, new_task_id
+from openrag_cli.domain import Task, TaskError, TaskKind, TaskState, Upload, new_task_id
 from openrag_cli.errors import (
     Conflict,
     IngestError,
@@ -27,70 +24,26 @@ from openrag_cli.errors import (
 )
 from openrag_cli.failpoints import failpoint
 from openrag_cli.ingest.discovery import failure
-from openrag_cli.ingest.naming import Source, check_distinct, readable
+from openrag_cli.ingest.naming import check_distinct, readable
+from openrag_cli.ingest.options import AddOptions, IfExists, QueuedUpload
 from openrag_cli.ingest.report import Failure, Report, WarnedFile
 from openrag_cli.ingest.stable_read import changed_at, read_steadily, sha256_of, user_file_errors
-from openrag_cli.store.blobs import BlobStore, Spooled
-from openrag_cli.store.catalog import Catalog
+from openrag_cli.store.blobs import Spooled
 from openrag_cli.store.names import check_file_id
-from openrag_cli.store.task_queue import TaskQueue
-from openrag_cli.store.task_records import TaskRecords
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from openrag_cli.domain import File
+    from openrag_cli.ingest.naming import Source
+    from openrag_cli.store.blobs import BlobStore
+    from openrag_cli.store.catalog import Catalog
+    from openrag_cli.store.task_queue import TaskQueue
+    from openrag_cli.store.task_records import TaskRecords
 
 GROUP_FILES = 200
 GROUP_BYTES = 64 << 20
-
-
-class IfExists(StrEnum):
-    """What to do with a file whose id is taken and whose content differs."""
-
-    FAIL = "fail"
-    SKIP = "skip"
-    REPLACE = "replace"
-
-
-@dataclass(frozen=True, slots=True)
-class QueuedUpload:
-    """A file as it was read: what is to be queued, its size, and when it was last changed, in ns since 1970.
-
-    A kind of file that no reader knows is not read whole: its upload has no hash, and `refusal` says why. `replaces` is
-    the revision that the file had when it was looked for.
-    """
-
-    source: Source
-    upload: Upload
-    size: int
-    mtime_ns: int
-    refusal: UnsupportedFormat | None = None
-    replaces: str | None = None
-
-
-def _anything(_: File) -> bool:
-    return True
-
-
-def _nothing(_: Sequence[QueuedUpload]) -> None:
-    return
-
-
-@dataclass(frozen=True, slots=True)
-class AddOptions:
-    """How files are added; `batch` names this command's tasks.
-
-    A file that exists is replaced only if `may_replace` it; with `keeps_metadata` the new version has what the old one
-    has when it goes. With `is_guarded` nothing takes the place of what another command has put, or is putting, since
-    it was looked for. `on_stored` is told of each group of files before it is queued.
-    """
-
-    partition: str
-    batch: str
-    metadata: Metadata = field(default_factory=dict)
-    if_exists: IfExists = IfExists.FAIL
-    max_bytes: int = limits.most("file_bytes")
-    max_markup_bytes: int = limits.most("markup_bytes")
-    may_replace: Callable[[File], bool] = _anything
-    keeps_metadata: bool = False
-    is_guarded: bool = False
-    on_stored: Callable[[Sequence[QueuedUpload]], None] = _nothing
 
 
 class _Group:

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from openrag_cli.documents.media_types import HEAD_BYTES, media_type_of
 from openrag_cli.domain import File
 from openrag_cli.errors import Conflict, IngestError, InvalidInput, PathNotFound
-from openrag_cli.ingest.add_files import AddOptions, IfExists, is_unchanged, taken
+from openrag_cli.ingest.add_files import is_unchanged, taken
 from openrag_cli.ingest.discovery import failure
 from openrag_cli.ingest.naming import Source, check_distinct
+from openrag_cli.ingest.options import AddOptions, IfExists
 from openrag_cli.ingest.report import Report
 from openrag_cli.ingest.stable_read import user_file_errors
 from openrag_cli.store.names import check_file_id

@@ -1,14 +1,21 @@
 """What a command did to many files: counts, failures and warnings."""
 
+from __future__ import annotations
+
 import re
 from collections import Counter
-from collections.abc import Collection
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from openrag_cli.domain import DocumentWarning
 from openrag_cli.errors import UnsupportedFormat
-from openrag_cli.ingest.naming import Source, readable
-from openrag_cli.ingest.stable_read import FileState
+from openrag_cli.ingest.naming import readable
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from openrag_cli.ingest.naming import Source
+    from openrag_cli.ingest.stable_read import FileState
 
 _KINDS = (
     ("picture", re.compile(r"image|icon")),

@@ -1,17 +1,21 @@
 """Reading files that others may be writing: what is read is one state of the file, and its stat is of that state."""
 
+from __future__ import annotations
+
 import contextlib
 import hashlib
 import io
 import os
 import time
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, TypeVar
 
 from openrag_cli.errors import IngestError, PathNotFound
 from openrag_cli.store.blobs import BLOCK_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 MAX_READINGS = 4
 

@@ -1,14 +1,19 @@
 """What a search is asked for, and the bounds of it."""
 
+from __future__ import annotations
+
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from openrag_cli import limits
 from openrag_cli.domain import ALL_PARTITIONS, SearchMode
 from openrag_cli.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
 
 MAX_TOP_K = limits.most("hits")
 MAX_CONTEXT = 10

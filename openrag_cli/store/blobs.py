@@ -3,19 +3,24 @@
 A blob is complete or absent: bytes go to `spool/`, are fsynced, then renamed to `blobs/<last two>/<revision>`.
 """
 
+from __future__ import annotations
+
 import contextlib
 import hashlib
 import os
 import shutil
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
-from openrag_cli.domain import File
 from openrag_cli.errors import IngestError, StoreDamaged, StoreError, TooLarge, os_errors
 from openrag_cli.fsync import fsync
-from openrag_cli.store.catalog import Catalog
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from openrag_cli.domain import File
+    from openrag_cli.store.catalog import Catalog
 
 BLOCK_BYTES = 1 << 20
 HEAD_BYTES = 64 * 1024

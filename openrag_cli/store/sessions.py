@@ -1,18 +1,25 @@
 """Chat sessions in the catalog: a message is on the disk before the next one is answered."""
 
+from __future__ import annotations
+
 import contextlib
 import hashlib
 import json
-import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from openrag_cli import limits
 from openrag_cli.domain import Session, Turn
-from openrag_cli.errors import Conflict, InvalidInput, SessionNotFound, StoreBusy
-from openrag_cli.store.database import Database, at, now_ms
+from openrag_cli.errors import Conflict, InvalidInput, SessionNotFound
+from openrag_cli.store.database import at, now_ms
 from openrag_cli.terminal import is_safe_name
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from openrag_cli.errors import StoreBusy
+    from openrag_cli.store.database import Database
 
 _SESSION = """
 SELECT session.*, (SELECT count(*) FROM message WHERE session_id = session.id) AS messages FROM session

@@ -3,17 +3,18 @@
 A worker owns a task through (worker, attempt) until its lease runs out; every later write names both.
 """
 
+from __future__ import annotations
+
 import json
-import sqlite3
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from openrag_cli import limits
-from openrag_cli.domain import Document, Task, TaskError, TaskKind, TaskState, Upload
-from openrag_cli.errors import Conflict, DocumentNotFound, OpenRAGError
-from openrag_cli.store.database import Database, now_ms
+from openrag_cli.domain import TaskError, TaskKind, TaskState
+from openrag_cli.errors import Conflict, DocumentNotFound
+from openrag_cli.store.database import now_ms
 from openrag_cli.store.documents import from_warnings
-from openrag_cli.store.publish import Completion, publish
+from openrag_cli.store.publish import publish
 from openrag_cli.store.retire import retire
 from openrag_cli.store.task_rows import (
     FINAL,
@@ -25,6 +26,15 @@ from openrag_cli.store.task_rows import (
     to_task,
     write_log,
 )
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable, Mapping, Sequence
+
+    from openrag_cli.domain import Document, Task, Upload
+    from openrag_cli.errors import OpenRAGError
+    from openrag_cli.store.database import Database
+    from openrag_cli.store.publish import Completion
 
 LEASE_S = 60
 HEARTBEAT_S = 15

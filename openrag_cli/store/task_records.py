@@ -1,16 +1,24 @@
 """Tasks as people see and change them: listing, logs, cancelling, retrying, pruning."""
 
+from __future__ import annotations
+
 import json
 import time
-from collections.abc import Iterable, Sequence
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
-from openrag_cli.domain import FINAL_STATES, LogLine, Task, TaskError, TaskKind, TaskState
+from openrag_cli.domain import FINAL_STATES, LogLine, TaskError, TaskKind, TaskState
 from openrag_cli.errors import Conflict, DeadlineReached, InvalidInput, TaskNotFound
-from openrag_cli.store.database import Database, at, now_ms
+from openrag_cli.store.database import at, now_ms
 from openrag_cli.store.files.pages import Page, key_of, token
 from openrag_cli.store.retire import cancel_live
 from openrag_cli.store.task_rows import FINAL, find_any, to_error, to_task, write_log
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from openrag_cli.domain import Task
+    from openrag_cli.store.database import Database
 
 POLL_S = 0.1
 

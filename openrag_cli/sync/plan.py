@@ -4,14 +4,21 @@ A file of the partition belongs to the folder when its revision is one that the 
 such files are replaced, moved or deleted; under any other id that is taken by other content there is a conflict.
 """
 
+from __future__ import annotations
+
 from collections import defaultdict, deque
-from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
 
-from openrag_cli.domain import TaskError, TaskState
+from openrag_cli.domain import TaskState
 from openrag_cli.errors import InvalidInput
 from openrag_cli.store.files.moves import Move
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+    from openrag_cli.domain import TaskError
 
 UNREADABLE_KIND = ""
 """The hash remembered of a file of a kind that no reader knows: it was never read whole."""

@@ -1,15 +1,21 @@
 """What the ids of a folder begin with, so that several folders go into one partition and none takes another's ids."""
 
+from __future__ import annotations
+
 import os
 import shlex
-import sqlite3
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from openrag_cli.errors import InvalidInput, WrongUsage
 from openrag_cli.ingest.naming import readable
-from openrag_cli.store.database import Database
 from openrag_cli.store.names import check_file_id
 from openrag_cli.sync.state import folders_of, has_others_below
+
+if TYPE_CHECKING:
+    import sqlite3
+    from pathlib import Path
+
+    from openrag_cli.store.database import Database
 
 
 class FolderPrefix:

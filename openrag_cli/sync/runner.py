@@ -4,28 +4,38 @@ Each step leaves a state from which the next sync goes on: what a folder is reme
 the tasks that bring it are queued, and after what is done at once. Looking and planning write nothing.
 """
 
+from __future__ import annotations
+
 import os
 import shlex
-from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from openrag_cli.domain import File, new_task_id
+from openrag_cli.domain import new_task_id
 from openrag_cli.errors import Conflict, PathNotFound, TaskNotFound, TooManyDeletions
 from openrag_cli.failpoints import failpoint
-from openrag_cli.ingest.add_files import Adder, AddOptions, IfExists, QueuedUpload
+from openrag_cli.ingest.add_files import Adder
 from openrag_cli.ingest.discovery import Choice, failure
 from openrag_cli.ingest.naming import readable
+from openrag_cli.ingest.options import AddOptions, IfExists
 from openrag_cli.ingest.report import Failure, Report
-from openrag_cli.store.blobs import BlobStore
-from openrag_cli.store.catalog import Catalog
-from openrag_cli.store.task_queue import TaskQueue
-from openrag_cli.store.task_records import TaskRecords
-from openrag_cli.sync.plan import DEFAULT_LIMIT, DeleteLimit, Plan, Rules, SyncHistory, SyncRecord, make_plan, settled
-from openrag_cli.sync.prefix import FolderPrefix
+from openrag_cli.sync.plan import DEFAULT_LIMIT, Plan, Rules, SyncHistory, SyncRecord, make_plan, settled
 from openrag_cli.sync.scan import Scan, read_contents, scan_folder
-from openrag_cli.sync.state import SyncState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from openrag_cli.domain import File
+    from openrag_cli.ingest.options import QueuedUpload
+    from openrag_cli.store.blobs import BlobStore
+    from openrag_cli.store.catalog import Catalog
+    from openrag_cli.store.task_queue import TaskQueue
+    from openrag_cli.store.task_records import TaskRecords
+    from openrag_cli.sync.plan import DeleteLimit
+    from openrag_cli.sync.prefix import FolderPrefix
+    from openrag_cli.sync.state import SyncState
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +81,7 @@ class SyncOutcome:
     n_refreshed: int = 0
     n_ignored_now: int = 0
 
-    def with_refreshed(self, refreshed: Report) -> "SyncOutcome":
+    def with_refreshed(self, refreshed: Report) -> SyncOutcome:
         """Return the outcome with what a refresh after the sync did; its failures are this sync's."""
         n_earlier = len(self.plan.failed)
         at = len(self.report.failures) - n_earlier

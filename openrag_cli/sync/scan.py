@@ -1,19 +1,29 @@
 """What a folder has, for a sync: its files by id, with the hashes that planning needs, and what could not be read."""
 
-import os
-from collections import Counter
-from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
-from pathlib import Path
+from __future__ import annotations
 
-from openrag_cli.errors import Conflict, IngestError, InvalidInput, OpenRAGError, PathNotFound
-from openrag_cli.ingest.discovery import EMPTY_FILE, Choice, Walk, failure
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from openrag_cli.errors import Conflict, IngestError, InvalidInput, PathNotFound
+from openrag_cli.ingest.discovery import EMPTY_FILE, Walk, failure
 from openrag_cli.ingest.naming import Source, folder_source
-from openrag_cli.ingest.report import Failure
-from openrag_cli.ingest.stable_read import FileState, read_steadily, sha256_of
+from openrag_cli.ingest.stable_read import read_steadily, sha256_of
 from openrag_cli.store.blobs import file_too_large
 from openrag_cli.store.names import check_file_id
-from openrag_cli.sync.plan import FolderFile, SyncHistory, ids_to_hash
+from openrag_cli.sync.plan import FolderFile, ids_to_hash
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Collection
+    from pathlib import Path
+
+    from openrag_cli.errors import OpenRAGError
+    from openrag_cli.ingest.discovery import Choice
+    from openrag_cli.ingest.report import Failure
+    from openrag_cli.ingest.stable_read import FileState
+    from openrag_cli.sync.plan import SyncHistory
 
 _MAX_STORED = (1 << 63) - 1
 

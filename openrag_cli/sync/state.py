@@ -1,20 +1,26 @@
 """What syncs remember of folders, in the catalog's file; and the lock that lets one sync work on a folder at a time."""
 
+from __future__ import annotations
+
 import hashlib
 import json
 import os
-import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from openrag_cli.domain import TaskState
 from openrag_cli.errors import StoreBusy
 from openrag_cli.ingest.naming import folder_source
-from openrag_cli.store.database import Database
 from openrag_cli.store.files.sources import source_id
 from openrag_cli.store.task_rows import find_partition_id, to_error
 from openrag_cli.sync.plan import Attempt, PartitionFile, SyncHistory, SyncRecord
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
+
+    from openrag_cli.store.database import Database
 
 _COLUMNS = "size, mtime_ns, sha256, revision, task_id, n_failed, failed_at"
 

@@ -25,7 +25,6 @@ from openrag_cli.config.homes import scratch_folder
 from openrag_cli.contract import to_json as render
 from openrag_cli.domain import DocumentWarning, new_task_id
 from openrag_cli.errors import InvalidInput, os_errors
-from openrag_cli.ingest.add_files import AddOptions, IfExists
 from openrag_cli.ingest.discovery import (
     LINKED_FILE,
     LINKED_FOLDER,
@@ -36,6 +35,7 @@ from openrag_cli.ingest.discovery import (
     read_path_list,
 )
 from openrag_cli.ingest.naming import readable
+from openrag_cli.ingest.options import AddOptions, IfExists
 from openrag_cli.ingest.report import Report
 from openrag_cli.store.names import check_file_id
 

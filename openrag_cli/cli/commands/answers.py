@@ -1,16 +1,21 @@
 """What `ask` and `chat` share: following an answer, and showing where it comes from."""
 
-from collections.abc import Collection, Sequence
+from __future__ import annotations
+
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
-from openrag_cli.answering.events import Finished, Retrieved, TextDelta, unsupported
+from openrag_cli.answering.events import Retrieved, TextDelta, unsupported
 from openrag_cli.cli.answer_view import AnswerView
-from openrag_cli.cli.output import BOLD, CYAN, DIM, Output
+from openrag_cli.cli.output import BOLD, CYAN, DIM
 from openrag_cli.contract import to_json as render
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from openrag_cli.answering.events import Finished
     from openrag_cli.answering.pipeline import ChatRequest
+    from openrag_cli.cli.output import Output
     from openrag_cli.client.backend import Backend
 
 
@@ -20,7 +25,7 @@ def new_view(out: Output) -> AnswerView:
 
 
 async def follow(
-    engine: "Backend", request: "ChatRequest", view: AnswerView | None, said: list[str] | None = None
+    engine: Backend, request: ChatRequest, view: AnswerView | None, said: list[str] | None = None
 ) -> tuple[Retrieved, Finished]:
     """Show an answer as it comes, and return its first and last event; `said` collects its text, should it be cut off.
 

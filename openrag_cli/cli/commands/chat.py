@@ -20,7 +20,6 @@ from openrag_cli.cli.output import BOLD, DIM
 from openrag_cli.contract import to_json as render
 from openrag_cli.domain import ALL_PARTITIONS, Session
 from openrag_cli.errors import InvalidInput, OpenRAGError, PartitionNotFound, StoreBusy
-from openrag_cli.store.sessions import Sessions
 
 if TYPE_CHECKING:
     import asyncio
@@ -150,6 +149,8 @@ class Repl:
         busy = StoreBusy(
             f"another chat is open on session '{name}'", hint="begin a new one: openrag chat --session NAME"
         )
+        from openrag_cli.store.sessions import Sessions
+
         sessions = self._engine.sessions
         if isinstance(sessions, Sessions):  # a server keeps its own
             self._held.enter_context(sessions.held(name, busy))

@@ -5,7 +5,7 @@ import shutil
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -27,12 +27,14 @@ from openrag_cli.cli.output import Column, human_size
 from openrag_cli.contract import to_json as render
 from openrag_cli.domain import new_task_id
 from openrag_cli.errors import DocumentNotFound, InvalidInput, PathNotFound
-from openrag_cli.ingest.add_files import AddOptions, IfExists
 from openrag_cli.ingest.discovery import FileList
 from openrag_cli.ingest.naming import Source
+from openrag_cli.ingest.options import AddOptions, IfExists
 from openrag_cli.ingest.report import Failure, Report
-from openrag_cli.store.files.filtered_files import KeyFacts
 from openrag_cli.store.metadata import said
+
+if TYPE_CHECKING:
+    from openrag_cli.store.files.filtered_files import KeyFacts
 
 app = typer.Typer(
     help="Add, sync, refresh, rename, list, show, get, edit, replace and delete files.", no_args_is_help=True
@@ -104,7 +106,7 @@ def list_keys(ctx: typer.Context, partition: PartitionOption = DEFAULT_PARTITION
     context.out.table(columns, rows, empty=f"no files in partition {partition}")
 
 
-def _commonest(key: KeyFacts) -> str:
+def _commonest(key: "KeyFacts") -> str:
     return ", ".join(f"{json.dumps(value, ensure_ascii=False)} ({n:,})" for value, n in key.values)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,8 +16,10 @@ from openrag_cli.cli.places import local_path, name_of
 from openrag_cli.contract import to_json as render
 from openrag_cli.domain import FINAL_STATES, Document, File
 from openrag_cli.errors import DocumentNotFound
-from openrag_cli.matching.matcher import Matcher, MatchingLine
 from openrag_cli.terminal import quoted_name
+
+if TYPE_CHECKING:
+    from openrag_cli.matching.matcher import Matcher, MatchingLine
 
 MAX_OVERDUE = 3
 """Documents that may take too long before the rest is left out: a pattern that hangs in three hangs in all."""
@@ -33,7 +35,7 @@ class Grepped:
     path: Path | None
     document: Document
     lines: list[str]
-    found: list[MatchingLine]
+    found: "list[MatchingLine]"
 
     @property
     def name(self) -> str:
@@ -98,6 +100,8 @@ def grep(
 
         openrag grep -F -l "Jane Doe" -0 | xargs -0 ls
     """
+    from openrag_cli.matching.matcher import Matcher
+
     context: Context = ctx.obj
     tally = Tally()
     entries: list[Json] = []
@@ -132,7 +136,7 @@ def _files(context: Context, partitions: list[str], file_ids: list[str], conditi
     return chosen
 
 
-def _grepped(context: Context, matcher: Matcher, files: list[File], tally: Tally) -> Iterator[Grepped]:
+def _grepped(context: Context, matcher: "Matcher", files: list[File], tally: Tally) -> Iterator[Grepped]:
     """Yield the files that match, and count what was searched."""
     for at, file in enumerate(files):
         try:
@@ -203,7 +207,7 @@ def _row(
         context.out.line(context.out.styled(f"{quoted_name(one.name)}{where}", BOLD, CYAN) + f"{sign}{rest}")
 
 
-def _marked(context: Context, text: str, match: MatchingLine) -> str:
+def _marked(context: Context, text: str, match: "MatchingLine") -> str:
     parts: list[str] = []
     at = 0
     for start, end in match.spans:

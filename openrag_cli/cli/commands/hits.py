@@ -1,20 +1,26 @@
 """The hits of a search as a person sees them: a path from here, the line of the match, the lines that say most."""
 
-from collections.abc import Sequence
+from __future__ import annotations
+
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from openrag_cli.cli import last_search
-from openrag_cli.cli.commands.context import DEFAULT_PARTITION, Context
+from openrag_cli.cli.commands.context import DEFAULT_PARTITION
 from openrag_cli.cli.last_search import Found
 from openrag_cli.cli.output import BOLD, CYAN, DIM
 from openrag_cli.cli.places import local_path, name_of, paste
-from openrag_cli.cli.snippet import ELLIPSIS, Snippet, snippet, whole
-from openrag_cli.contract.to_json import Json
-from openrag_cli.domain import Hit
-from openrag_cli.retrieval.query_words import Words, is_weak
-from openrag_cli.retrieval.request import SearchRequest
 from openrag_cli.terminal import quoted_name
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from openrag_cli.cli.commands.context import Context
+    from openrag_cli.cli.snippet import Snippet
+    from openrag_cli.contract.to_json import Json
+    from openrag_cli.domain import Hit
+    from openrag_cli.retrieval.request import SearchRequest
 
 SNIPPET_LINES = 3
 INDENT = "   "
@@ -54,6 +60,9 @@ class Seen:
 
 def look(context: Context, request: SearchRequest, hits: Sequence[Hit]) -> list[Seen]:
     """Return hits with what is shown of them."""
+    from openrag_cli.cli.snippet import snippet
+    from openrag_cli.retrieval.query_words import Words, is_weak
+
     words = Words(request.text, context.settings.language)
     width = context.out.width - len(INDENT)
     return [
@@ -69,6 +78,9 @@ def look(context: Context, request: SearchRequest, hits: Sequence[Hit]) -> list[
 
 def show(context: Context, request: SearchRequest, found: Sequence[Seen], *, is_explained: bool) -> None:
     """Print hits for a person, a blank line between two."""
+    from openrag_cli.cli.snippet import whole
+    from openrag_cli.retrieval.query_words import Words
+
     out = context.out
     words = Words(request.text, context.settings.language)
     for rank, one in enumerate(found, 1):
@@ -92,6 +104,8 @@ def show(context: Context, request: SearchRequest, found: Sequence[Seen], *, is_
 
 
 def _first_line(context: Context, one: Seen, rank: int) -> str:
+    from openrag_cli.cli.snippet import ELLIPSIS
+
     out = context.out
     label = out.link(out.styled(one.place, BOLD, CYAN), one.url)
     more = f"  +{len(one.hit.others)} like it" if one.hit.others else ""

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -25,8 +25,9 @@ from openrag_cli.cli.output import Column, Progress
 from openrag_cli.contract import to_json as render
 from openrag_cli.domain import new_task_id
 from openrag_cli.errors import PathNotFound, StoreBusy, WrongUsage
-from openrag_cli.sync.plan import parse_limit
-from openrag_cli.sync.runner import SyncOptions, SyncOutcome
+
+if TYPE_CHECKING:
+    from openrag_cli.sync.runner import SyncOptions, SyncOutcome
 
 FoldersArgument = Annotated[
     list[str], typer.Argument(metavar="DIR...", help="Folder that the partition is to follow, or several.")
@@ -115,6 +116,9 @@ def sync(
 
         */15 * * * * openrag -q file sync ~/notes -p notes --delete
     """
+    from openrag_cli.sync.plan import parse_limit
+    from openrag_cli.sync.runner import SyncOptions
+
     context: Context = ctx.obj
     if not dry_run:
         context.allow_creating()
@@ -172,7 +176,7 @@ def _existing(folder: str) -> Path:
     return path
 
 
-def _code_of(outcome: SyncOutcome) -> ExitCode:
+def _code_of(outcome: "SyncOutcome") -> ExitCode:
     return ExitCode.PARTIAL if outcome.refusal or outcome.report.failures else ExitCode.OK
 
 
@@ -191,8 +195,8 @@ def _merged(bodies: Sequence[render.Json]) -> render.Json:
 
 
 def _run(
-    context: Context, options: SyncOptions, is_interrupted: Callable[[], bool], deadline: float | None
-) -> tuple[SyncOutcome, bool]:
+    context: Context, options: "SyncOptions", is_interrupted: Callable[[], bool], deadline: float | None
+) -> "tuple[SyncOutcome, bool]":
     """Return the outcome, and whether the deadline cut it short."""
     is_late = False
 
@@ -223,7 +227,7 @@ def _run(
     return outcome, is_late
 
 
-def _show(context: Context, outcome: SyncOutcome, options: SyncOptions, *, is_stopped: bool) -> render.Json:
+def _show(context: Context, outcome: "SyncOutcome", options: "SyncOptions", *, is_stopped: bool) -> render.Json:
     """Print what a sync did, for a person; return it as JSON."""
     out = context.out
     n_queued = 0 if outcome.is_dry_run else context.engine.count_live(options.batch)
@@ -250,14 +254,14 @@ def _show(context: Context, outcome: SyncOutcome, options: SyncOptions, *, is_st
     return body
 
 
-def _tell_what_failed_earlier(context: Context, outcome: SyncOutcome) -> None:
+def _tell_what_failed_earlier(context: Context, outcome: "SyncOutcome") -> None:
     """With -q, where no summary tells why the exit code is 3, say it in one line."""
     if context.out.is_quiet and (n_earlier := _n_earlier(outcome)):
         what = f"{render.counted(n_earlier, 'file')} failed earlier and did not change"
         context.out.warn(f"{what}: openrag task list --state FAILED")
 
 
-def _show_plan(context: Context, outcome: SyncOutcome) -> None:
+def _show_plan(context: Context, outcome: "SyncOutcome") -> None:
     plan = outcome.plan
     rows = [("add", file_id, "") for file_id in plan.adds]
     rows += [("replace", file_id, "") for file_id in plan.replaces]
@@ -270,13 +274,13 @@ def _show_plan(context: Context, outcome: SyncOutcome) -> None:
         )
 
 
-def _n_earlier(outcome: SyncOutcome) -> int:
+def _n_earlier(outcome: "SyncOutcome") -> int:
     """Return how many of the failures are of earlier runs; those of kinds without a reader may be skipped instead."""
     earlier = set(outcome.plan.failed.values())
     return sum(one.task_id in earlier for one in outcome.report.failures)
 
 
-def _summary(outcome: SyncOutcome, *, n_queued: int, is_stopped: bool) -> str:
+def _summary(outcome: "SyncOutcome", *, n_queued: int, is_stopped: bool) -> str:
     """Return the one line that tells all."""
     report, plan = outcome.report, outcome.plan
     counts = {
