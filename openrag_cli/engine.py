@@ -43,11 +43,8 @@ if TYPE_CHECKING:
     from openrag_cli.store.files.filtered_files import KeyFacts
     from openrag_cli.store.files.pages import Page
     from openrag_cli.store.sessions import Sessions
+    from openrag_cli.store.views import Views
     from openrag_cli.sync.runner import SyncOptions, SyncOutcome
-
-
-def _never() -> bool:
-    return False
 
 
 class Engine:
@@ -169,7 +166,7 @@ class Engine:
         detach: bool = False,
         on_queued: Callable[[int], None] = lambda _: None,
         listener: "Listener" = lambda _: None,
-        should_stop: Callable[[], bool] = _never,
+        should_stop: Callable[[], bool] = lambda: False,
     ) -> Report:
         """Store, queue and (unless `detach`) index local files; return what was done.
 
@@ -205,7 +202,7 @@ class Engine:
         *,
         on_queued: Callable[[int], None] = lambda _: None,
         listener: "Listener" = lambda _: None,
-        should_stop: Callable[[], bool] = _never,
+        should_stop: Callable[[], bool] = lambda: False,
     ) -> "SyncOutcome":
         """Make a partition hold what a folder has; see sync.py, and `add` for the callbacks.
 
@@ -246,7 +243,7 @@ class Engine:
         *,
         batch: str | None = None,
         listener: "Listener" = lambda _: None,
-        should_stop: Callable[[], bool] = _never,
+        should_stop: Callable[[], bool] = lambda: False,
     ) -> None:
         """Run queued tasks (of one batch, or all) in this process until none is unfinished, then tidy the index."""
         with self.parts.working(batch) as worker:
@@ -283,8 +280,7 @@ class Engine:
 
     def count_live(self, batch: str | None = None) -> int:
         """Return how many tasks, or how many of a batch, are unfinished."""
-        counts = self.parts.ledger.counts(batch=batch)
-        return sum(n for state, n in counts.items() if not state.is_final)
+        return sum(n for state, n in self.parts.ledger.counts(batch=batch).items() if not state.is_final)
 
     def task_log(self, task_id: str, *, last: int = -1) -> list[LogLine]:
         """Return a task's last log lines, oldest first; a negative number means all. Raises: TaskNotFound."""
@@ -396,3 +392,8 @@ class Engine:
     def sessions(self) -> "Sessions":
         """The conversations that are kept in the store."""
         return self.parts.sessions
+
+    @property
+    def views(self) -> "Views":
+        """The named views of the store."""
+        return self.parts.views

@@ -7,8 +7,8 @@
     │   ├── TooLarge            over a documented limit
     │   ├── InvalidFileId       an id with characters that no name may have
     │   └── InvalidMetadata     metadata that is no JSON object, is over a limit, or has a key that is ours
-    ├── NotFound                a partition, file, task, chunk, session or path does not exist
-    │   ├── PartitionNotFound, DocumentNotFound, TaskNotFound, ChunkNotFound, SessionNotFound, PathNotFound
+    ├── NotFound                a partition, view, file, task, chunk, session or path does not exist
+    │   ├── PartitionNotFound, ViewNotFound, DocumentNotFound, TaskNotFound, ChunkNotFound, SessionNotFound, PathNotFound
     │   ├── StoreNotFound       where a store is to be read there is none; reading never makes one
     │   └── RevisionGone        a version of a file that was replaced or deleted meanwhile
     ├── Conflict                it exists already, or is in the wrong state
@@ -102,6 +102,15 @@ class PartitionNotFound(NotFound):
     def __init__(self, partition: str) -> None:
         super().__init__(f"Partition '{partition}' not found", hint="openrag partition list")
         self.partition = partition
+
+
+class ViewNotFound(NotFound):
+    """No view of that name."""
+
+    code = "view_not_found"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"View '{name}' not found", hint="openrag view list")
 
 
 class DocumentNotFound(NotFound):

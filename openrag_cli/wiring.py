@@ -17,6 +17,7 @@ from openrag_cli.store.searching.word_counts import WordCounts
 from openrag_cli.store.sessions import Sessions
 from openrag_cli.store.task_queue import TaskQueue
 from openrag_cli.store.task_records import TaskRecords
+from openrag_cli.store.views import Views
 
 if TYPE_CHECKING:
     from openrag_cli.answering.pipeline import Chat
@@ -112,6 +113,13 @@ class Components:
         return Sessions(self.database)
 
     @built_once
+    def views(self) -> Views:
+        """The named views."""
+        from openrag_cli.retrieval import filters
+
+        return Views(self.database, filters.parse)
+
+    @built_once
     def blobs(self) -> BlobStore:
         """The stored originals."""
         return BlobStore(self.settings.store)
@@ -178,6 +186,7 @@ class Components:
             embedder=lambda: self.embedder,
             tokenizer=self.tokenizer,
             counts=self.word_counts,
+            views=self.views,
         )
 
     def refresher(self, drain: "Drain") -> "Refresher":

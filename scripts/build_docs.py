@@ -32,9 +32,12 @@ DATE = "November 23, 2026"
 """The date of the pages: of the last change of their form."""
 
 VALUE_KINDS = {"--partition": "partition", "--file": "file", "--session": "session", "--filter": "filter"}
+SEARCHES = {"search", "ask", "chat"}
+"""Commands whose `-p` takes the name of a view too."""
+
 PATH_METAVARS = {"DIR", "FILE", "PATH", "FILE|-", "F|-", "[PATH|DIR|-]...", "PATH|-"}
 ARGUMENT_KINDS = {
-    ("partition", "NAME"): "partition", ("session", "NAME"): "session", ("file", "ID"): "file",
+    ("partition", "NAME"): "partition", ("session", "NAME"): "session", ("view", "NAME"): "view", ("file", "ID"): "file",
     ("file", "ID..."): "file", ("task", "ID"): "task", ("task", "ID..."): "task", ("task", "[ID]..."): "task",
     ("config", "KEY"): "setting",
 }  # fmt: skip
@@ -98,6 +101,8 @@ def _kind(page: Page, parameter: Any) -> str:
     if parameter.param_type_name == "option":
         known = next((VALUE_KINDS[name] for name in parameter.opts if name in VALUE_KINDS), None)
         is_path = parameter.metavar in PATH_METAVARS or parameter.name == "store"
+        if known == "partition" and page.path in SEARCHES:
+            return "scope"
         return known or ("path" if is_path else "text")
     group = page.path.split(" ")[0]
     metavar = str(parameter.metavar or "")

@@ -222,6 +222,10 @@ def test_every_command_prints_what_its_schema_says(filled, cli, tmp_path):
     run("partition create", "fresh")
     run("partition delete", "fresh", "--yes")
     run("session delete", "my talk", "--yes")
+    run("view create", "mine", "-p", "ops", "--filter", "year = 2024")
+    run("view list")
+    run("view show", "mine")
+    run("view delete", "mine", "--yes")
     run("")
     for command in ("help", "help filters", "help file add", "completion zsh"):
         name = command.split()[0]

@@ -214,6 +214,8 @@ def calls(cli, file_id):
         ("ask", "how heavy is the pump?", "--no-llm"),
         ("ask", "how heavy is the pump?", "--show-context", "--no-llm"),
         ("chat", "--session", "s", "--no-llm"),
+        ("view", "create", ATTACK, "-p", ATTACK),
+        ("view", "show", ATTACK),
         ("session", "list"),
         ("session", "show", "s"),
         ("session", "export", "s"),

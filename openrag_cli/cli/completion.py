@@ -17,6 +17,7 @@ from openrag_cli.terminal import for_terminal, is_safe_name
 
 if TYPE_CHECKING:
     from openrag_cli.store.catalog import Catalog
+    from openrag_cli.store.database import Database
 
 WANTS_FILES = 3
 """The exit code that asks the shell for file names."""
@@ -123,7 +124,7 @@ def _from_store(kind: str, start: str, given: Node) -> Iterator[Candidate]:
     if kind == "setting":
         yield from ((setting.key, setting.help) for setting in SETTINGS)
         return
-    if kind not in {"partition", "file", "filter", "task", "session"}:
+    if kind not in {"partition", "file", "filter", "task", "session", "view", "scope"}:
         return
     store = load({"store": given.get("store")}).settings.store
     if not (store / "openrag.db").exists():
@@ -132,7 +133,9 @@ def _from_store(kind: str, start: str, given: Node) -> Iterator[Candidate]:
     from openrag_cli.store.database import Database
 
     database = Database(store / "openrag.db")
-    if kind == "partition":
+    if kind in {"view", "scope"}:
+        yield from _views(database)
+    if kind in {"partition", "scope"}:
         yield from (
             (entry.name, f"{entry.file_count:,} file{'s' * (entry.file_count != 1)}")
             for entry in Catalog(database).partitions()
@@ -147,10 +150,17 @@ def _from_store(kind: str, start: str, given: Node) -> Iterator[Candidate]:
 
         tasks = TaskRecords(database).tasks(limit=MAX_CANDIDATES)
         yield from ((task.id, f"{task.state} {task.upload.file_id}") for task in tasks)
-    else:
+    elif kind == "session":
         from openrag_cli.store.sessions import Sessions
 
         yield from ((entry.name, f"{entry.message_count} messages") for entry in Sessions(database).all())
+
+
+def _views(database: "Database") -> Iterator[Candidate]:
+    from openrag_cli.store.views import Views
+
+    for entry in Views(database, lambda _: None).all():
+        yield entry.name, f"view of {', '.join(entry.partitions)}"
 
 
 def _keys(catalog: "Catalog", partition: str, start: str) -> Iterator[Candidate]:

@@ -14,7 +14,20 @@ EPILOG = (
     "after the command."
 )
 MAX_GROUP_EXAMPLES = 8
-ORDER = ("file", "search", "ask", "chat", "partition", "extract", "session", "task", "serve", "doctor", "config")
+ORDER = (
+    "file",
+    "search",
+    "ask",
+    "chat",
+    "partition",
+    "view",
+    "extract",
+    "session",
+    "task",
+    "serve",
+    "doctor",
+    "config",
+)
 """What one does first comes first; other commands follow in the order in which they are registered."""
 
 

@@ -16,7 +16,7 @@ MEANINGS: dict[ExitCode, str] = {
     ExitCode.PARTIAL: "some inputs failed, the rest is committed",
     ExitCode.NOT_AUTHENTICATED: "a server wants a token, or another one",
     ExitCode.BAD_DATA: "input that cannot be read, or is too large",
-    ExitCode.NOT_FOUND: "a partition, file, task, chunk, session or path does not exist",
+    ExitCode.NOT_FOUND: "a partition, view, file, task, chunk, session or path does not exist",
     ExitCode.UNAVAILABLE: "an LLM or a server cannot be reached, failed, or took too long",
     ExitCode.BUG: "a bug in openrag; please report it",
     ExitCode.EXISTS: "it exists already, or is in the wrong state",

@@ -30,6 +30,7 @@ from openrag_cli.cli.commands import (
     serve,
     session,
     task,
+    view,
 )
 from openrag_cli.cli.commands import (
     help as reference,
@@ -63,6 +64,7 @@ for _name, _group in (
     ("file", file.app),
     ("extract", extract.app),
     ("session", session.app),
+    ("view", view.app),
     ("task", task.app),
     ("store", store_commands.app),
     ("config", config.app),

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from openrag_cli.retrieval.request import SearchRequest
     from openrag_cli.retrieval.retriever import Extract
     from openrag_cli.store.files.filtered_files import KeyFacts
+    from openrag_cli.store.views import View
 
 
 class KeptSessions(Protocol):
@@ -58,6 +59,22 @@ class KeptSessions(Protocol):
 
     def delete(self, name: str) -> None:
         """Delete a session with its messages. Raises: SessionNotFound."""
+
+
+class KeptViews(Protocol):
+    """The named views: see `store.views.Views`."""
+
+    def all(self) -> "list[View]":
+        """Return every view, by name."""
+
+    def get(self, name: str) -> "View":
+        """Return one view. Raises: ViewNotFound."""
+
+    def create(self, name: str, partitions: Sequence[str], condition: str = "") -> "View":
+        """Make a view. Raises: InvalidInput, PartitionNotFound, Conflict."""
+
+    def delete(self, name: str) -> None:
+        """Delete a view; its files stay. Raises: ViewNotFound."""
 
 
 class Refreshing(Protocol):
@@ -182,3 +199,7 @@ class Backend(Protocol):
     @property
     def sessions(self) -> KeptSessions:
         """The conversations that are kept."""
+
+    @property
+    def views(self) -> KeptViews:
+        """The named views."""

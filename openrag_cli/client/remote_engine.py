@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from openrag_cli.answering.pipeline import ChatRequest
     from openrag_cli.client.remote_answers import RemoteSessions
     from openrag_cli.client.remote_refresh import RemoteRefresher
+    from openrag_cli.client.remote_views import RemoteViews
     from openrag_cli.ingest.naming import Source
     from openrag_cli.ingest.options import AddOptions
     from openrag_cli.ingest.pipeline import Listener
@@ -284,6 +285,13 @@ class RemoteEngine:
         from openrag_cli.client.remote_answers import RemoteSessions
 
         return RemoteSessions(self._connection)
+
+    @property
+    def views(self) -> "RemoteViews":
+        """See `Engine.views`."""
+        from openrag_cli.client.remote_views import RemoteViews
+
+        return RemoteViews(self._connection)
 
     # --- searching
 

@@ -98,6 +98,7 @@ SESSION = _sometimes(
     turns=_list(TURN),
 )
 """`turns` is told by `session show` and `session export`."""
+VIEW = _object(view=TEXT, partitions=_list(TEXT), filter=TEXT, model=TEXT, created_at=TIME)
 SETTING = _object(key=TEXT, value={}, origin=TEXT, env=_list(TEXT), help=TEXT)
 
 SHAPES: dict[str, Schema] = {
@@ -171,6 +172,8 @@ SHAPES: dict[str, Schema] = {
         pages=_list(_object(number=COUNT, start=COUNT, end=COUNT)),
     ),
     "trust": _object(path=TEXT, sha256=_maybe(TEXT), is_trusted=FLAG, keys=_list(TEXT)),
+    "view": VIEW,
+    "views": _object(views=_list(VIEW)),
     "validation": _object(problems=_list(_object(message=TEXT, hint=_maybe(TEXT)))),
 }  # fmt: skip
 
@@ -228,6 +231,10 @@ COMMANDS: dict[str, dict[str, str]] = {
     "task run": {"--json": "run"},
     "task show": {"--json": "task"},
     "task wait": {"--json": "tasks"},
+    "view create": {"--json": "view"},
+    "view delete": {"--json": "view"},
+    "view list": {"--json": "views"},
+    "view show": {"--json": "view"},
 }
 """What each command prints for each option: one object, or one a line (`--jsonl`, and `chat`, which prints one for each
 question); errors are `error`, on stderr, for all of them."""

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from openrag_cli.retrieval.retriever import Extract
     from openrag_cli.store.files.filtered_files import KeyFacts
     from openrag_cli.store.files.results import Results
+    from openrag_cli.store.views import View
     from openrag_cli.sync.runner import SyncOutcome
 
 Json = dict[str, Any]
@@ -325,6 +326,17 @@ def session(value: Session) -> Json:
         "messages": value.message_count,
         "created_at": rfc3339(value.created_at),
         "updated_at": rfc3339(value.updated_at),
+    }
+
+
+def view(value: View) -> Json:
+    """Return a view; `model` is its name for clients that choose a model."""
+    return {
+        "view": value.name,
+        "partitions": list(value.partitions),
+        "filter": value.filter,
+        "model": f"openrag-{value.name}",
+        "created_at": rfc3339(value.created_at),
     }
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from openrag_cli.errors import StoreBusy, StoreFull
 from openrag_cli.failpoints import failpoint
 from openrag_cli.index.policy import Plan, Statistics, needs_order, plan
-from openrag_cli.index.table import Index
 from openrag_cli.index.recall import Recall
+from openrag_cli.index.table import Index
 from openrag_cli.maintenance.titles import TitleKeeper
 from openrag_cli.maintenance.words import WordKeeper
 from openrag_cli.store.blobs import BlobStore

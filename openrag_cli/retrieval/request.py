@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,8 @@ from openrag_cli.errors import InvalidInput
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
+
+    from openrag_cli.store.views import View
 
 MAX_TOP_K = limits.most("hits")
 MAX_CONTEXT = 10
@@ -56,6 +58,11 @@ class SearchRequest:
     until: datetime | None = None
     sort: SortOrder = SortOrder.SCORE
     prefers_recent: float = 0.0
+
+    def within(self, view: View) -> SearchRequest:
+        """Return the same search in what a view names; its own filter narrows that further."""
+        both = [f"({condition})" for condition in (view.filter, self.filter) if condition.strip()]
+        return replace(self, partitions=view.partitions, filter=" and ".join(both))
 
     def check(self) -> None:
         """Check the numbers and the text.

@@ -20,6 +20,7 @@ from openrag_cli.store.files.results import Results
 from openrag_cli.store.searching.files import SearchableFiles
 from openrag_cli.store.searching.titles import Titles
 from openrag_cli.store.searching.word_counts import WordCounts
+from openrag_cli.store.views import Views
 
 __all__ = ["Extract", "Retriever", "SearchRequest", "in_groups"]
 
@@ -64,8 +65,10 @@ class Retriever:
         embedder: Callable[[], Embedder],
         tokenizer: Tokenizer,
         counts: WordCounts,
+        views: Views,
     ) -> None:
         self._catalog = catalog
+        self._views = views
         self.scopes = Scopes(catalog)
         self._index = index
         self._searcher = Searcher(
@@ -82,8 +85,11 @@ class Retriever:
     def search(self, request: SearchRequest) -> Results[Hit]:
         """Return the best hits, best first, with what the filter may have got wrong; see `Searcher.search`.
 
-        Files that came or were edited meanwhile, and that the filter does not let through, make it look again.
+        The name of a view stands for what it names. Files that came or were edited meanwhile, and that the filter does
+        not let through, make it look again.
         """
+        if view := self._views.find(request.partitions):
+            request = request.within(view)
         hits = self._hits(request)
         if request.sort is SortOrder.DATE:
             hits.sort(key=lambda hit: hit.file.dated, reverse=True)

@@ -29,6 +29,7 @@ from openrag_cli.server.routes import (
     responses,
     search,
     system,
+    views,
 )
 from openrag_cli.server.schemas import Error
 from openrag_cli.server.supervisor import Supervisor
@@ -111,7 +112,7 @@ def create_app(engine: Engine, options: Options | None = None, supervisor: Super
     app.state.readiness = readiness
     app.state.workers = supervisor.status if supervisor else dict
     app.add_middleware(Observed, metrics=metrics)
-    for module in (system, docs, indexer, partitions, search, answers, operations, openai, responses):
+    for module in (system, docs, indexer, partitions, views, search, answers, operations, openai, responses):
         app.include_router(module.router)
     errors.install(app)
     limited = BodyLimit(

@@ -26,7 +26,7 @@ from openrag_cli.store.retire import (
     REPLACED,
     cancel_live,
     obsolete_all,
-    refuse_import,
+    refuse_taken,
     retire,
 )
 from openrag_cli.store.task_rows import edit_waiting
@@ -78,7 +78,7 @@ class Catalog:
         with self._db.transaction() as connection:
             if connection.execute("SELECT 1 FROM partition WHERE name = ?", (name,)).fetchone():
                 raise Conflict(f"Partition '{name}' already exists", hint=f"openrag partition show '{name}'")
-            refuse_import(connection, name)
+            refuse_taken(connection, name)
             connection.execute("INSERT INTO partition (name, created_at) VALUES (?, ?)", (name, now_ms()))
         return self.partition(name)
 

@@ -73,6 +73,26 @@ def find_import(connection: sqlite3.Connection, name: str) -> int | None:
     return int(row["partition_id"]) if row else None
 
 
+def find_view(connection: sqlite3.Connection, name: str) -> bool:
+    """Within a transaction, tell whether a view has a name: views and partitions share one space of names."""
+    return connection.execute("SELECT 1 FROM view WHERE name = ?", (name,)).fetchone() is not None
+
+
+def refuse_taken(connection: sqlite3.Connection, name: str) -> None:
+    """Within a transaction, refuse a name for a new partition that an import or a view has. Raises: Conflict."""
+    refuse_import(connection, name)
+    refuse_view(connection, name)
+
+
+def refuse_view(connection: sqlite3.Connection, name: str) -> None:
+    """Within a transaction, refuse to make a partition of the name of a view. Raises: Conflict."""
+    if find_view(connection, name):
+        raise Conflict(
+            f"'{name}' is a view, and partitions share its space of names",
+            hint=f"choose another name, or first: openrag view delete '{name}'",
+        )
+
+
 def refuse_import(connection: sqlite3.Connection, name: str) -> None:
     """Within a transaction, refuse to make a partition that is being imported. Raises: Conflict."""
     if find_import(connection, name) is not None:

@@ -11,7 +11,7 @@ from openrag_cli.store.database import at, now_ms
 from openrag_cli.store.documents import to_warnings
 from openrag_cli.store.files.dates import milliseconds
 from openrag_cli.store.files.sources import source_id
-from openrag_cli.store.retire import refuse_import
+from openrag_cli.store.retire import refuse_taken
 
 FINAL = "('COMPLETED', 'FAILED', 'CANCELLED')"
 
@@ -54,7 +54,7 @@ def to_error(text: str | None) -> TaskError | None:
 def find_partition_id(connection: sqlite3.Connection, name: str, *, create: bool) -> int:
     """Within a transaction, return the number of a partition, made when `create`; -1 when there is none."""
     if create:
-        refuse_import(connection, name)
+        refuse_taken(connection, name)
         connection.execute(
             "INSERT INTO partition (name, created_at) VALUES (?, ?) ON CONFLICT DO NOTHING", (name, now_ms())
         )

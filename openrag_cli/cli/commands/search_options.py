@@ -41,7 +41,7 @@ PartitionsOption = Annotated[
         "-p",
         metavar="NAME",
         callback=_partitions,
-        help="Partition to search. Repeatable. Default: OPENRAG_PARTITION, or all.",
+        help="Partition to search, or one view. Repeatable. Default: OPENRAG_PARTITION, or all.",
     ),
 ]
 FilesOption = Annotated[

@@ -13,11 +13,12 @@ from openrag_cli.answering.events import Event
 from openrag_cli.answering.pipeline import ChatRequest
 from openrag_cli.contract import answer_events
 from openrag_cli.contract import to_json as render
-from openrag_cli.domain import ALL_PARTITIONS, Session
+from openrag_cli.domain import Session
 from openrag_cli.errors import OpenRAGError, UpstreamError
 from openrag_cli.server.guards.bodies import JsonRoute
 from openrag_cli.server.routes import answer_schemas as shapes
 from openrag_cli.server.routes.indexer import errors
+from openrag_cli.server.routes.search import check_searched
 from openrag_cli.server.sse import PING_S, ClientLeft, PeekableStream, event, unless_gone, with_pings
 from openrag_cli.server.urls import engine_of
 from openrag_cli.store.sessions import Sessions
@@ -45,8 +46,7 @@ async def answers(request: Request, body: shapes.AnswerBody) -> Response:
     messages = [Message(message.role, message.content) for message in body.messages]
     asked = ChatRequest(messages, search=search, model=body.model, is_extractive=body.is_extractive)
     _ = asked.question  # before anything is sent: a conversation without a question is a mistake of the caller
-    for name in set(search.partitions) - {ALL_PARTITIONS}:
-        await asyncio.to_thread(engine.partition, name)
+    await asyncio.to_thread(check_searched, engine, search.partitions)
     ahead = PeekableStream(_encoded(engine.answer(asked)))
     try:
         await unless_gone(request, ahead.peek(PING_S))

@@ -21,6 +21,7 @@ from openrag_cli.server import openai_schemas as shapes
 from openrag_cli.server.error_handlers import body as error_body
 from openrag_cli.server.guards.bodies import JsonRoute
 from openrag_cli.server.openai_answers import OpenAIAnswer, check_numbers, merged, to_messages
+from openrag_cli.server.routes.search import check_searched
 from openrag_cli.server.sse import DONE, PING_S, ClientLeft, PeekableStream, event, unless_gone, with_pings
 from openrag_cli.server.urls import engine_of, extract_link, link
 
@@ -53,16 +54,17 @@ router = APIRouter(prefix="/v1", tags=["openai"], responses=ERRORS, route_class=
 
 
 class ModelNotFound(NotFound):
-    """No partition of the model's name."""
+    """No partition and no view of the model's name."""
 
     code = "model_not_found"
 
 
 @router.get("/models")
 def models(request: Request) -> shapes.Models:
-    """List the partitions as models; `openrag-all` searches every one."""
-    partitions = engine_of(request).partitions()
-    made = {f"{PREFIX}{entry.name}": int(entry.created_at.timestamp()) for entry in partitions}
+    """List the partitions and the views as models; `openrag-all` searches every partition."""
+    engine = engine_of(request)
+    made = {f"{PREFIX}{entry.name}": int(entry.created_at.timestamp()) for entry in engine.partitions()}
+    made |= {f"{PREFIX}{entry.name}": int(entry.created_at.timestamp()) for entry in engine.views.all()}
     first = min(made.values(), default=int(time.time()))
     known = made | dict.fromkeys(ALL_MODELS, first)
     return shapes.Models(data=[shapes.Model(id=name, created=created) for name, created in known.items()])
@@ -158,7 +160,7 @@ def file_links(request: Request) -> Callable[[File], str]:
 
 
 def partition_of(model_id: str) -> str:
-    """Return the partition that a model's id names, `all` for every one. Raises: ModelNotFound."""
+    """Return the partition or view that a model's id names, `all` for every partition. Raises: ModelNotFound."""
     model_id = model_id.removeprefix("openai/")
     if model_id.startswith(PREFIX):
         model_id = model_id.removesuffix(":latest")
@@ -177,11 +179,10 @@ async def answer_of(
         raise InvalidInput("n: one answer is made, not more")
     engine = engine_of(request)
     partition = partition_of(body.model)
-    if partition != ALL_PARTITIONS:
-        try:
-            await asyncio.to_thread(engine.partition, partition)
-        except PartitionNotFound as exc:
-            raise ModelNotFound(f"The model '{body.model}' does not exist") from exc
+    try:
+        await asyncio.to_thread(check_searched, engine, [partition])
+    except PartitionNotFound as exc:
+        raise ModelNotFound(f"The model '{body.model}' does not exist") from exc
     options = body.search_options()
     search = SearchRequest(
         "",

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from openrag_cli import limits
 from openrag_cli.contract import to_json as render
 from openrag_cli.domain import ALL_PARTITIONS, Chunk, Hit, SearchMode
+from openrag_cli.engine import Engine
 from openrag_cli.errors import DocumentNotFound, InvalidInput, NotFound, PartitionNotFound
 from openrag_cli.retrieval.request import MAX_CONTEXT, MAX_TOP_K, SearchRequest, SortOrder
 from openrag_cli.server import schemas
@@ -88,6 +89,13 @@ class UnknownName(InvalidInput):
     def __init__(self, missing: NotFound) -> None:
         super().__init__(missing.message, hint=missing.hint)
         self.upstream_code = missing.code
+
+
+def check_searched(engine: Engine, names: Sequence[str]) -> None:
+    """Look for the view or the partitions of these names. Raises: PartitionNotFound; InvalidInput: a view among others."""
+    if not engine.views.find(names):
+        for name in set(names) - {ALL_PARTITIONS}:
+            engine.partition(name)
 
 
 def _passage(request: Request, hit: Hit) -> schemas.Passage:

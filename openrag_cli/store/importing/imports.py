@@ -14,7 +14,7 @@ from openrag_cli.errors import Conflict, StoreDamaged
 from openrag_cli.store.database import Database, now_ms
 from openrag_cli.store.documents import save_document
 from openrag_cli.store.publish import row_values, write_row
-from openrag_cli.store.retire import drop_import
+from openrag_cli.store.retire import drop_import, refuse_view
 from openrag_cli.store.searching.word_counts import WordCount, count_words
 
 
@@ -67,6 +67,7 @@ class Imports:
                     f"Partition '{name}' already exists",
                     hint=f"import it under another name with -p, or first: openrag partition delete '{name}'",
                 )
+            refuse_view(connection, name)
             row = connection.execute("SELECT partition_id, source FROM import WHERE name = ?", (name,)).fetchone()
             if row is not None and row["source"] == source:
                 return int(row["partition_id"])
