@@ -42,8 +42,8 @@ if TYPE_CHECKING:
     from openrag_cli.retrieval.retriever import Extract
     from openrag_cli.store.files.filtered_files import KeyFacts
     from openrag_cli.store.files.pages import Page
+    from openrag_cli.store.searching.views import Views
     from openrag_cli.store.sessions import Sessions
-    from openrag_cli.store.views import Views
     from openrag_cli.sync.runner import SyncOptions, SyncOutcome
 
 

@@ -13,11 +13,11 @@ from openrag_cli.store.database import Database
 from openrag_cli.store.refresh_queue import RefreshQueue
 from openrag_cli.store.searching.files import SearchableFiles
 from openrag_cli.store.searching.titles import Titles
+from openrag_cli.store.searching.views import Views
 from openrag_cli.store.searching.word_counts import WordCounts
 from openrag_cli.store.sessions import Sessions
 from openrag_cli.store.task_queue import TaskQueue
 from openrag_cli.store.task_records import TaskRecords
-from openrag_cli.store.views import Views
 
 if TYPE_CHECKING:
     from openrag_cli.answering.pipeline import Chat

@@ -157,7 +157,7 @@ def _from_store(kind: str, start: str, given: Node) -> Iterator[Candidate]:
 
 
 def _views(database: "Database") -> Iterator[Candidate]:
-    from openrag_cli.store.views import Views
+    from openrag_cli.store.searching.views import Views
 
     for entry in Views(database, lambda _: None).all():
         yield entry.name, f"view of {', '.join(entry.partitions)}"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from openrag_cli.retrieval.request import SearchRequest
     from openrag_cli.retrieval.retriever import Extract
     from openrag_cli.store.files.filtered_files import KeyFacts
-    from openrag_cli.store.views import View
+    from openrag_cli.store.searching.views import View
 
 
 class KeptSessions(Protocol):
@@ -62,7 +62,7 @@ class KeptSessions(Protocol):
 
 
 class KeptViews(Protocol):
-    """The named views: see `store.views.Views`."""
+    """The named views: see `store.searching.views.Views`."""
 
     def all(self) -> "list[View]":
         """Return every view, by name."""

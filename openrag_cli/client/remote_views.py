@@ -6,7 +6,7 @@ from typing import Any
 
 from openrag_cli.client.connection import Connection
 from openrag_cli.client.from_json import path_of
-from openrag_cli.store.views import View
+from openrag_cli.store.searching.views import View
 
 
 class RemoteViews:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from openrag_cli.retrieval.retriever import Extract
     from openrag_cli.store.files.filtered_files import KeyFacts
     from openrag_cli.store.files.results import Results
-    from openrag_cli.store.views import View
+    from openrag_cli.store.searching.views import View
     from openrag_cli.sync.runner import SyncOutcome
 
 Json = dict[str, Any]

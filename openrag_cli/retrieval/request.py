@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from openrag_cli.store.views import View
+    from openrag_cli.store.searching.views import View
 
 MAX_TOP_K = limits.most("hits")
 MAX_CONTEXT = 10

@@ -19,8 +19,8 @@ from openrag_cli.store.files.pages import Page, key_of, token
 from openrag_cli.store.files.results import Results
 from openrag_cli.store.searching.files import SearchableFiles
 from openrag_cli.store.searching.titles import Titles
+from openrag_cli.store.searching.views import Views
 from openrag_cli.store.searching.word_counts import WordCounts
-from openrag_cli.store.views import Views
 
 __all__ = ["Extract", "Retriever", "SearchRequest", "in_groups"]
 
