@@ -10,7 +10,7 @@ from typing import Any
 
 from openrag_cli.index.import_shim import import_lancedb
 
-WORDS_VERSION = 1
+WORDS_VERSION = 2
 """The version of the words. It is raised when `retrieval/tokens.py` makes something else of a text."""
 
 COLUMN = f"words_{WORDS_VERSION}"

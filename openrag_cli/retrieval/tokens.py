@@ -10,13 +10,14 @@ When this module makes something else of a text, raise `WORDS_VERSION` in index/
 built again from the stored text.
 """
 
-import html
 import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
+
+from openrag_cli.retrieval.escapes import as_letters
 
 MAX_WORD_CHARS = 80
 MAX_JOINED_CHARS = 40
@@ -140,28 +141,14 @@ _LETTERS = str.maketrans(
     {"\u0131": "i", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "\u0649": "\u064a"}
 )
 _RAISED = re.compile(r"(?<=\d)(?=[⁰¹²³⁴-⁹⁻])")
-_ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
-_ESCAPE = re.compile(r"\\u(?!d[89a-f])([0-9a-f]{4})", re.IGNORECASE)
-_TEX = re.compile(r"""\\(?:(["'`^~=.])\{?\\?([A-Za-z])\}?|([cvuHrk])\{([A-Za-z])\})""")
-_TEX_MARKS = dict(zip("\"'`^~=.cvuHrk", "\u0308\u0301\u0300\u0302\u0303\u0304\u0307\u0327\u030c\u0306\u030b\u030a\u0328",
-                      strict=True))  # fmt: skip
 
 
 def visible(text: str) -> str:
     """Return `text` as a reader sees it: escapes and entities as letters, one form for each, nothing that is not seen."""
-    if "&" in text:
-        text = _ENTITY.sub(lambda found: html.unescape(found[0]), text)
-    if "\\" in text:
-        text = _TEX.sub(_accented, _ESCAPE.sub(lambda found: chr(int(found[1], 16)), text))
+    text = as_letters(text)
     if text.isascii():
         return text
     return unicodedata.normalize("NFKC", _RAISED.sub(" ", text).translate(_IGNORABLE)).translate(_PLAIN)
-
-
-def _accented(found: re.Match[str]) -> str:
-    mark, letter = (found[1], found[2]) if found[1] else (found[3], found[4])
-    composed = unicodedata.normalize("NFC", letter + _TEX_MARKS[mark])
-    return composed if len(composed) == 1 else found[0]
 
 
 def without_marks(text: str) -> str:
