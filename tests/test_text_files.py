@@ -58,6 +58,16 @@ def test_a_byte_struck_into_utf8_costs_one_character_at_most(language: str, plac
     assert text.count(SENTENCES[language]) >= 3
 
 
+def test_a_log_that_two_programs_write_is_read_line_by_line(tmp_path: Path) -> None:
+    lines = ["Die Größe über fünf", "Straße fällt trocken", "Bäume für Köln"]
+    content = b"\n".join(line.encode("utf-8" if n % 2 else "cp1252") for n, line in enumerate(lines * 6))
+    document = read(tmp_path, "a.log", content)
+    assert document.markdown == "\n".join(lines * 6)
+    assert [warning.message for warning in document.warnings] == [
+        "9 lines are not UTF-8 as the others, and cp1252 is a guess"
+    ]
+
+
 def test_a_stray_byte_is_a_warning_that_names_the_line(tmp_path: Path) -> None:
     document = read(tmp_path, "a.log", "Größe\nÄrger\nÜber".encode() + b"\xc3\nEnde\n")
     assert [warning.message for warning in document.warnings] == [

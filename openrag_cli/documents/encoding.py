@@ -34,6 +34,7 @@ _ALIASES = {
 }
 
 _SURE_CHARACTERS = 3  # whole UTF-8 characters for each byte that belongs to none: then it is UTF-8 for certain
+_LEAST_MIXED = 3  # bytes or lines
 _NUL_RUNS = re.compile(rb"\x00+")
 _BYTES_PER_NUL_RUN = 4  # text has at most one run of NULs for so many other bytes
 _SURE_GUESS_CHARACTERS = 100
@@ -55,6 +56,8 @@ class Decoded:
     n_bad_bytes: int = 0
     n_nul_bytes: int = 0
     is_guess: bool = False
+    mixed: tuple[int, str] = (0, "")
+    """How many lines were in another encoding than the rest, and in which."""
 
 
 def decode_text(data: bytes, *, complete: bool = True) -> tuple[str, str]:
@@ -81,12 +84,16 @@ def decode(data: bytes, *, complete: bool = True) -> Decoded:
     if encoding is None:
         encoding, is_guess = _encoding_of(data, complete=complete)
     body = data[skip:]
+    mixed = (0, "")
+    if encoding == "utf-8":
+        mixed, body = _unmixed(body, complete=complete)
     text = codecs.getincrementaldecoder(encoding)("replace").decode(body, final=complete)
     n_bad = text.count("\ufffd") and _n_bad_bytes(body, encoding, complete=complete)
     check_is_text(text)
     if encoding == "cp1258":  # its accents stand apart from their letters
         text = unicodedata.normalize("NFC", text)
-    return Decoded(text.replace("\r\n", "\n").replace("\r", "\n"), encoding, n_bad, n_nul_bytes, is_guess)
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return Decoded(text, encoding, n_bad, n_nul_bytes, is_guess, mixed)
 
 
 def check_is_text(text: str) -> None:
@@ -115,7 +122,7 @@ def _encoding_of(data: bytes, *, complete: bool) -> tuple[str, bool]:
     if decodes(data, "utf-8", complete=complete):
         return "utf-8", False
     n_whole, n_bad = _utf8_characters(data, complete=complete)
-    if n_whole >= _SURE_CHARACTERS * n_bad:
+    if n_whole >= _SURE_CHARACTERS * n_bad or _has_utf8_lines(data[:SAMPLE_BYTES]):
         return "utf-8", False
     declared = _declared(data[:2048])
     if declared and decodes(data, declared, complete=complete):
@@ -126,6 +133,31 @@ def _encoding_of(data: bytes, *, complete: bool) -> tuple[str, bool]:
         return "utf-8", False
     n_above_ascii = sum(byte > 0x7F for byte in sample[:4096])
     return encoding, fit < GOOD_FIT or n_above_ascii < _SURE_GUESS_CHARACTERS
+
+
+def _unmixed(data: bytes, *, complete: bool) -> tuple[tuple[int, str], bytes]:
+    """Return ((how many lines were in another encoding than the others, which), UTF-8 throughout).
+
+    A log that two programs write may be so; a few bad bytes are damage and stay.
+    """
+    n_whole, n_bad = _utf8_characters(data, complete=complete)
+    if n_bad < _LEAST_MIXED or n_whole >= _SURE_CHARACTERS * n_bad:
+        return (0, ""), data
+    lines = data.split(b"\n")
+    odd = [place for place, line in enumerate(lines) if not decodes(line, "utf-8")]
+    encoding, fit = guess(sample_of(b"\n".join(lines[place] for place in odd)))
+    if fit < GOOD_FIT:
+        return (0, ""), data
+    for place in odd:
+        lines[place] = lines[place].decode(encoding, "replace").encode()
+    return (len(odd), encoding), b"\n".join(lines)
+
+
+def _has_utf8_lines(sample: bytes) -> bool:
+    """Whether enough lines are UTF-8 that a legacy text would not have by chance."""
+    lines = [line for line in sample.split(b"\n")[:-1] if not line.isascii()]
+    n_whole = sum(decodes(line, "utf-8", complete=True) for line in lines)
+    return n_whole >= _LEAST_MIXED and n_whole * 4 >= len(lines)
 
 
 def _utf8_characters(data: bytes, *, complete: bool) -> tuple[int, int]:

@@ -52,6 +52,10 @@ def _note_mended(decoded: Decoded, notes: Notes) -> None:
         notes.warn("bad_bytes", f"{which}, the first in line {line:,}, became U+FFFD")
     if decoded.n_nul_bytes:
         notes.warn("nul_bytes", f"{counted(decoded.n_nul_bytes, 'NUL byte')} became blanks")
+    n_mixed, other = decoded.mixed
+    if n_mixed:
+        message = f"{counted(n_mixed, 'line')} {_is(n_mixed)} not UTF-8 as the others, and {other} is a guess"
+        notes.warn("encoding_guessed", message)
     if decoded.is_guess:
         notes.warn("encoding_guessed", f"its encoding is not stated, and {decoded.encoding} is a guess")
 
