@@ -49,7 +49,11 @@ def codes(document: Document) -> set[str]:
         (5550199, "000-0000", "555-0199"),
         (12_300_000, "0.0,,", "12.3"),
         (1234, "0.00E+00", "1.23E+03"),
-        (0.25, "# ?/?", "0.25"),
+        (0.25, "# ?/?", "1/4"),
+        (-3.5, "# ?/?", "-3 1/2"),
+        (0.25, "?/8", "2/8"),
+        (4500, '[>=1000000]0.0,,"M";[>=1000]0.0,"K";0', "4.5K"),
+        (12, '[>=1000000]0.0,,"M";[>=1000]0.0,"K";0', "12"),
         (3.14159, "0.##", "3.14"),
         (3, "0.##", "3."),
         (27 / 24 + 5 / 1440, "[h]:mm", "27:05"),
@@ -152,6 +156,30 @@ def test_a_sheet_with_title_and_unit_and_two_tables(tmp_path):
     )
 
 
+def test_comments_of_cells_and_what_is_drawn_on_a_sheet_are_read(tmp_path):
+    from openpyxl.chart import BarChart, Reference
+    from openpyxl.comments import Comment
+
+    workbook = openpyxl.Workbook()
+    sheet = workbook.active
+    for row in (["Depot", "Stock"], ["Kiel", 11], ["Husum", 22]):
+        sheet.append(row)
+    sheet["B2"].comment = Comment("Counted twice", "Ada")
+    chart = BarChart()
+    chart.title = "Stock of depots"
+    chart.add_data(Reference(sheet, min_col=2, min_row=1, max_row=3), titles_from_data=True)
+    sheet.add_chart(chart, "D2")
+    document = read(tmp_path, "a.xlsx", saved(workbook))
+    assert document.markdown.endswith("| Husum | 22 |\n\nComment (B2): Counted twice\n\nStock of depots")
+
+
+def test_a_small_table_between_lines_of_text_has_its_own_head(tmp_path):
+    rows = [["Report of sales"], ["in EUR thousand"], [], ["Depot", "2030", "2031"], ["Kiel", 1, 2], ["Husum", 3, 4]]
+    cells = {f"{'ABC'[x]}{y}": value for y, row in enumerate(rows, 1) for x, value in enumerate(row)}
+    document = read(tmp_path, "a.xlsx", make_xlsx({"S": cells | {"A8": "Source: own"}}))
+    assert "Report of sales\n\nin EUR thousand\n\n| Depot | 2030 | 2031 |\n| --- |" in document.markdown
+
+
 def test_an_empty_row_inside_a_table_does_not_end_it(tmp_path):
     cells = {"A1": "Depot", "B1": "Stock", "A2": "Kiel", "B2": 7, "A4": "Husum", "B4": 9, "A5": "Passau", "B5": 3}
     markdown = read(tmp_path, "a.xlsx", make_xlsx({"S": cells})).markdown
@@ -205,7 +233,8 @@ def test_an_opendocument_spreadsheet_reads_as_it_looks(tmp_path):
     tables += f'<table:table table:name="Old" table:style-name="h">{ods_row("gone")}</table:table>'
     style = '<style:style style:name="h"><style:table-properties table:display="false"/></style:style>'
     document = read(tmp_path, "a.ods", make_ods(tables, style))
-    assert document.markdown == "## Stock\n\n| Depot | Share |\n| --- | --- |\n| Kiel | 12.5 % |\n| Kiel | 8 % |"
+    table = "## Stock\n\n| Depot | Share |\n| --- | --- |\n| Kiel | 12.5 % |\n| Kiel | 8 % |"
+    assert document.markdown == f"{table}\n\nComment: check"
     assert codes(document) == {"hidden_text_left_out"}
 
 

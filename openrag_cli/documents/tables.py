@@ -90,6 +90,8 @@ def find_head(rows: Sequence[Sequence[str]], n_marked: int | None = None) -> tup
     widths = sorted(sum(1 for cell in row if cell.strip()) for row in rows[:_SAMPLE])
     if not widths:
         return 0, 0
+    wide = [width for width in widths if width > 1]
+    widths = wide if len(wide) * 3 >= len(widths) else widths  # lines around a small table say nothing of its width
     usual = widths[len(widths) // 2]
     n_above = 0
     for row in rows[:_HEAD_WITHIN]:

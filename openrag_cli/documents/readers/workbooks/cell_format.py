@@ -5,8 +5,10 @@ the number as it is. Names of months and days are English; dates whose form depe
 """
 
 import datetime as dt
+import operator
 import re
 from collections.abc import Callable
+from fractions import Fraction
 from functools import lru_cache
 
 Format = Callable[[float], str]
@@ -26,6 +28,10 @@ _TOKEN = re.compile(
     r"|(?P<percent>%)|(?P<general>General)|(?P<other>.)",
     re.IGNORECASE | re.DOTALL,
 )
+_CONDITION = re.compile(r"^(?:\[[^\]<>=]*\])*\[(<=|>=|<>|<|>|=)(-?[\d.]+)\]")
+_COMPARED: dict[str, Callable[[float, float], bool]] = {
+    "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "=": operator.eq, "<>": operator.ne,
+}  # fmt: skip
 _MIDNIGHT = re.compile(
     r"(?<=\d)[ T,]+(?:0?0:00(?::00(?:\.0+)?)?|12:00(?::00)? AM)$"
 )  # a date alone, of most programs
@@ -52,8 +58,10 @@ def number_format(code: str, *, is_1904: bool = False) -> Format:
     if not sections or not any(sections):
         return general
 
+    conditions = [_CONDITION.search(section) for section in _sections(code)]
+
     def show(value: float) -> str:
-        section, shown = _chosen(sections, value)
+        section, shown = _conditional(sections, conditions, value) or _chosen(sections, value)
         try:
             return _shown(section, shown, is_1904=is_1904).strip()
         except (ValueError, OverflowError):
@@ -75,6 +83,18 @@ def _tokens(section: str) -> list[Token]:
         literal = kind in {"quoted", "escaped", "currency", "other"}
         tokens.append(("text" if literal else kind, found[kind]))
     return tokens
+
+
+def _conditional(
+    sections: list[list[Token]], conditions: list[re.Match[str] | None], value: float
+) -> tuple[list[Token], float] | None:
+    """Return the section whose condition holds ([>=1000]0.0,"K"), or the first without one; None where none has any."""
+    if not any(conditions):
+        return None
+    for section, found in zip(sections, conditions, strict=True):
+        if found is None or _COMPARED[found[1]](value, float(found[2])):
+            return section, value
+    return sections[-1], value
 
 
 def _chosen(sections: list[list[Token]], value: float) -> tuple[list[Token], float]:
@@ -101,7 +121,7 @@ def _shown(section: list[Token], value: float, *, is_1904: bool) -> str:
 def _number(section: list[Token], value: float) -> str:
     digits = [text for kind, text in section if kind == "digits"]
     if "/" in [text for kind, text in section if kind == "text"]:
-        return general(value)  # a fraction
+        return _fraction(section, value)
     if not digits:
         return "".join(general(value) if kind == "general" else text for kind, text in section)
     pattern = "".join(digits)
@@ -122,6 +142,25 @@ def _number(section: list[Token], value: float) -> str:
     if "," in whole.rstrip(","):
         before = f"{int(before or 0):,}".rjust(len(before))
     return sign + _placed(section, before + (f".{after}" if after else ""))
+
+
+def _fraction(section: list[Token], value: float) -> str:
+    """Return a number as a fraction: `# ?/?` has digits for the whole, `?/8` a fixed denominator."""
+    bar = section.index(("text", "/"))
+    fixed = "".join(text for _, text in section[bar + 1 :]).strip()
+    n_digits = max(1, min(len(fixed), 4))
+    size = abs(Fraction(value))
+    if fixed.isdigit() and int(fixed):
+        size = Fraction(round(size * int(fixed)), int(fixed))
+        scale = int(fixed) // size.denominator
+    else:
+        size, scale = size.limit_denominator(10**n_digits - 1), 1
+    has_whole = sum(kind == "digits" for kind, _ in section[:bar]) > 1
+    whole = int(size) if has_whole else 0
+    rest = size - whole
+    parts = [str(whole)] if whole or (has_whole and not rest) else []
+    parts += [f"{rest.numerator * scale}/{rest.denominator * scale}"] if rest or not parts else []
+    return ("-" if value < 0 and size else "") + " ".join(parts)
 
 
 def _placed(section: list[Token], number: str) -> str:

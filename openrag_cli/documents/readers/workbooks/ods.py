@@ -2,6 +2,7 @@
 
 import zipfile
 from collections.abc import Iterator
+from functools import partial
 from xml.etree import ElementTree as ET
 
 from openrag_cli.documents.media_types import ODS
@@ -50,7 +51,18 @@ def _sheets(source: Source, root: ET.Element) -> Iterator[Sheet]:
         is_hidden = table.get(f"{_TABLE}style-name") in hidden_styles
         if is_hidden and source.is_hidden("\n".join(" ".join(filter(None, row)) for _, row in rows)):
             continue
-        yield Sheet(table.get(f"{_TABLE}name", ""), rows)
+        yield Sheet(table.get(f"{_TABLE}name", ""), rows, partial(_beside, table))
+
+
+def _beside(table: ET.Element) -> list[str]:
+    """Return the comments of a sheet and the texts of what is drawn on it."""
+    comments = [one_line(" ".join(_paragraphs(note))) for note in table.iter(f"{_OFFICE}annotation")]
+    shapes = [one_line(" ".join(_paragraphs(shape))) for shapes in table.iter(f"{_TABLE}shapes") for shape in shapes]
+    return [*(f"Comment: {text}" for text in comments if text), *filter(None, shapes)]
+
+
+def _paragraphs(node: ET.Element) -> Iterator[str]:
+    return (" ".join(_texts(part)) for part in node.iter(f"{_TEXT}p"))
 
 
 def _is_unseen(node: ET.Element) -> bool:

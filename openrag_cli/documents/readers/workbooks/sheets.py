@@ -1,6 +1,6 @@
 """From the rows of sheets to a document: tables apart at empty rows, head and caption found, limits kept."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from openrag_cli.documents.readers.base import Limits, Source, cut
@@ -19,10 +19,11 @@ Row = list[str]
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """A sheet: its name, and (number, texts of the cells) of its rows, empty ones left out."""
+    """A sheet: its name, (number, texts of the cells) of its rows, empty ones left out, and lines that stand beside."""
 
     name: str
     rows: Iterable[tuple[int, Row]]
+    beside: Callable[[], Sequence[str]] = tuple
 
 
 class Budget:
@@ -59,8 +60,10 @@ def workbook_document(source: Source, sheets: Iterable[Sheet], media_type: str) 
         if budget.warning:
             break
         tables = list(_tables(_within(budget, sheet.rows)))
-        if tables:
+        beside = sheet.beside()
+        if tables or beside:
             blocks += [f"## {one_line(sheet.name)}", *(block for table in tables for block in table_blocks(table))]
+            blocks += beside
     markdown, cuts = cut("\n\n".join(blocks), source.limits.max_chars)
     warnings = (budget.warning,) if budget.warning else cuts
     return Document(markdown, media_type=media_type, has_headings=True, warnings=warnings)

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from openrag_cli.documents.media_types import XLS
@@ -40,8 +41,19 @@ def _sheets(source: Source, workbook: Any) -> Iterator[Sheet]:
             if source.is_hidden(text):
                 workbook.unload_sheet(index)
                 continue
-        yield Sheet(name, _rows(source, workbook, sheet))
+        yield Sheet(name, _rows(source, workbook, sheet), partial(_comments, sheet))
         workbook.unload_sheet(index)
+
+
+def _comments(sheet: Any) -> list[str]:
+    notes = sorted(getattr(sheet, "cell_note_map", {}).items())
+    return [f"Comment ({_cell_name(*place)}): {one_line(note.text)}" for place, note in notes if note.text.strip()]
+
+
+def _cell_name(row: int, column: int) -> str:
+    from xlrd import colname
+
+    return f"{colname(column)}{row + 1}"
 
 
 def _rows(source: Source, workbook: Any, sheet: Any) -> Iterator[tuple[int, Row]]:

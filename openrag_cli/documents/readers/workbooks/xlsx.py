@@ -8,12 +8,15 @@ import re
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import IO
 from xml.etree import ElementTree as ET
 
 from openrag_cli.documents.media_types import XLSX
 from openrag_cli.documents.readers.archive import checked_archive
 from openrag_cli.documents.readers.base import Source, parser_errors
+from openrag_cli.documents.readers.package import Package
+from openrag_cli.documents.readers.workbooks.beside import lines_beside
 from openrag_cli.documents.readers.workbooks.cell_format import BUILT_IN, Format, general, number_format
 from openrag_cli.documents.readers.workbooks.sheets import Row, Sheet, one_line, workbook_document
 from openrag_cli.domain import Document
@@ -77,6 +80,7 @@ def _read(source: Source, archive: zipfile.ZipFile, names: dict[str, str]) -> tu
     is_1904 = any(_is_on(_attribute(node, "date1904")) for node in root if _local(node) == "workbookPr")
     targets = _targets(archive, names)
     book = _Book(_strings(archive, names), _formats(archive, names, is_1904=is_1904))
+    package = Package(archive, source)
 
     def sheets() -> Iterator[Sheet]:
         for node in root.iter():
@@ -93,7 +97,7 @@ def _read(source: Source, archive: zipfile.ZipFile, names: dict[str, str]) -> tu
                 if source.is_hidden(text):
                     continue
                 rows = _rows(source, archive, part, book)
-            yield Sheet(_attribute(node, "name"), rows)
+            yield Sheet(_attribute(node, "name"), rows, partial(lines_beside, package, part))
 
     return workbook_document(source, sheets(), XLSX), book
 
