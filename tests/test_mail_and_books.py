@@ -44,6 +44,7 @@ PLAIN, HTML = "text/plain; charset=utf-8", "text/html; charset=utf-8"
         (mail("alternative", part(PLAIN, " "), part("text/calendar; method=REQUEST", "BEGIN:VCALENDAR\nSUMMARY:Dike\n  tour\nEND:VCALENDAR")), ["SUMMARY:Dike tour"], []),
         (mail("mixed", part("message/rfc822", "Subject: Contract 88-41\nFrom: boris@example.net\n\nIt ends in August.")), ["## Contract 88-41", "boris@", "It ends in August."], []),
         (mail("mixed", part("text/enriched", "a <bold>firm</bold> <<word")), ["a firm <word"], []),
+        (mail("report", part(PLAIN, "Not delivered."), part("message/delivery-status", "Reporting-MTA: dns; mx\n\nStatus: 5.1.1 no such box")), ["Not delivered.", "Status: 5.1.1 no such box"], []),
         (mail("signed", part(PLAIN, "signed text"), part("application/pgp-signature", "xx")), ["signed text"], ["xx"]),
     ],
 )  # fmt: skip

@@ -17,22 +17,22 @@ TEXT = "text"
 """The reader of every type that no other reads: the text as it is."""
 
 READER_VERSIONS: Mapping[str, int] = {
-    TEXT: 2,
+    TEXT: 3,
     "calendar": 1,
     "docx": 3,
-    "epub": 2,
+    "epub": 3,
     "feed": 1,
     "html": 3,
     "json": 2,
-    "mail": 2,
+    "mail": 3,
     "msg": 1,
     "notebook": 2,
-    "ods": 1,
+    "ods": 2,
     "odt": 2,
     "pdf": 4,
     "pptx": 3,
-    "xls": 2,
-    "xlsx": 2,
+    "xls": 3,
+    "xlsx": 3,
 }
 
 READERS: Mapping[str, str] = {

@@ -14,13 +14,13 @@ from openrag_cli.documents.readers.html_rules import (
     APART,
     BLOCKS,
     HEADINGS,
-    LINE_MARKS,
     MAX_COLSPAN,
     SHOWN_INPUTS,
     WITHOUT_TEXT,
     hidden_names,
     is_hidden,
     is_layout,
+    line_marks,
 )
 from openrag_cli.documents.tables import Cell, build_table
 
@@ -136,7 +136,7 @@ class _Walker:
         is_apart = tag in APART or "-" in tag
         if is_apart:
             self.writer.space()
-        with self.writer.styled(**LINE_MARKS.get(tag, {})):
+        with self.writer.styled(**line_marks(element)):
             self.walk(element)
         if is_apart:
             self.writer.space()
@@ -254,7 +254,7 @@ class _Walker:
         self.writer.add(" " if self._in_cell else "\n")
 
     def link(self, element: Any) -> None:
-        with self.writer.styled(url=(element.get("href") or "").strip()):
+        with self.writer.styled(url=(element.get("href") or "").strip(), **line_marks(element)):
             self.walk(element)
 
     def image(self, element: Any) -> None:

@@ -38,6 +38,7 @@ _HIDDEN_STYLE = re.compile(
     r"|font-size\s*:\s*0(?:px|pt|em|%)?\s*(?:;|!|$)|mso-hide\s*:\s*all)",
     re.IGNORECASE,
 )
+_SHIFT_STYLE = re.compile(r"(?:^|;)\s*vertical-align\s*:\s*(super|sub)\b", re.IGNORECASE)
 _CSS_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 _CSS_RULE = re.compile(r"([^{}]+)\{([^{}]*)\}")
 _SIMPLE_SELECTOR = re.compile(r"(?:[a-z]+)?[.#][\w-]+")
@@ -74,6 +75,19 @@ def is_hidden(element: Any, names: frozenset[str]) -> bool:
         return False
     classes = (element.get("class") or "").split()
     return any(f".{name}" in names for name in classes) or f"#{element.get('id')}" in names
+
+
+def line_marks(element: Any) -> dict[str, Any]:
+    """Return the form that an inline element gives its text: by its kind, by a style that raises it, as a note's mark."""
+    marks = LINE_MARKS.get(element.tag)
+    if marks is not None:
+        return marks
+    style = element.get("style")
+    shift = _SHIFT_STYLE.search(style) if style else None
+    if shift:
+        return {"shift": 1 if shift[1].lower() == "super" else -1}
+    is_mark = element.tag == "a" and ("noteref" in element.attrib.values() or element.get("role") == "doc-noteref")
+    return {"shift": 1} if is_mark else {}
 
 
 def is_layout(table: Any, rows: list[tuple[Any, list[Any]]]) -> bool:

@@ -70,6 +70,8 @@ class _MailReader:
             return []
         if kind == "message/rfc822" and part.is_multipart():
             return [self.message(inner, depth + 1) for inner in _children(part)]
+        if kind == "message/delivery-status":
+            return ["\n\n".join(_header_lines(status) for status in _children(part)) or _text_of(part)]
         if part.is_multipart():
             if kind == "multipart/alternative":
                 return self._alternative(part, depth)
@@ -111,7 +113,7 @@ class _MailReader:
         is_attached = (part.get_content_disposition() or "") == "attachment"
         if kind in {"text/calendar", "text/x-vcalendar"}:
             return self._calendar(part)
-        if is_attached or not (kind.startswith("text/") or kind == "message/delivery-status"):
+        if is_attached or not kind.startswith("text/"):
             self._attach(part, kind)
             return []
         if kind in {"text/css", "text/javascript", "text/rtf"}:
@@ -155,6 +157,10 @@ def _points_elsewhere(texts: list[str]) -> bool:
 def _children(part: Part) -> list[Part]:
     payload: Any = part.get_payload()
     return [child for child in payload if isinstance(child, Message)] if isinstance(payload, list) else []
+
+
+def _header_lines(part: Part) -> str:
+    return "\n".join(f"{name}: {header(part, name)}" for name in dict.fromkeys(part.keys()))
 
 
 def _bytes_of(part: Part) -> bytes:
