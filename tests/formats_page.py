@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from formats_tables import pdf, slides, spreadsheet, workbook
+from ole import make_ole, properties, text
 from test_mail_and_books import CHAPTER, PLAIN, book_of, mail, make_book, part
 from test_odt import make_odt
 from test_word import make_docx, p, r, relation
@@ -105,7 +106,18 @@ _MAIL = mail(
     part("message/rfc822", "Subject: The contract\n\nIt ends in August."),
     part("application/pdf", "XYZ", "Content-Disposition: attachment; filename=plan.pdf"),
 )
-_FEED = "<rss version='2.0'><channel><title>News</title><item><title>Weir opened</title><description>The &lt;b&gt;weir&lt;/b&gt; is open.</description></item></channel></rss>"
+_FEED = "<rss version='2.0'><channel><title>News</title><item><title>Weir opened</title><author>Ada</author><description>The &lt;b&gt;weir&lt;/b&gt; is open.</description></item></channel></rss>"
+_MESSAGE = make_ole(
+    text("0037", "The lock")
+    | text("0C1A", "Ada")
+    | text("1000", "It is mended.")
+    | {
+        "__attach_version1.0_#0": {
+            "__substg1.0_3701000D": {"__properties_version1.0": properties({})} | text("1000", "It ends in August.")
+        }
+    }
+    | {"__attach_version1.0_#1": text("3707", "plan.pdf") | {"__substg1.0_37010102": b"XYZ"}}
+)
 
 ROWS = [
     Row(
@@ -164,7 +176,12 @@ ROWS = [
         {"subject, sender, recipients, date": "# S\n\nFrom: a@example.net", "the fuller form of the text": "The lock is mended.", "invitations": "SUMMARY:Dike tour", "attached messages": "It ends in August."},
         {"attachments (named in a warning)": "XYZ"},
     ),
-    Row("RSS and Atom feed", "rss, atom, xml", "a.rss", _FEED.encode(), {"title and text of each entry": "Weir opened"}),
+    Row(
+        "Outlook message", "msg", "a.msg", _MESSAGE,
+        {"subject, sender, recipients, date": "# The lock\n\nFrom: Ada", "the fuller one of plain text, HTML and rich text": "It is mended.", "attached messages": "It ends in August."},
+        {"attachments (named in a warning)": "XYZ"},
+    ),
+    Row("RSS and Atom feed", "rss, atom, xml", "a.rss", _FEED.encode(), {"title and text of each entry": "## Weir opened\n\nAda\n\nThe **weir** is open.", "dates, authors, categories": "Ada"}),
 ]  # fmt: skip
 
 

@@ -45,7 +45,7 @@ OWNERS = {
     "onnxruntime": {"inference"},
     "tokenizers": {"inference"},
     "semantic_text_splitter": {"documents"},
-    "markitdown": {"documents"},
+    "olefile": {"documents"},
     "lxml": {"documents"},
     "pypdfium2": {"documents"},
     "xlrd": {"documents"},

@@ -52,7 +52,7 @@ results = {
     "package": tried(lambda: open(Path(sys.modules["openrag_cli"].__file__), "ab")),
     "read": tried(lambda: open(documents / "a").read()),
     "scratch": tried(lambda: open(scratch / "x", "wb").write(b"x")),
-    "import": tried(lambda: __import__("markitdown")),
+    "import": tried(lambda: __import__("lxml.etree")),
 }
 print(json.dumps(results))
 """

@@ -14,8 +14,10 @@ from openrag_cli.documents.media_types import HEAD_BYTES, SUPPORTED, media_type_
 from openrag_cli.documents.notes import bounded
 from openrag_cli.documents.readers.base import Limits, Source
 from openrag_cli.documents.readers.epub import read_epub
-from openrag_cli.documents.readers.mail import read_mail
-from openrag_cli.documents.readers.markup import read_feed, read_html, read_msg
+from openrag_cli.documents.readers.feed import read_feed
+from openrag_cli.documents.readers.mails.mail import read_mail
+from openrag_cli.documents.readers.mails.outlook import read_msg
+from openrag_cli.documents.readers.markup import read_html
 from openrag_cli.documents.readers.notebook import read_notebook
 from openrag_cli.documents.readers.odt import read_odt
 from openrag_cli.documents.readers.pdf_pages.document import read_pdf

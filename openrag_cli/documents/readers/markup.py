@@ -1,22 +1,14 @@
-"""Formats that markitdown turns into Markdown: DOCX, HTML, EPUB, MSG, RSS and Atom.
-
-Its converters are called one by one: `MarkItDown()` itself loads an ONNX model to guess types, and `convert` fetches
-URLs. What it is given is ours: decoded to UTF-8 by our rules, archives checked against the limits.
-"""
+"""HTML, and what all files of markup share: their size, their encoding."""
 
 import html
-import io
 import re
-import warnings
 from dataclasses import replace
-from typing import Any
 
 from openrag_cli.documents.encoding import NotText, decode_text
-from openrag_cli.documents.media_types import HTML, MSG, RSS, XML
-from openrag_cli.documents.readers.base import Source, cut, parser_errors, read_bytes
+from openrag_cli.documents.media_types import HTML
+from openrag_cli.documents.readers.base import Source, cut, read_bytes
 from openrag_cli.documents.readers.html import page_markdown
-from openrag_cli.documents.readers.plain import read_text
-from openrag_cli.domain import Document, DocumentWarning, Metadata
+from openrag_cli.domain import Document, Metadata
 from openrag_cli.errors import IngestError, UnsupportedFormat
 
 MARKUP_BYTES_PER_PAGE = 30_000
@@ -37,21 +29,15 @@ _DATE_NAMES = dict.fromkeys(
 """What pages call their dates, in lower case, and the key of metadata that it is."""
 
 _DATA_IMAGE = re.compile(r"!\[([^\]\n]*)\]\(data:[^)\s]*(?:\s+\"[^\"\n]*\")?\)")
-# Escapes would make `snake\\_case` of a name that users search for.
-_VERBATIM = {"escape_underscores": False, "escape_asterisks": False}
+
+
 _TRAILING_SPACE = re.compile(r"[ \t]+\n")
 _BLANK_LINES = re.compile(r"\n{3,}")
-_XML_DECLARATION = re.compile(r"\A\s*<\?xml[^>]*\?>")
-
-
-def read_msg(source: Source) -> Document:
-    """Read an Outlook message: sender, recipients, subject, body."""
-    return _document(source, _converted("OutlookMsgConverter", _stream(source), "Outlook message"), MSG)
 
 
 def read_html(source: Source) -> Document:
     """Read a web page, scripts and styles left out; its title becomes the first heading unless the text has it."""
-    page = _markup(source, "web page")
+    page = markup_of(source, "web page")
     return replace(_document(source, page_markdown(page, source), HTML), metadata=dates_of_page(page))
 
 
@@ -72,23 +58,8 @@ def dates_of_page(page: str) -> Metadata:
     return found
 
 
-def read_feed(source: Source) -> Document:
-    """Read an RSS or Atom feed: each entry under a heading. XML that is no feed after all is kept as it is."""
-    xml = _XML_DECLARATION.sub("", _markup(source, "feed"))
-    stream = io.BytesIO(xml.encode("utf-8", "replace"))
-    try:
-        return _document(source, _converted("RssConverter", stream, "feed"), RSS)
-    except IngestError:
-        document = read_text(source)
-        warning = DocumentWarning("not_well_formed", "it is not a well-formed feed: its XML is indexed as it is")
-        return Document(document.markdown, media_type=XML, warnings=(*document.warnings, warning))
-
-
-def _stream(source: Source) -> io.BytesIO:
-    return io.BytesIO(read_bytes(source, limit=source.limits.max_bytes)[0])
-
-
-def _markup(source: Source, kind: str) -> str:
+def markup_of(source: Source, kind: str) -> str:
+    """Return the text of a file of markup. Raises: IngestError: too_large. UnsupportedFormat: it is no text."""
     content, is_all = read_bytes(source, limit=source.limits.max_markup_bytes)
     if not is_all:
         raise IngestError(
@@ -101,18 +72,6 @@ def _markup(source: Source, kind: str) -> str:
         return decode_text(content)[0]
     except NotText as exc:
         raise UnsupportedFormat(f"this is not text: {exc}") from exc
-
-
-def _converted(converter: str, stream: io.BytesIO, kind: str) -> str:
-    return str(_result(converter, stream, kind).markdown)
-
-
-def _result(converter: str, stream: io.BytesIO, kind: str, *, charset: str | None = None) -> Any:
-    with parser_errors(kind), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from markitdown import StreamInfo, converters
-
-        return getattr(converters, converter)().convert(stream, StreamInfo(charset=charset), **_VERBATIM)
 
 
 def _tidied(markdown: str) -> str:

@@ -1,7 +1,7 @@
 """The converter child: reads requests, converts and chunks one document after the other, writes results.
 
 Started by `sandbox.py` as a clean process: it never imports the index or opens an ONNX session, and its parsers are
-imported when the first document needs them (0.6 s for markitdown, which a run over Markdown alone never pays).
+imported when the first document needs them, which a run over Markdown alone never pays.
 """
 
 import os

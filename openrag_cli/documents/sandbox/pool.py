@@ -1,8 +1,8 @@
 """Converter children: processes that read documents for us and can be killed.
 
 Each child is a clean Python, started with nothing but our package's path, that lives for a bounded number of
-documents. Measured: 0.1 s to start and read text, 0.6 s more when the first office document makes it import
-markitdown; reused, the cost is under 1 ms a document. (Forking prepared children would be 21 ms a document and is not
+documents. Measured: 0.1 s to start and read text, and a little more when the first document of a kind makes it
+import a parser; reused, the cost is under 1 ms a document. (Forking prepared children would be 21 ms a document and is not
 safe on macOS or beside threads.) A hang, a bomb or a native crash costs its own document and one child.
 """
 

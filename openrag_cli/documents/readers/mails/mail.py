@@ -11,9 +11,10 @@ from email.message import Message
 from typing import Any
 
 from openrag_cli.documents.media_types import EML
+from openrag_cli.documents.notes import Notes
 from openrag_cli.documents.readers.base import Source, cut, parser_errors, read_bytes
 from openrag_cli.documents.readers.html import fragment_markdown
-from openrag_cli.documents.readers.mail_headers import SHOWN, Part, decoded, header, metadata_of
+from openrag_cli.documents.readers.mails.headers import SHOWN, Part, decoded, header, metadata_of
 from openrag_cli.documents.readers.plain import calendar_text
 from openrag_cli.domain import Document
 from openrag_cli.errors import OpenRAGError
@@ -41,12 +42,17 @@ def read_mail(source: Source) -> Document:
         text = reader.message(message)
         metadata = metadata_of(message)
     markdown, warnings = cut(text, source.limits.max_chars)
-    if reader.attachments:
-        n, names = len(reader.attachments), ", ".join(reader.attachments[:_MAX_NAMES])
+    tell_attachments(source.notes, reader.attachments)
+    return Document(markdown, media_type=EML, has_headings=True, warnings=warnings, metadata=metadata)
+
+
+def tell_attachments(notes: Notes, attachments: list[str]) -> None:
+    """Note the attachments that are not read, by their names."""
+    if attachments:
+        n, names = len(attachments), ", ".join(attachments[:_MAX_NAMES])
         more = f" and {n - _MAX_NAMES:,} more" if n > _MAX_NAMES else ""
         what = "1 attachment is" if n == 1 else f"{n:,} attachments are"
-        source.notes.warn("attachments_left_out", f"{what} not indexed: {names}{more}")
-    return Document(markdown, media_type=EML, has_headings=True, warnings=warnings, metadata=metadata)
+        notes.warn("attachments_left_out", f"{what} not indexed: {names}{more}")
 
 
 class _MailReader:
@@ -142,6 +148,16 @@ class _MailReader:
             and not is_shown_in_page
         ):
             self.attachments.append(" ".join(str(name or kind).split()))
+
+
+def fuller(texts: list[str]) -> str:
+    """Return the one of several forms of a text that has most words, the last of equals; not one that only says that
+    there is another."""
+    best = ""
+    for text in texts:
+        if _n_words(text) and (_n_words(text) >= _n_words(best) or _points_elsewhere([best])):
+            best = text
+    return best
 
 
 def _n_words(text: str) -> int:
