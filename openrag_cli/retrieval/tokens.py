@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from openrag_cli.retrieval.escapes import as_letters
+from openrag_cli.documents.escapes import as_letters
 
 MAX_WORD_CHARS = 80
 MAX_JOINED_CHARS = 40
