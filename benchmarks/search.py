@@ -14,6 +14,7 @@ from typing import Any
 
 from openrag_cli.config.settings import load
 from openrag_cli.engine import Engine
+from openrag_cli.index.looks import Ask
 from openrag_cli.index.rows import Scope
 from openrag_cli.index.table import Index
 from openrag_cli.inference.onnx_embedder import OnnxEmbedder, default_model_dir
@@ -49,8 +50,8 @@ def main() -> None:
     tokenizer = Tokenizer("English")
 
     def floor(query: str) -> None:
-        index.dense(embedder.embed_query(query), DEPTH, Scope())
-        index.text(dict.fromkeys(tokenizer.for_search(query).split(), 1.0), DEPTH, Scope())
+        words = dict.fromkeys(tokenizer.for_search(query).split(), 1.0)
+        index.look(Ask(DEPTH, Scope(), embedder.embed_query(query), words))
 
     times: dict[str, list[float]] = {"engine": [], "floor": []}
     with Engine(settings) as engine:

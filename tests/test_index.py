@@ -6,7 +6,7 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +18,13 @@ from openrag_cli.domain import Chunk, Span, chunk_id
 from openrag_cli.errors import ConfigError, StoreDamaged, StoreError
 from openrag_cli.index import cpu
 from openrag_cli.index.lance_errors import lance_errors
+from openrag_cli.index.looks import Ask
 from openrag_cli.index.rows import Row, Scope
 from openrag_cli.index.table import Index
 from openrag_cli.retrieval.tokens import Tokenizer
 
 DIMENSION = 8
+EVERYWHERE = Scope()
 
 
 def make_index(root: Path) -> Index:
@@ -41,6 +43,18 @@ def make_rows(
         passage = "\n".join((*heading, text))
         rows.append(Row(chunk, partition_id, passage, vector / np.linalg.norm(vector), passage))
     return rows
+
+
+def by_words(
+    index: Index, weights: Mapping[str, float], limit: int, scope: Scope = EVERYWHERE, *, required: Sequence[str] = ()
+) -> dict[str, float]:
+    """Return the rows of the text leg, by id, with their BM25 scores."""
+    return dict(index.look(Ask(limit, scope, weights=weights, required=required)).legs.get("text", {}))
+
+
+def nearest(index: Index, vector: np.ndarray, limit: int, scope: Scope = EVERYWHERE) -> dict[str, float]:
+    """Return the rows of the dense leg, by id, with their cosines."""
+    return dict(index.look(Ask(limit, scope, vector)).legs.get("dense", {}))
 
 
 def test_rows_come_back_as_they_were_put(tmp_path: Path) -> None:
@@ -80,11 +94,11 @@ def test_thousands_of_revisions_are_dropped_in_one_version(tmp_path: Path) -> No
 def test_another_handle_sees_a_commit_at_once(tmp_path: Path) -> None:
     writer, reader = make_index(tmp_path), make_index(tmp_path)
     writer.put(make_rows("r1", ["alpha"]))
-    assert len(reader.text({"alpha": 1.0}, 10, Scope())) == 1
+    assert len(by_words(reader, {"alpha": 1.0}, 10)) == 1
     writer.put(make_rows("r2", ["alpha"]))
-    assert len(reader.text({"alpha": 1.0}, 10, Scope())) == 2
+    assert len(by_words(reader, {"alpha": 1.0}, 10)) == 2
     writer.drop(["r1"])
-    assert [match.revision for match in reader.text({"alpha": 1.0}, 10, Scope())] == ["r2"]
+    assert reader.look(Ask(10, EVERYWHERE, weights={"alpha": 1.0})).rows.revisions == ["r2"]
 
 
 def test_compaction_changes_no_answer(tmp_path: Path) -> None:
@@ -92,11 +106,11 @@ def test_compaction_changes_no_answer(tmp_path: Path) -> None:
     for n in range(30):
         index.put(make_rows(f"r{n}", ["alpha common", f"word{n}"]))
     index.drop([f"r{n}" for n in range(0, 30, 3)])
-    found = {match.id for match in index.text({"alpha": 1.0}, 100, Scope())}
+    found = set(by_words(index, {"alpha": 1.0}, 100))
     assert index.statistics().n_fragments > 1
     index.optimize()
     assert (index.statistics().n_fragments, index.statistics().n_unindexed) == (1, 0)
-    assert {match.id for match in index.text({"alpha": 1.0}, 100, Scope())} == found
+    assert set(by_words(index, {"alpha": 1.0}, 100)) == found
     assert len(found) == 20
 
 
@@ -112,9 +126,7 @@ def test_any_text_can_be_indexed_and_any_text_searched(
     rows = make_rows("r", texts)
     index.put(rows)
     assert [match.span.text for match in index.chunks(revisions=["r"])] == texts
-    assert {match.id for match in index.text(dict.fromkeys(query.split(), 1.0), 10, Scope())} <= {
-        row.chunk.id for row in rows
-    }
+    assert set(by_words(index, dict.fromkeys(query.split(), 1.0), 10)) <= {row.chunk.id for row in rows}
 
 
 def test_a_scope_is_exact_for_ids_that_look_like_sql(tmp_path: Path) -> None:
@@ -124,7 +136,7 @@ def test_a_scope_is_exact_for_ids_that_look_like_sql(tmp_path: Path) -> None:
         index.put(make_rows(revision, ["alpha"], partition_id=number))
     for number, revision in enumerate(odd):
         for scope in (Scope(revisions=[revision]), Scope(partition_ids=[number])):
-            assert [match.revision for match in index.text({"alpha": 1.0}, 100, scope)] == [revision]
+            assert index.look(Ask(100, scope, weights={"alpha": 1.0})).rows.revisions == [revision]
     index.drop([odd[0]])
     assert set(index.revisions()) == set(odd[1:])
 
@@ -133,8 +145,8 @@ def test_an_empty_scope_finds_nothing(tmp_path: Path) -> None:
     index = make_index(tmp_path)
     rows = make_rows("r1", ["alpha"])
     index.put(rows)
-    assert index.text({"alpha": 1.0}, 10, Scope(revisions=[])) == []
-    assert index.dense(rows[0].vector, 10, Scope(partition_ids=[])) == []
+    assert by_words(index, {"alpha": 1.0}, 10, Scope(revisions=[])) == {}
+    assert nearest(index, rows[0].vector, 10, Scope(partition_ids=[])) == {}
 
 
 def test_dense_search_equals_brute_force_within_its_scope(tmp_path: Path) -> None:
@@ -152,9 +164,35 @@ def test_dense_search_equals_brute_force_within_its_scope(tmp_path: Path) -> Non
             row.chunk.id: float(query @ stored[row.chunk.id] / np.linalg.norm(stored[row.chunk.id])) for row in wanted
         }
         best = sorted(cosines, key=lambda key: -cosines[key])[:7]
-        found = index.dense(query, 7, scope)
-        assert [match.id for match in found] == best
-        assert [match.score for match in found] == pytest.approx([cosines[key] for key in best], abs=2e-3)
+        found = nearest(index, query, 7, scope)
+        assert list(found) == best
+        assert list(found.values()) == pytest.approx([cosines[key] for key in best], abs=2e-3)
+
+
+def test_a_row_that_both_legs_found_is_read_once_and_known_to_both(tmp_path: Path) -> None:
+    index = make_index(tmp_path)
+    rows = [row for n in range(6) for row in make_rows(f"r{n}", ["alpha beta", "gamma"])]
+    index.put(rows)
+    looked = index.look(Ask(4, EVERYWHERE, rows[0].vector, {"alpha": 1.0}))
+    assert sorted(looked.rows.ids) == sorted(looked.legs["dense"].keys() | looked.legs["text"].keys())
+    assert next(iter(looked.legs["dense"])) == rows[0].chunk.id
+    by_id = {row.chunk.id: row for row in rows}
+    for match, vector in zip(looked.rows, looked.rows.vectors, strict=True):
+        assert match.span == by_id[match.id].chunk.span
+        assert vector == pytest.approx(by_id[match.id].vector, abs=1e-3)
+
+
+def test_a_look_while_rows_are_replaced_and_merged_finds_whole_rows(tmp_path: Path) -> None:
+    writer, reader = make_index(tmp_path), make_index(tmp_path)
+    writer.put([row for n in range(8) for row in make_rows(f"r{n}", ["alpha beta", "gamma"])])
+    asked = Ask(100, EVERYWHERE, make_rows("q", ["q"])[0].vector, {"alpha": 1.0})
+    for n in range(8):
+        writer.put(make_rows(f"s{n}", ["alpha", "delta"]))
+        writer.drop([f"r{n}"])
+        writer.optimize()
+        looked = reader.look(asked)
+        assert len(looked.rows) == len(looked.legs["dense"]) == 16
+        assert len(looked.legs["text"]) == 8
 
 
 # --- durability and damage
@@ -231,7 +269,7 @@ def test_a_kill_while_the_index_is_made_leaves_none_and_the_next_one_is_whole(tm
     index.put(make_rows("r1", ["alpha"]))
     index.put(make_rows("r1", ["alpha"]))
     assert index.revisions() == {"r1": 1}
-    assert len(index.text({"alpha": 1.0}, 10, Scope())) == 1
+    assert len(by_words(index, {"alpha": 1.0}, 10)) == 1
     assert [path.name for path in (tmp_path / "lance").iterdir()] == ["chunks.lance"]
 
 
@@ -275,7 +313,7 @@ def test_a_lost_versions_folder_is_damage_and_not_an_empty_index(tmp_path: Path)
     shutil.rmtree(tmp_path / "lance" / "chunks.lance" / "_versions")
     for act in (
         lambda index: index.revisions(),
-        lambda index: index.text({"alpha": 1.0}, 5, Scope()),
+        lambda index: by_words(index, {"alpha": 1.0}, 5),
         lambda index: index.put(make_rows("r2", ["beta"])),
     ):
         with pytest.raises(StoreDamaged, match="versions"):
@@ -315,8 +353,8 @@ def test_a_flipped_bit_is_a_store_error_or_an_answer_never_a_crash(tmp_path: Pat
         damaged = make_index(copy)
         try:
             answer = (
-                damaged.text({"alpha": 1.0}, 10, Scope()),
-                damaged.dense(make_rows("q", ["q"])[0].vector, 10, Scope()),
+                by_words(damaged, {"alpha": 1.0}, 10),
+                nearest(damaged, make_rows("q", ["q"])[0].vector, 10),
             )
         except StoreError:
             continue
@@ -341,8 +379,8 @@ def test_a_missing_or_broken_piece_is_damage_never_a_shorter_answer(
         damaged = make_index(copy)
         try:
             found = (
-                damaged.text({"alpha": 1.0}, 10, Scope()),
-                damaged.dense(make_rows("r1", ["q"])[0].vector, 10, Scope()),
+                by_words(damaged, {"alpha": 1.0}, 10),
+                nearest(damaged, make_rows("r1", ["q"])[0].vector, 10),
             )
         except StoreDamaged:
             continue
@@ -370,8 +408,8 @@ def test_no_text_of_a_user_is_syntax(query: str, tmp_path: Path) -> None:
     index = make_index(tmp_path)
     index.put(make_rows("r1", ["alpha beta", "gamma"]))
     asked = Tokenizer("English").for_search(query).split()
-    found = index.text(dict.fromkeys([*asked, query], 1.0), 5, Scope(), required=asked[:1])
-    assert [match.span.text for match in found] == (["alpha beta"] if "alpha" in query else [])
+    found = index.look(Ask(5, EVERYWHERE, weights=dict.fromkeys([*asked, query], 1.0), required=asked[:1])).rows
+    assert found.texts == (["alpha beta"] if "alpha" in query else [])
 
 
 @pytest.mark.parametrize(
@@ -401,10 +439,10 @@ def test_a_damaged_full_text_index_is_made_again_from_the_rows(tmp_path: Path) -
             path.write_bytes(b"")
     damaged = make_index(tmp_path)
     with pytest.raises(StoreDamaged, match="full-text") as caught:
-        damaged.text({"alpha": 1.0}, 5, Scope())
+        by_words(damaged, {"alpha": 1.0}, 5)
     assert "doctor --fix" in str(caught.value.hint)
     assert damaged.remake() is None
-    assert [match.span.text for match in damaged.text({"alpha": 1.0}, 5, Scope())] == ["alpha beta"]
+    assert damaged.look(Ask(5, EVERYWHERE, weights={"alpha": 1.0})).rows.texts == ["alpha beta"]
     assert damaged.problem() is None
 
 
@@ -452,13 +490,13 @@ left = [name for name in sys.modules if name.split(".")[0] == client]
 finders = [type(finder).__name__ for finder in sys.meta_path]
 is_plain = bool(left)
 sys.path.insert(0, sys.argv[3])
-from test_index import make_index, make_rows, Scope
+from test_index import Scope, by_words, make_index, make_rows, nearest
 index = make_index(Path(sys.argv[1]))
 index.put(make_rows("r1", ["alpha"])); index.put(make_rows("r2", ["alpha", "beta"])); index.drop(["r1"])
 index.optimize()
 again = make_index(Path(sys.argv[1]))
-near = again.dense(make_rows("q", ["q"])[0].vector, 5, Scope())
-found = len(again.text({"alpha": 1.0}, 5, Scope(partition_ids=[1]))), len(near)
+near = nearest(again, make_rows("q", ["q"])[0].vector, 5)
+found = len(by_words(again, {"alpha": 1.0}, 5, Scope(partition_ids=[1]))), len(near)
 import lance_namespace_urllib3_client as real
 print(json.dumps({"left": left, "finders": finders, "found": found, "revisions": again.revisions(),
                   "real_file": real.__file__}))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from harness import open_engine, put
-from test_index import make_index, make_rows
+from test_index import by_words, make_index, make_rows
 
 from openrag_cli.domain import TaskState
 from openrag_cli.engine import Engine
@@ -85,13 +85,13 @@ def grown(tmp_path: Path) -> Index:
 
 
 def test_small_commits_are_merged_and_the_old_rows_stay_where_they_are(grown: Index) -> None:
-    before = {match.id for match in grown.text({"common": 1.0}, 5000, Scope())}
+    before = by_words(grown, {"common": 1.0}, 5000).keys()
     todo = plan(grown.statistics(), grown.fragments())
     for group in todo.merges:
         grown.merge(group)
     assert sorted(grown.fragments().values()) == [40, 2000]
     assert grown.fragments()[0] == 2000
-    assert {match.id for match in grown.text({"common": 1.0}, 5000, Scope())} == before
+    assert by_words(grown, {"common": 1.0}, 5000).keys() == before
     grown.optimize()
     assert grown.fragments()[0] == 2000  # the full-text index is brought up to date; the rows are not touched
     assert grown.statistics().n_unindexed == 0
@@ -106,7 +106,7 @@ def test_rows_are_looked_up_by_the_indices_of_their_keys(grown: Index) -> None:
     grown.drop(["old7", "new3"])
     assert not grown.chunks(revisions=["old7", "new3"])
     assert len(grown.chunks(revisions=["old8", "new4"])) == 2
-    assert len(grown.text({"common": 1.0}, 5000, Scope(partition_ids=[2]))) == 39
+    assert len(by_words(grown, {"common": 1.0}, 5000, Scope(partition_ids=[2]))) == 39
 
 
 @pytest.fixture

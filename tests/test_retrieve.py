@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 from openrag_cli.domain import Chunk, Hit, SearchMode, Span, chunk_id, new_task_id
 from openrag_cli.engine import Engine
 from openrag_cli.errors import ChunkNotFound, DocumentNotFound, InvalidInput, PartitionNotFound, StoreDamaged
+from openrag_cli.index.looks import Ask, Looked
 from openrag_cli.index.rows import Match, Row
 from openrag_cli.retrieval import request as requests
 from openrag_cli.retrieval.old_fusion import DENSE_WEIGHT, fuse
+from openrag_cli.retrieval.scoring import Scored
 
 WORDS = ["ship", "harbour", "engine", "river", "mountain", "bread", "music", "physics", "garden", "winter"]
 N_FILES = 24
@@ -130,14 +132,14 @@ def test_min_score_keeps_exactly_the_hits_that_reach_it(engine: Engine, mode: Se
 
 def test_a_hopeless_min_score_does_not_read_the_whole_index(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     depths = []
-    real = engine.parts.index.dense
+    real = engine.parts.index.look
 
-    def observe(*arguments: object) -> list[Match]:
-        depths.append(arguments[1])
-        return real(*arguments)  # type: ignore[arg-type]
+    def observe(ask: Ask) -> Looked:
+        depths.append(ask.limit)
+        return real(ask)
 
     monkeypatch.setattr("openrag_cli.retrieval.search.DEPTH", 10)
-    monkeypatch.setattr(engine.parts.index, "dense", observe)
+    monkeypatch.setattr(engine.parts.index, "look", observe)
     for mode in (SearchMode.DENSE, SearchMode.HYBRID):
         assert engine.search(SearchRequest("bread", top_k=5, mode=mode, min_score=1.5)) == []
     assert depths == [10, 10]
@@ -282,43 +284,44 @@ def test_pages_of_chunks_follow_each_other_to_the_last_across_partitions(engine:
 # --- fusion
 
 
-def match(key: str, score: float) -> Match:
-    return Match(key, "r", 0, Span("", 0, 0, 1, 1, None, ()), score)
+def fused(**legs: dict[str, float]) -> list[Scored]:
+    keys = {key for leg in legs.values() for key in leg}
+    return fuse(legs, {key: Match(key, "r", 0, Span("", 0, 0, 1, 1, None, ()), 0.0) for key in keys})
 
 
-RANKED = st.dictionaries(st.sampled_from("abcdefgh"), st.floats(0.01, 1), max_size=8).map(
-    lambda scores: [match(key, score) for key, score in sorted(scores.items(), key=lambda entry: -entry[1])]
+LEG = st.dictionaries(st.sampled_from("abcdefgh"), st.floats(0.01, 1), max_size=8).map(
+    lambda scores: dict(sorted(scores.items(), key=lambda entry: -entry[1]))
 )
 
 
-@given(dense=RANKED, text=RANKED)
-def test_fusion_keeps_every_chunk_once_and_orders_by_score_and_id(dense: list[Match], text: list[Match]) -> None:
-    fused = fuse({"dense": dense, "text": text})
-    assert sorted(entry.match.id for entry in fused) == sorted({entry.id for entry in dense + text})
-    assert [(-entry.score, entry.match.id) for entry in fused] == sorted((-e.score, e.match.id) for e in fused)
-    assert all(0 <= entry.score <= 1 + 1e-9 for entry in fused)
-
-
-@given(dense=RANKED, text=RANKED)
-def test_a_chunk_that_is_better_in_both_lists_is_better_in_their_fusion(
-    dense: list[Match], text: list[Match]
+@given(dense=LEG, text=LEG)
+def test_fusion_keeps_every_chunk_once_and_orders_by_score_and_id(
+    dense: dict[str, float], text: dict[str, float]
 ) -> None:
-    places = {entry.match.id: place for place, entry in enumerate(fuse({"dense": dense, "text": text}))}
-    first = {entry.id: entry.score for entry in dense}
-    second = {entry.id: entry.score for entry in text}
+    found = fused(dense=dense, text=text)
+    assert sorted(entry.match.id for entry in found) == sorted(dense.keys() | text.keys())
+    assert [(-entry.score, entry.match.id) for entry in found] == sorted((-e.score, e.match.id) for e in found)
+    assert all(0 <= entry.score <= 1 + 1e-9 for entry in found)
+
+
+@given(dense=LEG, text=LEG)
+def test_a_chunk_that_is_better_in_both_lists_is_better_in_their_fusion(
+    dense: dict[str, float], text: dict[str, float]
+) -> None:
+    places = {entry.match.id: place for place, entry in enumerate(fused(dense=dense, text=text))}
     for a, b in itertools.permutations(places, 2):
-        if first.get(a, 0) > first.get(b, 0) and second.get(a, 0) >= second.get(b, 0):
+        if dense.get(a, 0) > dense.get(b, 0) and text.get(a, 0) >= text.get(b, 0):
             assert places[a] < places[b]
 
 
 def test_a_hybrid_score_is_the_weighted_sum_of_cosine_and_relative_bm25() -> None:
-    fused = fuse({"dense": [match("a", 0.8), match("b", 0.5)], "text": [match("b", 6.0), match("c", 3.0)]})
-    scores = {entry.match.id: entry.score for entry in fused}
+    found = fused(dense={"a": 0.8, "b": 0.5}, text={"b": 6.0, "c": 3.0})
+    scores = {entry.match.id: entry.score for entry in found}
     w = DENSE_WEIGHT
     assert scores == pytest.approx({"a": w * 0.8, "b": w * 0.5 + (1 - w), "c": (1 - w) * 0.5})
 
 
-@given(ranked=RANKED)
-def test_a_single_list_keeps_its_own_scores_and_breaks_ties_by_id(ranked: list[Match]) -> None:
-    expected = sorted(ranked, key=lambda match: (-match.score, match.id))
-    assert [(entry.match, entry.score) for entry in fuse({"dense": ranked})] == [(m, m.score) for m in expected]
+@given(ranked=LEG)
+def test_a_single_list_keeps_its_own_scores_and_breaks_ties_by_id(ranked: dict[str, float]) -> None:
+    expected = sorted(ranked.items(), key=lambda entry: (-entry[1], entry[0]))
+    assert [(entry.match.id, entry.score) for entry in fused(dense=ranked)] == expected

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 from harness import open_engine
 from synthetic_store import Shape, fill
+from test_index import nearest
 
 from openrag_cli.domain import Chunk, Span, chunk_id
 from openrag_cli.engine import Engine
 from openrag_cli.index import policy, vectors
 from openrag_cli.index.policy import Lists, Plan, Statistics, plan
-from openrag_cli.index.rows import Match, Row, Scope
+from openrag_cli.index.rows import Row, Scope
 from openrag_cli.index.table import Index
 from openrag_cli.maintenance.doctor import Status
 
@@ -125,21 +126,17 @@ def exact(rows: list[Row], vector: np.ndarray, n: int) -> list[str]:
     return sorted(cosines, key=lambda key: -cosines[key])[:n]
 
 
-def ids(found: list[Match]) -> list[str]:
-    return [match.id for match in found]
-
-
 def test_searches_go_by_the_lists_and_find_what_is_nearest_with_its_true_cosine(
     sorted_index: Index, rows: list[Row], count_looks: Callable[[], list[str]]
 ) -> None:
     everything = rows + some_rows(50_000, 60)
     n_right = 0
     for row in rows[::200]:
-        found = sorted_index.dense(row.vector, 100, Scope())
-        n_right += len(set(ids(found)) & set(exact(everything, row.vector, 10)))
+        found = nearest(sorted_index, row.vector, 100)
+        n_right += len(found.keys() & set(exact(everything, row.vector, 10)))
         by_id = {other.chunk.id: other for other in everything}
-        for match in found[:10]:
-            assert match.score == pytest.approx(float(by_id[match.id].vector @ row.vector), abs=2e-3)
+        for key, cosine in list(found.items())[:10]:
+            assert cosine == pytest.approx(float(by_id[key].vector @ row.vector), abs=2e-3)
     assert n_right >= 0.97 * 10 * len(rows[::200])
     assert set(count_looks()) == {"lists"}
 
@@ -150,11 +147,11 @@ def test_rows_that_came_since_are_found_and_those_that_went_are_not(tmp_path: Pa
     index.sort_vectors(Lists(128))
     [late] = some_rows(70_000, 1)
     index.put([late])
-    assert ids(index.dense(late.vector, 5, Scope()))[0] == late.chunk.id
+    assert next(iter(nearest(index, late.vector, 5))) == late.chunk.id
     index.drop([late.chunk.revision])
-    assert late.chunk.id not in ids(index.dense(late.vector, 50, Scope()))
+    assert late.chunk.id not in nearest(index, late.vector, 50)
     index.optimize()
-    assert len(index.dense(late.vector, 50, Scope())) == 50
+    assert len(nearest(index, late.vector, 50)) == 50
 
 
 @pytest.mark.parametrize(
@@ -180,10 +177,10 @@ def test_a_scope_is_kept_to_and_a_small_one_is_measured_whole(
 
     within = [row for row in rows + some_rows(50_000, 60) if is_in(row)]
     vector = rows[7].vector
-    found = ids(sorted_index.dense(vector, 40, scope))
-    assert set(found) <= {row.chunk.id for row in within}
+    found = nearest(sorted_index, vector, 40, scope)
+    assert found.keys() <= {row.chunk.id for row in within}
     assert len(found) == min(40, len(within))
-    assert len(set(found) & set(exact(within, vector, 10))) >= min(10, len(within)) - (way == "lists")
+    assert len(found.keys() & set(exact(within, vector, 10))) >= min(10, len(within)) - (way == "lists")
     assert count_looks()[0] == way
 
 
@@ -191,7 +188,7 @@ def test_where_the_lists_hold_too_few_all_rows_are_measured(
     sorted_index: Index, monkeypatch: pytest.MonkeyPatch, count_looks: Callable[[], list[str]]
 ) -> None:
     monkeypatch.setattr(vectors, "probes", lambda *_: 1)
-    found = sorted_index.dense(some_rows(3, 1)[0].vector, 2000, Scope(partition_ids=[1]))
+    found = nearest(sorted_index, some_rows(3, 1)[0].vector, 2000, Scope(partition_ids=[1]))
     assert len(found) == 2000
     assert count_looks() == ["lists", "all"]
 

@@ -36,8 +36,7 @@ class Row:
 class Match:
     """A row found, before the join with the catalog; `score` is cosine similarity or BM25: higher is better.
 
-    What a score is made of comes with it where it is asked for: `words` as they are indexed, `vector`
-    float16[dimension].
+    `words` are those that are indexed, where they were asked for.
     """
 
     id: str
@@ -46,7 +45,6 @@ class Match:
     span: Span
     score: float
     words: str = ""
-    vector: "np.ndarray | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +99,7 @@ def match(row: dict[str, Any], score: float) -> Match:
         head=tuple(row.get("head") or ()),
         plain=None if raw is None else indexed,
     )
-    return Match(
-        row["id"], row["revision"], row["ordinal"], span, float(score), row.get("words", ""), row.get("vector")
-    )
+    return Match(row["id"], row["revision"], row["ordinal"], span, float(score), row.get("words", ""))
 
 
 def condition(scope: Scope) -> Any:

@@ -8,7 +8,7 @@ Lance itself never calls fsync on a local disk.
 import contextlib
 import itertools
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,10 +17,12 @@ from openrag_cli.errors import StoreDamaged, os_errors
 from openrag_cli.failpoints import failpoint
 from openrag_cli.fsync import files_below, fsync, fsync_below
 from openrag_cli.index import integrity, upkeep, vectors, words
+from openrag_cli.index.found import Found
 from openrag_cli.index.import_shim import import_lancedb
 from openrag_cli.index.lance_errors import REMAKE, lance_errors
+from openrag_cli.index.looks import Ask, Looked, look
 from openrag_cli.index.policy import Lists, Statistics
-from openrag_cli.index.rows import ADDED, COLUMNS, Match, Row, Scope, added_fields, batch, match, schema, within
+from openrag_cli.index.rows import ADDED, COLUMNS, Match, Row, added_fields, batch, match, schema
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,6 +41,7 @@ class Index:
         self._table: Any = None
         self._known_columns: list[str] | None = None
         self._durable: set[str] = set()
+        self._snapshot: tuple[int, Any] | None = None
 
     # --- opening
 
@@ -145,13 +148,13 @@ class Index:
             with self._durably(), self._errors("making the full-text index again"):
                 words.index_again(self._fresh())
                 vectors.drop(self._fresh())
-            self._table = self._known_columns = None
+            self._table = self._known_columns = self._snapshot = None
             return None
         aside = next(path for n in itertools.count(1) if not (path := self._root / f"{TABLE}.damaged-{n}").exists())
         with os_errors("setting the damaged index aside"):
             self._folder.rename(aside)
             fsync(self._root)
-        self._table = self._known_columns = None
+        self._table = self._known_columns = self._snapshot = None
         self.create()
         return aside
 
@@ -269,33 +272,21 @@ class Index:
 
     # --- reading
 
-    def dense(self, vector: "np.ndarray", limit: int, scope: Scope) -> list[Match]:
-        """Return the rows nearest to `vector` (float32[dim], L2-normalised) by cosine similarity, best first."""
+    def look(self, ask: Ask) -> Looked:
+        """Return the best rows of each leg; of one version of the table."""
         if not self.exists:
-            return []
-        found: list[Match] = []
+            return Looked(Found(), {})
         with self._errors("searching the index"):
-            for query in vectors.looks(self._open(), vector, limit, scope):
-                found = self._run(query, "_distance", limit)
-                if len(found) == limit:
-                    break
-        return found
+            return look(self._newest(), ask, self._columns(), self._dimension)
 
-    def text(
-        self, weights: Mapping[str, float], limit: int, scope: Scope, *, required: Sequence[str] = ()
-    ) -> list[Match]:
-        """Return the rows with the best sums of weighted BM25 scores of words, best first, with all those required."""
-        if not self.exists or not (weights or required):
-            return []
-        query = self._open().search(words.query(weights, required), query_type="fts")
-        return self._run(within(query, scope), "_score", limit)
-
-    def old_text(self, query: str, limit: int, scope: Scope) -> list[Match]:
-        """Return what `text` does, by Lance's own words: from a table whose words are not made yet."""
-        if not self.exists or not query.strip():
-            return []
-        search = self._open().search(integrity.passage_words(query), query_type="fts")
-        return self._run(within(search, scope), "_score", limit)
+    def _newest(self) -> Any:
+        """Return the table as it is now, which stays so: rows are known by numbers that a compaction changes."""
+        version = self.version()
+        if self._snapshot is None or self._snapshot[0] != version:
+            table = self._connect(import_lancedb()).open_table(TABLE)
+            table.checkout(version)
+            self._snapshot = (version, table)
+        return self._snapshot[1]
 
     def _place(self) -> list[str]:
         return [name for name in self._columns() if name in {*COLUMNS, *ADDED}]
@@ -310,31 +301,6 @@ class Index:
                 return found
             self._known_columns = found
         return self._known_columns
-
-    def _run(self, query: Any, measure: str, limit: int) -> list[Match]:
-        with self._errors("searching the index"):
-            found = query.select([*self._columns(), measure]).limit(limit).to_arrow()
-        return list(self._matches(found, measure))
-
-    def _matches(self, found: Any, measure: str) -> Iterator[Match]:
-        import numpy as np
-
-        scores = found.column(measure).to_numpy()
-        scores = 1.0 - scores if measure == "_distance" else scores
-        rows: Sequence[np.ndarray | None] = [None] * len(found)
-        texts: Sequence[str] = [""] * len(found)
-        if words.COLUMN in found.column_names:
-            flat = found.column("vector").combine_chunks().flatten().to_numpy(zero_copy_only=False)
-            rows = list(np.asarray(flat, dtype=np.float16).reshape(-1, self._dimension))
-            texts = found.column(words.COLUMN).to_pylist()
-        for row, score, text, vector in zip(
-            found.select([name for name in [*COLUMNS, *ADDED] if name in found.column_names]).to_pylist(),
-            scores,
-            texts,
-            rows,
-            strict=True,
-        ):
-            yield match({**row, "words": text, "vector": vector}, score)
 
     def chunks(self, *, ids: Sequence[str] = (), revisions: Sequence[str] = ()) -> list[Match]:
         """Return rows by chunk id, or all rows of revisions; each revision's in order. Their score is 0."""

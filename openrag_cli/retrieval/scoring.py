@@ -20,9 +20,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from openrag_cli.domain import SearchMode
+from openrag_cli.index.found import Found
 from openrag_cli.index.rows import Match
+from openrag_cli.index.word_table import WordTable
 from openrag_cli.retrieval.query import Query
 from openrag_cli.retrieval.tokens import folded
+from openrag_cli.store.searching.titles import FileTitle
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,17 +41,9 @@ WHOLE, BEGINS, LOOSE = 0.3, 0.24, 0.2
 MIN_LOOSE_CHARS = 5
 K1, B = 1.2, 0.75
 
-_SEPARATORS = bytes(set(range(128)) - set(b"abcdefghijklmnopqrstuvwxyz0123456789"))
+_BETWEEN = "\0"
+_SEPARATORS = bytes(set(range(1, 128)) - set(b"abcdefghijklmnopqrstuvwxyz0123456789"))
 _NOT_ALNUM = re.compile(r"[\W_]+")
-
-
-@dataclass(frozen=True, slots=True)
-class Title:
-    """The title of a file as it is searched: its words, and its vector (float32[dimension]) where one is kept."""
-
-    words: tuple[str, ...] = ()
-    vector: "np.ndarray | None" = None
-    n_chunks: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +55,6 @@ class Scored:
     scores: dict[str, float]
 
 
-NO_TITLE = Title()
-
-
 @dataclass(frozen=True, slots=True)
 class Asked:
     """What rows are scored for: the query, its vector (float32[dimension]; None for words alone), and how."""
@@ -72,98 +64,130 @@ class Asked:
     mode: SearchMode
 
 
-def score(
-    asked: Asked, matches: Sequence[Match], titles: Mapping[str, Title], *, yardstick: Container[str]
-) -> list[Scored]:
-    """Return rows with their scores, best first; of equals the smaller chunk id.
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """The score of each row (float64[n]), and by name the parts that it is made of."""
+
+    totals: "np.ndarray"
+    parts: Mapping[str, "np.ndarray"]
+
+    def of(self, at: int) -> dict[str, float]:
+        """Return the parts of one row's score."""
+        return {name: float(values[at]) for name, values in self.parts.items()}
+
+
+def score(asked: Asked, rows: Found, titles: Mapping[str, FileTitle], *, yardstick: Container[str]) -> Scores:
+    """Return the scores of rows.
 
     Text scores are measured by the best among the rows whose ids are in `yardstick`: a look that goes deeper changes
     no score.
     """
-    texts = _text_scores(asked.query, matches, titles)
-    best = max((text for text, match in zip(texts, matches, strict=True) if match.id in yardstick), default=0.0)
-    scale = max(best, FLOOR * asked.query.ceiling) or 1.0
-    cosines = _cosines(asked.vector, matches)
-    rows = [
-        _scored(asked, match, titles.get(match.revision, NO_TITLE), (cosine, text, min(1.0, text / scale)))
-        for match, cosine, text in zip(matches, cosines, texts, strict=True)
-    ]
-    return sorted(rows, key=lambda row: (-row.score, row.match.id))
-
-
-def _scored(asked: Asked, match: Match, title: Title, parts: tuple[float, float, float]) -> Scored:
-    cosine, text, share = parts
+    cosines = _cosines(asked.vector, rows)
     if asked.mode is SearchMode.DENSE:
-        return Scored(match, cosine, {"dense": cosine})
-    bonus = verbatim(asked.query, match)
-    scores = {"text": text, "text_share": share, "verbatim": bonus}
-    if asked.mode is SearchMode.TEXT:
-        return Scored(match, share + bonus, scores)
-    about = _about(asked.vector, title, cosine)
-    gate = TITLE * asked.query.gate
-    dense = DENSE + LONG * asked.query.length
-    total = (dense * cosine + (1 - dense) * share + gate * about + bonus) / (1 + gate)
-    return Scored(match, total, {"dense": cosine, "title": about, **scores})
-
-
-def _text_scores(query: Query, matches: Sequence[Match], titles: Mapping[str, Title]) -> list[float]:
-    """Return the BM25 score of each row, its title's words included, by the query's weights."""
-    weights = [(f" {word} ", word, weight * (K1 + 1)) for word, weight in query.weights.items()]
-    scores = []
-    for match in matches:
-        title = titles.get(match.revision, NO_TITLE).words
-        words = f" {match.words.replace(' ', '  ')} "  # no blank is shared: a word said twice is found twice
-        norm = K1 * (1 - B + B * (match.words.count(" ") + 1 + len(title)) / query.mean_words)
-        total = 0.0
-        for padded, word, weight in weights:
-            n = words.count(padded) + title.count(word)
-            if n:
-                total += weight * n / (n + norm)
-        scores.append(total)
-    return scores
-
-
-def _cosines(vector: "np.ndarray | None", matches: Sequence[Match]) -> list[float]:
-    if vector is None or not matches:
-        return [0.0] * len(matches)
+        return Scores(cosines, {"dense": cosines})
     import numpy as np
 
-    rows = np.stack([match.vector for match in matches if match.vector is not None]).astype(np.float32)
-    lengths = np.maximum(np.linalg.norm(rows, axis=1), 1e-9)
-    # Row by row: a matrix product may sum in another order when there are more rows.
-    return [float(np.dot(row, vector)) / float(length) for row, length in zip(rows, lengths, strict=True)]
+    query = asked.query
+    own = [titles[revision] for revision in rows.revisions]
+    texts = _text_scores(query, rows, own)
+    best = max((text for text, key in zip(texts.tolist(), rows.ids, strict=True) if key in yardstick), default=0.0)
+    shares = np.minimum(1.0, texts / (max(best, FLOOR * query.ceiling) or 1.0))
+    bonuses = _verbatim(query, rows)
+    parts = {"text": texts, "text_share": shares, "verbatim": bonuses}
+    if asked.mode is SearchMode.TEXT:
+        return Scores(shares + bonuses, parts)
+    about = _about(asked, own, cosines)
+    gate = TITLE * query.gate
+    dense = DENSE + LONG * query.length
+    totals = (dense * cosines + (1 - dense) * shares + gate * about + bonuses) / (1 + gate)
+    return Scores(totals, {"dense": cosines, "title": about, **parts})
 
 
-def _about(vector: "np.ndarray | None", title: Title, cosine: float) -> float:
-    """Return P: how much the file is about the query, beyond what its chunk says."""
-    if vector is None or title.vector is None:
-        return cosine
-    share = 1 - 1 / title.n_chunks
-    return share * float(title.vector @ vector) + (1 - share) * cosine
+def best_first(scores: Scores, rows: Found) -> list[int]:
+    """Return the places of rows, best first; of equals the smaller chunk id."""
+    totals = scores.totals.tolist()
+    return sorted(range(len(rows)), key=lambda at: (-totals[at], rows.ids[at]))
 
 
-def verbatim(query: Query, match: Match) -> float:
-    """Return V: the bonus for a chunk in which the query stands."""
+def _text_scores(query: Query, rows: Found, titles: Sequence[FileTitle]) -> "np.ndarray":
+    """Return the BM25 score of each row, its title's words included, by the query's weights."""
+    import numpy as np
+
+    titled = WordTable.of([title.words for title in titles])
+    n_words = np.maximum(rows.words.n_words, 1) + titled.n_words
+    norms = K1 * (1 - B + B * n_words / query.mean_words)
+    totals = np.zeros(len(titles))
+    in_titles = titled.counts(query.weights)
+    for word, in_chunks in rows.words.counts(query.weights).items():
+        counts = in_chunks + in_titles[word]
+        totals += query.weights[word] * (K1 + 1) * counts / (counts + norms)
+    return totals
+
+
+def _cosines(vector: "np.ndarray | None", rows: Found) -> "np.ndarray":
+    import numpy as np
+
+    if vector is None or not len(rows):
+        return np.zeros(len(rows))
+    lengths = np.maximum(np.linalg.norm(rows.vectors, axis=1), 1e-9)
+    return np.asarray(_products(rows.vectors, vector) / lengths, dtype=np.float64)
+
+
+def _products(rows: "np.ndarray", vector: "np.ndarray") -> "np.ndarray":
+    """Return the dot product of each row and a vector: one sum for each, whatever rows stand beside it.
+
+    A product of matrices may sum in another order when there are more rows.
+    """
+    import numpy as np
+
+    return np.asarray((rows * vector).sum(axis=1))
+
+
+def _about(asked: Asked, titles: Sequence[FileTitle], cosines: "np.ndarray") -> "np.ndarray":
+    """Return P of each row: how much its file is about the query, beyond what its chunk says."""
+    import numpy as np
+
+    vectors = {at: title.vector for at, title in enumerate(titles) if title.vector is not None}
+    if asked.vector is None or not vectors:
+        return cosines
+    about, places = cosines.copy(), list(vectors)
+    shares = 1 - 1 / np.array([titles[at].n_chunks for at in places])
+    rows = np.frombuffer(b"".join(vectors.values()), dtype=np.float32).reshape(len(places), -1)
+    about[places] = shares * _products(rows, asked.vector) + (1 - shares) * cosines[places]
+    return about
+
+
+# --- the query as it was asked
+
+
+def _verbatim(query: Query, rows: Found) -> "np.ndarray":
+    """Return V of each row: the bonus for a chunk in which the query stands."""
+    import numpy as np
+
+    bonuses = np.zeros(len(rows))
     if not query.verbatim or not query.folded:
-        return 0.0
-    text = match.span.text
+        return bonuses
     loose = _NOT_ALNUM.sub("", query.folded)
-    if text.isascii():
-        squeezed = text.lower().encode().translate(None, _SEPARATORS).decode()
-        return query.verbatim * _standing(query, loose, squeezed, text) if loose in squeezed else 0.0
     # To fold a text that is not ASCII takes long: only where all words are there, the last one perhaps as a beginning.
-    words = f" {match.words} "
-    if not all(f" {word} " in words for word in query.order[:-1]):
-        return 0.0
-    whole = folded(text)
-    return query.verbatim * _standing(query, loose, _NOT_ALNUM.sub("", whole), whole)
+    has_all = np.ones(len(rows), dtype=bool)
+    for counts in rows.words.counts(query.order[:-1]).values():
+        has_all &= counts > 0
+    texts = rows.texts
+    plain = [at for at, text in enumerate(texts) if text.isascii() and _BETWEEN not in text]
+    squeezed = _BETWEEN.join(texts[at] for at in plain).lower().encode().translate(None, _SEPARATORS)
+    for at, letters in zip(plain, squeezed.split(_BETWEEN.encode()), strict=bool(plain)):
+        if loose.encode() in letters:
+            bonuses[at] = _standing(query.folded, loose, " ".join(texts[at].lower().split()))
+    for at in set(np.flatnonzero(has_all).tolist()).difference(plain):
+        whole = folded(texts[at])
+        if loose in _NOT_ALNUM.sub("", whole):
+            bonuses[at] = _standing(query.folded, loose, whole)
+    return query.verbatim * bonuses
 
 
-def _standing(query: Query, loose: str, squeezed: str, text: str) -> float:
-    found = _place_of(query.folded, " ".join(text.lower().split()))
-    if found or len(loose) < MIN_LOOSE_CHARS:
-        return found
-    return LOOSE if loose in squeezed else 0.0
+def _standing(asked: str, loose: str, whole: str) -> float:
+    """Return the bonus of a text, folded, in which the letters and digits of the query stand in their order."""
+    return _place_of(asked, whole) or (LOOSE if len(loose) >= MIN_LOOSE_CHARS else 0.0)
 
 
 def _place_of(asked: str, whole: str) -> float:

@@ -5,14 +5,17 @@ the query names; every candidate gets its whole score (scoring.py). Asking for m
 used up: a hit's score does not change by it.
 """
 
+import itertools
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from openrag_cli.domain import Chunk, Hit, SearchMode
-from openrag_cli.index.rows import Match, Scope
+from openrag_cli.index.found import Found, each_once
+from openrag_cli.index.looks import Ask, Looked
+from openrag_cli.index.rows import Scope
 from openrag_cli.index.table import Index
 from openrag_cli.inference.onnx_embedder import Embedder
 from openrag_cli.retrieval.collapse import Shown
@@ -20,7 +23,7 @@ from openrag_cli.retrieval.old_fusion import fuse
 from openrag_cli.retrieval.query import Query, read_query
 from openrag_cli.retrieval.query_words import Words, are_weak
 from openrag_cli.retrieval.request import RECENT_BONUS, SearchRequest
-from openrag_cli.retrieval.scoring import Asked, Scored, Title, has_phrases, score
+from openrag_cli.retrieval.scoring import Asked, Scored, best_first, has_phrases, score
 from openrag_cli.retrieval.tokens import Tokenizer
 from openrag_cli.store.catalog import Catalog
 from openrag_cli.store.searching.files import SearchableFiles
@@ -35,16 +38,13 @@ DEPTH = 200
 
 MAX_DEPTH = 100_000
 DEEPER = 4
-SHOWN_AT_ONCE = 32
+SHOWN_AT_ONCE = 12
 
 NAMED_FILES, NAMED_SHARE, NAMED_DEPTH = 10, 0.6, 100
 """Files that a query names by words of their titles: at most so many, with at least this share of the best one's worth,
 and so many rows of each leg within them."""
 
 YEAR_S = 365.25 * 86_400
-
-LEGS = ("dense", "text")
-Lists = dict[str, list[Match]]
 
 
 class Searcher:
@@ -89,19 +89,19 @@ class Searcher:
         known_dead: set[str] = set()
         while True:
             scope = self._scope_of(request)
-            lists = self._look(request, query, vector, depth, scope)
-            revisions = {match.revision for matches in lists.values() for match in matches}
-            live = {revision: _title(found) for revision, found in self._titles.of(revisions).items()}
-            ranked = self._ranked(asked, lists, live)
+            looks = self._look(request, query, vector, depth, scope)
+            revisions = {revision for look in looks for revision in look.rows.revisions}
+            live = self._titles.of(revisions, with_vectors=vector is not None and query.gate > 0)
+            ranked = self._ranked(asked, looks, live)
             if request.prefers_recent:
-                ranked = self._preferring_recent(request, ranked)
+                ranked = self._preferring_recent(request, list(ranked))
             shown = self._shown(request, query, ranked)
             dead = revisions - live.keys()
             is_settled = dead <= known_dead and (not request.file_ids or self._scope_of(request) == scope)
             is_full = (
                 shown.is_full
                 or depth >= MAX_DEPTH
-                or all(len(found) < depth for name, found in lists.items() if name in LEGS)
+                or all(len(leg) < depth for leg in looks[0].legs.values())
                 or self._is_used_up(request, scope, shown)
             )
             if is_settled and is_full:
@@ -113,69 +113,59 @@ class Searcher:
 
     def _look(
         self, request: SearchRequest, query: Query, vector: "np.ndarray | None", depth: int, scope: Scope
-    ) -> Lists:
+    ) -> list[Looked]:
         """Return the best rows of each leg; only rows with all of its words when the query has a phrase."""
+        is_worded = request.mode is not SearchMode.DENSE
         if not self._index.has_words:
-            return self._look_by_old_words(request, query, vector, depth, scope)
-        lists: Lists = {}
-        if vector is not None and not query.required:
-            lists["dense"] = self._index.dense(vector, depth, scope)
-        if request.mode is not SearchMode.DENSE or query.required:
-            lists["text"] = self._index.text(query.boosts, depth, scope, required=query.required)
-        if request.mode is not SearchMode.DENSE and not query.required:
-            lists |= self._look_at_named(query, vector, scope, lists)
-        return lists
+            return [self._index.look(Ask(depth, scope, vector, old_text=query.text if is_worded else ""))]
+        if query.required:
+            return [self._index.look(Ask(depth, scope, weights=query.boosts, required=query.required))]
+        if not is_worded:
+            return [self._index.look(Ask(depth, scope, vector))]
+        first = self._index.look(Ask(depth, scope, vector, query.boosts))
+        named = self._named(query, scope, first.rows)
+        return [first, self._index.look(Ask(NAMED_DEPTH, named, vector, query.boosts))] if named else [first]
 
-    def _look_at_named(self, query: Query, vector: "np.ndarray | None", scope: Scope, lists: Lists) -> Lists:
-        """Return the best rows of the files whose titles the query names, where the legs do not hold them all.
+    def _named(self, query: Query, scope: Scope, found: Found) -> Scope | None:
+        """Return the files whose titles the query names, where not all of their rows are found.
 
         The words of titles stand in no row: without this a file that a query calls by name would be looked for by the
         rest of the query alone.
         """
         named = self._titles.named(dict(query.rare), scope.partition_ids, limit=NAMED_FILES)
         least = NAMED_SHARE * max((worth for worth, _ in named.values()), default=0.0)
-        n_found = Counter(match.revision for match in _each_once(lists.values()))
+        n_found = Counter(found.revisions)
         wanted = [
             revision
             for revision, (worth, n_chunks) in named.items()
             if worth >= least and n_found[revision] < n_chunks and _is_within(revision, scope)
         ]
-        if not wanted:
-            return {}
-        inside = Scope(revisions=wanted)
-        found = {"named_text": self._index.text(query.boosts, NAMED_DEPTH, inside)}
-        if vector is not None:
-            found["named_dense"] = self._index.dense(vector, NAMED_DEPTH, inside)
-        return found
-
-    def _look_by_old_words(
-        self, request: SearchRequest, query: Query, vector: "np.ndarray | None", depth: int, scope: Scope
-    ) -> Lists:
-        lists: Lists = {}
-        if vector is not None:
-            lists["dense"] = self._index.dense(vector, depth, scope)
-        if request.mode is not SearchMode.DENSE:
-            lists["text"] = self._index.old_text(query.text, depth, scope)
-        return lists
+        return Scope(revisions=wanted) if wanted else None
 
     # --- ranking
 
-    def _ranked(self, asked: Asked, lists: Lists, live: Mapping[str, Title]) -> list[Scored]:
-        """Return the rows of files that are there, best first, each once."""
-        lists = {name: [match for match in found if match.revision in live] for name, found in lists.items()}
+    def _ranked(self, asked: Asked, looks: Sequence[Looked], live: Mapping[str, FileTitle]) -> Iterator[Scored]:
+        """Yield the rows of files that are there, best first, each once."""
+        rows = each_once([look.rows for look in looks], live)
+        alive = set(rows.ids)
+        legs = [
+            {name: {key: score for key, score in leg.items() if key in alive} for name, leg in look.legs.items()}
+            for look in looks
+        ]
         if not self._index.has_words:
-            ranked = fuse(lists)
-        else:
-            yardstick = {match.id for found in lists.values() for match in found[:DEPTH]}
-            ranked = score(asked, _each_once(lists.values()), live, yardstick=yardstick)
-            for name, found in ((name, lists[name]) for name in LEGS if name in lists):
-                ranks = {match.id: rank for rank, match in enumerate(found, 1)}
-                for row in ranked:
-                    if row.match.id in ranks:
-                        row.scores[f"{name}_rank"] = float(ranks[row.match.id])
-        return ranked
+            yield from fuse(legs[0], {match.id: match for match in rows[:]})
+            return
+        yardstick = {key for look in legs for leg in look.values() for key in itertools.islice(leg, DEPTH)}
+        scores = score(asked, rows, live, yardstick=yardstick)
+        ranks = {f"{name}_rank": {key: rank for rank, key in enumerate(leg, 1)} for name, leg in legs[0].items()}
+        places = best_first(scores, rows)
+        for begin in range(0, len(places), SHOWN_AT_ONCE):
+            some = places[begin : begin + SHOWN_AT_ONCE]
+            for at, match in zip(some, rows.matches(some), strict=True):
+                own = {name: float(found[match.id]) for name, found in ranks.items() if match.id in found}
+                yield Scored(match, float(scores.totals[at]), {**scores.of(at), **own})
 
-    def _preferring_recent(self, request: SearchRequest, ranked: Sequence[Scored]) -> list[Scored]:
+    def _preferring_recent(self, request: SearchRequest, ranked: Sequence[Scored]) -> Iterator[Scored]:
         """Return the rows with a bonus for new documents: half of it for those of a year ago, none for weak hits."""
         files = self._catalog.files_by_revision({row.match.revision for row in ranked})
         words = Words(request.text, self._tokenizer)
@@ -190,12 +180,11 @@ class Searcher:
                 continue
             bonus = most / (1 + max(0.0, (now - file.dated).total_seconds() / YEAR_S))
             found.append(replace(row, score=row.score + bonus, scores={**row.scores, "recent": bonus}))
-        return sorted(found, key=lambda row: row.score, reverse=True)
+        return iter(sorted(found, key=lambda row: row.score, reverse=True))
 
-    def _shown(self, request: SearchRequest, query: Query, ranked: Sequence[Scored]) -> Shown:
+    def _shown(self, request: SearchRequest, query: Query, ranked: Iterator[Scored]) -> Shown:
         shown = Shown(request, query.order)
-        for begin in range(0, len(ranked), SHOWN_AT_ONCE):
-            rows = ranked[begin : begin + SHOWN_AT_ONCE]
+        while rows := list(itertools.islice(ranked, SHOWN_AT_ONCE)):
             files = self._catalog.files_by_revision({row.match.revision for row in rows})
             for row in rows:
                 file = files.get(row.match.revision)  # None when it went this very moment
@@ -216,17 +205,5 @@ class Searcher:
         return len(shown.hits) >= n_possible
 
 
-def _each_once(lists: Iterable[Sequence[Match]]) -> list[Match]:
-    """Return the rows of several lists, each once."""
-    return list({match.id: match for found in lists for match in found}.values())
-
-
 def _is_within(revision: str, scope: Scope) -> bool:
     return scope.revisions is None or revision in set(scope.revisions)
-
-
-def _title(found: FileTitle) -> Title:
-    import numpy as np
-
-    vector = None if found.vector is None else np.frombuffer(found.vector, dtype=np.float32)
-    return Title(tuple(found.words.split()), vector, found.n_chunks)

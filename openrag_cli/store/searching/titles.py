@@ -95,12 +95,16 @@ class Titles:
                 (json.dumps(list(looked_at)),),
             )
 
-    def of(self, revisions: Iterable[str]) -> dict[str, FileTitle]:
-        """Return the titles of those revisions that are files' current ones: the join of I1 too."""
+    def of(self, revisions: Iterable[str], *, with_vectors: bool = True) -> dict[str, FileTitle]:
+        """Return the titles of those revisions that are files' current ones: the join of I1 too.
+
+        The title of a file of one chunk says no more than the chunk: its vector is left out.
+        """
         rows = self._db.rows(
-            "SELECT f.revision, f.chunk_count, t.words, t.vector FROM file f LEFT JOIN title t "
-            "ON t.revision = f.revision AND t.version = ? WHERE f.revision IN (SELECT value FROM json_each(?))",
-            (self._version, json.dumps(list(revisions))),
+            "SELECT f.revision, f.chunk_count, t.words, CASE WHEN ? AND f.chunk_count > 1 THEN t.vector END AS vector "
+            "FROM file f LEFT JOIN title t ON t.revision = f.revision AND t.version = ? "
+            "WHERE f.revision IN (SELECT value FROM json_each(?))",
+            (with_vectors, self._version, json.dumps(list(revisions))),
         )
         return {row["revision"]: FileTitle(row["chunk_count"], row["words"] or "", row["vector"]) for row in rows}
 

@@ -1,0 +1,110 @@
+"""Rows that were found, column by column: only what is shown is made a `Match` of."""
+
+from collections.abc import Container, Iterable, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, overload
+
+from openrag_cli.index import words
+from openrag_cli.index.rows import Match, match
+from openrag_cli.index.word_table import WordTable
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+class Found(Sequence[Match]):
+    """Rows with their columns, an Arrow table; None for no row. A `Match` of one is made when it is asked for."""
+
+    def __init__(self, columns: Any = None, dimension: int = 0) -> None:
+        self.columns = columns
+        self.dimension = dimension
+
+    @overload
+    def __getitem__(self, at: int) -> Match: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[Match]: ...
+    def __getitem__(self, at: int | slice) -> Match | list[Match]:
+        """Return rows by their place."""
+        if isinstance(at, slice):
+            return self.matches(range(*at.indices(len(self))))
+        return self.matches([range(len(self))[at]])[0]
+
+    def __len__(self) -> int:
+        return 0 if self.columns is None else len(self.columns)
+
+    @cached_property
+    def ids(self) -> list[str]:
+        """The ids of the chunks."""
+        return self._list("id")
+
+    @cached_property
+    def revisions(self) -> list[str]:
+        """The revision of each row."""
+        return self._list("revision")
+
+    @property
+    def keys(self) -> Iterable[tuple[str, str]]:
+        """The id and the revision of each row."""
+        return zip(self.ids, self.revisions, strict=True)
+
+    @cached_property
+    def texts(self) -> list[str]:
+        """The text of each chunk as it stands in the document."""
+        raws = self._list("raw") if len(self) and "raw" in self.columns.column_names else [None] * len(self)
+        columns = zip(self._list("passage"), self._list("text_at"), raws, strict=True)
+        return [passage[at:] if raw is None else raw for passage, at, raw in columns]
+
+    @cached_property
+    def words(self) -> WordTable:
+        """The words of each row as they are indexed."""
+        import numpy as np
+
+        if not len(self):
+            return WordTable.of([])
+        column = self.columns.column(words.COLUMN).combine_chunks()
+        _, offsets, letters = column.buffers()
+        ends = np.frombuffer(offsets, dtype=np.int32)[column.offset : column.offset + len(column) + 1].astype(
+            np.int64
+        )
+        return WordTable(np.frombuffer(letters or b"", dtype=np.uint8)[ends[0] : ends[-1]], ends - ends[0])
+
+    @cached_property
+    def vectors(self) -> "np.ndarray":
+        """The vector of each row, float32[n, dimension]."""
+        import numpy as np
+
+        if not len(self):
+            return np.zeros((0, self.dimension), dtype=np.float32)
+        flat = self.columns.column("vector").combine_chunks().flatten().to_numpy(zero_copy_only=False)
+        return np.asarray(flat, dtype=np.float32).reshape(-1, self.dimension)
+
+    def matches(self, places: Sequence[int]) -> list[Match]:
+        """Return rows by their places."""
+        if not places:
+            return []
+        rows = self.columns.select([name for name in self.columns.column_names if name != "vector"]).take(
+            list(places)
+        )
+        return [match({**row, "words": row.get(words.COLUMN) or ""}, 0.0) for row in rows.to_pylist()]
+
+    def _list(self, name: str) -> list[Any]:
+        return list(self.columns.column(name).to_pylist()) if len(self) else []
+
+
+def each_once(parts: Iterable[Found], live: Container[str]) -> Found:
+    """Return the rows of several looks that are of live revisions, each once."""
+    import pyarrow as pa
+
+    found = [part for part in parts if len(part)]
+    places: dict[str, int] = {}
+    n_before = 0
+    for part in found:
+        for at, (key, revision) in enumerate(part.keys, n_before):
+            if revision in live:
+                places.setdefault(key, at)
+        n_before += len(part)
+    if not places:
+        return Found()
+    kept = list(places.values())
+    table = pa.concat_tables([part.columns for part in found]).take(kept)
+    return Found(table, found[0].dimension)
