@@ -30,6 +30,24 @@ def is_supported() -> bool:
     return sys.platform == "linux" and platform.machine() in _SOCKET
 
 
+def missing() -> str | None:
+    """Return why a process cannot be kept from sockets on this machine; None where it can."""
+    if not is_supported():
+        return f"converters could open sockets: no filter is known for this processor ({platform.machine()})"
+    code = _probe()
+    if code == errno.EFAULT:  # there is no filter at the address: the kernel would have taken one
+        return None
+    reason = "the kernel has no seccomp filters" if code == errno.EINVAL else f"seccomp: {os.strerror(code)}"
+    return f"converters could open sockets: {reason}"
+
+
+def _probe() -> int:
+    """Return the error of setting a filter that is nowhere; it changes nothing."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, None)
+    return ctypes.get_errno()
+
+
 def forbid_network(*, kill: bool = False, is_total: bool = False) -> None:
     """Forbid this process and its children to open INET sockets: an error (EAFNOSUPPORT), or its end with `kill`.
 

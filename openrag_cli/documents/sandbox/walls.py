@@ -55,11 +55,4 @@ def missing_walls() -> list[str]:
         return [
             f"{sys.platform} has neither seccomp nor Landlock: converters are bound by limits of memory and time alone"
         ]
-    missing = []
-    if not no_network.is_supported():
-        missing.append("converters could open sockets: no filter is known for this processor")
-    if not landlock.version():
-        missing.append(
-            "converters could open the files of this user: the kernel has no Landlock (Linux 5.13), or it is switched off"
-        )
-    return missing
+    return [text for text in (no_network.missing(), landlock.missing()) if text]
