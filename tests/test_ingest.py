@@ -1,5 +1,7 @@
 """Ingestion through the engine: batches, failures that stay their own, commands that meet each other."""
 
+import errno
+import hashlib
 import io
 import os
 from collections.abc import Iterator
@@ -24,6 +26,7 @@ from openrag_cli.ingest.discovery import Source, collect
 from openrag_cli.ingest.options import AddOptions, IfExists, QueuedUpload
 from openrag_cli.ingest.report import Report
 from openrag_cli.ingest.upload import new_upload
+from openrag_cli.store.blobs import BlobStore, incoming
 from openrag_cli.store.database import Database
 
 
@@ -321,3 +324,33 @@ def test_a_task_without_its_original_cannot_be_retried(engine: Engine, folder: P
     assert report.failures[0].task_id is not None
     with pytest.raises(Conflict, match="was not kept"):
         engine.retry_task(report.failures[0].task_id)
+
+
+def test_a_file_that_came_into_the_spool_is_taken_over_and_one_that_cannot_be_is_copied(tmp_path, monkeypatch):
+    store = BlobStore(tmp_path)
+    (tmp_path / "spool").mkdir()
+    for number, has_links in enumerate((True, False)):
+        revision = f"{number:048x}"
+        if not has_links:
+            monkeypatch.setattr(os, "link", lambda *_: (_ for _ in ()).throw(OSError(errno.EPERM, "no links here")))
+        with incoming(tmp_path / "spool") as stream:
+            stream.write(b"x" * 3_000_000)
+            stream.seek(0)
+            spooled = store.spool(revision, stream, max_bytes=1 << 30)
+            inode = os.fstat(stream.fileno()).st_ino
+        store.commit([revision])
+        assert (spooled.size, spooled.sha256) == (3_000_000, hashlib.sha256(b"x" * 3_000_000).hexdigest())
+        assert (store.path(revision).stat().st_ino == inode) == has_links
+        assert store.path(revision).stat().st_mode & 0o777 == 0o600
+        assert list((tmp_path / "spool").iterdir()) == []
+
+
+def test_a_file_that_came_and_is_too_large_leaves_nothing(tmp_path):
+    store = BlobStore(tmp_path)
+    (tmp_path / "spool").mkdir()
+    with incoming(tmp_path / "spool") as stream:
+        stream.write(b"x" * 3_000_000)
+        stream.seek(0)
+        with pytest.raises(TooLarge):
+            store.spool("0" * 48, stream, max_bytes=2_000_000)
+    assert list(store.stored()) == []

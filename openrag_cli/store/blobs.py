@@ -10,14 +10,14 @@ import hashlib
 import os
 import shutil
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from openrag_cli.errors import IngestError, StoreDamaged, StoreError, TooLarge, os_errors
 from openrag_cli.fsync import fsync
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
 
     from openrag_cli.domain import File
     from openrag_cli.store.catalog import Catalog
@@ -41,6 +41,19 @@ def file_too_large(max_bytes: int) -> TooLarge:
     return TooLarge(f"the file is larger than {max_bytes:,} bytes", hint="raise max_file_bytes in the configuration")
 
 
+INCOMING = "incoming-"
+
+
+def incoming(spool: Path) -> BinaryIO:
+    """Return a file in the spool for bytes on their way here: `BlobStore.spool` takes it over without a copy.
+
+    It is gone when it is closed. Raises: OSError.
+    """
+    from tempfile import NamedTemporaryFile
+
+    return cast("BinaryIO", NamedTemporaryFile(dir=spool, prefix=INCOMING))
+
+
 class BlobStore:
     """Originals under `root`, keyed by revision (48 hex characters, checked by the caller)."""
 
@@ -57,20 +70,28 @@ class BlobStore:
     def spool(self, revision: str, source: BinaryIO, *, max_bytes: int) -> Spooled:
         """Copy `source` into the spool, block by block; call `commit` to make it durable.
 
+        What is `incoming` is there already, and only read.
+
         Raises:
             TooLarge: more than `max_bytes` bytes. IngestError: `source` cannot be read. StoreFull, Forbidden,
                 StoreError: by cause. Nothing is kept.
         """
         digest = hashlib.sha256()
         size, head = 0, b""
-        with os_errors("storing the file"), self._fresh(revision) as target:
+        with (
+            os_errors("storing the file"),
+            self._taken_over(revision, source) as is_there,
+            contextlib.ExitStack() as stack,
+        ):
+            target = None if is_there else stack.enter_context(self._fresh(revision))
             while block := _read_block(source):
                 size += len(block)
                 if size > max_bytes:
                     raise file_too_large(max_bytes)
                 head = head or block[:HEAD_BYTES]
                 digest.update(block)
-                target.write(block)
+                if target is not None:
+                    target.write(block)
         return Spooled(revision=revision, size=size, sha256=digest.hexdigest(), head=head)
 
     def spool_again(self, stored: str, revision: str) -> None:
@@ -84,6 +105,26 @@ class BlobStore:
             except OSError:  # a file system without hard links, or with too many of this one
                 with self.open(stored) as stream, self._fresh(revision) as copy:
                     shutil.copyfileobj(stream, copy)
+
+    @contextlib.contextmanager
+    def _taken_over(self, revision: str, source: BinaryIO) -> Iterator[bool]:
+        """Give an incoming file its name in the spool; whether that was possible."""
+        path, name = self._spool_path(revision), getattr(source, "name", None)
+        came_as = Path(name) if isinstance(name, str) else None
+        if came_as is None or came_as.parent != path.parent or not came_as.name.startswith(INCOMING):
+            yield False
+            return
+        try:
+            source.flush()
+            os.link(came_as, path)
+        except OSError:  # a file system without hard links
+            yield False
+            return
+        try:
+            yield True
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
 
     @contextlib.contextmanager
     def _fresh(self, revision: str) -> Iterator[BinaryIO]:

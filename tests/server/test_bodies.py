@@ -263,3 +263,35 @@ def test_what_is_too_much_is_refused_by_the_table_of_limits() -> None:
         parse(b"[" + b"0," * limits.most("json_values") + b"0]")
     with pytest.raises(InvalidInput, match="levels"):
         parse(b"[" * 101 + b"]" * 101)
+
+
+def test_an_upload_is_written_once(tmp_path: Path) -> None:
+    counts = Path("/proc/self/io")
+    if not counts.exists():
+        pytest.skip("written bytes are counted in /proc")
+    server = start(tmp_path / "store", "--workers", "0")
+    try:
+        with server.client() as client:
+            client.post("/indexer/partition/p/file/small", files={"file": ("a.txt", b"a")})
+            before, content = _written(server), b"words and more " * 1_400_000
+            assert client.post(FILE, files={"file": ("a.txt", content)}).status_code == 201
+            n_bytes = _written(server) - before
+            assert len(content) < n_bytes < 1.2 * len(content)
+            for n in range(3):
+                assert client.post(FILE, files={"file": ("a.txt", b"again")}).status_code == 409
+                assert client.post(f"{FILE}{n}", files={"wrong": ("a.txt", b"x" * 2_000_000)}).status_code == 422
+            assert {
+                len(path.read_bytes()) for path in (tmp_path / "store" / "blobs").rglob("*") if path.is_file()
+            } == {
+                1,
+                len(content),
+            }
+            assert list((tmp_path / "store" / "spool").iterdir()) == []
+    finally:
+        assert server.stop() == 0
+
+
+def _written(server: Server) -> int:
+    found = re.search(r"wchar: (\d+)", Path(f"/proc/{server.process.pid}/io").read_text())
+    assert found
+    return int(found[1])

@@ -2,7 +2,7 @@
 
 JSON is counted before it is parsed, and as plain JSON before a model is built from it: three megabytes of `{}` would
 be a million objects. What is large is read in a thread, block by block, so that the event loop goes on. Uploads are
-spooled beside the store's files, whose disk they need anyway.
+written once, into the store's own spool.
 """
 
 import asyncio
@@ -12,8 +12,7 @@ import re
 from collections.abc import Callable, Coroutine
 from email.header import decode_header, make_header
 from pathlib import Path
-from tempfile import SpooledTemporaryFile
-from typing import Any, BinaryIO, cast
+from typing import Any, cast
 from urllib.parse import unquote
 
 from fastapi import Request, Response
@@ -26,6 +25,7 @@ from starlette.types import Scope
 from openrag_cli import limits
 from openrag_cli.errors import InvalidInput, os_errors
 from openrag_cli.server.guards.access import header
+from openrag_cli.store.blobs import incoming
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -174,14 +174,14 @@ class _UploadParser(MultiPartParser):
         part = self._current_part.file
         if part is not None:
             part.file.close()
-            spooled = SpooledTemporaryFile(max_size=self.spool_max_size, dir=str(self._spool))  # noqa: SIM115 - the form's
+            spooled = incoming(self._spool)
             self._current_part.file = UploadFile(
-                file=cast("BinaryIO", spooled),
+                file=spooled,
                 size=0,
                 filename=part.filename,
                 headers=part.headers,
             )
-            self._files_to_close_on_error[-1] = spooled
+            self._files_to_close_on_error[-1] = cast("Any", spooled)
 
 
 _EXTENDED = re.compile(rb";\s*filename\*\s*=\s*\"?(utf-8|iso-8859-1)'[^';]*'([^;\"\s]*)\"?", re.IGNORECASE)
