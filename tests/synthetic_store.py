@@ -78,10 +78,11 @@ def _add_files(engine: Engine, shape: Shape, partition_ids: Sequence[int]) -> No
         with engine.parts.database.transaction() as connection:
             connection.executemany(
                 "INSERT INTO file (partition_id, file_id, revision, filename, media_type, size, sha256, metadata, "
-                "chunk_count, created_at, updated_at, made_by) VALUES (?, ?, ?, ?, 'text/plain', 10, ?, ?, ?, ?, ?, ?)",
+                "chunk_count, created_at, updated_at, made_by, changed_at, modified_at) "
+                "VALUES (?, ?, ?, ?, 'text/plain', 10, ?, ?, ?, ?, ?, ?, ?, dated('{}', '{}', ?))",
                 (
                     (partition_ids[n], file_id(n), revision(n), f"{n:06}.md", EMPTY_SHA256,
-                     f'{{"year": {1990 + n % 30}}}', shape.chunks_per_file, n, n, made_by)
+                     f'{{"year": {1990 + n % 30}}}', shape.chunks_per_file, n, n, made_by, n, n)
                     for n in group
                 ),
             )  # fmt: skip

@@ -5,10 +5,8 @@ times: statements, steps of SQLite's machine, rows, bytes written, descriptors.
 """
 
 import fcntl
-import json
 import os
 import shutil
-import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,37 +14,12 @@ from pathlib import Path
 
 import pytest
 from harness import open_engine
+from synthetic_store import Shape, fill
 
-from openrag_cli.documents.versions import chunker, reader_of
 from openrag_cli.engine import Engine
 
 N_FILES = 100_000
 N_QUEUED = 20_000
-EMPTY_SHA256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-
-
-def revision(n: int) -> str:
-    """The revision of the nth file: 48 hex characters in order of time."""
-    return f"{1_700_000_000_000 + n:012x}{n:036x}"
-
-
-def _fill(store: Path) -> None:
-    with open_engine(store) as engine:
-        engine.create_partition("big")
-        model = engine.parts.embedder.identity
-    made_by = json.dumps([reader_of("text/plain"), chunker(), model])
-    connection = sqlite3.connect(store / "openrag.db")
-    with connection:
-        connection.executemany(
-            "INSERT INTO file (partition_id, file_id, revision, filename, media_type, size, sha256, metadata, chunk_count, "
-            "created_at, updated_at, made_by) VALUES (1, ?, ?, ?, 'text/plain', 10, ?, ?, 1, ?, ?, ?)",
-            (
-                (f"d{n % 100:02}/{n:06}.md", revision(n), f"{n:06}.md", EMPTY_SHA256, f'{{"year": {1990 + n % 30}}}', n, n,
-                 made_by)
-                for n in range(N_FILES)
-            ),
-        )  # fmt: skip
-    connection.close()
 
 
 @pytest.fixture(scope="session")
@@ -57,7 +30,8 @@ def big_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with (shared / "big-store.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (shared / "big-store").exists():
-            _fill(shared / "making-big-store")
+            with open_engine(shared / "making-big-store") as engine:
+                fill(engine, Shape(N_FILES, chunks_per_file=1), with_index=False)
             (shared / "making-big-store").rename(shared / "big-store")
     return shared / "big-store"
 

@@ -3,10 +3,12 @@
 import sys
 
 import pytest
-from conftest import EMPTY_SHA256, N_FILES, N_QUEUED, revision  # type: ignore[import-not-found]
+from conftest import N_FILES, N_QUEUED  # type: ignore[import-not-found]
+from synthetic_store import EMPTY_SHA256, revision
 
 from openrag_cli.domain import Document, MadeBy, TaskKind, TaskState, Upload, new_task_id
 from openrag_cli.retrieval.filters import parse
+from openrag_cli.retrieval.request import SearchRequest
 from openrag_cli.retrieval.scope import Scopes
 from openrag_cli.store.publish import Completion
 from openrag_cli.sync.plan import FolderFile, PartitionFile, Rules, SyncHistory, SyncRecord, make_plan
@@ -91,12 +93,7 @@ def test_a_filter_builds_no_file_but_those_of_its_hits(big, monkeypatch):
     monkeypatch.setattr("openrag_cli.store.catalog.to_file", made.append)
     scopes = Scopes(big.parts.catalog)
 
-    class Request:
-        partitions = ("big",)
-        file_ids = ()
-        filter = "year = 2003"
-
-    assert len(scopes.scope(Request).revisions) == 3333
+    assert len(scopes.scope(SearchRequest("-", ("big",), filter="year = 2003")).revisions) == 3333
     assert scopes.notes(["big"], "yaer = 2003")[0].code == "unknown_key"
     assert made == []
 
