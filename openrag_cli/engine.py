@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from openrag_cli.retrieval.request import SearchRequest
     from openrag_cli.retrieval.retriever import Extract
     from openrag_cli.store.files.filtered_files import KeyFacts
-    from openrag_cli.store.files.pages import Page
     from openrag_cli.store.searching.views import Views
     from openrag_cli.store.sessions import Sessions
     from openrag_cli.sync.runner import SyncOptions, SyncOutcome
@@ -90,9 +89,11 @@ class Engine:
 
     # --- files
 
-    def files(self, partition: str, *, limit: int = -1, offset: int = 0, where: str = "") -> Results[File]:
+    def files(
+        self, partition: str, *, limit: int = -1, offset: int = 0, after: str = "", where: str = ""
+    ) -> Results[File]:
         """Return files of a partition, or of `all`, by id; a negative limit means all, `where` is a filter."""
-        return self.parts.scopes.files(partition, where, limit=limit, offset=offset)
+        return self.parts.scopes.files(partition, where, limit=limit, offset=offset, after=after)
 
     def file_keys(self, partition: str) -> "list[KeyFacts]":
         """Return the keys of metadata that the files of a partition, or of `all`, have. Raises: PartitionNotFound."""
@@ -262,12 +263,8 @@ class Engine:
 
     # --- tasks
 
-    def tasks(self, states: Iterable[TaskState] = (), *, limit: int = -1) -> list[Task]:
-        """Return tasks, newest first; no states means all, a negative limit all of them."""
-        return self.parts.ledger.tasks(states, limit=limit)
-
-    def task_page(self, states: Iterable[TaskState] = (), *, limit: int, after: str = "") -> "Page[Task]":
-        """Return a page of tasks, newest first: what comes after the page that named `after`. Raises: InvalidInput."""
+    def tasks(self, states: Iterable[TaskState] = (), *, limit: int = -1, after: str = "") -> Results[Task]:
+        """Return tasks, newest first; no states means all, a negative limit all of them. Raises: InvalidInput."""
         return self.parts.ledger.page(states, limit=limit, after=after)
 
     def task(self, task_id: str) -> Task:
@@ -336,7 +333,7 @@ class Engine:
 
     def partition_chunks(
         self, partition: str, *, limit: int, offset: int = 0, after: str = ""
-    ) -> "Page[tuple[File, Chunk]]":
+    ) -> Results[tuple[File, Chunk]]:
         """Return a page of a partition's chunks, with their files. Raises: PartitionNotFound, InvalidInput."""
         return self.parts.retriever.chunk_page(partition, limit=limit, offset=offset, after=after)
 

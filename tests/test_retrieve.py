@@ -259,7 +259,7 @@ def test_a_window_of_a_partitions_chunks_is_a_slice_of_them_all(
     for offset in range(len(everything) + 2):
         for limit in (0, 1, 2, 7, 10_000):
             found = engine.partition_chunks("p0", limit=limit, offset=offset)
-            assert (found.items, found.total) == (everything[offset : offset + limit], len(everything))
+            assert (list(found), found.total) == (everything[offset : offset + limit], len(everything))
 
 
 def test_pages_of_chunks_follow_each_other_to_the_last_across_partitions(engine: Engine) -> None:
@@ -270,10 +270,10 @@ def test_pages_of_chunks_follow_each_other_to_the_last_across_partitions(engine:
         while True:
             page = engine.partition_chunks("all", limit=limit, after=after)
             assert page.total == len(wanted)
-            found += [chunk.id for _, chunk in page.items]
+            found += [chunk.id for _, chunk in page]
             if page.next is None:
                 break
-            assert len(page.items) == limit
+            assert len(page) == limit
             after = page.next
         assert found == wanted
     for wrong in ("x", "e30", "WzEsMl0", "é", "bnVsbA"):

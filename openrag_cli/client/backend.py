@@ -110,8 +110,10 @@ class Backend(Protocol):
     def delete_partition(self, name: str) -> int:
         """Delete a partition and its files; return how many it had. Raises: PartitionNotFound."""
 
-    def files(self, partition: str, *, limit: int = -1, offset: int = 0, where: str = "") -> Results[File]:
-        """Return files of a partition, by id. Raises: PartitionNotFound."""
+    def files(
+        self, partition: str, *, limit: int = -1, offset: int = 0, after: str = "", where: str = ""
+    ) -> Results[File]:
+        """Return files of a partition, by id. Raises: PartitionNotFound, InvalidInput."""
 
     def file_keys(self, partition: str) -> "list[KeyFacts]":
         """Return the keys of metadata of a partition. Raises: PartitionNotFound."""
@@ -146,8 +148,8 @@ class Backend(Protocol):
     ) -> Report:
         """Store, queue and (unless `detach`) index local files; return what was done."""
 
-    def tasks(self, states: Iterable[TaskState] = (), *, limit: int = -1) -> list[Task]:
-        """Return tasks, newest first."""
+    def tasks(self, states: Iterable[TaskState] = (), *, limit: int = -1, after: str = "") -> Results[Task]:
+        """Return tasks, newest first. Raises: InvalidInput: `after` names no page."""
 
     def task(self, task_id: str) -> Task:
         """Return one task. Raises: TaskNotFound."""

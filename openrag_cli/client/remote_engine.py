@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 CONNECT_S = 10.0
 READ_S = 120.0
+MAX_PAGE = 1000
 POLL_S = 0.2
 BLOCK_BYTES = 1 << 20
 
@@ -107,20 +108,28 @@ class RemoteEngine:
 
     # --- files
 
-    def files(self, partition: str, *, limit: int = -1, offset: int = 0, where: str = "") -> Results[File]:
+    def files(
+        self, partition: str, *, limit: int = -1, offset: int = 0, after: str = "", where: str = ""
+    ) -> Results[File]:
         """See `Engine.files`; `all` is not known to a server."""
-        entries: list[Json] = []
-        body: Json = {}
         optional = {"filter": where} if where.strip() else {}
-        while limit < 0 or len(entries) < limit:
-            wanted = 1000 if limit < 0 else min(1000, limit - len(entries))
-            at = offset + len(entries)
-            body = self._get(path_of("partition", partition), limit=wanted, offset=at, **optional)
-            page = body["files"]
-            entries += page
-            if len(page) < wanted:
-                break
-        return Results(map(to_file, entries), to_warnings(body))
+        pages = self._pages(path_of("partition", partition), "files", limit, after, offset=offset, **optional)
+        return Results(map(to_file, pages), pages.warnings, total=pages.total, next=pages.next)
+
+    def _pages(self, path: str, name: str, limit: int, after: str, **asked: Any) -> Results[Json]:
+        """Return up to `limit` entries of a list after the page that named `after`; a negative limit means all."""
+        entries: list[Json] = []
+        while True:
+            wanted = MAX_PAGE if limit < 0 else max(1, min(MAX_PAGE, limit - len(entries)))
+            body = self._get(path, limit=wanted, after=after, **asked)
+            entries += body[name]
+            is_full = len(body[name]) == wanted and "offset" in asked
+            following = body.get("next", "" if is_full else None)  # servers before 0.2 go by `offset` alone
+            if following is None or 0 <= limit <= len(entries):
+                entries = entries[: None if limit < 0 else limit]
+                return Results(entries, to_warnings(body), total=body.get("total", len(entries)), next=following)
+            after = following
+            asked |= {"offset": asked["offset"] + wanted} if "offset" in asked else {}
 
     def file_keys(self, partition: str) -> list[KeyFacts]:
         """See `Engine.file_keys`."""
@@ -191,19 +200,12 @@ class RemoteEngine:
 
     # --- tasks
 
-    def tasks(self, states: Iterable[TaskState] = (), *, limit: int = -1) -> list[Task]:
-        """See `Engine.tasks`; at most 10,000 of each state."""
-        wanted: list[str | None] = [str(state) for state in states] or [None]
-        n_most = limit if 0 <= limit <= 10_000 else 10_000
-        found = [
-            to_task(entry | {"task_state": entry["state"]})
-            for state in wanted
-            for entry in self._get(
-                "/queue/tasks", limit=max(1, n_most), **({"task_status": str(state)} if state else {})
-            )["tasks"]
-        ]
-        found.sort(key=lambda task: task.id, reverse=True)
-        return found[:limit] if limit >= 0 else found
+    def tasks(self, states: Iterable[TaskState] = (), *, limit: int = -1, after: str = "") -> Results[Task]:
+        """See `Engine.tasks`."""
+        asked = {"task_status": [str(state) for state in states]}
+        pages = self._pages("/queue/tasks", "tasks", limit, after, **asked)
+        tasks = (to_task(entry | {"task_state": entry["state"]}) for entry in pages)
+        return Results(tasks, total=pages.total, next=pages.next)
 
     def task(self, task_id: str) -> Task:
         """See `Engine.task`."""

@@ -123,7 +123,7 @@ SHAPES: dict[str, Schema] = {
     "error": _object(code=TEXT, message=TEXT, hint=_maybe(TEXT)),
     "export": _object(partition=TEXT, path=TEXT, files=COUNT, chunks=COUNT),
     "file": FILE,
-    "files": _object(files=_list(FILE), warnings=_list(WARNING)),
+    "files": _object(files=_list(FILE), warnings=_list(WARNING), total=COUNT, next=_maybe(TEXT)),
     "grep": _object(
         pattern=TEXT, files=COUNT, not_searched=COUNT, too_slow=_list(_object(partition=TEXT, file_id=TEXT)),
         lines=_list(_object(
@@ -166,7 +166,7 @@ SHAPES: dict[str, Schema] = {
     "taskerror": _object(task_id=TEXT, **TASK_ERROR["properties"], traceback=_list(TEXT)),
     "tasklog": _object(task_id=TEXT, lines=_list(_object(at=TIME, level=TEXT, message=TEXT))),
     "retried": _object(tasks=_list(TASK), refused=_list(_object(task_id=TEXT, code=TEXT, message=TEXT))),
-    "tasks": _object(tasks=_list(TASK)),
+    "tasks": _sometimes(_object(tasks=_list(TASK)), total=COUNT, next=_maybe(TEXT)),
     "text": _object(
         partition=TEXT, file_id=TEXT, media_type=TEXT, text=TEXT,
         pages=_list(_object(number=COUNT, start=COUNT, end=COUNT)),

@@ -10,7 +10,7 @@ from openrag_cli.retrieval.request import SortOrder
 from openrag_cli.store.metadata import resolved, rfc3339, said
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from openrag_cli.answering.events import Finished, Retrieved
     from openrag_cli.domain import (
@@ -56,6 +56,11 @@ def document(name: str, body: Json) -> Json:
 def listing(name: str, entries: Iterable[Json]) -> Json:
     """Return a list under its own name."""
     return document(name, {name: list(entries)})
+
+
+def page(name: str, found: Results[Any], show: Callable[[Any], Json]) -> Json:
+    """Return a page of a list under its own name: of how many it is, and the token of the page that follows."""
+    return listing(name, map(show, found)) | {"total": found.total, "next": found.next}
 
 
 def partition(value: Partition) -> Json:
@@ -198,7 +203,7 @@ def key(value: KeyFacts) -> Json:
 
 def files(found: Results[File]) -> Json:
     """Return a listing of files, with what there is to say of its filter."""
-    return listing("files", map(file, found)) | {"warnings": warnings(found.warnings)}
+    return page("files", found, file) | {"warnings": warnings(found.warnings)}
 
 
 def search(request: SearchRequest, hits: Results[Hit]) -> Json:

@@ -15,7 +15,7 @@ from openrag_cli.retrieval.scope import Scopes
 from openrag_cli.retrieval.search import Searcher
 from openrag_cli.retrieval.tokens import Tokenizer
 from openrag_cli.store.catalog import Catalog
-from openrag_cli.store.files.pages import Page, key_of, token
+from openrag_cli.store.files.pages import key_of, token
 from openrag_cli.store.files.results import Results
 from openrag_cli.store.searching.files import SearchableFiles
 from openrag_cli.store.searching.titles import Titles
@@ -161,7 +161,9 @@ class Retriever:
                 )
             file = current
 
-    def chunk_page(self, partition: str, *, limit: int, offset: int = 0, after: str = "") -> Page[tuple[File, Chunk]]:
+    def chunk_page(
+        self, partition: str, *, limit: int, offset: int = 0, after: str = ""
+    ) -> Results[tuple[File, Chunk]]:
         """Return up to `limit` chunks of a partition, or of `all`, file by file: from number `offset` on, or what comes
         after the page that named `after`. Raises: PartitionNotFound; InvalidInput: `after` names no page.
         """
@@ -173,7 +175,7 @@ class Retriever:
         else:
             found = pages.place(ids, offset)
             if found is None:
-                return Page([], pages.n_chunks(ids))
+                return Results(total=pages.n_chunks(ids))
             place = found
         # One more chunk is asked for, to know whether there is another page.
         chunks = self._chunks_from(ids, place, limit + 1)
@@ -181,7 +183,7 @@ class Retriever:
         if 0 < limit < len(chunks):
             file, chunk = chunks[limit - 1]
             following = token(file.partition, file.file_id, chunk.ordinal + 1)
-        return Page(chunks[:limit], pages.n_chunks(ids), following)
+        return Results(chunks[:limit], total=pages.n_chunks(ids), next=following)
 
     def _chunks_from(self, ids: Sequence[int], place: tuple[str, str, int], limit: int) -> list[tuple[File, Chunk]]:
         partition, file_id, n_seen = place

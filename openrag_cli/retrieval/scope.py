@@ -96,15 +96,15 @@ class Scopes:
         wanted = files.partition_ids(self._catalog.partition_ids(partitions))
         return tuple(filter_notes(filters.parse(text), files, wanted))
 
-    def files(self, partition: str, text: str, *, limit: int, offset: int) -> Results[File]:
+    def files(self, partition: str, text: str, *, limit: int, offset: int, after: str = "") -> Results[File]:
         """Return files of a partition, or of `all`, by id, as far as a filter lets them through.
 
         Raises:
-            InvalidInput: the filter. PartitionNotFound.
+            InvalidInput: the filter, or `after` names no page. PartitionNotFound.
         """
         condition = filters.parse(text) if text.strip() else None
-        found = self._catalog.files(partition, limit=limit, offset=offset, condition=condition)
-        return Results(found, self.notes([partition], text))
+        found = self._catalog.files(partition, limit=limit, offset=offset, after=after, condition=condition)
+        return Results(found, self.notes([partition], text), total=found.total, next=found.next)
 
     def keys(self, partition: str) -> list[KeyFacts]:
         """Return the keys of metadata that the files of a partition, or of `all`, have. Raises: PartitionNotFound."""

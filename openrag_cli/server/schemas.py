@@ -139,9 +139,12 @@ class FileEntry(ExtraAllowed):
 
 
 class Files(BaseModel):
-    """Files of a partition, by id, and what the filter may have got wrong."""
+    """Files of a partition, by id, of `total`, and what the filter may have got wrong; `next`, given as `after`, brings
+    those that follow."""
 
     files: list[FileEntry]
+    total: int
+    next: str | None
     warnings: list[Metadata] = []
 
 

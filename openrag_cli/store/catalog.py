@@ -17,7 +17,8 @@ from openrag_cli.store.files.conditions import Condition
 from openrag_cli.store.files.deletion import delete_partition, finish_deletions
 from openrag_cli.store.files.filtered_files import FilteredFiles
 from openrag_cli.store.files.moves import Move, is_worked_on, possible_moves
-from openrag_cli.store.files.pages import FilePages
+from openrag_cli.store.files.pages import Asked, FilePages
+from openrag_cli.store.files.results import Results
 from openrag_cli.store.files.rows import FILE, to_file
 from openrag_cli.store.metadata import changed, dated
 from openrag_cli.store.retire import (
@@ -148,26 +149,23 @@ class Catalog:
     @property
     def pages(self) -> FilePages:
         """The files in order, from any place on."""
-        return FilePages(self._db)
+        return FilePages(self._db, self.filtered)
 
     def files(
-        self, partition: str, *, limit: int = -1, offset: int = 0, condition: Condition | None = None
-    ) -> list[File]:
-        """Return the files of a partition by id, or those that a condition lets through; a negative limit means all.
+        self,
+        partition: str,
+        *,
+        limit: int = -1,
+        offset: int = 0,
+        after: str = "",
+        condition: Condition | None = None,
+    ) -> Results[File]:
+        """Return the files of a partition by id, or those that a condition lets through; see `Asked`.
 
         Raises:
-            PartitionNotFound: there is none of that name.
+            PartitionNotFound: there is none of that name. InvalidInput: `after` names no page.
         """
-        ids = self.partition_ids([partition])
-        clause, lets_through, named = self.filtered.numbers(condition) if condition else ("", "true", {})
-        named |= {"partitions": json.dumps(self.filtered.partition_ids(ids)), "limit": limit, "offset": offset}
-        here = "true" if ids is None else f"partition_id = {ids[0]:d}"
-        rows = self._db.rows(
-            f"{clause} {FILE} WHERE {here} AND {lets_through} "
-            "ORDER BY partition.name, file_id LIMIT :limit OFFSET :offset",
-            named,
-        )
-        return [to_file(row) for row in rows]
+        return self.pages.page(self.partition_ids([partition]), condition, Asked(limit, offset, after))
 
     def file(self, partition: str, file_id: str) -> File:
         """Return one file.

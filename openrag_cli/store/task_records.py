@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from openrag_cli.domain import FINAL_STATES, LogLine, TaskError, TaskKind, TaskState
 from openrag_cli.errors import Conflict, DeadlineReached, InvalidInput, TaskNotFound
 from openrag_cli.store.database import at, now_ms
-from openrag_cli.store.files.pages import Page, key_of, token
+from openrag_cli.store.files.pages import key_of, token
+from openrag_cli.store.files.results import Results
 from openrag_cli.store.retire import cancel_live
 from openrag_cli.store.task_rows import FINAL, find_any, to_error, to_task, write_log
 
@@ -50,17 +51,22 @@ class TaskRecords:
         )
         return [to_task(row) for row in rows]
 
-    def page(self, states: Iterable[TaskState] = (), *, limit: int, after: str = "") -> Page[Task]:
-        """Return up to `limit` tasks, newest first, of those after the page that named `after`. Raises: InvalidInput."""
+    def page(self, states: Iterable[TaskState] = (), *, limit: int, after: str = "") -> Results[Task]:
+        """Return up to `limit` tasks (negative: all), newest first, of those after the page that named `after`.
+
+        Raises:
+            InvalidInput: `after` names no page.
+        """
         wanted = json.dumps([str(state) for state in states] or [str(state) for state in TaskState])
         last = key_of(after, int)[0] if after else 1 << 62
         rows = self._db.rows(
             "SELECT * FROM task WHERE seq < ? AND state IN (SELECT value FROM json_each(?)) ORDER BY seq DESC LIMIT ?",
-            (last, wanted, limit + 1),
+            (last, wanted, limit + (limit > 0)),
         )
         total = self._db.rows("SELECT count(*) FROM task WHERE state IN (SELECT value FROM json_each(?))", (wanted,))
-        following = token(rows[limit - 1]["seq"]) if len(rows) > limit else None
-        return Page([to_task(row) for row in rows[:limit]], int(total[0][0]), following)
+        kept = rows[: limit if limit >= 0 else None]
+        following = token(kept[-1]["seq"]) if len(rows) > len(kept) and kept else None
+        return Results(map(to_task, kept), total=int(total[0][0]), next=following)
 
     def paused(self) -> tuple[int, TaskError] | None:
         """Return how many tasks wait because of the store or the machine, and what the last of them met; None for none."""

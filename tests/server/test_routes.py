@@ -167,8 +167,15 @@ def test_errors_of_tasks(client, partition):
         assert client.get("/queue/tasks", params={"limit": 1, "after": page["next"]}).json()["tasks"] != page["tasks"]
     for path in ("/queue/tasks", f"/partition/{partition}/chunks"):
         assert client.get(path, params={"after": "nonsense"}).status_code == 400
-    everything = client.get(f"/partition/{partition}/chunks").json()
-    assert (everything["total"], everything["next"]) == (len(everything["chunks"]), None)
+    for path, name in (
+        ("/queue/tasks", "tasks"),
+        (f"/partition/{partition}/chunks", "chunks"),
+        (f"/partition/{partition}", "files"),
+    ):
+        everything = client.get(path).json()
+        assert (everything["total"], everything["next"]) == (len(everything[name]), None)
+        page = client.get(path, params={"limit": 100_000}).json()
+        assert page == everything, "streamed or not, it is the same"
 
 
 def test_errors_of_partitions_and_searches(client, partition):
@@ -176,7 +183,7 @@ def test_errors_of_partitions_and_searches(client, partition):
     assert client.post(f"/partition/{partition}").status_code == 201
     assert client.post(f"/partition/{partition}").status_code == 409
     assert client.post("/partition/all").status_code == 400
-    assert client.get(f"/partition/{partition}").json() == {"files": [], "warnings": []}
+    assert client.get(f"/partition/{partition}").json() == {"files": [], "warnings": [], "total": 0, "next": None}
     assert client.get(f"/partition/{partition}/chunks").json() == {"chunks": [], "total": 0, "next": None}
     assert client.get("/search").status_code == 422
     assert client.get("/search", params={"text": "x", "top_k": 0}).status_code == 422

@@ -13,13 +13,13 @@ from openrag_cli.cli.commands import add, refresh, rename, sync
 from openrag_cli.cli.commands.context import DEFAULT_PARTITION, Context, parse_metadata, read_stdin
 from openrag_cli.cli.commands.options import (
     DryRunOption,
-    LimitOption,
     LinesOption,
     MetadataOption,
     NullOption,
     PartitionOption,
     YesOption,
 )
+from openrag_cli.cli.commands.pages import AfterOption, LimitOption, show_rest
 from openrag_cli.cli.commands.search import show_filter_warnings
 from openrag_cli.cli.commands.search_options import FilterOption
 from openrag_cli.cli.exit_codes import ExitCode
@@ -52,7 +52,8 @@ def list_files(
     ctx: typer.Context,
     partition: PartitionOption = DEFAULT_PARTITION,
     limit: LimitOption = -1,
-    offset: Annotated[int, typer.Option(metavar="N", help="Rows to skip.")] = 0,
+    offset: Annotated[int, typer.Option(metavar="N", help="Rows to skip; without effect beside --after.")] = 0,
+    after: AfterOption = "",
     condition: FilterOption = "",
     null: NullOption = False,
     jsonl: LinesOption = False,
@@ -68,7 +69,7 @@ def list_files(
         openrag file list -p handbook --filter 'year >= 2024 and not draft = true'
     """
     context: Context = ctx.obj
-    files = context.engine.files(partition, limit=limit, offset=offset, where=condition)
+    files = context.engine.files(partition, limit=limit, offset=offset, after=after, where=condition)
     if jsonl:
         context.out.json_lines(render.document("file", render.file(file)) for file in files)
     elif context.out.is_json:
@@ -85,6 +86,7 @@ def list_files(
         show = human_size if context.out.is_terminal else str
         rows = [(f.file_id, f.chunk_count, show(f.size), context.out.time(f.updated_at)) for f in files]
         context.out.table(columns, rows, empty=f"no files in partition {partition}")
+    show_rest(context, files, "file")
     show_filter_warnings(context, files.warnings)
 
 

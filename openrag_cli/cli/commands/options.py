@@ -51,7 +51,6 @@ FollowOption = Annotated[
 YesOption = Annotated[
     bool, typer.Option("--yes", "-y", help="Do not ask. Default: ask, and refuse without a terminal.")
 ]
-LimitOption = Annotated[int, typer.Option("--limit", metavar="N", help="Rows at most; -1 is all.")]
 DryRunOption = Annotated[
     bool, typer.Option("--dry-run", help="Print what would be done, and do nothing. Default: off.")
 ]
@@ -65,7 +64,6 @@ __all__ = [
     "DEFAULT_PARTITION",
     "DryRunOption",
     "FollowOption",
-    "LimitOption",
     "LinesOption",
     "MetadataOption",
     "NullOption",

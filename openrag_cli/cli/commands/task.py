@@ -2,14 +2,15 @@
 
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Annotated
 
 import typer
 
 from openrag_cli.cli.commands import add
 from openrag_cli.cli.commands.context import Context
-from openrag_cli.cli.commands.options import LimitOption, LinesOption
+from openrag_cli.cli.commands.options import LinesOption
+from openrag_cli.cli.commands.pages import AfterOption, LimitOption, show_rest
 from openrag_cli.cli.exit_codes import ExitCode
 from openrag_cli.cli.output import Column
 from openrag_cli.contract import to_json as render
@@ -56,6 +57,7 @@ def list_tasks(
         ),
     ] = [],  # noqa: B006 - Typer reads the default, nobody changes it
     limit: LimitOption = 50,
+    after: AfterOption = "",
     jsonl: LinesOption = False,
 ) -> None:
     """List tasks, newest first.
@@ -67,13 +69,17 @@ def list_tasks(
         openrag task list --json --limit -1 | jq '.tasks | length'
     """
     context: Context = ctx.obj
-    tasks = context.engine.tasks(state, limit=limit)
+    tasks = context.engine.tasks(state, limit=limit, after=after)
     if jsonl:
         context.out.json_lines(render.document("task", render.task(task)) for task in tasks)
-        return
-    if context.out.is_json:
-        context.out.json(render.listing("tasks", map(render.task, tasks)))
-        return
+    elif context.out.is_json:
+        context.out.json(render.page("tasks", tasks, render.task))
+    else:
+        _show_tasks(context, tasks)
+    show_rest(context, tasks, "task")
+
+
+def _show_tasks(context: Context, tasks: Sequence[Task]) -> None:
     columns = (
         Column("TASK"),
         Column("STATE"),

@@ -20,9 +20,6 @@ router = APIRouter(prefix="/indexer", tags=["indexing"], route_class=UploadRoute
 NAME_PATTERN = r"^[^\s/\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufffd]+$"
 FILE = "/partition/{partition}/file/{file_id:path}"
 # The patterns are for readers of the document; the engine checks, and says what is wrong.
-AfterQuery = Annotated[
-    str, Query(max_length=4000, description="`next` of the page before, as it was; `offset` then says nothing")
-]
 PartitionPath = Annotated[
     str,
     Path(

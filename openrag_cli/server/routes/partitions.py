@@ -1,20 +1,21 @@
 """Partitions, their files, chunks and originals."""
 
-from typing import Annotated
+import functools
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
 from openrag_cli.contract import to_json as render
+from openrag_cli.domain import Chunk, File
 from openrag_cli.errors import PartitionNotFound
 from openrag_cli.server import schemas
 from openrag_cli.server.originals import original
-from openrag_cli.server.routes.indexer import AfterQuery, FileIdPath, PartitionPath, errors
+from openrag_cli.server.routes.indexer import FileIdPath, PartitionPath, errors
+from openrag_cli.server.routes.paging import AfterQuery, LimitQuery, OffsetQuery, everything
 from openrag_cli.server.urls import chunk_metadata, engine_of, extract_link, file_metadata, link
+from openrag_cli.store.files.results import Results
 
 router = APIRouter(prefix="/partition", tags=["partitions"])
-
-LimitQuery = Annotated[int, Query(ge=1, le=100_000, description="Entries at most")]
-OffsetQuery = Annotated[int, Query(ge=0, le=1 << 40, description="Entries to skip")]
 
 
 @router.get("")
@@ -70,26 +71,30 @@ def text(request: Request, partition: PartitionPath, file_id: FileIdPath) -> sch
     return schemas.Text(text=document.markdown, pages=pages)
 
 
-@router.get("/{partition}/chunks", responses=errors(s400="`after` names no page", s404="No such partition"))
+@router.get(
+    "/{partition}/chunks",
+    responses=errors(s400="`after` names no page", s404="No such partition"),
+    response_model=schemas.Chunks,
+)
 def list_chunks(
     request: Request,
     partition: PartitionPath,
-    limit: LimitQuery = 100,
+    limit: LimitQuery = None,
     offset: OffsetQuery = 0,
     after: AfterQuery = "",
-) -> schemas.Chunks:
+) -> schemas.Chunks | Response:
     """Return the chunks of a partition, file by file: those from number `offset` on, or those after a page."""
-    page = engine_of(request).partition_chunks(partition, limit=limit, offset=offset, after=after)
-    return schemas.Chunks(
-        chunks=[
-            schemas.Passage(
-                link=extract_link(request, chunk.id), content=chunk.span.text, metadata=chunk_metadata(chunk, file)
-            )
-            for file, chunk in page.items
-        ],
-        total=page.total,
-        next=page.next,
-    )
+    look = functools.partial(engine_of(request).partition_chunks, partition)
+
+    def show(entry: tuple[File, Chunk]) -> schemas.Passage:
+        file, chunk = entry
+        link = extract_link(request, chunk.id)
+        return schemas.Passage(link=link, content=chunk.span.text, metadata=chunk_metadata(chunk, file))
+
+    if limit is None:
+        return everything("chunks", look, show, offset=offset, after=after)
+    page = look(limit=limit, offset=offset, after=after)
+    return schemas.Chunks(chunks=list(map(show, page)), total=page.total, next=page.next)
 
 
 @router.get("/{partition}/keys", responses=errors(s404="No such partition"))
@@ -98,27 +103,36 @@ def list_keys(request: Request, partition: PartitionPath) -> schemas.Keys:
     return schemas.Keys.model_validate({"keys": [render.key(one) for one in engine_of(request).file_keys(partition)]})
 
 
-@router.get("/{partition}", responses=errors(s400="The filter is wrong", s404="No such partition"))
+@router.get(
+    "/{partition}",
+    responses=errors(s400="The filter is wrong, or `after` names no page", s404="No such partition"),
+    response_model=schemas.Files,
+)
 def list_files(
     request: Request,
     partition: PartitionPath,
-    limit: LimitQuery = 100_000,
+    limit: LimitQuery = None,
     offset: OffsetQuery = 0,
+    after: AfterQuery = "",
     filter: Annotated[str, Query(description="A condition on metadata; empty: none")] = "",  # noqa: A002
-) -> schemas.Files:
+) -> schemas.Files | Response:
     """Return the files of a partition, by id, or those that a filter lets through."""
     engine = engine_of(request)
     engine.partition(partition)
-    found = engine.files(partition, limit=limit, offset=offset, where=filter)
-    return schemas.Files(
-        warnings=render.warnings(found.warnings),
-        files=[
-            schemas.FileEntry(
-                **{**file_metadata(file), "link": link(request, "partition", partition, "file", file.file_id)}
-            )
-            for file in found
-        ],
-    )
+    look = functools.partial(engine.files, partition, where=filter)
+
+    def show(file: File) -> schemas.FileEntry:
+        entry = {**file_metadata(file), "link": link(request, "partition", partition, "file", file.file_id)}
+        return schemas.FileEntry(**entry)
+
+    if limit is None:
+        return everything("files", look, show, offset=offset, after=after, tail=_warnings)
+    page = look(limit=limit, offset=offset, after=after)
+    return schemas.Files(files=list(map(show, page)), total=page.total, next=page.next, **_warnings(page))
+
+
+def _warnings(found: Results[File]) -> dict[str, Any]:
+    return {"warnings": render.warnings(found.warnings)}
 
 
 @router.post("/{partition}", status_code=201, responses=errors(s400="The name is invalid", s409="It exists"))

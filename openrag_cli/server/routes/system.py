@@ -6,10 +6,12 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BeforeValidator
 
 from openrag_cli import __version__
-from openrag_cli.domain import LIVE_STATES, TaskState
+from openrag_cli.domain import LIVE_STATES, Task, TaskState
 from openrag_cli.server import schemas
-from openrag_cli.server.routes.indexer import AfterQuery, errors
+from openrag_cli.server.routes.indexer import errors
+from openrag_cli.server.routes.paging import AfterQuery, LimitQuery, everything
 from openrag_cli.server.urls import engine_of, task_details, task_facts, task_link
+from openrag_cli.store.files.results import Results
 
 router = APIRouter(tags=["system"])
 
@@ -77,32 +79,34 @@ def _spelled(text: Any) -> Any:
     return "active" if text.casefold() == "active" else text.upper()
 
 
-@router.get("/queue/tasks", responses=errors(s400="`after` names no page"))
+@router.get("/queue/tasks", responses=errors(s400="`after` names no page"), response_model=schemas.QueueTasks)
 def queue_tasks(
     request: Request,
     task_status: Annotated[
-        _STATES | None,
-        BeforeValidator(_spelled),
-        Query(description="A state in any case, or `active`; default: all"),
-    ] = None,
-    limit: Annotated[int, Query(ge=1, le=10_000, description="Tasks at most")] = 1000,
+        list[Annotated[_STATES, BeforeValidator(_spelled)]],
+        Query(description="A state in any case, or `active`; repeatable; default: all"),
+    ] = [],
+    limit: LimitQuery = None,
     after: AfterQuery = "",
-) -> schemas.QueueTasks:
+) -> schemas.QueueTasks | Response:
     """Return tasks, newest first."""
-    states = [] if task_status is None else LIVE_STATES if task_status == "active" else [TaskState(task_status)]
-    page = engine_of(request).task_page(states, limit=limit, after=after)
-    return schemas.QueueTasks(
-        tasks=[
-            schemas.QueuedTask(
-                task_id=task.id,
-                state=task.state,
-                details=task_details(task),
-                **task_facts(task),
-                url=task_link(request, task.id),
-                error_url=f"{task_link(request, task.id)}/error" if task.state is TaskState.FAILED else None,
-            )
-            for task in page.items
-        ],
-        total=page.total,
-        next=page.next,
-    )
+    states = [state for one in task_status for state in (LIVE_STATES if one == "active" else [TaskState(one)])]
+    engine = engine_of(request)
+
+    def look(*, limit: int, offset: int = 0, after: str) -> Results[Task]:  # noqa: ARG001 - tasks are not skipped
+        return engine.tasks(states, limit=limit, after=after)
+
+    def show(task: Task) -> schemas.QueuedTask:
+        return schemas.QueuedTask(
+            task_id=task.id,
+            state=task.state,
+            details=task_details(task),
+            **task_facts(task),
+            url=task_link(request, task.id),
+            error_url=f"{task_link(request, task.id)}/error" if task.state is TaskState.FAILED else None,
+        )
+
+    if limit is None:
+        return everything("tasks", look, show, offset=0, after=after)
+    page = look(limit=limit, after=after)
+    return schemas.QueueTasks(tasks=list(map(show, page)), total=page.total, next=page.next)

@@ -9,24 +9,26 @@ import itertools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
 
 from openrag_cli.domain import File
 from openrag_cli.errors import InvalidInput
 from openrag_cli.store.database import Database
+from openrag_cli.store.files.conditions import Condition
+from openrag_cli.store.files.filtered_files import FilteredFiles
+from openrag_cli.store.files.results import Results
 from openrag_cli.store.files.rows import FILE, to_file
 
-Item = TypeVar("Item")
 Key = tuple[str | int, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Page(Generic[Item]):
-    """Some of `total` entries, and the token of the page after it; None for the last."""
+class Asked:
+    """Which entries of a listing: up to `limit` (negative: all) after the page that named `after`, or from number
+    `offset` on."""
 
-    items: Sequence[Item]
-    total: int
-    next: str | None = None
+    limit: int = -1
+    offset: int = 0
+    after: str = ""
 
 
 def token(*key: str | int) -> str:
@@ -51,8 +53,39 @@ def key_of(text: str, *kinds: type) -> Key:
 class FilePages:
     """The files of partitions in the order of their names and ids, from any place on."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, filtered: FilteredFiles) -> None:
         self._db = database
+        self._filtered = filtered
+
+    def page(self, ids: Sequence[int] | None, condition: Condition | None, asked: "Asked") -> Results[File]:
+        """Return files of partitions (None: of all), by name and id, or those that a condition lets through.
+
+        Raises:
+            InvalidInput: `after` names no page of this listing.
+        """
+        clause, lets_through, named = self._filtered.numbers(condition) if condition else ("", "true", {})
+        here = "true" if ids is None else f"partition_id = {ids[0]:d}"
+        named |= {"partitions": json.dumps(self._filtered.partition_ids(ids)), "limit": asked.limit}
+        begins = "true"
+        if asked.after:
+            named["partition"], named["file_id"] = key_of(asked.after, str, str)
+            begins = "file_id > :file_id" if ids else "(partition.name, file_id) > (:partition, :file_id)"
+        named["offset"] = 0 if asked.after else asked.offset
+        rows = self._db.rows(
+            f"{clause} {FILE} WHERE {here} AND {lets_through} AND {begins} "
+            "ORDER BY partition.name, file_id LIMIT :limit + (:limit > 0) OFFSET :offset",
+            named,
+        )
+        files = [to_file(row) for row in rows[: asked.limit if asked.limit >= 0 else None]]
+        if asked.limit < 0 and not named["offset"] and not asked.after:
+            return Results(files, total=len(files))
+        total = self._db.rows(
+            f"{clause} SELECT count(*) FROM file JOIN partition ON partition.id = partition_id "
+            f"WHERE {here} AND {lets_through}",
+            named,
+        )
+        following = token(files[-1].partition, files[-1].file_id) if len(rows) > len(files) and files else None
+        return Results(files, total=int(total[0][0]), next=following)
 
     def n_chunks(self, partition_ids: Sequence[int]) -> int:
         """Return how many chunks all the files have."""
