@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from openrag_cli.store.files.filtered_files import KeyFacts
     from openrag_cli.store.searching.views import Views
     from openrag_cli.store.sessions import Sessions
-    from openrag_cli.sync.runner import SyncOptions, SyncOutcome
+    from openrag_cli.sync.outcome import SyncOptions, SyncOutcome
 
 
 class Engine:
@@ -176,22 +176,14 @@ class Engine:
         Raises:
             StoreFull, StoreError and kin: what was committed stays, the rest waits in the queue.
         """
-        from openrag_cli.ingest.add_files import Adder
-
         began = time.monotonic()
         check_partition(options.partition)
         check_metadata(options.metadata)
         self.parts.database.require_writable()
-        adder = Adder(
-            catalog=self.parts.catalog,
-            queue=self.parts.queue,
-            ledger=self.parts.ledger,
-            blobs=self.parts.blobs,
-            options=options,
-        )
+        adder = self.parts.adder(options)
         adder.submit(sources, should_stop)
-        on_queued(adder.n_queued)
-        if adder.n_queued and not detach and not should_stop():
+        on_queued(len(adder.task_ids))
+        if adder.task_ids and not detach and not should_stop():
             self.drain(batch=options.batch, listener=listener, should_stop=should_stop)
         report = adder.finish()
         report.seconds = round(time.monotonic() - began, 3)
@@ -205,35 +197,39 @@ class Engine:
         listener: "Listener" = lambda _: None,
         should_stop: Callable[[], bool] = lambda: False,
     ) -> "SyncOutcome":
-        """Make a partition hold what a folder has; see sync.py, and `add` for the callbacks.
+        """Make a partition hold what a folder has; see sync/, and `add` for the callbacks.
 
         Raises:
             PathNotFound: no such folder. StoreBusy: it is being synced. TooManyDeletions: nothing was changed.
             StoreFull, StoreError and kin: what was committed stays, the next sync goes on.
         """
         from openrag_cli.ingest.refresh import RefreshRun
+        from openrag_cli.sync.folder import look
+        from openrag_cli.sync.outcome import refusal
 
         began = time.monotonic()
         check_partition(options.partition)
         syncer = self.parts.syncer(options)
         with syncer.locked():
-            plan = syncer.scan(self.settings.store, should_stop)
+            told = look(syncer, options, self.settings, should_stop)
             if options.is_dry_run:
-                return syncer.preview()
+                return told.preview(syncer.earlier())
+            if refused := refusal(options, plan := told.plan, told.scan):
+                raise refused
             if plan.adds or plan.replaces or plan.deletes:
                 _ = self.parts.embedder  # refuses a store of another model before anything is changed
-            syncer.apply(should_stop)
+            syncer.change(should_stop)
+            syncer.submit(should_stop)
             on_queued(syncer.n_queued)
             if syncer.n_queued and not should_stop():
                 self.drain(batch=options.batch, listener=listener, should_stop=should_stop)
             if (syncer.needs_tidying or plan.moves) and not should_stop():
                 self.maintain(force=syncer.is_resuming)
-            outcome = syncer.finish(is_stopped=should_stop())
+            outcome = told.outcome(syncer.finish(is_stopped=should_stop()), syncer)
             if options.n_refresh and not should_stop():
                 run = RefreshRun(on_queued=on_queued, listener=listener, should_stop=should_stop)
-                outcome = outcome.with_refreshed(
-                    self.refresher.refresh_some(options.partition, options.n_refresh, run)
-                )
+                refreshed = self.refresher.refresh_some(options.partition, options.n_refresh, run)
+                outcome = outcome.with_refreshed(refreshed)
         outcome.report.seconds = round(time.monotonic() - began, 3)
         return outcome
 
@@ -271,13 +267,18 @@ class Engine:
         """Return one task. Raises: TaskNotFound."""
         return self.parts.ledger.task(task_id)
 
-    def task_counts(self) -> dict[TaskState, int]:
-        """Return how many tasks are in each state."""
-        return self.parts.ledger.counts()
+    def task_traceback(self, task_id: str) -> list[str]:
+        """Return the lines for an engineer of why a task failed. Raises: TaskNotFound."""
+        error = self.task(task_id).error
+        return list(error.traceback) if error else []
+
+    def task_counts(self, batch: str | None = None) -> dict[TaskState, int]:
+        """Return how many tasks, or how many of a batch, are in each state."""
+        return self.parts.ledger.counts(batch=batch)
 
     def count_live(self, batch: str | None = None) -> int:
         """Return how many tasks, or how many of a batch, are unfinished."""
-        return sum(n for state, n in self.parts.ledger.counts(batch=batch).items() if not state.is_final)
+        return sum(n for state, n in self.task_counts(batch).items() if not state.is_final)
 
     def task_log(self, task_id: str, *, last: int = -1) -> list[LogLine]:
         """Return a task's last log lines, oldest first; a negative number means all. Raises: TaskNotFound."""

@@ -59,6 +59,7 @@ TABLE: tuple[Limit, ...] = (
     Limit("embedding_texts", "a request for embeddings", 2048, "texts"),
     Limit("export_text_chars", "the text of a document in an export", 20_000_000, "characters", TooLarge),
     Limit("backup_members", "a backup", 2_000_000, "members", TooLarge),
+    Limit("listing_files", "the listing of a synced folder", 1_000_000, "files", TooLarge),
     Limit("queued_tasks", "the queue", 1_000_000, "unfinished tasks", StoreBusy, "max_queued_tasks"),
 )
 _BY_KEY = {limit.key: limit for limit in TABLE}

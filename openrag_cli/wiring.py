@@ -3,6 +3,7 @@
 import contextlib
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 
 from openrag_cli.config.settings import Settings
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from openrag_cli.answering.pipeline import Chat
     from openrag_cli.index.table import Index
     from openrag_cli.inference.onnx_embedder import Embedder
+    from openrag_cli.ingest.add_files import Adder
+    from openrag_cli.ingest.options import AddOptions
     from openrag_cli.ingest.pipeline import Converter, Ingester, PassageEmbedder
     from openrag_cli.ingest.refresh import Drain, Refresher
     from openrag_cli.ingest.worker import Worker
@@ -32,7 +35,9 @@ if TYPE_CHECKING:
     from openrag_cli.retrieval.retriever import Retriever
     from openrag_cli.retrieval.scope import Scopes
     from openrag_cli.retrieval.tokens import Tokenizer
-    from openrag_cli.sync.runner import Syncer, SyncOptions
+    from openrag_cli.sync.outcome import SyncOptions
+    from openrag_cli.sync.root import Root
+    from openrag_cli.sync.runner import Syncer
 
 MAX_CONVERTERS = 4
 Value = TypeVar("Value")
@@ -197,23 +202,31 @@ class Components:
             catalog=self.catalog, queue=self.refresh_queue, ledger=self.ledger, blobs=self.blobs, drain=drain
         )
 
-    def syncer(self, options: "SyncOptions") -> "Syncer":
-        """What syncs one folder, once."""
+    def syncer(self, options: "SyncOptions", root: "Root | None" = None) -> "Syncer":
+        """What syncs one folder, once: that of the options, or of a client."""
         from openrag_cli.sync.prefix import FolderPrefix
+        from openrag_cli.sync.root import local_root
         from openrag_cli.sync.runner import Syncer
         from openrag_cli.sync.state import SyncState
 
+        root = root or local_root(options.folder)
         return Syncer(
             catalog=self.catalog,
             queue=self.queue,
             ledger=self.ledger,
-            blobs=self.blobs,
-            memory=SyncState(self.database, options.partition, options.folder),
-            prefix=FolderPrefix(self.database, options.partition, options.folder),
+            memory=SyncState(self.database, options.partition, root),
+            prefix=FolderPrefix(self.database, options.partition, root),
             options=options,
-            max_bytes=self.settings.max_file_bytes,
-            max_markup_bytes=self.settings.max_markup_bytes,
+            new_adder=self.adder,
         )
+
+    def adder(self, options: "AddOptions") -> "Adder":
+        """Return what stores and queues the files of one command; how large they may be is for the settings to say."""
+        from openrag_cli.ingest.add_files import Adder
+
+        settings = self.settings
+        options = replace(options, max_bytes=settings.max_file_bytes, max_markup_bytes=settings.max_markup_bytes)
+        return Adder(catalog=self.catalog, queue=self.queue, ledger=self.ledger, blobs=self.blobs, options=options)
 
     @built_once
     def chat(self) -> "Chat":

@@ -24,8 +24,8 @@ from openrag_cli.engine import Engine
 from openrag_cli.errors import Conflict, OpenRAGError
 from openrag_cli.ingest.upload import new_upload
 from openrag_cli.retrieval.request import SearchRequest
+from openrag_cli.sync.outcome import SyncOptions
 from openrag_cli.sync.plan import DeleteLimit
-from openrag_cli.sync.runner import SyncOptions
 
 CACHE = Path(tempfile.gettempdir()) / f"openrag-tests-{os.getuid()}"
 IS_LONG = "--long" in sys.argv or bool(os.environ.get("OPENRAG_TEST_LONG"))

@@ -13,7 +13,8 @@ from harness import open_engine
 from openrag_cli.errors import IngestError, PathNotFound
 from openrag_cli.ingest.stable_read import read_steadily
 from openrag_cli.store.database import Database
-from openrag_cli.sync.runner import SyncOptions
+from openrag_cli.sync.outcome import SyncOptions
+from openrag_cli.sync.root import local_root
 from openrag_cli.sync.state import SyncState
 
 COUNTS = ("added", "replaced", "moved", "deleted", "unchanged", "failed")
@@ -293,7 +294,7 @@ def test_a_file_in_quarantine_waits_for_task_retry(cli, sync, notes):
 def test_one_sync_of_a_folder_runs_at_a_time(cli, sync, notes, tmp_path):
     sync()
     database = Database(tmp_path / "store" / "openrag.db")
-    with SyncState(database, "notes", notes).lock(0):
+    with SyncState(database, "notes", local_root(notes)).lock(0):
         link = tmp_path / "link"
         link.symlink_to(notes)
         for path in (notes, link):
@@ -334,7 +335,7 @@ def test_what_was_hashed_before_the_time_was_up_is_not_hashed_again(environment,
             os.utime(path, (1, 1))
         stops = iter([False] * 3)
         engine.sync(SyncOptions(notes, "notes"), should_stop=lambda: next(stops, True))
-        rows = SyncState(engine.parts.database, "notes", notes).load().rows.values()
+        rows = SyncState(engine.parts.database, "notes", local_root(notes)).load().rows.values()
         assert sum(row.mtime_ns == 10**9 for row in rows) == 3
 
 
@@ -369,13 +370,6 @@ def test_quiet_is_silent_and_the_summary_is_one_line(cli, notes):
     assert (again.code, again.out) == (0, "")
     assert again.err.startswith("synced 5 files in ")
     assert again.err.endswith(": 5 unchanged\n")
-
-
-def test_a_server_is_refused_with_a_hint(cli, notes):
-    refused = cli("--server", "http://127.0.0.1:1", "file", "sync", notes)
-    assert refused.code == 2
-    assert "not through a server" in refused.err
-    assert "ssh 127.0.0.1 openrag file sync DIR" in refused.err
 
 
 def test_a_file_held_by_two_folders_stays_until_its_own_gives_it_up(cli, sync, notes, tmp_path):

@@ -14,8 +14,8 @@ from harness import CACHE, IS_LONG, check, open_engine
 from openrag_cli.domain import SearchMode
 from openrag_cli.engine import Engine
 from openrag_cli.retrieval.request import SearchRequest
+from openrag_cli.sync.outcome import SyncOptions
 from openrag_cli.sync.plan import DeleteLimit
-from openrag_cli.sync.runner import SyncOptions
 
 FAILPOINTS = ("spooled", "stored", "queued", "converted", "committed", "completed", "renamed", "deleting", "settling")
 N_RANDOM = 5

@@ -3,6 +3,7 @@
 import pytest
 from harness import open_engine
 
+from openrag_cli.sync.root import local_root
 from openrag_cli.sync.state import SyncState
 
 
@@ -76,7 +77,10 @@ def test_a_quiet_sync_says_in_one_line_why_it_still_fails(cli, notes):
 
 def test_a_quiet_sync_beside_another_says_nothing(cli, notes, tmp_path):
     cli("file", "sync", notes)
-    with open_engine(tmp_path / "store") as engine, SyncState(engine.parts.database, "default", notes).lock(0):
+    with (
+        open_engine(tmp_path / "store") as engine,
+        SyncState(engine.parts.database, "default", local_root(notes)).lock(0),
+    ):
         quiet = cli("file", "sync", notes, "-q")
         assert (quiet.code, quiet.out, quiet.err) == (75, "", "")
         assert "another sync" in cli("file", "sync", notes).err

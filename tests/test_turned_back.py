@@ -12,7 +12,8 @@ from openrag_cli.errors import Conflict, RevisionGone, StoreBusy, StoreDamaged
 from openrag_cli.ingest.discovery import collect
 from openrag_cli.ingest.options import AddOptions, IfExists
 from openrag_cli.ingest.upload import new_upload
-from openrag_cli.sync.runner import SyncOptions
+from openrag_cli.sync.folder import look
+from openrag_cli.sync.outcome import SyncOptions
 
 REPLACE = TaskKind.REPLACE
 
@@ -164,16 +165,17 @@ def test_sync_replaces_nothing_that_a_client_has_put_since_it_looked(engine: Eng
     options = SyncOptions(docs, "p")
     syncer = engine.parts.syncer(options)
     with syncer.locked():
-        syncer.scan(engine.settings.store, lambda: False)
+        told = look(syncer, options, engine.settings, lambda: False)
         if moment == "was deleted":
             engine.delete_file("p", "a.md")
         else:
             task_id = submit(engine, "p", "a.md", "a client's version", REPLACE)
         if moment == "is done":
             engine.drain()
-        syncer.apply(lambda: False)
+        syncer.change(lambda: False)
+        syncer.submit(lambda: False)
         engine.drain()
-        outcome = syncer.finish(is_stopped=False)
+        outcome = told.outcome(syncer.finish(is_stopped=False), syncer)
     if moment == "was deleted":
         assert contents(engine).get(("p", "a.md")) in {None, "the folder's second version\n"}
         return

@@ -1,6 +1,6 @@
 """What an edge may ask of a store, wherever it is: `Engine` does it here, `RemoteEngine` over HTTP.
 
-What only the machine with the store can do (working, syncing, maintenance, backup, export) is not in it.
+What only the machine with the store can do (maintenance, backup, export) is not in it.
 """
 
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from openrag_cli.retrieval.retriever import Extract
     from openrag_cli.store.files.filtered_files import KeyFacts
     from openrag_cli.store.searching.views import View
+    from openrag_cli.sync.outcome import SyncOptions, SyncOutcome
 
 
 class KeptSessions(Protocol):
@@ -148,13 +149,29 @@ class Backend(Protocol):
     ) -> Report:
         """Store, queue and (unless `detach`) index local files; return what was done."""
 
+    def sync(
+        self,
+        options: "SyncOptions",
+        *,
+        on_queued: Callable[[int], None] = ...,
+        listener: "Listener" = ...,
+        should_stop: Callable[[], bool] = ...,
+    ) -> "SyncOutcome":
+        """Make a partition hold what a folder of this machine has. Raises: PathNotFound, StoreBusy, TooManyDeletions."""
+
+    def drain(self, *, listener: "Listener" = ..., should_stop: Callable[[], bool] = ...) -> None:
+        """Run all that is queued until nothing is unfinished."""
+
     def tasks(self, states: Iterable[TaskState] = (), *, limit: int = -1, after: str = "") -> Results[Task]:
         """Return tasks, newest first. Raises: InvalidInput: `after` names no page."""
 
     def task(self, task_id: str) -> Task:
         """Return one task. Raises: TaskNotFound."""
 
-    def task_counts(self) -> dict[TaskState, int]:
+    def task_traceback(self, task_id: str) -> list[str]:
+        """Return the lines for an engineer of why a task failed. Raises: TaskNotFound."""
+
+    def task_counts(self, batch: str | None = None) -> dict[TaskState, int]:
         """Return how many tasks are in each state."""
 
     def count_live(self, batch: str | None = None) -> int:

@@ -40,6 +40,11 @@ class Connection:
         if "client" in self.__dict__:
             self.client.close()
 
+    @property
+    def address(self) -> str:
+        """The server's address, without what is secret in it."""
+        return self._address.address
+
     @cached_property
     def client(self) -> "httpx.Client":
         """The HTTP client. Raises: ConfigError: the address is none, or the environment's proxy cannot be used."""

@@ -138,6 +138,32 @@ class Library:
         report.skip_unread_kinds({os.fspath(path) for path in paths})
         return report
 
+    def sync(
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        partition: str = "default",
+        delete: bool = False,
+        max_delete: str = "20%",
+        exclude: Sequence[str] = (),
+    ) -> "Report":
+        """Make a partition hold what a folder has, and return what was done; what was only moved is not read again.
+
+        With `delete` what came from the folder and is gone from it is deleted, up to `max_delete`: files, or percent.
+
+        Raises:
+            PathNotFound: there is no such folder. TooManyDeletions: nothing was changed. StoreBusy: it is being synced.
+        """
+        from openrag_cli.sync.outcome import SyncOptions
+        from openrag_cli.sync.plan import parse_limit
+
+        options = SyncOptions(
+            Path(folder), partition, is_deleting=delete, max_delete=parse_limit(max_delete), excludes=tuple(exclude)
+        )
+        report = self._backend.sync(options).report
+        report.skip_unread_kinds()
+        return report
+
     def files(self, partition: str = "default", *, filter: str = "", limit: int = -1) -> Results[File]:  # noqa: A002
         """Return the files of a partition, or of `all`, by id; `filter` as `--filter` has it. Raises: PartitionNotFound."""
         return self._backend.files(partition, limit=limit, where=filter)

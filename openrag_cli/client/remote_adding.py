@@ -2,33 +2,25 @@
 
 import json
 import os
-import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from openrag_cli import errors
 from openrag_cli.client.connection import Connection
 from openrag_cli.client.from_json import body_of, path_of, sha256_of
-from openrag_cli.domain import FINAL_STATES, File, Task, TaskKind, TaskState
-from openrag_cli.ingest.report import Failure, Report, WarnedFile
-from openrag_cli.store.metadata import rfc3339
+from openrag_cli.client.waiting import Server, await_tasks
+from openrag_cli.domain import File
+from openrag_cli.ingest.report import Failure, Report
 
 if TYPE_CHECKING:
     from openrag_cli.ingest.naming import Source
     from openrag_cli.ingest.options import AddOptions
     from openrag_cli.ingest.pipeline import Listener
 
-POLL_S = 0.2
 
-
-class _Server(Protocol):
-    """What is asked of the server meanwhile."""
-
+class _Server(Server, Protocol):
     def files(self, partition: str) -> "list[File]":
         """Return the files of a partition."""
-
-    def task(self, task_id: str) -> Task:
-        """Return a task."""
 
 
 class RemoteAdder:
@@ -79,39 +71,18 @@ class RemoteAdder:
                 method,
                 path,
                 files={"file": (source.filename, stream)},
-                data={"metadata": json.dumps(options.metadata), "modified_at": _modified_at(stream)},
+                data={
+                    "metadata": json.dumps(options.metadata),
+                    "batch": options.batch,
+                    "modified_at": _modified_at(stream),
+                },
             )
         return str(body_of(answer)["task_status_url"]).rsplit("/", 1)[1]
 
     def wait(self, listener: "Listener", should_stop: Callable[[], bool]) -> None:
         """Wait until every file is indexed, or has failed; `listener` is told of each one."""
-        from openrag_cli.ingest.pipeline import TaskDone
-
-        for task_id, source in self._pending.items():
-            while not should_stop():
-                task = self._server.task(task_id)
-                if task.state in FINAL_STATES:
-                    break
-                time.sleep(POLL_S)
-            else:
-                break
-            if task.state is TaskState.COMPLETED:
-                self.report.added += task.kind is TaskKind.ADD
-                self.report.replaced += task.kind is TaskKind.REPLACE
-                if task.warnings:
-                    self.report.warned.append(WarnedFile(source.file_id, str(source.path), task_id, task.warnings))
-            elif task.error:
-                error = task.error
-                self.report.failures.append(
-                    Failure(source.file_id, str(source.path), task_id, error.code, error.message, error.hint)
-                )
-            listener(TaskDone(task, error=task.error))
-        self._count_chunks()
-
-    def _count_chunks(self) -> None:
-        if self._pending:
-            files = self._known().values()
-            self.report.chunks = sum(file.chunk_count for file in files if file.revision in self._pending)
+        pending = {task_id: str(source.path) for task_id, source in self._pending.items()}
+        await_tasks(self._server, pending, self.report, listener=listener, should_stop=should_stop)
 
     def _known(self) -> dict[str, File]:
         try:
@@ -125,4 +96,4 @@ def _modified_at(stream: BinaryIO) -> str:
     from openrag_cli.ingest.stable_read import changed_at
 
     found = changed_at(os.fstat(stream.fileno()).st_mtime_ns)
-    return rfc3339(found) if found else ""
+    return found.isoformat() if found else ""

@@ -3,6 +3,7 @@
 What an edge may ask of both is in backend.py; what only the server's own machine can do is not here.
 """
 
+import contextlib
 import json
 import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from openrag_cli.ingest.options import AddOptions
     from openrag_cli.ingest.pipeline import Listener
     from openrag_cli.maintenance.doctor import Finding
+    from openrag_cli.sync.outcome import SyncOptions, SyncOutcome
 
 Json = dict[str, Any]
 CONNECT_S = 10.0
@@ -198,6 +200,37 @@ class RemoteEngine:
         adder.report.seconds = round(time.monotonic() - began, 3)
         return adder.report
 
+    def sync(
+        self,
+        options: "SyncOptions",
+        *,
+        on_queued: Callable[[int], None] = lambda _: None,
+        listener: "Listener" = lambda _: None,
+        should_stop: Callable[[], bool] = _never,
+    ) -> "SyncOutcome":
+        """See `Engine.sync`; the folder is of this machine, and the server's workers are waited for."""
+        from openrag_cli.client.remote_sync import RemoteSyncer
+        from openrag_cli.ingest.refresh import RefreshRun
+
+        outcome = RemoteSyncer(self, self._connection, options).run(on_queued, listener, should_stop)
+        if options.n_refresh and not options.is_dry_run and not should_stop():
+            run = RefreshRun(options.batch, on_queued, listener, should_stop)
+            outcome = outcome.with_refreshed(self.refresher.refresh_some(options.partition, options.n_refresh, run))
+        return outcome
+
+    def run_queue(self) -> None:
+        """See to it that the server runs what is queued, also where it was started without workers."""
+        self._send("POST", "/queue/run")
+
+    def drain(self, *, listener: "Listener" = lambda _: None, should_stop: Callable[[], bool] = _never) -> None:
+        """See `Engine.drain`: the server's workers run all that is queued, or one that it starts for it."""
+        from openrag_cli.client.waiting import await_tasks
+        from openrag_cli.domain import LIVE_STATES
+
+        while not should_stop() and (live := self.tasks(LIVE_STATES)):
+            pending: dict[str, str | None] = {task.id: None for task in reversed(live)}
+            await_tasks(self, pending, Report(), listener=listener, should_stop=should_stop)
+
     # --- tasks
 
     def tasks(self, states: Iterable[TaskState] = (), *, limit: int = -1, after: str = "") -> Results[Task]:
@@ -211,15 +244,21 @@ class RemoteEngine:
         """See `Engine.task`."""
         return to_task(self._get(path_of("indexer", "task", task_id)))
 
-    def task_counts(self) -> dict[TaskState, int]:
+    def task_traceback(self, task_id: str) -> list[str]:
+        """See `Engine.task_traceback`."""
+        with contextlib.suppress(errors.NotFound):  # a cancelled task has an error, and none for an engineer
+            return list(self._get(path_of("indexer", "task", task_id, "error"))["parts"])
+        return []
+
+    def task_counts(self, batch: str | None = None) -> dict[TaskState, int]:
         """See `Engine.task_counts`."""
-        counts = self._get("/queue/info")["tasks"]
+        counts = self._get("/queue/info", **({"batch": batch} if batch else {}))["tasks"]
         finished = {state: counts[f"total_{state.lower()}"] for state in FINAL_STATES}
         return {state: finished.get(state, counts["active_statuses"].get(str(state), 0)) for state in TaskState}
 
     def count_live(self, batch: str | None = None) -> int:
-        """See `Engine.count_live`; a server does not know the batches of its clients, so one has none left."""
-        return 0 if batch else sum(n for state, n in self.task_counts().items() if not state.is_final)
+        """See `Engine.count_live`."""
+        return sum(n for state, n in self.task_counts(batch).items() if not state.is_final)
 
     def task_log(self, task_id: str, *, last: int = -1) -> list[LogLine]:
         """See `Engine.task_log`."""

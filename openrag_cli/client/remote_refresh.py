@@ -3,33 +3,26 @@
 import time
 from collections.abc import Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from openrag_cli.client.connection import Connection
 from openrag_cli.client.from_json import LONG_AGO, path_of
-from openrag_cli.domain import File, Task, TaskState
-from openrag_cli.ingest.report import Failure, Report, WarnedFile
+from openrag_cli.client.waiting import Server, await_tasks
+from openrag_cli.domain import File
+from openrag_cli.errors import PartitionNotFound
+from openrag_cli.ingest.report import Failure, Report
 
 if TYPE_CHECKING:
     from openrag_cli.ingest.refresh import RefreshRun
 
 Json = dict[str, Any]
-POLL_S = 0.2
 GROUP_FILES = 1000
-
-
-class _Server(Protocol):
-    def task(self, task_id: str) -> Task:
-        """Return a task."""
-
-    def file(self, partition: str, file_id: str) -> File:
-        """Return a file."""
 
 
 class RemoteRefresher:
     """Finds the files of a server that are outdated, and has them read again; see `Refresher`."""
 
-    def __init__(self, server: _Server, connection: Connection) -> None:
+    def __init__(self, server: Server, connection: Connection) -> None:
         self._server = server
         self._connection = connection
 
@@ -45,11 +38,17 @@ class RemoteRefresher:
         files = [_named(entry) for entry in body["files"]]
         return files, [Failure(**entry) for entry in body["failures"]]
 
-    def _asked(
-        self, partition: str, file_ids: Sequence[str], *, is_outdated: bool = False, is_dry_run: bool = False
-    ) -> Json:
-        body = {"file_ids": list(file_ids), "is_outdated": is_outdated, "is_dry_run": is_dry_run}
+    def _asked(self, partition: str, file_ids: Sequence[str], **options: Any) -> Json:
+        body = {"file_ids": list(file_ids), **options}
         return self._connection.json("POST", path_of("indexer", "partition", partition, "refresh"), json=body)
+
+    def refresh_some(self, partition: str, n_files: int, run: "RefreshRun") -> Report:
+        """Have up to `n_files` outdated files of a partition read again, none that has failed so before."""
+        try:
+            body = self._asked(partition, [], is_dry_run=True, most_untried=n_files)
+        except PartitionNotFound:
+            return Report()
+        return self.refresh([_named(entry) for entry in body["files"]], run)
 
     def refresh(self, files: Sequence[File], run: "RefreshRun") -> Report:
         """Have `files` read again; return how many were replaced, and which failed."""
@@ -61,35 +60,16 @@ class RemoteRefresher:
             for at in range(0, len(names), GROUP_FILES):
                 if run.should_stop():
                     break
-                body = self._asked(partition, names[at : at + GROUP_FILES])
+                body = self._asked(partition, names[at : at + GROUP_FILES], batch=run.batch)
                 report.failures += (Failure(**entry) for entry in body["failures"])
                 report.unchanged += body["unchanged"]
                 pending += body["task_ids"]
         run.on_queued(len(pending))
         if not run.is_detached:
-            self._await(pending, report, run)
+            paths: dict[str, str | None] = dict.fromkeys(pending)
+            await_tasks(self._server, paths, report, listener=run.listener, should_stop=run.should_stop)
         report.seconds = round(time.monotonic() - began, 3)
         return report
-
-    def _await(self, pending: Sequence[str], report: Report, run: "RefreshRun") -> None:
-        from openrag_cli.ingest.pipeline import TaskDone
-
-        for task_id in pending:
-            task = self._server.task(task_id)
-            while not task.state.is_final:
-                if run.should_stop():
-                    return
-                time.sleep(POLL_S)
-                task = self._server.task(task_id)
-            upload, error = task.upload, task.error
-            if task.state is TaskState.COMPLETED:
-                report.replaced += 1
-                report.chunks += self._server.file(upload.partition, upload.file_id).chunk_count
-                if task.warnings:
-                    report.warned.append(WarnedFile(upload.file_id, None, task_id, task.warnings))
-            elif error:
-                report.failures.append(Failure(upload.file_id, None, task_id, error.code, error.message, error.hint))
-            run.listener(TaskDone(task, error=error))
 
 
 def _named(entry: Json) -> File:

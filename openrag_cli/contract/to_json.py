@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from openrag_cli.store.files.filtered_files import KeyFacts
     from openrag_cli.store.files.results import Results
     from openrag_cli.store.searching.views import View
-    from openrag_cli.sync.runner import SyncOutcome
+    from openrag_cli.sync.outcome import SyncOutcome
 
 Json = dict[str, Any]
 

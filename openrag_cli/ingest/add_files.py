@@ -76,11 +76,12 @@ class Adder:
         self._blobs = blobs
         self._options = options
         self.report = Report()
-        self.n_queued = 0
         self.paths: dict[str, Path] = {}
+        self.task_ids: dict[str, str] = {}
 
     def submit(self, sources: Iterable[Source], should_stop: Callable[[], bool]) -> None:
-        """Store and queue `sources` group by group; `paths` then maps each task's file id to where it came from.
+        """Store and queue `sources` group by group; `paths` then maps each task's file id to where it came from,
+        `task_ids` to the task.
 
         Raises:
             WrongUsage: two of them have one id, or one that lies elsewhere has the id of another source's file; nothing
@@ -261,12 +262,12 @@ class Adder:
         )
         for one, outcome in zip(entries, outcomes, strict=True):
             if isinstance(outcome, Task):
-                self._count_queued(one.source)
+                self._count_queued(one.source, outcome.id)
             else:
                 self._settle_refused(one.source, one.upload, outcome)
 
-    def _count_queued(self, source: Source) -> None:
-        self.n_queued += 1
+    def _count_queued(self, source: Source, task_id: str) -> None:
+        self.task_ids[source.file_id] = task_id
         self.paths[source.file_id] = source.path
 
     def _settle_refused(self, source: Source, upload: Upload, refusal: OpenRAGError) -> None:
@@ -276,12 +277,12 @@ class Adder:
         if live is not None and live.upload.sha256 == upload.sha256:
             self._ledger.adopt([live.id], self._options.batch)
             self._blobs.discard([upload.revision])
-            self._count_queued(source)
+            self._count_queued(source, live.id)
         elif live is None and known is not None and known.sha256 == upload.sha256:
             self._blobs.discard([upload.revision])
             self._skip(known)
         elif not self._options.is_guarded and self._may_replace(known) and self._replaces(upload):
-            self._count_queued(source)
+            self._count_queued(source, upload.revision)
         else:
             self._blobs.discard([upload.revision])
             self.fail(source, refusal)

@@ -14,17 +14,18 @@ from openrag_cli.terminal import percent_encoded
 @dataclass(frozen=True, slots=True)
 class Source:
     """A local file to index. `file_id` is its path below the folder given, below the root or working directory, or
-    (`is_elsewhere`) its bare name."""
+    (`is_elsewhere`) its bare name. `name` is what it is called where it came from, if not as here."""
 
     path: Path
     file_id: str
     origin: FileSource | None = None
     is_elsewhere: bool = False
+    name: str = ""
 
     @property
     def filename(self) -> str:
         """Its last part, without bytes that no text can hold."""
-        return readable(self.path.name)
+        return readable(self.name or self.path.name)
 
 
 def readable(name: str) -> str:

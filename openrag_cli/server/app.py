@@ -28,6 +28,7 @@ from openrag_cli.server.routes import (
     partitions,
     responses,
     search,
+    sync,
     system,
     views,
 )
@@ -111,8 +112,9 @@ def create_app(engine: Engine, options: Options | None = None, supervisor: Super
     app.state.metrics = metrics
     app.state.readiness = readiness
     app.state.workers = supervisor.status if supervisor else dict
+    app.state.run_queue = supervisor.run_queue if supervisor else lambda: None
     app.add_middleware(Observed, metrics=metrics)
-    for module in (system, docs, indexer, partitions, views, search, answers, operations, openai, responses):
+    for module in (system, docs, indexer, partitions, views, search, answers, operations, sync, openai, responses):
         app.include_router(module.router)
     errors.install(app)
     limited = BodyLimit(

@@ -70,10 +70,11 @@ class TaskLogs(BaseModel):
 
 
 class TaskTraceback(BaseModel):
-    """Why a task failed, for an engineer."""
+    """Why a task failed, for an engineer: line by line, and in the parts that Python makes of it."""
 
     task_id: str
     traceback: list[str]
+    parts: list[str] = []
 
 
 class SupportedTypes(BaseModel):

@@ -49,6 +49,8 @@ class Supervisor:
         self._slots = [_Slot() for _ in range(n_workers)]
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="supervisor", daemon=True)
+        self._once: subprocess.Popen[bytes] | None = None
+        self._once_lock = threading.Lock()
         self.is_in_charge = False
 
     def start(self) -> None:
@@ -60,6 +62,19 @@ class Supervisor:
         self._stopped.set()
         if self._thread.is_alive():
             self._thread.join(STOP_S + 5)
+
+    def run_queue(self) -> None:
+        """Let what is queued be run: by the workers, or where none is wanted by one that ends when nothing is left."""
+        with self._once_lock:
+            is_running = self._once is not None and self._once.poll() is None
+            if not self.status()["wanted"] and not is_running and not self._stopped.is_set():
+                self._close_once()
+                command = [*self._command, "--once", "yes"]
+                self._once = subprocess.Popen(command, stdin=subprocess.PIPE, env=child_environment())
+
+    def _close_once(self) -> None:
+        if self._once is not None and self._once.stdin:
+            self._once.stdin.close()
 
     def status(self) -> dict[str, int]:
         """Return the supervisor's process and the numbers of workers wanted, running, and deaths so far.
@@ -148,7 +163,9 @@ class Supervisor:
         logger.warning("worker %d died with %s; a new one in %.1f s", process.pid, process.returncode, slot.pause_s)
 
     def _end_workers(self) -> None:
-        processes = [slot.process for slot in self._slots if slot.process is not None]
+        with self._once_lock:
+            ending = [*(slot.process for slot in self._slots), self._once]
+        processes = [process for process in ending if process is not None]
         for process in processes:
             process.terminate()
         deadline = time.monotonic() + STOP_S

@@ -16,9 +16,10 @@ from openrag_cli.server import log_format as logs
 def main() -> None:
     """Work until SIGTERM or the end of standard input; what is held then goes back to the queue."""
     parser = argparse.ArgumentParser(description=__doc__)
-    for name in ("store", "cache", "threads", "embed-model", "log-format"):
+    for name in ("store", "cache", "threads", "embed-model", "log-format", "once"):
         parser.add_argument(f"--{name}")
     flags = {key: value for key, value in vars(parser.parse_args()).items() if value is not None}
+    is_once = bool(flags.pop("once", None))
     logs.configure(flags.get("log_format", "text"))
     os.umask(0o077)
     stopped = threading.Event()
@@ -33,7 +34,7 @@ def main() -> None:
     threading.Thread(target=watch, name="watch", daemon=True).start()
     try:
         with Engine(config.load(flags).settings) as engine:
-            engine.work(should_stop=stopped.is_set)
+            (engine.drain if is_once else engine.work)(should_stop=stopped.is_set)
     except OpenRAGError as exc:
         logging.getLogger(__name__).error("%s", exc.message)  # noqa: TRY400 - a sentence says it; the rest is in the task
         sys.exit(1)

@@ -5,7 +5,6 @@ Nothing else imports sqlite3. One connection per thread; WAL; every commit is on
 
 import contextlib
 import errno
-import fcntl
 import importlib.resources
 import logging
 import os
@@ -18,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from openrag_cli.config.file_lock import locked
 from openrag_cli.errors import (
     ConfigError,
     Forbidden,
@@ -251,21 +251,8 @@ class Database:
     def file_lock(self, name: str, timeout_s: float, busy: StoreBusy) -> Iterator[None]:
         """Hold the lock of that name among the store's files; raise `busy` when it is not had in `timeout_s` seconds."""
         self.require_writable()  # and makes or refuses the folder
-        path = self.path.parent / name
-        with os_errors("locking the store"):
-            path.parent.mkdir(exist_ok=True, mode=0o700)
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            try:
-                _lock(descriptor, timeout_s, busy)
-            except OSError as exc:
-                raise StoreError(
-                    f"{file_system_of(path)} has no file locks (flock: {exc.strerror}), which a store needs",
-                    hint="put the store on a local disk with --store",
-                ) from exc
+        with locked(self.path.parent / name, timeout_s, busy):
             yield
-        finally:
-            os.close(descriptor)
 
     def free_share(self) -> float:
         """Return which part of the file is free pages, that deleted texts left."""
@@ -379,18 +366,3 @@ def _make_private(path: Path) -> None:
             if exc.errno not in {errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP} or path.stat().st_uid != os.getuid():
                 raise
             logger.warning("%s keeps no modes (chmod): others may read the store", file_system_of(path))
-
-
-def _lock(descriptor: int, timeout_s: float, busy: StoreBusy) -> None:
-    deadline = time.monotonic() + timeout_s
-    pause_s = 0.001
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() >= deadline:
-                raise busy from None
-            time.sleep(pause_s)
-            pause_s = min(pause_s * 2, 0.05)
-        else:
-            return

@@ -6,91 +6,34 @@ the tasks that bring it are queued, and after what is done at once. Looking and 
 
 from __future__ import annotations
 
-import os
-import shlex
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from openrag_cli.domain import new_task_id
-from openrag_cli.errors import Conflict, PathNotFound, TaskNotFound, TooManyDeletions
+from openrag_cli.errors import Conflict, TaskNotFound
 from openrag_cli.failpoints import failpoint
-from openrag_cli.ingest.add_files import Adder
-from openrag_cli.ingest.discovery import Choice, failure
-from openrag_cli.ingest.naming import readable
-from openrag_cli.ingest.options import AddOptions, IfExists
+from openrag_cli.ingest.discovery import failure
+from openrag_cli.ingest.naming import Source, readable
+from openrag_cli.ingest.options import AddOptions, IfExists, QueuedUpload
 from openrag_cli.ingest.report import Failure, Report
-from openrag_cli.sync.plan import DEFAULT_LIMIT, Plan, Rules, SyncHistory, SyncRecord, make_plan, settled
-from openrag_cli.sync.scan import Scan, read_contents, scan_folder
+from openrag_cli.sync.outcome import SyncOptions, wanted_of
+from openrag_cli.sync.plan import Plan, Rules, SyncHistory, SyncRecord, ids_to_hash, make_plan, settled
+from openrag_cli.sync.scan import Scan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from openrag_cli.domain import File
-    from openrag_cli.ingest.options import QueuedUpload
-    from openrag_cli.store.blobs import BlobStore
+    from openrag_cli.ingest.add_files import Adder
     from openrag_cli.store.catalog import Catalog
     from openrag_cli.store.task_queue import TaskQueue
     from openrag_cli.store.task_records import TaskRecords
-    from openrag_cli.sync.plan import DeleteLimit
-    from openrag_cli.sync.prefix import FolderPrefix
+    from openrag_cli.sync.prefix import FolderPrefix, Prefix
     from openrag_cli.sync.state import SyncState
 
 
-@dataclass(frozen=True, slots=True)
-class SyncOptions:
-    """How a folder is synced. `is_thorough` reads every file, also those that look as they did.
-
-    `quarantine_after` is the number of failures in a row after which a file is left alone; 0 is never. `n_refresh` is
-    how many outdated files of the partition are read again at most. `prefix` is what the ids begin with (None: as before).
-    `globs` and `excludes` choose files as `file add` does; what is no longer chosen counts as gone.
-    `follows` follows links, `keeps_empty` takes files of no bytes for files that fail.
-    """
-
-    folder: Path
-    partition: str
-    is_deleting: bool = False
-    max_delete: DeleteLimit = DEFAULT_LIMIT
-    is_thorough: bool = False
-    is_dry_run: bool = False
-    lock_timeout_s: float = 0.0
-    quarantine_after: int = 3
-    n_refresh: int = 0
-    prefix: str | None = None
-    follows: bool = False
-    keeps_empty: bool = False
-    globs: Sequence[str] = ()
-    excludes: Sequence[str] = ()
-    batch: str = field(default_factory=new_task_id)
-
-
-@dataclass(frozen=True, slots=True)
-class SyncOutcome:
-    """What a sync did, or with `is_dry_run` would do; `refusal` is why a dry run would not.
-
-    `report.failures` ends with the failures of earlier runs, `plan.failed` of them: those files were not tried.
-    `n_ignored_now` of the files in `plan.gone` are there, and left out by a rule.
-    """
-
-    report: Report
-    plan: Plan
-    n_files: int
-    is_dry_run: bool = False
-    refusal: TooManyDeletions | None = None
-    n_refreshed: int = 0
-    n_ignored_now: int = 0
-
-    def with_refreshed(self, refreshed: Report) -> SyncOutcome:
-        """Return the outcome with what a refresh after the sync did; its failures are this sync's."""
-        n_earlier = len(self.plan.failed)
-        at = len(self.report.failures) - n_earlier
-        self.report.failures[at:at] = refreshed.failures
-        return replace(self, n_refreshed=refreshed.replaced)
-
-
 class Syncer:
-    """One run of one sync: `look`, then `apply`, then let the tasks of `batch` run, then `finish`."""
+    """One run of one sync, as far as the store goes: `prefix`, `take`, `make_plan`, `change`, `submit`; when the tasks of
+    `batch` have run, `finish`."""
 
     def __init__(  # noqa: PLR0913 - the adapters it joins
         self,
@@ -98,41 +41,28 @@ class Syncer:
         catalog: Catalog,
         queue: TaskQueue,
         ledger: TaskRecords,
-        blobs: BlobStore,
         memory: SyncState,
         prefix: FolderPrefix,
         options: SyncOptions,
-        max_bytes: int,
-        max_markup_bytes: int,
+        new_adder: Callable[[AddOptions], Adder],
     ) -> None:
         self._catalog = catalog
         self._queue = queue
         self._ledger = ledger
         self._memory = memory
         self._prefix = prefix
-        self._ids_begin = ""
         self._options = options
-        self._max_bytes = max_bytes
         self._scan = Scan()
         self._past = SyncHistory()
         self._rows: dict[str, SyncRecord] = {}
-        self._report = Report()
+        self._before = SyncHistory()
         self._is_touched = False
+        self.busy: list[Failure] = []
+        self.n_moved = self.n_deleted = 0
         self.plan = Plan()
         self.n_queued = 0
         self.needs_tidying = False
-        add = AddOptions(
-            partition=options.partition,
-            batch=options.batch,
-            if_exists=IfExists.REPLACE,
-            max_bytes=max_bytes,
-            max_markup_bytes=max_markup_bytes,
-            may_replace=self._is_as_planned,
-            keeps_metadata=True,
-            is_guarded=True,
-            on_stored=self._note_stored,
-        )
-        self._adder = Adder(catalog=catalog, queue=queue, ledger=ledger, blobs=blobs, options=add)
+        self._adder = new_adder(_adding(options, may_replace=self._is_as_planned, on_stored=self._note_stored))
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -145,38 +75,48 @@ class Syncer:
         """Whether the last sync of the folder did not come to its end: the index may be in any order."""
         return not self._past.is_settled
 
-    # --- looking
+    @property
+    def is_open(self) -> bool:
+        """Whether the folder's memory is in the middle of changes, now or since the last sync."""
+        return self._is_touched or not self._past.is_settled
 
-    def scan(self, store: Path, should_stop: Callable[[], bool]) -> Plan:
-        """Return what there is to do; nothing is written but the end of tasks whose worker died.
+    # --- looking; nothing is written but the end of tasks whose worker died
 
-        Raises:
-            PathNotFound: there is no such folder. TooManyDeletions: see `check_deletions`; not in a dry run.
-        """
-        options = self._options
-        prefix = self._ids_begin = self._prefix.choose(options.prefix)
-        self._memory.keep_prefix(prefix)
-        choice = Choice(globs=options.globs, excludes=options.excludes, own=[store], follows=options.follows)
-        self._scan = scan_folder(options.folder, max_bytes=self._max_bytes, choice=choice, prefix=prefix)
-        before = self._recall()
-        if not options.keeps_empty:
-            self._scan.leave_out_empty(before.held.keys())
-        self._past = past = settled(before)
-        self._rows = dict(past.rows)
-        self.needs_tidying = not past.is_settled
-        read_contents(self._scan, past, is_thorough=options.is_thorough, should_stop=should_stop)
+    def prefix(self) -> Prefix:
+        """Choose what the ids of the folder begin with, and remember it with what is saved next."""
+        chosen = self._prefix.choose(self._options.prefix)
+        self._memory.keep_prefix(chosen.text)
+        return chosen
+
+    def take(self, scan: Scan) -> list[str]:
+        """Take what a folder has, its ids complete; return the files without bytes that are left out of it."""
+        self._scan = scan
+        self._before = self._recall()
+        empty = [] if self._options.keeps_empty else scan.leave_out_empty(self._before.held.keys())
+        self._past = settled(self._before)
+        self._rows = dict(self._past.rows)
+        self.needs_tidying = not self._past.is_settled
+        return empty
+
+    def to_hash(self) -> list[str]:
+        """Return the files whose content must be read to plan, and was not."""
+        wanted = ids_to_hash(self._scan.seen, self._past, is_thorough=self._options.is_thorough)
+        return [file_id for file_id in wanted if self._scan.seen[file_id].sha256 is None]
+
+    def make_plan(self) -> Plan:
+        """Return what there is to do, once every file that `to_hash` named was read."""
+        options, past = self._options, self._past
+        self._scan.recall_hashes(past)
         rules = Rules(
             is_deleting=options.is_deleting,
             is_complete=self._scan.is_complete,
             quarantine_after=options.quarantine_after,
         )
         self.plan = make_plan(self._scan.seen, self._scan.skipped, past, rules)
-        news = {file_id: row for file_id, row in past.rows.items() if row is not before.rows[file_id]}
+        news = {file_id: row for file_id, row in past.rows.items() if row is not self._before.rows[file_id]}
         for file_id in self.plan.forget:
             news.pop(file_id, None)
         self.plan.remember = news | self.plan.remember
-        if not options.is_dry_run:
-            self.check_deletions()
         return self.plan
 
     def _recall(self) -> SyncHistory:
@@ -189,33 +129,10 @@ class Syncer:
         self._queue.fail_exhausted()
         return self._memory.load()
 
-    def check_deletions(self) -> None:
-        """Refuse to delete more than the limit allows, or everything because the folder is empty.
-
-        Raises:
-            TooManyDeletions: with the option that allows it.
-        """
-        options, plan = self._options, self.plan
-        n_deletes, n_owned = len(plan.deletes), plan.n_owned
-        if not n_deletes:
-            return
-        if not self._scan.seen and not self._scan.skipped:
-            raise TooManyDeletions(
-                f"the folder {options.folder} is empty, and partition '{options.partition}' has {n_owned:,} files "
-                "from it: nothing was changed",
-                hint=f"is it mounted? If they are to go: openrag partition delete '{options.partition}'",
-            )
-        if not options.max_delete.allows(n_deletes, n_owned):
-            raise TooManyDeletions(
-                f"{n_deletes:,} of the {n_owned:,} files from {options.folder} would be deleted "
-                f"({n_deletes / n_owned:.0%}), more than --max-delete {options.max_delete}: nothing was changed",
-                hint=f"if they are to go, run it again with --max-delete {n_deletes}; --dry-run lists them",
-            )
-
     # --- changing
 
-    def apply(self, should_stop: Callable[[], bool]) -> None:
-        """Do what can be done at once, and queue the rest; when told to stop, only remember what was seen."""
+    def change(self, should_stop: Callable[[], bool]) -> None:
+        """Do what can be done at once; when told to stop, only remember what was seen."""
         plan = self.plan
         if plan.is_changing and not should_stop():
             self._save({}, is_settled=False)
@@ -226,26 +143,31 @@ class Syncer:
             self._delete()
         if plan.remember or plan.forget:
             self._save(plan.remember, plan.forget)
+        if plan.resume and not should_stop():
+            self._ledger.adopt(plan.resume, self._options.batch)
+
+    def begin(self) -> None:
+        """Remember the folder, and that it is in the middle of changes: its files come one by one."""
+        self._save({}, is_settled=False)
+
+    def submit(self, should_stop: Callable[[], bool]) -> None:
+        """Queue the files that are to be read, unless told to stop."""
         if should_stop():
             return
-        wanted = set(plan.adds) | set(plan.replaces)
-        sources = [source for file_id, source in self._scan.sources.items() if file_id in wanted]
-        self._adder.submit(sources, should_stop)
-        if plan.resume:
-            self._ledger.adopt(plan.resume, self._options.batch)
-        self.n_queued = self._adder.n_queued + len(plan.resume)
+        self._adder.submit(wanted_of(self.plan, self._scan), should_stop)
+        self.n_queued = len(self._adder.task_ids) + len(self.plan.resume)
 
     def _move(self) -> None:
         plan = self.plan
         done = self._catalog.rename_files(self._options.partition, plan.moves) if plan.moves else []
         failpoint("renamed")
-        self._report.moved = len(done)
+        self.n_moved = len(done)
         self.needs_tidying |= any(move.replaced for move in done)
         made = {move.revision for move in done}
         refused = [move for move in plan.moves if move.revision not in made]
         for move in refused:  # somebody works on it: the next sync sees what came of it
             busy = Conflict("another command is working on it", hint="sync again later")
-            self._scan.failures.append(failure(self._scan.sources[move.target], busy))
+            self.busy.append(failure(self._scan.sources[move.target], busy))
             plan.remember.pop(move.target, None)
         staying = {move.source for move in refused}
         plan.forget = [file_id for file_id in plan.forget if file_id not in staying]
@@ -256,7 +178,7 @@ class Syncer:
         deleted = self._catalog.delete_unchanged(self._options.partition, plan.deletes)
         if not deleted:
             return
-        self._report.deleted = len(deleted)
+        self.n_deleted = len(deleted)
         self.needs_tidying = True
         plan.forget += deleted
 
@@ -269,71 +191,90 @@ class Syncer:
         for file_id in set(forget) - rows.keys():
             self._rows.pop(file_id, None)
 
+    def revisions(self, file_ids: Sequence[str]) -> dict[str, str]:
+        """Return the versions that the partition had of these files when it was looked at."""
+        return {file_id: self._past.held[file_id].revision for file_id in file_ids}
+
     def _is_as_planned(self, file: File) -> bool:
         held = self._past.held.get(file.file_id)
         return held is not None and held.revision == file.revision
 
     def _note_stored(self, group: Sequence[QueuedUpload]) -> None:
-        rows = {}
-        for one in group:
-            row = self._rows.get(one.source.file_id)
-            rows[one.source.file_id] = SyncRecord(
-                size=one.size,
-                mtime_ns=one.mtime_ns,
-                sha256=one.upload.sha256,
-                revision=row.revision if row else None,
-                task_id=one.upload.revision,
-                n_failed=row.n_failed if row else 0,
-            )
-        self._save(rows, is_settled=False)
+        self._save(stored_records(group, self._rows), is_settled=False)
 
     # --- reporting
 
-    def finish(self, *, is_stopped: bool) -> SyncOutcome:
-        """Remember what became of the tasks, and return what was done."""
-        report = self._adder.finish()
-        report.moved, report.deleted = self._report.moved, self._report.deleted
-        if self._is_touched or not self._past.is_settled:
-            before = self._memory.load()
-            news = {file_id: row for file_id, row in settled(before).rows.items() if row is not before.rows[file_id]}
-            failpoint("settling")
-            self._memory.save(news, is_settled=not is_stopped)
-        return self._outcome(report)
+    def finish(self, *, is_stopped: bool) -> Report:
+        """Remember what became of the tasks, and return what was done to the files that were queued."""
+        if self.is_open:
+            settle(self._memory, is_stopped=is_stopped)
+        return self._adder.finish()
 
-    def preview(self) -> SyncOutcome:
-        """Return what would be done."""
-        plan = self.plan
-        report = Report(
-            added=len(plan.adds), replaced=len(plan.replaces), moved=len(plan.moves), deleted=len(plan.deletes)
-        )
-        try:
-            self.check_deletions()
-        except TooManyDeletions as exc:
-            return replace(self._outcome(report), is_dry_run=True, refusal=exc)
-        return replace(self._outcome(report), is_dry_run=True)
-
-    def _outcome(self, report: Report) -> SyncOutcome:
-        report.unchanged += self.plan.n_unchanged
-        report.left_out += self._scan.left_out
-        new = [one for one in report.failures if one.code != PathNotFound.code]  # gone since: no failure
-        report.failures = [*self._scan.failures, *map(self._conflict, self.plan.conflicts), *new, *self._earlier()]
-        below = [file_id.removeprefix(self._ids_begin) for file_id in self.plan.gone]
-        n_ignored = sum(os.path.lexists(self._options.folder / path) for path in below)
-        return SyncOutcome(report, self.plan, n_files=len(self._scan.sources), n_ignored_now=n_ignored)
-
-    def _conflict(self, file_id: str) -> Failure:
-        options = self._options
-        taken = Conflict(
-            f"partition '{options.partition}' has other content under this id, which did not come from this folder",
-            hint=f"keep both: openrag file sync {shlex.quote(readable(str(options.folder)))} "
-            f"-p {shlex.quote(options.partition)} --prefix NAME",
-        )
-        return failure(self._scan.sources[file_id], taken)
-
-    def _earlier(self) -> Iterator[Failure]:
+    def earlier(self) -> list[Failure]:
+        """Return the failures of earlier runs whose files are not tried."""
+        found = []
         for file_id, task_id in self.plan.failed.items():
-            attempt = self._past.attempts[task_id]
-            error = attempt.error
+            error = self._past.attempts[task_id].error
             path = readable(str(self._scan.sources[file_id].path))
             if error:
-                yield Failure(file_id, path, task_id, error.code, error.message, error.hint)
+                found.append(Failure(file_id, path, task_id, error.code, error.message, error.hint))
+        return found
+
+
+class Receiver:
+    """Takes the files of a client's folder one by one, as a sync of this machine takes them in groups."""
+
+    def __init__(self, new_adder: Callable[[AddOptions], Adder], memory: SyncState, options: SyncOptions) -> None:
+        self._new_adder = new_adder
+        self._memory = memory
+        self._options = options
+
+    def take(self, source: Source, revision: str | None) -> Adder:
+        """Queue a file in the place of a revision, or (None) where there is none; return what tells of it."""
+        adding = _adding(
+            self._options, may_replace=lambda file: file.revision == revision, on_stored=self._note_stored
+        )
+        adder = self._new_adder(adding)
+        adder.submit([source], lambda: False)
+        return adder
+
+    def _note_stored(self, group: Sequence[QueuedUpload]) -> None:
+        rows = self._memory.records(one.source.file_id for one in group)
+        self._memory.save(stored_records(group, rows), is_settled=False)
+
+
+def _adding(
+    options: SyncOptions, *, may_replace: Callable[[File], bool], on_stored: Callable[[Sequence[QueuedUpload]], None]
+) -> AddOptions:
+    return AddOptions(
+        partition=options.partition,
+        batch=options.batch,
+        if_exists=IfExists.REPLACE,
+        may_replace=may_replace,
+        keeps_metadata=True,
+        is_guarded=True,
+        on_stored=on_stored,
+    )
+
+
+def settle(memory: SyncState, *, is_stopped: bool) -> None:
+    """Remember what became of the tasks of a folder."""
+    before = memory.load()
+    news = {file_id: row for file_id, row in settled(before).rows.items() if row is not before.rows[file_id]}
+    failpoint("settling")
+    memory.save(news, is_settled=not is_stopped)
+
+
+def stored_records(group: Sequence[QueuedUpload], rows: Mapping[str, SyncRecord]) -> dict[str, SyncRecord]:
+    """Return what to remember of files that are about to be queued, from what `rows` remember of them."""
+    return {
+        one.source.file_id: SyncRecord(
+            size=one.size,
+            mtime_ns=one.mtime_ns,
+            sha256=one.upload.sha256,
+            revision=row.revision if (row := rows.get(one.source.file_id)) else None,
+            task_id=one.upload.revision,
+            n_failed=row.n_failed if row else 0,
+        )
+        for one in group
+    }

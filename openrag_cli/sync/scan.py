@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from openrag_cli.errors import Conflict, IngestError, InvalidInput, PathNotFound
-from openrag_cli.ingest.discovery import EMPTY_FILE, Walk, failure
-from openrag_cli.ingest.naming import Source, folder_source
-from openrag_cli.ingest.stable_read import read_steadily, sha256_of
+from openrag_cli.errors import Conflict, IngestError, InvalidInput, OpenRAGError, PathNotFound
+from openrag_cli.ingest.discovery import EMPTY_FILE, Choice, Walk, failure
+from openrag_cli.ingest.naming import Source
+from openrag_cli.ingest.stable_read import FileState, read_steadily, sha256_of
 from openrag_cli.store.blobs import file_too_large
 from openrag_cli.store.names import check_file_id
-from openrag_cli.sync.plan import FolderFile, ids_to_hash
+from openrag_cli.sync.plan import FolderFile, SyncHistory
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Iterable
     from pathlib import Path
 
-    from openrag_cli.errors import OpenRAGError
-    from openrag_cli.ingest.discovery import Choice
+    from openrag_cli.domain import FileSource
     from openrag_cli.ingest.report import Failure
-    from openrag_cli.ingest.stable_read import FileState
-    from openrag_cli.sync.plan import SyncHistory
 
 _MAX_STORED = (1 << 63) - 1
 
@@ -43,11 +40,41 @@ class Scan:
     is_complete: bool = True
     left_out: Counter[str] = field(default_factory=Counter)
 
-    def leave_out_empty(self, held: Collection[str]) -> None:
-        """Count files of no bytes as left out, but for those that the partition holds: what was in them is lost."""
-        for file_id in [one for one, seen in self.seen.items() if seen.size == 0 and one not in held]:
+    def begin_ids_with(self, prefix: str) -> None:
+        """Put `prefix` before every id, once; an id that then cannot name a file is a failure."""
+        before = self.sources.keys()
+        self.sources = {prefix + one: replace(source, file_id=prefix + one) for one, source in self.sources.items()}
+        self.seen = {prefix + one: seen for one, seen in self.seen.items()}
+        self.skipped = {prefix + one for one in self.skipped}
+        self.failures = [
+            replace(one, file_id=prefix + one.file_id) if one.file_id in before else one for one in self.failures
+        ]
+        for file_id, source in list(self.sources.items()):
+            try:
+                check_file_id(file_id)
+            except InvalidInput as exc:
+                del self.sources[file_id]
+                self.seen.pop(file_id, None)
+                self.failures.append(failure(source, exc))
+
+    def leave_out_empty(self, held: Collection[str]) -> list[str]:
+        """Leave out files of no bytes, but for those that the partition holds: what was in them is lost."""
+        empty = [one for one, seen in self.seen.items() if seen.size == 0 and one not in held]
+        self.leave_out(empty)
+        return empty
+
+    def leave_out(self, empty: Iterable[str]) -> None:
+        """Count these files of no bytes as left out."""
+        for file_id in empty:
             del self.seen[file_id]
             self.left_out[EMPTY_FILE] += 1
+
+    def recall_hashes(self, past: SyncHistory) -> None:
+        """Fill in the hashes remembered of files that look as they did."""
+        for file_id, seen in self.seen.items():
+            row = past.rows.get(file_id)
+            if row is not None and row.has_stat_of(seen) and seen.sha256 is None:
+                self.seen[file_id] = FolderFile(seen.size, seen.mtime_ns, row.sha256)
 
     def skip(self, file_id: str, why: OpenRAGError | None = None) -> None:
         """Leave a file alone in this run; `why` makes it a failure."""
@@ -62,8 +89,8 @@ def mtime_of(stat: os.stat_result | FileState) -> int:
     return min(stat.st_mtime_ns, _MAX_STORED)
 
 
-def scan_folder(folder: Path, *, max_bytes: int, choice: Choice, prefix: str = "") -> Scan:
-    """Look at a folder with the rules of `file add`; ids begin with `prefix`.
+def scan_folder(folder: Path, *, max_bytes: int, choice: Choice, origin: FileSource) -> Scan:
+    """Look at a folder with the rules of `file add`; ids are paths below it.
 
     Raises:
         PathNotFound: there is no such folder.
@@ -74,14 +101,8 @@ def scan_folder(folder: Path, *, max_bytes: int, choice: Choice, prefix: str = "
         raise PathNotFound(f"{folder}: no such folder", hint="check the path; if it is a mounted disk, mount it")
     scan = Scan()
     walk = Walk(folder, choice)
-    origin = folder_source(folder)
     for entry, stat in walk.entries():
-        source = Source(entry.path, prefix + entry.file_id, origin)
-        try:
-            check_file_id(source.file_id)
-        except InvalidInput as exc:
-            scan.failures.append(failure(source, exc))
-            continue
+        source = Source(entry.path, entry.file_id, origin)
         if source.file_id in scan.sources:
             twin = Conflict("another file of the folder has the same id", hint="give one of the two another name")
             scan.failures.append(failure(source, twin))
@@ -93,21 +114,13 @@ def scan_folder(folder: Path, *, max_bytes: int, choice: Choice, prefix: str = "
             scan.seen[source.file_id] = FolderFile(stat.st_size, mtime_of(stat))
     scan.failures += walk.failures
     scan.left_out += walk.left_out
-    scan.skipped |= {prefix + link for link in walk.links}
+    scan.skipped |= set(walk.links)
     scan.is_complete = not walk.failures
     return scan
 
 
-def read_contents(scan: Scan, past: SyncHistory, *, is_thorough: bool, should_stop: Callable[[], bool]) -> None:
-    """Fill in the hashes: those remembered of files that look as they did, and of others by reading them.
-
-    When told to stop, it leaves the files that are not yet read alone.
-    """
-    wanted = ids_to_hash(scan.seen, past, is_thorough=is_thorough)
-    for file_id, seen in scan.seen.items():
-        row = past.rows.get(file_id)
-        if row is not None and row.has_stat_of(seen):
-            scan.seen[file_id] = FolderFile(seen.size, seen.mtime_ns, row.sha256)
+def read_contents(scan: Scan, wanted: Iterable[str], should_stop: Callable[[], bool]) -> None:
+    """Fill in the hashes of these files by reading them; when told to stop, leave those that are not yet read alone."""
     for file_id in wanted:
         if should_stop():
             scan.is_complete = False

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from openrag_cli.domain import TaskState
 from openrag_cli.errors import StoreBusy
-from openrag_cli.ingest.naming import folder_source
 from openrag_cli.store.files.sources import source_id
 from openrag_cli.store.task_rows import find_partition_id, to_error
 from openrag_cli.sync.plan import Attempt, PartitionFile, SyncHistory, SyncRecord
+from openrag_cli.sync.root import Root
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Iterator, Mapping
-    from pathlib import Path
 
     from openrag_cli.store.database import Database
 
@@ -26,13 +24,13 @@ _COLUMNS = "size, mtime_ns, sha256, revision, task_id, n_failed, failed_at"
 
 
 class SyncState:
-    """The memory of one folder, whatever path leads to it, as it is synced into one partition."""
+    """The memory of one folder, as it is synced into one partition."""
 
-    def __init__(self, database: Database, partition: str, path: Path) -> None:
+    def __init__(self, database: Database, partition: str, root: Root) -> None:
         self._db = database
         self._partition = partition
-        self._folder = path
-        self._path = os.fsencode(os.path.realpath(path))
+        self._root = root
+        self._path = root.key
         self._prefix: str | None = None
 
     def keep_prefix(self, prefix: str) -> None:
@@ -47,11 +45,7 @@ class SyncState:
             StoreBusy: another sync of the folder into the partition runs after `timeout_s` seconds.
         """
         key = hashlib.sha256(b"\0".join([self._partition.encode(), self._path])).hexdigest()[:32]
-        busy = StoreBusy(
-            f"another sync of this folder into partition '{self._partition}' is running",
-            hint="wait for it with --lock-timeout SECONDS",
-        )
-        with self._db.file_lock(f"locks/{key}", timeout_s, busy):
+        with self._db.file_lock(f"locks/{key}", timeout_s, is_syncing(self._partition)):
             yield
 
     def load(self) -> SyncHistory:
@@ -67,7 +61,7 @@ class SyncState:
             others = connection.execute(
                 "SELECT id, path FROM folder WHERE partition_id = ? AND path <> ?", (partition_id, self._path)
             ).fetchall()
-            elsewhere = _ids_of(connection, [row["id"] for row in others if os.path.isdir(row["path"])])  # noqa: PTH112 - bytes
+            elsewhere = _ids_of(connection, [row["id"] for row in others if self._root.is_there(row["path"])])
             folder = connection.execute(
                 "SELECT id, is_settled FROM folder WHERE partition_id = ? AND path = ?", (partition_id, self._path)
             ).fetchone()
@@ -83,6 +77,16 @@ class SyncState:
                 elsewhere=elsewhere,
                 is_settled=bool(folder["is_settled"]),
             )
+
+    def records(self, file_ids: Iterable[str]) -> dict[str, SyncRecord]:
+        """Return what is remembered of some files of the folder."""
+        rows = self._db.rows(
+            f"SELECT file_id, {_COLUMNS} FROM folder_file JOIN folder ON folder.id = folder_id "
+            "JOIN partition ON partition.id = partition_id WHERE name = ? AND path = ? "
+            "AND file_id IN (SELECT value FROM json_each(?))",
+            (self._partition, self._path, json.dumps(list(file_ids))),
+        )
+        return {row[0]: SyncRecord(*tuple(row)[1:]) for row in rows}
 
     def save(
         self, rows: Mapping[str, SyncRecord], forget: Iterable[str] = (), *, is_settled: bool | None = None
@@ -117,7 +121,7 @@ class SyncState:
                 [(folder_id, file_id, *_values(row)) for file_id, row in rows.items()],
             )
             owned = [(file_id, row.revision) for file_id, row in rows.items() if row.revision]
-            source = source_id(connection, folder_source(self._folder)) if owned else None
+            source = source_id(connection, self._root.source) if owned else None
             connection.executemany(
                 "UPDATE file SET source_id = ? WHERE partition_id = ? AND file_id = ? AND revision = ? "
                 "AND source_id IS NOT ?",
@@ -128,6 +132,14 @@ class SyncState:
                     "UPDATE folder_file SET revision = NULL WHERE folder_id = ? AND file_id = ? AND revision = ?",
                     [(other, *one) for one in owned],
                 )
+
+
+def is_syncing(partition: str) -> StoreBusy:
+    """Return the error for a folder that another sync works on."""
+    return StoreBusy(
+        f"another sync of this folder into partition '{partition}' is running",
+        hint="wait for it with --lock-timeout SECONDS",
+    )
 
 
 def _values(row: SyncRecord) -> tuple[object, ...]:

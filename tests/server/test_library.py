@@ -84,6 +84,22 @@ class Contract:
         assert {task.state for task in library.tasks()} == {openrag_cli.TaskState.COMPLETED}
         assert library.delete_partition("p") == report.added - 1
 
+    def test_a_partition_follows_a_folder(self, library, handbook):
+        assert library.sync(handbook, partition="t").added == len(library.files("t"))
+        chunk = library.search("how often are keys rotated", partitions="t", k=1)[0].chunk
+        (handbook / "ops").rename(handbook / "operations")
+        (handbook / "people" / "leave.md").unlink()
+        report = library.sync(handbook, partition="t", delete=True, max_delete="50%")
+        assert (report.added, report.moved > 0, report.deleted, report.chunks) == (0, True, 1, 0)
+        hit = library.search("how often are keys rotated", partitions="t", k=1)[0]
+        assert (hit.file.file_id, hit.chunk.id) == ("operations/keys.md", chunk.id)
+        (handbook / "operations" / "keys.md").unlink()
+        with pytest.raises(errors.TooManyDeletions):
+            library.sync(handbook, partition="t", delete=True, max_delete="0")
+        with pytest.raises(errors.PathNotFound):
+            library.sync(handbook / "nowhere", partition="t")
+        library.delete_partition("t")
+
     def test_an_answer_is_read_piece_by_piece_and_its_marks_name_its_citations(self, library, handbook):
         library.add(handbook, partition="q")
         answer = library.ask("how often do we rotate keys?", partitions="q")

@@ -1,8 +1,5 @@
 """The command line on a server: the same output as on a store."""
 
-import io
-import json
-
 import pytest
 
 from openrag_cli.cli.exit_codes import ExitCode
@@ -20,97 +17,6 @@ def remote(cli, server):
     return call
 
 
-VOLATILE = {
-    "revision", "created_at", "indexed_at", "updated_at", "chunk_id", "seconds", "task_id", "at", "timings", "source", "path",
-}  # fmt: skip
-
-
-def _stable(value):
-    """Return JSON without what differs between two stores that hold the same."""
-    if isinstance(value, dict):
-        return {key: _stable(entry) for key, entry in value.items() if key not in VOLATILE}
-    return [_stable(entry) for entry in value] if isinstance(value, list) else value
-
-
-@pytest.fixture
-def alone(cli, tmp_path):
-    """The command line on a server whose store holds nothing else: words are weighed over the whole store."""
-    (tmp_path / "alone").mkdir()
-    running = start(tmp_path / "alone" / "store")
-    yield lambda *arguments: cli("--server", running.url, *arguments)
-    assert running.stop() == 0
-
-
-def test_the_same_commands_give_the_same_output_on_a_store_and_on_a_server(
-    cli, alone, handbook, partition, monkeypatch
-):
-    (handbook / "broken.pdf").write_bytes(b"%PDF-1.7 broken")
-    mail = "Subject: Keys\nContent-Type: multipart/mixed; boundary=x\n\n--x\n\nRotate.\n--x\nContent-Type: a/b\n\nz\n--x--\n"
-    (handbook / "warned.eml").write_text(mail)
-    p = ("-p", partition)
-    for arguments in (
-        ["file", "add", handbook, *p, "-m", "year=2024", "--json"],
-        ["file", "add", handbook / "people", *p, "--exclude", "*", "--json"],
-        ["file", "list", *p, "--json"],
-        ["file", "list", *p, "--json", "--limit", "2"],
-        ["file", "show", "ops/keys.md", *p, "--json"],
-        ["file", "show", "warned.eml", *p, "--json"],
-        ["task", "list", "--json"],
-        ["file", "get", "ops/keys.md", *p],
-        ["file", "get", "ops/keys.md", *p, "--json"],
-        ["file", "get", "ops/keys.md", *p, "--raw"],
-        ["search", "rotate api keys", *p, "--json"],
-        ["search", "rotate api keys", *p, "-f", "ops/keys.md", "-f", "people/leave.md", "--json"],
-        ["search", "leave", *p, "--filter", "year = 2024", "--per-file", "1", "--mode", "text", "--jsonl"],
-        ["search", "leave", *p, "--filter", "year = 2025", "--json"],
-        ["search", "leave", *p],
-        ["search", "leave", *p, "--context", "1", "--json"],
-        ["search", "leave", *p, "--context", "2", "--all"],
-        ["ask", "how often do we rotate keys?", *p, "--json", "--context", "1"],
-        ["ask", "how often do we rotate keys?", *p],
-        ["ask", "how often do we rotate keys?", *p, "--json", "-k", "3", "--filter", "year = 2024"],
-        ["ask", "how often do we rotate keys?", *p, "--show-context", "--no-llm"],
-        ["ask", "zzz qqq", "-p", "nowhere"],
-        ["session", "show", "keys"],
-        ["chat", "--session", "keys", *p, "--json"],
-        ["chat", "--session", "keys"],
-        ["session", "show", "keys"],
-        ["session", "show", "keys", "--json"],
-        ["session", "export", "keys"],
-        ["session", "list", "--json"],
-        ["session", "delete", "keys", "--yes", "--json"],
-        ["session", "delete", "keys", "--yes"],
-        ["file", "edit", "ops/keys.md", *p, "-m", "tag=x", "--remove", "year", "--json"],
-        ["file", "rename", "ops/keys.md", "ops/secrets.md", *p, "--json"],
-        ["file", "rename", "nothing", "x.md", *p],
-        ["file", "rename", "ops/secrets.md", "ops/backups.md", *p],
-        ["file", "refresh", *p, "--dry-run", "--json"],
-        ["file", "refresh", "ops/secrets.md", "nothing", *p, "--json"],
-        ["file", "refresh", "--outdated", "-p", "all", "--json"],
-        ["task", "prune", "--older-than", "0s", "--state", "CANCELLED", "--json"],
-        ["file", "delete", "people/leave.md", "nothing", *p, "--yes", "--json"],
-        ["file", "show", "people/leave.md", *p, "--json"],
-        ["partition", "show", partition, "--json"],
-        ["partition", "create", partition],
-        ["search", "x", "-p", "nowhere"],
-        ["task", "show", "0" * 48],
-        ["extract", "show", "nothing"],
-    ):
-        monkeypatch.setattr("sys.stdin", io.StringIO("how often do we rotate keys?\nand who does it?\n"))
-        here = cli(*arguments)
-        monkeypatch.setattr("sys.stdin", io.StringIO("how often do we rotate keys?\nand who does it?\n"))
-        there = alone(*arguments)
-        assert there.code == here.code, (arguments, here, there)
-        assert there.err.splitlines()[:1] == here.err.splitlines()[:1] or "indexed" in here.err, arguments
-        if here.out.startswith("{"):
-            assert [_stable(json.loads(line)) for line in there.out.splitlines()] == [
-                _stable(json.loads(line)) for line in here.out.splitlines()
-            ], arguments
-        else:
-            inside = f"{handbook.name}/"  # a path from here, where the file is of this machine; else its id
-            assert there.out.replace(inside, "") == here.out.replace(inside, ""), arguments
-
-
 def test_tasks_on_a_server_are_listed_shown_and_retried(remote, tmp_path, partition):
     (tmp_path / "broken.pdf").write_bytes(b"%PDF-1.7 broken")
     assert remote("file", "add", tmp_path / "broken.pdf", "-p", partition).code == 65
@@ -126,21 +32,6 @@ def test_tasks_on_a_server_are_listed_shown_and_retried(remote, tmp_path, partit
         "tasks": 0,
     }
     assert remote("file", "refresh", "-p", partition, "--json").code == 0
-
-
-def test_what_is_done_where_the_store_is_says_the_line_to_type(remote, tmp_path):
-    for arguments, line in (
-        (["backup", "x.tar"], "ssh 127.0.0.1 openrag backup - > backup.tar"),
-        (["restore", "x.tar"], "ssh 127.0.0.1 openrag restore - < backup.tar"),
-        (["export", "-p", "p", "-o", "x"], "ssh 127.0.0.1 openrag export -p 'p' -o DIR"),
-        (["import", "x"], "ssh 127.0.0.1 openrag import DIR"),
-        (["file", "sync", tmp_path, "-p", "p"], "ssh 127.0.0.1 openrag file sync DIR"),
-        (["task", "run"], "ssh 127.0.0.1 openrag task run"),
-    ):
-        refused = remote(*arguments)
-        assert refused.code == 2, refused
-        assert line in refused.err
-        assert not (tmp_path / "store").exists()
 
 
 def test_the_doctor_of_a_server_reports_on_the_server(remote):
@@ -212,3 +103,80 @@ def test_an_address_that_is_none_is_told_whatever_the_proxy(cli, environment):
     environment.setenv("ALL_PROXY", "http://127.0.0.1:9")
     done = cli("--server", "http://h:xx", "file", "list")
     assert (done.code, "not a server's URL" in done.err) == (ExitCode.CONFIG, True)
+
+
+def test_a_folder_of_a_client_is_synced_and_where_it_lies_stays_with_it(remote, server, tmp_path, partition):
+    folder = tmp_path / "secret place" / "notes"
+    folder.mkdir(parents=True)
+    for name in ("one", "two", "three"):
+        (folder / f"{name}.md").write_text(f"# {name}\n\nThis is note {name}.\n")
+    p = ("-p", partition)
+    assert remote("file", "sync", folder, *p, "--json").json["added"] == 3
+    before = {file["file_id"]: file["revision"] for file in remote("file", "list", *p, "--json").json["files"]}
+    (folder / "one.md").rename(folder / "first.md")
+    (folder / "two.md").write_text("# two\n\nThis is another note.\n")
+    report = remote("file", "sync", folder, *p, "--json").json
+    assert [report[key] for key in ("added", "replaced", "moved", "unchanged")] == [0, 1, 1, 1]
+    files = {file["file_id"]: file for file in remote("file", "list", *p, "--json").json["files"]}
+    assert files["first.md"]["revision"] == before["one.md"]
+    assert files["two.md"]["revision"] != before["two.md"]
+    assert files["two.md"]["source"] == {"kind": "folder", "label": "notes"}
+    catalog = b"".join(path.read_bytes() for path in server.store.glob("openrag.db*"))
+    assert b"secret place" not in catalog
+    (folder / "two.md").unlink()
+    (folder / "first.md").unlink()
+    refused = remote("file", "sync", folder, *p, "--delete")
+    assert (refused.code, "would be deleted (67%)" in refused.err) == (3, True)
+    assert str(folder) in refused.err
+    assert remote("file", "sync", folder, *p, "--delete", "--max-delete", "2", "--json").json["deleted"] == 2
+
+
+def test_another_way_to_a_synced_folder_is_the_same_folder_and_a_copy_is_another(remote, tmp_path, partition):
+    folder = tmp_path / "notes"
+    folder.mkdir()
+    (folder / "one.md").write_text("# one\n\nA note.\n")
+    assert remote("file", "sync", folder, "-p", partition, "--json").json["added"] == 1
+    (tmp_path / "link").symlink_to(folder)
+    assert remote("file", "sync", tmp_path / "link", "-p", partition, "--json").json["unchanged"] == 1
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    (copy / "one.md").write_text("# one\n\nAnother note.\n")
+    assert remote("file", "sync", copy, "-p", partition, "--json").json["added"] == 1
+    assert remote("file", "sync", copy, "-p", partition, "--json").json["unchanged"] == 1
+    ids = [file["file_id"] for file in remote("file", "list", "-p", partition, "--json").json["files"]]
+    assert ids == ["copy/one.md", "one.md"]
+
+
+def test_a_file_that_another_put_there_meanwhile_stays_and_is_a_conflict(remote, client, tmp_path, partition):
+    folder = tmp_path / "notes"
+    folder.mkdir()
+    (folder / "one.md").write_text("# one\n\nA note.\n")
+    assert remote("file", "sync", folder, "-p", partition).code == 0
+    put = client.put(
+        f"/indexer/partition/{partition}/file/one.md", files={"file": ("one.md", b"# one\n\nOf somebody else.\n")}
+    )
+    assert put.status_code == 202
+    assert remote("task", "wait", put.json()["task_status_url"].rsplit("/", 1)[1]).code == 0
+    (folder / "one.md").write_text("# one\n\nChanged here.\n")
+    report = remote("file", "sync", folder, "-p", partition, "--json")
+    assert (report.code, report.json["failures"][0]["code"]) == (3, "conflict")
+    assert "somebody else" in remote("file", "get", "one.md", "-p", partition).out
+
+
+@pytest.mark.parametrize(
+    ("options", "listing"),
+    [
+        ("{}", b""),
+        ("not json", b""),
+        ('{"source": "' + "0" * 32 + '", "label": "x", "batch": "' + "0" * 48 + '"}', b"[1]\n"),
+        ('{"source": "' + "0" * 32 + '", "label": "x", "batch": "' + "0" * 48 + '"}', b'["a", -1, 0, null]\n'),
+        ('{"source": "' + "0" * 32 + '", "label": "x", "batch": "' + "0" * 48 + '"}', b'["a", 1, 0, "g"]\n'),
+        ('{"source": "' + "0" * 32 + '", "label": "x", "batch": "' + "0" * 48 + '"}', b'["a"]\n["a"]\n'),
+        ('{"source": "' + "0" * 32 + '", "label": "x", "batch": "' + "0" * 48 + '", "max_delete": "-1"}', b""),
+    ],
+)
+def test_a_wrong_listing_is_refused_and_changes_nothing(client, partition, options, listing):
+    url = f"/indexer/partition/{partition}/sync"
+    refused = client.post(url, files={"file": ("listing", listing)}, data={"options": options})
+    assert refused.status_code == 400, refused.text
+    assert client.get(f"/partition/{partition}").status_code == 404

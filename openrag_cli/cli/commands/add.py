@@ -264,7 +264,7 @@ def report_exit_code(report: Report, *, n_inputs: int) -> int:
 
 def drain(context: Context) -> int:
     """Run every queued task, with a progress bar; the body of `openrag task run`."""
-    engine = context.here("task run")
+    engine = context.engine
     failures: list[TaskDone] = []
     n_done = n_chunks = 0
     with context.stopping() as should_stop:

@@ -27,7 +27,7 @@ from openrag_cli.domain import new_task_id
 from openrag_cli.errors import PathNotFound, StoreBusy, WrongUsage
 
 if TYPE_CHECKING:
-    from openrag_cli.sync.runner import SyncOptions, SyncOutcome
+    from openrag_cli.sync.outcome import SyncOptions, SyncOutcome
 
 FoldersArgument = Annotated[
     list[str], typer.Argument(metavar="DIR...", help="Folder that the partition is to follow, or several.")
@@ -116,8 +116,8 @@ def sync(
 
         */15 * * * * openrag -q file sync ~/notes -p notes --delete
     """
+    from openrag_cli.sync.outcome import SyncOptions
     from openrag_cli.sync.plan import parse_limit
-    from openrag_cli.sync.runner import SyncOptions
 
     context: Context = ctx.obj
     if not dry_run:
@@ -218,7 +218,7 @@ def _run(
             if bars:
                 bars[0].expect(n_expected)
 
-        outcome = context.here("file sync DIR").sync(
+        outcome = context.engine.sync(
             options,
             on_queued=show_bar,
             listener=lambda done: bars[0].advance(done.n_chunks),

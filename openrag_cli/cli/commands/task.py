@@ -179,12 +179,16 @@ def error(
             f"No error found for task '{task_id}'.", hint=f"it is {task.state}: openrag task log {task_id}"
         )
     if context.out.is_json:
-        body = {"task_id": task_id, **(render.task(task)["error"] or {}), "traceback": list(task.error.traceback)}
+        body = {
+            "task_id": task_id,
+            **(render.task(task)["error"] or {}),
+            "traceback": context.engine.task_traceback(task_id),
+        }
         context.out.json(render.document("taskerror", body))
         return
     context.out.line(f"{task.upload.file_id}: {task.error.message}")
     if full or context.is_debug:
-        context.out.line("".join(task.error.traceback).rstrip())
+        context.out.line("".join(context.engine.task_traceback(task_id)).rstrip())
     context.out.hint(task.error.hint)
 
 

@@ -35,6 +35,9 @@ FileIdPath = Annotated[
     ),
 ]
 TaskPath = Annotated[str, Path(description="Id of the task: 48 hex characters")]
+BatchForm = Annotated[
+    str | None, Form(pattern="^[0-9a-f]{48}$", description="What to count this task under: see /queue/info")
+]
 MetadataForm = Annotated[str, Form(description="A JSON object as text; empty is {}")]
 ModifiedForm = Annotated[
     str, Form(description="When the file was last changed, RFC 3339; empty: now, or what the document says of itself")
@@ -64,10 +67,11 @@ def add_file(
     file: UploadFile,
     metadata: MetadataForm = "",
     modified_at: ModifiedForm = "",
+    batch: BatchForm = None,
 ) -> schemas.TaskLink:
     """Store a file and queue it; the task exists before the answer is sent. An unknown partition is created."""
     upload = client_upload(partition, file_id, file.filename or "", read_metadata(metadata), modified_at=modified_at)
-    task = engine_of(request).submit(upload, file.file)
+    task = engine_of(request).submit(upload, file.file, batch=batch)
     return schemas.TaskLink(task_status_url=task_link(request, task.id))
 
 
@@ -79,10 +83,11 @@ def replace_file(
     file: UploadFile,
     metadata: MetadataForm = "",
     modified_at: ModifiedForm = "",
+    batch: BatchForm = None,
 ) -> schemas.TaskLink:
     """Replace a file; the old version stays searchable until the new one commits, and for good if it fails."""
     upload = client_upload(partition, file_id, file.filename or "", read_metadata(metadata), modified_at=modified_at)
-    task = engine_of(request).submit(upload, file.file, kind=TaskKind.REPLACE)
+    task = engine_of(request).submit(upload, file.file, kind=TaskKind.REPLACE, batch=batch)
     return schemas.TaskLink(task_status_url=task_link(request, task.id))
 
 
@@ -128,7 +133,9 @@ def task_error(request: Request, task_id: TaskPath) -> schemas.TaskTraceback:
     if task.error is None or task.state is not TaskState.FAILED:
         raise NotFound(f"No error found for task '{task_id}'.")
     lines = [line for part in task.error.traceback for line in part.rstrip("\n").split("\n")]
-    return schemas.TaskTraceback(task_id=task_id, traceback=lines or [task.error.message])
+    return schemas.TaskTraceback(
+        task_id=task_id, traceback=lines or [task.error.message], parts=list(task.error.traceback)
+    )
 
 
 @router.get("/task/{task_id}", responses=errors(s404="No such task"), response_model_exclude_none=True)

@@ -6,8 +6,8 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
 from openrag_cli.contract import to_json as render
-from openrag_cli.domain import TaskState
-from openrag_cli.ingest.refresh import RefreshRun
+from openrag_cli.domain import File, TaskState, new_task_id
+from openrag_cli.ingest.refresh import Refresher, RefreshRun
 from openrag_cli.ingest.report import Failure
 from openrag_cli.ingest.report import Report as WholeReport
 from openrag_cli.server.guards.bodies import JsonRoute
@@ -43,11 +43,16 @@ class Renaming(BaseModel):
 
 
 class Refreshing(BaseModel):
-    """Files to read again: those named, or every one of the partition; `is_outdated`: only what older readers made."""
+    """Files to read again: those named, or every one of the partition; `is_outdated`: only what older readers made.
+
+    `most_untried`: at most so many that are outdated, and none that has failed so before. `batch` names the tasks.
+    """
 
     file_ids: list[str] = []
     is_outdated: bool = False
     is_dry_run: bool = False
+    most_untried: int | None = Field(default=None, ge=0)
+    batch: str | None = Field(default=None, pattern="^[0-9a-f]{48}$")
 
 
 class NamedFile(BaseModel):
@@ -114,12 +119,12 @@ def rename_file(request: Request, partition: PartitionPath, body: Renaming) -> N
 def refresh_files(request: Request, partition: PartitionPath, body: Refreshing) -> Refreshed:
     """Queue files to be read again from their kept originals; `all` is every partition."""
     engine = engine_of(request)
-    files, failures = engine.refresher.named(partition, body.file_ids, is_outdated=body.is_outdated)
+    files, failures = _to_refresh(engine.refresher, partition, body)
     named = [NamedFile(partition=file.partition, file_id=file.file_id) for file in files]
     told = render.report(_report(failures))["failures"]
     if body.is_dry_run:
         return Refreshed(files=named, failures=told)
-    run = RefreshRun(is_detached=True)
+    run = RefreshRun(body.batch or new_task_id(), is_detached=True)
     report = engine.refresher.refresh(files, run)
     task_ids = [task.id for task in engine.parts.ledger.tasks(batch=run.batch)]
     refused = [one for one in report.failures if one.task_id is None]  # the others are told by their tasks
@@ -129,6 +134,12 @@ def refresh_files(request: Request, partition: PartitionPath, body: Refreshing) 
         failures=told + render.report(_report(refused))["failures"],
         unchanged=report.unchanged,
     )
+
+
+def _to_refresh(refresher: Refresher, partition: str, body: Refreshing) -> tuple[list[File], list[Failure]]:
+    if body.most_untried is None:
+        return refresher.named(partition, body.file_ids, is_outdated=body.is_outdated)
+    return refresher.outdated(partition, limit=body.most_untried, is_untried=True), []
 
 
 def _report(failures: list[Failure]) -> WholeReport:

@@ -54,9 +54,12 @@ def metrics(request: Request) -> Response:
 
 
 @router.get("/queue/info")
-def queue_info(request: Request) -> schemas.QueueInfo:
+def queue_info(
+    request: Request,
+    batch: Annotated[str | None, Query(description="Count those alone that were queued under this name")] = None,
+) -> schemas.QueueInfo:
     """Return the workers and how many tasks are in each state."""
-    counts = engine_of(request).task_counts()
+    counts = engine_of(request).task_counts(batch)
     return schemas.QueueInfo(
         workers=request.app.state.workers(),
         tasks={
@@ -67,6 +70,13 @@ def queue_info(request: Request) -> schemas.QueueInfo:
             "total_cancelled": counts[TaskState.CANCELLED],
         },
     )
+
+
+@router.post("/queue/run")
+def run_queue(request: Request) -> schemas.Message:
+    """See to it that what is queued is run, also where the server was started without workers."""
+    request.app.state.run_queue()
+    return schemas.Message(message="what is queued is run")
 
 
 _STATES = Literal["active", "QUEUED", "SERIALIZING", "CHUNKING", "INSERTING", "COMPLETED", "FAILED", "CANCELLED"]

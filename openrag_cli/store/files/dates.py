@@ -21,7 +21,7 @@ HINT = "a day such as 2026-03-01, a month, a year, a time such as 2026-03-01T09:
 _AGE = re.compile(r"(\d{1,6})\s*([hdwmy])[a-z]*")
 _PART = re.compile(r"(\d{4})(?:-(\d{1,2}))?(?:-(\d{1,2}))?")
 _ISO = re.compile(
-    r"(\d{4}-\d{2}-\d{2})(?:[ T](\d{2}:\d{2}(?::\d{2})?)(?:[.,]\d+)?)?(?:\s*(Z|UTC|[+-]\d{2}:?\d{2}))?(?![\d-])"
+    r"(\d{4}-\d{2}-\d{2})(?:[ T](\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?)(?:[.,]\d+)?)?(?:\s*(Z|UTC|[+-]\d{2}:?\d{2}))?(?![\d-])"
 )
 _MAIL = re.compile(r"(?:[A-Za-z]{3,9},\s*)?\d{1,2} [A-Za-z]{3,9} \d{4}")
 _FORMS = (
