@@ -295,3 +295,18 @@ def test_an_answer_about_a_file_replaced_after_the_search_is_of_its_new_version(
     monkeypatch.setattr(chat, "_search", search_then_replace)
     passages = chat._retrieve(SearchRequest("how often do keys rotate"), 1000)
     assert [passage.text for passage in passages] == ["the keys rotate every 3 days"]
+
+
+def test_what_a_client_has_put_survives_a_repair_of_the_index(engine: Engine) -> None:
+    for name in ("a", "b"):
+        put(engine, "p", name, f"version one of {name}")
+    engine.drain()
+    waiting = put(engine, "p", "a", "version two of a")
+    with engine.parts.database.write_lock():
+        engine.parts.index.drop([file.revision for file in engine.files("p")])
+    (finding,) = [one for one in engine.maintenance.examine() if one.name == "index" and one.mend]
+    assert "indexed again" in finding.mend()
+    engine.drain()
+    assert engine.task(waiting).state is TaskState.COMPLETED
+    assert [engine.document("p", name).markdown for name in ("a", "b")] == ["version two of a", "version one of b"]
+    check(engine)

@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, BinaryIO, Protocol
+from typing import IO, TYPE_CHECKING, Protocol
 
-from openrag_cli.domain import File, Partition, Task, TaskKind, TaskState, Upload, new_task_id
-from openrag_cli.errors import DocumentNotFound, InvalidInput, StoreDamaged
+from openrag_cli.domain import File
 from openrag_cli.ingest.report import Failure
 from openrag_cli.maintenance.backup import BackupReport, back_up
 from openrag_cli.maintenance.doctor import Doctor, DoctorContext, Finding
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from openrag_cli.config.settings import Settings
     from openrag_cli.index.table import Index
     from openrag_cli.inference.onnx_embedder import Embedder
-    from openrag_cli.ingest.pipeline import Converter, Ingester, PassageEmbedder
     from openrag_cli.ingest.refresh import Refresher
     from openrag_cli.maintenance.janitor import Janitor
     from openrag_cli.maintenance.titles import TitleKeeper
@@ -86,9 +84,6 @@ class StoreParts(Protocol):
     def open_index(self) -> "Index":
         """Return the index as it is, damaged or not."""
 
-    def ingester(self, embedder: "PassageEmbedder", converter: "Converter", n_converters: int) -> "Ingester":
-        """Return what turns tasks into chunks."""
-
 
 class StoreOperations(Protocol):
     """The operations of an engine that maintenance is made of; see engine.py."""
@@ -102,26 +97,6 @@ class StoreOperations(Protocol):
     @property
     def refresher(self) -> "Refresher":
         """What reads files again."""
-
-    def create_partition(self, name: str) -> Partition:
-        """Create an empty partition."""
-
-    def delete_partition(self, name: str) -> int:
-        """Delete a partition and its files."""
-
-    def submit(
-        self, upload: Upload, source: BinaryIO, *, kind: TaskKind = TaskKind.ADD, batch: str | None = None
-    ) -> Task:
-        """Store one upload and queue it."""
-
-    def original(self, partition: str, file_id: str) -> BinaryIO:
-        """Open the stored bytes of a file, checked."""
-
-    def drain(self, *, batch: str | None = None) -> None:
-        """Run queued tasks until none is unfinished."""
-
-    def maintain(self) -> object:
-        """Delete what is retired, and compact the index if it needs it."""
 
 
 class Maintenance:
@@ -190,34 +165,11 @@ class Maintenance:
         return importer.run(export, check_partition(partition or export.partition))
 
     def reindex(self, files: Sequence[File]) -> list[Failure]:
-        """Convert, embed and index files again from their stored originals; return those that could not be.
+        """Read, embed and index files again from their stored originals; return those that could not be.
 
-        Ids and metadata stay; what fails keeps what the index has of it.
+        They are ordinary rereadings: ids and metadata stay, what a client has put since goes before, and what fails
+        keeps what the index has of it.
         """
-        batch = new_task_id()
-        failures: list[Failure] = []
-        for file in files:
-            upload = Upload(
-                file.partition,
-                file.file_id,
-                new_task_id(),
-                file.filename,
-                file.media_type,
-                0,
-                "",
-                {},
-                keeps_metadata=True,
-            )
-            try:
-                with self._engine.original(file.partition, file.file_id) as stream:
-                    self._engine.submit(upload, stream, kind=TaskKind.REPLACE, batch=batch)
-            except DocumentNotFound:
-                continue  # deleted meanwhile
-            except (StoreDamaged, InvalidInput) as exc:
-                failures.append(Failure(file.file_id, None, None, exc.code, exc.message, exc.hint))
-        self._engine.drain(batch=batch)
-        for task in self._engine.parts.ledger.tasks([TaskState.FAILED], batch=batch):
-            if task.error:
-                error = task.error
-                failures.append(Failure(task.upload.file_id, None, task.id, error.code, error.message, error.hint))
-        return failures
+        from openrag_cli.ingest.refresh import RefreshRun
+
+        return self._engine.refresher.refresh(files, RefreshRun()).failures
