@@ -20,6 +20,8 @@ NOW = datetime(2026, 3, 15, 12, tzinfo=UTC)
     [
         ("2026-03-01", "2026-03-01T00:00:00+00:00"),
         ("2026-03-01T09:30:00+02:00", "2026-03-01T07:30:00+00:00"),
+        ("2026-03-01T09:30:00.125Z", "2026-03-01T09:30:00.125000+00:00"),
+        ("2026-03-01T09:30:00,5", "2026-03-01T09:30:00.500000+00:00"),
         ("2026-03-01 09:30", "2026-03-01T09:30:00+00:00"),
         ("2007-06-28 12:53:41 -0700 (Thu, 28 Jun 2007)", "2007-06-28T19:53:41+00:00"),
         ("Thu, 05 Mar 2026 10:00:00 +0100", "2026-03-05T09:00:00+00:00"),
@@ -223,7 +225,7 @@ def test_the_date_survives_refreshing_exporting_and_importing(archive, tmp_path)
         file["file_id"]: file["modified_at"] for file in archive("file", "list", "-p", "zoo", "--json").json["files"]
     }
     assert after == before
-    assert archive("export", "-p", "zoo", tmp_path / "out").code == 0
+    assert archive("export", "-p", "zoo", "-o", tmp_path / "out").code == 0
     assert archive("import", tmp_path / "out", "-p", "again").code == 0
     files = archive("file", "list", "-p", "again", "--json").json["files"]
     assert {file["file_id"]: file["modified_at"] for file in files} == before

@@ -7,7 +7,7 @@ import hashlib
 import io
 import os
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, TypeVar
 
 from openrag_cli.errors import IngestError, PathNotFound
@@ -108,8 +108,8 @@ def _beginning(stream: BinaryIO, n_bytes: int) -> BinaryIO:
 def changed_at(mtime_ns: int) -> datetime | None:
     """Return when a file was last changed; None where its file system tells what is no time."""
     try:
-        return datetime.fromtimestamp(mtime_ns / 1e9, tz=UTC)
-    except (ValueError, OverflowError, OSError):
+        return datetime.fromtimestamp(0, tz=UTC) + timedelta(microseconds=mtime_ns // 1000)
+    except OverflowError:
         return None
 
 

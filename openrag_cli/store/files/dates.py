@@ -18,10 +18,11 @@ UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(days=7)
          "y": timedelta(days=365)}  # fmt: skip
 HINT = "a day such as 2026-03-01, a month, a year, a time such as 2026-03-01T09:30Z, or an age: 12h, 30d, 6w, 3m, 1y"
 
+_EPOCH = datetime.fromtimestamp(0, tz=UTC)
 _AGE = re.compile(r"(\d{1,6})\s*([hdwmy])[a-z]*")
 _PART = re.compile(r"(\d{4})(?:-(\d{1,2}))?(?:-(\d{1,2}))?")
 _ISO = re.compile(
-    r"(\d{4}-\d{2}-\d{2})(?:[ T](\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?)(?:[.,]\d+)?)?(?:\s*(Z|UTC|[+-]\d{2}:?\d{2}))?(?![\d-])"
+    r"(\d{4}-\d{2}-\d{2})(?:[ T](\d{2}:\d{2}(?::\d{2})?)(?:[.,](\d{1,9}))?)?(?:\s*(Z|UTC|[+-]\d{2}:?\d{2}))?(?![\d-])"
 )
 _MAIL = re.compile(r"(?:[A-Za-z]{3,9},\s*)?\d{1,2} [A-Za-z]{3,9} \d{4}")
 _FORMS = (
@@ -33,7 +34,7 @@ _SECONDS = (10**8, 10**11)  # since 1970, from 1973 on; larger ones are millisec
 
 def milliseconds(moment: datetime) -> int:
     """Return a time as the catalog stores it: integer milliseconds since 1970."""
-    return round(moment.timestamp() * 1000)
+    return (moment - _EPOCH) // timedelta(milliseconds=1)
 
 
 def stated_at(said: Mapping[str, Any]) -> datetime | None:
@@ -67,9 +68,10 @@ def _from_text(text: str) -> datetime | None:
     if match := _PART.fullmatch(text):
         return _begin(match)
     if match := _ISO.match(text):
-        day, clock, zone = match.groups()
+        day, clock, fraction, zone = match.groups()
         zone = {None: "+00:00", "Z": "+00:00", "UTC": "+00:00"}.get(zone, zone)
-        return datetime.fromisoformat(f"{day}T{clock or '00:00'}{zone}").astimezone(UTC)
+        second = f"{clock or '00:00'}:00"[:8] + (f".{fraction:0<6}"[:7] if fraction else "")
+        return datetime.fromisoformat(f"{day}T{second}{zone}").astimezone(UTC)
     for form in _FORMS:
         try:
             return datetime.strptime(text, form).replace(tzinfo=UTC)
