@@ -229,7 +229,7 @@ class Passage:
     """A piece of a document that an answer is made from: `document[start:end] == text`.
 
     `number` counts from 1, best first; `page` and lines count from 1. `pages` are those that it stands on, where it is
-    on more than one; `page` is the first. `chunk_id` is that of its best hit. `head` is
+    on more than one; `page` is the first. `scores` are the parts of its score. `chunk_id` is that of its best hit. `head` is
     the lines that its first table row stands under (see `Span`), where the text does not hold them. `quotable` is the
     text with a NUL for each character of markup, which is not quoted; empty where there is no difference.
     """
@@ -248,6 +248,7 @@ class Passage:
     head: tuple[str, ...] = ()
     quotable: str = ""
     pages: tuple[Page, ...] = ()
+    scores: dict[str, float] = field(default_factory=dict)
 
     @property
     def page_end(self) -> int | None:
@@ -294,13 +295,14 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A conversation that is kept, over some partitions."""
+    """A conversation that is kept, over some partitions; `scope` is what else narrows its searches, as it was chosen."""
 
     name: str
     partitions: tuple[str, ...]
     message_count: int
     created_at: datetime
     updated_at: datetime
+    scope: Metadata = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -183,6 +183,7 @@ def test_every_command_prints_what_its_schema_says(filled, cli, tmp_path):
         return validated(result, contract.COMMANDS[command][option])
 
     hit = run("search", "pump")["hits"][0]
+    run("search", "pump", "--context", "1")
     run("search", "pump", option="--jsonl")
     run("ask", "how heavy is the pump?")
     run("extract show", hit["chunk_id"], "--context", "1")
@@ -219,6 +220,7 @@ def test_every_command_prints_what_its_schema_says(filled, cli, tmp_path):
     for command in ("partition list", "partition show ops", "session list", "session show", "session export"):
         name = command if command in contract.COMMANDS else "partition show"
         run(name, *(["ops"] if name == "partition show" else ["my talk"] if "list" not in name else []))
+    run("session search", "HELLO")
     run("partition create", "fresh")
     run("partition delete", "fresh", "--yes")
     run("session delete", "my talk", "--yes")

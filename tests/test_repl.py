@@ -18,7 +18,7 @@ KEYS = (
     "# Key rotation\n\nRotate every API key every 90 days with `kms rotate --all`.\n\nAfter a leak rotate at once.\n"
 )
 ANSWER_S = 30
-READY = ">(?: |\x08)"
+READY = ">(?: |\x08|\x1b\\[)"
 """The prompt, as the line editor draws it."""
 
 
@@ -86,7 +86,7 @@ def test_ask_prints_the_answer_and_then_what_it_cites(filled, process):
     assert result.code == 0, result.err
     answer, _, sources = result.out.strip().partition("\n\n")
     assert answer.startswith("Rotate every API key every 90 days with `kms rotate --all`. [1]")
-    assert sources == "[1] keys.md:3"
+    assert sources.startswith("[1] keys.md:3, 20")
     assert result.err == ""
 
 
@@ -225,7 +225,7 @@ def test_a_conversation_on_a_terminal(terminal, columns):
     say(child, "/open 1")
     child.expect("After a leak rotate at once")
     say(child, "/partition été 2")
-    child.expect("partitions: été 2")
+    child.expect("searching: été 2")
     say(child, "/model x")
     child.expect("no LLM is set up")
     say(child, "/open 7")
@@ -254,7 +254,7 @@ def test_tab_completes_commands_and_partitions(terminal):
     child.send(" op\t")
     child.expect("s")
     child.send("\r")
-    child.expect("partitions: ops")
+    child.expect("searching: ops")
     leave(child)
 
 

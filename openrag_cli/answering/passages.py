@@ -93,6 +93,7 @@ def _passage(group: Sequence[Hit], document: Document, number: int) -> Passage:
         file=best.file,
         chunk_id=best.chunk.id,
         score=best.score,
+        scores=best.scores,
         start=start,
         end=start + len(text),
         page=best.chunk.span.page,

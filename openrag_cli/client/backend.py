@@ -38,8 +38,8 @@ class KeptSessions(Protocol):
     def last(self) -> Session:
         """Return the session used last. Raises: SessionNotFound."""
 
-    def open(self, name: str | None, partitions: Sequence[str]) -> Session:
-        """Return the session of that name, made now if there is none."""
+    def open(self, name: str | None, partitions: Sequence[str], scope: Metadata | None = None) -> Session:
+        """Return the session of that name, made now if there is none; `scope` is set where one is given."""
 
     def turns(self, name: str) -> list[Turn]:
         """Return the messages of a session in order. Raises: SessionNotFound."""

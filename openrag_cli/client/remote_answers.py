@@ -95,9 +95,10 @@ class RemoteSessions:
             raise errors.SessionNotFound(None)
         return found[0]
 
-    def open(self, name: str | None, partitions: Sequence[str]) -> Session:
+    def open(self, name: str | None, partitions: Sequence[str], scope: Json | None = None) -> Session:
         """Return the session of that name, made now if there is none. Raises: InvalidInput."""
-        body = {"session": name or None, "partitions": list(partitions)}
+        body: Json = {"session": name or None, "partitions": list(partitions)}
+        body |= {} if scope is None else {"scope": scope}
         return _session(self._connection.json("POST", "/sessions", json=body))
 
     def turns(self, name: str) -> list[Turn]:
@@ -132,4 +133,5 @@ class RemoteSessions:
 
 def _session(entry: Json) -> Session:
     created_at, updated_at = (datetime.fromisoformat(entry[name]) for name in ("created_at", "updated_at"))
-    return Session(entry["session"], tuple(entry["partitions"]), entry["messages"], created_at, updated_at)
+    partitions, scope = tuple(entry["partitions"]), entry.get("scope", {})
+    return Session(entry["session"], partitions, entry["messages"], created_at, updated_at, scope)

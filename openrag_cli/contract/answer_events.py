@@ -88,5 +88,12 @@ def to_passage(entry: Json) -> Passage:
     ends = [Page(number, entry["start"], entry["end"]) for number in (first, last) if number]
     pages = tuple(ends) if first != last and len(ends) > 1 else ()
     return Passage(
-        number=entry["n"], file=file, heading=heading, head=head, text=entry["text"], pages=pages, **places
+        number=entry["n"],
+        file=file,
+        heading=heading,
+        head=head,
+        text=entry["text"],
+        pages=pages,
+        scores=dict(entry.get("scores", {})),
+        **places,
     )

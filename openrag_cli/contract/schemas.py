@@ -54,6 +54,7 @@ TASK = _object(
     created_at=TIME, updated_at=TIME, warnings=_list(WARNING),
 )  # fmt: skip
 CHUNK = _object(**_OWNER, **_SPAN, **_TIMES, chunk_id=TEXT, ordinal=COUNT, metadata=ANY_OBJECT)
+SCORES: Schema = {"type": "object", "additionalProperties": NUMBER}
 GROWN = _object(
     text=TEXT, start=COUNT, end=COUNT, line_start=COUNT, line_end=COUNT, page=_maybe(COUNT), head=_list(TEXT)
 )
@@ -62,7 +63,7 @@ HIT = _sometimes(
         **CHUNK["properties"],
         rank=COUNT,
         score=NUMBER,
-        scores={"type": "object", "additionalProperties": NUMBER},
+        scores=SCORES,
         others=_list(TEXT),
         path=_maybe(TEXT),
         line=COUNT,
@@ -72,7 +73,9 @@ HIT = _sometimes(
     within=_maybe(TEXT),
 )
 """`passage` and `within` are told with `--context`: what a hit grew to, or the chunk of the hit whose passage holds it."""
-PASSAGE = _object(**_OWNER, **_SPAN, page_end=_maybe(COUNT), modified_at=TIME, n=COUNT, chunk_id=TEXT, score=NUMBER)
+PASSAGE = _object(
+    **_OWNER, **_SPAN, page_end=_maybe(COUNT), modified_at=TIME, n=COUNT, chunk_id=TEXT, score=NUMBER, scores=SCORES
+)
 FAILURE = _object(
     file_id=TEXT, path=_maybe(TEXT), task_id=_maybe(TEXT), code=TEXT, message=TEXT, hint=_maybe(TEXT)
 )  # fmt: skip
@@ -94,7 +97,7 @@ sync` alone;
 `plan` of a dry run."""
 TURN = _object(role={"enum": ["user", "assistant"]}, content=TEXT, at=TIME, citations=_list(ANY_OBJECT))
 SESSION = _sometimes(
-    _object(session=TEXT, partitions=_list(TEXT), messages=COUNT, created_at=TIME, updated_at=TIME),
+    _object(session=TEXT, partitions=_list(TEXT), messages=COUNT, scope=ANY_OBJECT, created_at=TIME, updated_at=TIME),
     turns=_list(TURN),
 )
 """`turns` is told by `session show` and `session export`."""
@@ -159,6 +162,7 @@ SHAPES: dict[str, Schema] = {
     ),
     "session": SESSION,
     "sessions": _object(sessions=_list(SESSION)),
+    "sessionmatches": _object(text=TEXT, matches=_list(_object(session=TEXT, n=COUNT, **TURN["properties"]))),
     "serving": _object(url=TEXT, store=TEXT, pid=COUNT),
     "setting": SETTING,
     "settings": _object(settings=_list(SETTING)),
@@ -220,6 +224,7 @@ COMMANDS: dict[str, dict[str, str]] = {
     "session delete": {"--json": "session"},
     "session export": {"--json": "session"},
     "session list": {"--json": "sessions"},
+    "session search": {"--json": "sessionmatches"},
     "session show": {"--json": "session"},
     "store optimize": {"--json": "optimized"},
     "task cancel": {"--json": "tasks"},

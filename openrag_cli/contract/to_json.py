@@ -271,6 +271,7 @@ def passage(value: Passage) -> Json:
         "heading": list(value.heading),
         "head": list(value.head),
         "score": round(value.score, 6),
+        "scores": {name: round(score, 6) for name, score in value.scores.items()},
         "text": value.text,
     }
 
@@ -329,6 +330,7 @@ def session(value: Session) -> Json:
         "session": value.name,
         "partitions": list(value.partitions),
         "messages": value.message_count,
+        "scope": value.scope,
         "created_at": rfc3339(value.created_at),
         "updated_at": rfc3339(value.updated_at),
     }

@@ -48,7 +48,7 @@ from openrag_cli.store.files.conditions import (
 )
 from openrag_cli.store.metadata import rfc3339
 
-__all__ = ["Condition", "evaluate", "parse"]
+__all__ = ["Condition", "evaluate", "parse", "quoted"]
 
 MAX_DEPTH = limits.most("filter_depth")
 
@@ -222,6 +222,11 @@ def _number(text: str) -> int | float:
     value = float(text)
     is_whole = not set(text) & set(".eE")
     return int(text) if is_whole and abs(value) < 1 << 62 else value
+
+
+def quoted(text: str) -> str:
+    """Return a text as a condition writes it."""
+    return '"' + re.sub(r'(["\\])', r"\\\1", text) + '"'
 
 
 def evaluate(condition: Condition, view: Mapping[str, Any]) -> bool:

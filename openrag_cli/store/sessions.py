@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from openrag_cli import limits
-from openrag_cli.domain import Session, Turn
+from openrag_cli.domain import Metadata, Session, Turn
 from openrag_cli.errors import Conflict, InvalidInput, SessionNotFound
 from openrag_cli.store.database import at, now_ms
 from openrag_cli.terminal import is_safe_name
@@ -67,10 +67,10 @@ class Sessions:
             raise SessionNotFound(None)
         return found[0]
 
-    def open(self, name: str | None, partitions: Sequence[str]) -> Session:
+    def open(self, name: str | None, partitions: Sequence[str], scope: Metadata | None = None) -> Session:
         """Return the session of that name, made now if there is none; a name is made up when none is given.
 
-        `partitions` are set where some are given.
+        `partitions` are set where some are given, `scope` where one is.
 
         Raises:
             InvalidInput: the name.
@@ -87,6 +87,8 @@ class Sessions:
                 connection.execute(
                     "UPDATE session SET partitions = ? WHERE name = ?", (json.dumps(list(partitions)), name)
                 )
+            if scope is not None:
+                connection.execute("UPDATE session SET scope = ? WHERE name = ?", (json.dumps(scope), name))
         return self.get(name)
 
     def turns(self, name: str) -> list[Turn]:
@@ -170,6 +172,7 @@ def _session(row: sqlite3.Row) -> Session:
         message_count=row["messages"],
         created_at=at(row["created_at"]),
         updated_at=at(row["updated_at"]),
+        scope=json.loads(row["scope"]),
     )
 
 

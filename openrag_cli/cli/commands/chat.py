@@ -2,7 +2,7 @@
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,12 +11,15 @@ import typer
 
 from openrag_cli.cli.commands.answers import follow, new_view, show_end, show_passages
 from openrag_cli.cli.commands.ask import ModelOption, NoLlmOption
+from openrag_cli.cli.commands.chat_scope import COMMANDS as SCOPE_COMMANDS
+from openrag_cli.cli.commands.chat_scope import ChatScope, names_to_search
 from openrag_cli.cli.commands.context import Context
 from openrag_cli.cli.commands.line_editor import EditedLines, Lines, PipedLines
-from openrag_cli.cli.commands.search_options import PartitionsOption, TopKOption
+from openrag_cli.cli.commands.option_groups import grouped, is_given
+from openrag_cli.cli.commands.search_options import SearchOptions, TopKOption
 from openrag_cli.cli.commands.session import to_markdown, write_text
 from openrag_cli.cli.exit_codes import ExitCode, exit_code
-from openrag_cli.cli.output import BOLD, DIM
+from openrag_cli.cli.output import BOLD, CYAN, DIM
 from openrag_cli.contract import to_json as render
 from openrag_cli.domain import ALL_PARTITIONS, Session
 from openrag_cli.errors import InvalidInput, OpenRAGError, PartitionNotFound, StoreBusy
@@ -32,11 +35,12 @@ SessionOption = Annotated[
     typer.Option("--session", metavar="NAME", help="Session to go on with, or to begin. Default: a new one."),
 ]
 
-FOR_PEOPLE = {"/sources", "/open", "/help"}
+FOR_PEOPLE = {"/sources", "/open", "/why", "/help"}
 COMMANDS = {
     "/sources": "what the last answer cites",
     "/open": "N: passage N of the last answer, in full",
-    "/partition": "[NAME...]: search these partitions from now on; all: every one",
+    "/why": "what the last answer was looked for by, and the scores of its passages",
+    **SCOPE_COMMANDS,
     "/model": "[NAME]: ask this model of the LLM from now on",
     "/retry": "answer the last question again",
     "/save": "NAME: give this session a name",
@@ -46,9 +50,10 @@ COMMANDS = {
 }
 
 
+@grouped
 def chat(
     ctx: typer.Context,
-    partition: PartitionsOption = [],  # noqa: B006 - Typer reads the defaults, nobody changes them
+    options: SearchOptions,
     goes_on: ContinueOption = False,
     session: SessionOption = None,
     top_k: TopKOption = 8,
@@ -71,14 +76,18 @@ def chat(
     """
     context: Context = ctx.obj
     context.override({"llm.model": model})
-    for name in partition:
-        if name != ALL_PARTITIONS:
-            context.engine.partition(name)
+    for name in options.partition:
+        if name not in names_to_search(context.engine):
+            raise PartitionNotFound(name)
+    scope = ChatScope(options, top_k)
+    scope.request()  # before a session is made: a date may be none
     sessions = context.engine.sessions
     chosen = sessions.last() if goes_on and not session else None
-    opened = sessions.open(chosen.name if chosen else session, partition)
+    opened = sessions.open(chosen.name if chosen else session, options.partition)
+    given = {name for name in ctx.params if is_given(ctx, name)}
+    scope.take_up(opened.partitions, opened.scope, given)
     with contextlib.ExitStack() as held:
-        repl = Repl(context, opened, held, top_k=top_k, model=model, is_extractive=no_llm)
+        repl = Repl(context, opened, held, scope=scope, model=model, is_extractive=no_llm)
         return repl.run()
 
 
@@ -97,7 +106,7 @@ class Repl:
         session: Session,
         held: contextlib.ExitStack,
         *,
-        top_k: int,
+        scope: ChatScope,
         model: str | None,
         is_extractive: bool,
     ) -> None:
@@ -106,13 +115,14 @@ class Repl:
         self._engine = context.engine
         self._held = held
         self._name = self._hold(session.name)
-        self._partitions = session.partitions or (ALL_PARTITIONS,)
         self._n_before = session.message_count
-        self._top_k = top_k
+        self._scope = scope
+        self._keep_scope()
         self._model = model
         self._is_extractive = is_extractive
         self._passages: list[dict[str, Any]] = []
         self._citations: list[dict[str, Any]] = []
+        self._query: str | None = None
         self._unanswered: str | None = None
         self._code = ExitCode.OK
 
@@ -122,7 +132,9 @@ class Repl:
 
         is_edited = sys.stdin.isatty() and self._out.is_terminal and not self._out.is_json
         lines: Lines = (
-            EditedLines(self._context.settings.cache / "chat-history", self._words) if is_edited else PipedLines()
+            EditedLines(self._context.settings.cache / "chat-history", self._words, self._scope.prompt)
+            if is_edited
+            else PipedLines()
         )
         if is_edited:
             self._greet()
@@ -161,9 +173,9 @@ class Repl:
         answers = (
             f"answers by {who}" if who and not self._is_extractive else "answers are sentences of your documents"
         )
-        where = ", ".join(self._partitions)
+        where = "; ".join(self._scope.parts()) or ALL_PARTITIONS
         before = f", {self._n_before} messages so far" if self._n_before else ""
-        for line in (f"session {self._name}{before}; partitions: {where}", f"{answers}; /help lists the commands"):
+        for line in (f"session {self._name}{before}; searching: {where}", f"{answers}; /help lists the commands"):
             self._out.note(self._out.styled(line, DIM))
 
     def _take(self, runner: "asyncio.Runner", line: str) -> bool:
@@ -204,13 +216,12 @@ class Repl:
     def _ask(self, runner: "asyncio.Runner", question: str, *, is_again: bool = False) -> None:
         from openrag_cli.answering.conversation import Message, answered, last_question
         from openrag_cli.answering.pipeline import ChatRequest
-        from openrag_cli.retrieval.request import SearchRequest
 
         turns = [Message(turn.role, turn.content) for turn in self._engine.sessions.turns(self._name)]
         history = answered(turns[: last_question(turns)] if is_again else turns)
         request = ChatRequest(
             [*history, Message("user", question)],
-            search=SearchRequest("", partitions=self._partitions, top_k=self._top_k),
+            search=self._scope.request(),
             model=self._model,
             is_extractive=self._is_extractive,
         )
@@ -228,6 +239,7 @@ class Repl:
                 raise
             self._out.note(self._out.styled("stopped", DIM))
             return
+        self._query = retrieved.query
         self._passages = [render.passage(passage) for passage in retrieved.passages]
         self._citations = [render.passage(passage) for passage in finished.citations]
         keep(_kept(finished), self._citations)
@@ -247,7 +259,8 @@ class Repl:
         return {
             "/sources": self._sources,
             "/open": self._open,
-            "/partition": self._choose_partitions,
+            "/why": self._why,
+            **{name: partial(self._choose_scope, name) for name in SCOPE_COMMANDS},
             "/model": self._choose_model,
             "/save": self._save,
             "/export": self._export,
@@ -270,18 +283,27 @@ class Repl:
             raise InvalidInput(f"there is no passage {number!r}", hint=f"/open N; the last answer has {known}")
         show_passages(self._out, found)
 
-    def _choose_partitions(self, names: str) -> None:
-        wanted = tuple(names.split()) if names else ()
-        known = {partition.name for partition in self._engine.partitions()}
-        if names in known:  # a name may hold spaces
-            wanted = (names,)
-        for name in wanted:
-            if name != ALL_PARTITIONS and name not in known:
-                raise PartitionNotFound(name)
-        if wanted:
-            self._partitions = wanted
-            self._engine.sessions.open(self._name, wanted)
-        self._out.note(f"partitions: {', '.join(self._partitions)}")
+    def _choose_scope(self, command: str, text: str) -> None:
+        self._scope.choose(self._engine, command, text)
+        self._keep_scope()
+        self._out.note(f"searching: {'; '.join(self._scope.parts()) or ALL_PARTITIONS}")
+
+    def _keep_scope(self) -> None:
+        self._engine.sessions.open(self._name, self._scope.options.partition, self._scope.kept())
+
+    def _why(self, _: str) -> None:
+        if self._query is None:
+            self._out.note("for the last answer nothing was looked for")
+            return
+        search = self._scope.request()
+        self._out.line(f"looked for: {' '.join(self._query.split())}  ({search.mode}, at most {search.top_k} hits)")
+        cited = {entry["n"] for entry in self._citations}
+        for entry in self._passages:
+            parts = ", ".join(f"{name} {value:.4g}" for name, value in entry["scores"].items())
+            used = "" if entry["n"] in cited else "  not cited"
+            place = self._out.styled(f"[{entry['n']}] {render.dated_place(entry)}", CYAN)
+            self._out.line(f"{place}  {entry['score']:.2f}{used}")
+            self._out.line(f"    {self._out.styled(parts, DIM)}")
 
     def _choose_model(self, name: str) -> None:
         if self._engine.llm is None:
@@ -304,7 +326,6 @@ class Repl:
 
     def _words(self, text: str) -> Sequence[str]:
         """Return what may stand where the cursor is."""
-        if text.startswith("/partition "):
-            names: Iterable[str] = [partition.name for partition in self._engine.partitions()]
-            return [*names, ALL_PARTITIONS]
+        if text.partition(" ")[0] in SCOPE_COMMANDS and " " in text:
+            return list(self._scope.words(self._engine, text))
         return list(COMMANDS) if text.startswith("/") and " " not in text else ()

@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from prompt_toolkit.completion import CompleteEvent, Completion
     from prompt_toolkit.document import Document
 
-PROMPT = "> "
-
 
 class Lines(Protocol):
     """Gives one message after the other."""
@@ -32,9 +30,12 @@ class PipedLines:
 
 
 class EditedLines:
-    """A line editor: Enter sends, Alt-Enter begins another line, Tab completes, the arrows go back in `history`."""
+    """A line editor: Enter sends, Alt-Enter begins another line, Tab completes, the arrows go back in `history`.
 
-    def __init__(self, history: Path, words: Callable[[str], Iterable[str]]) -> None:
+    `words` tells what may stand at the end of a text, `prompt` what stands before each line.
+    """
+
+    def __init__(self, history: Path, words: Callable[[str], Iterable[str]], prompt: Callable[[], str]) -> None:
         from prompt_toolkit import PromptSession
         from prompt_toolkit.completion import Completer, Completion
         from prompt_toolkit.history import FileHistory
@@ -61,6 +62,7 @@ class EditedLines:
         def _newline(event: KeyPressEvent) -> None:
             event.current_buffer.insert_text("\n")
 
+        self._prompt = prompt
         history.parent.mkdir(parents=True, exist_ok=True)
         self._session: PromptSession[str] = PromptSession(
             history=FileHistory(str(history)),
@@ -75,6 +77,6 @@ class EditedLines:
     def read(self) -> str | None:
         """See `Lines.read`."""
         try:
-            return self._session.prompt(PROMPT)
+            return self._session.prompt(self._prompt())
         except EOFError:
             return None

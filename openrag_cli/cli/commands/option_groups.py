@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import MISSING, Field, fields, is_dataclass
 from typing import Any, get_type_hints
 
+import typer
+
 
 def grouped(command: Callable[..., int]) -> Callable[..., int]:
     """Return a command for Typer: of each parameter that is a dataclass, the fields are options of their own."""
@@ -41,3 +43,9 @@ def _default(field: Field[Any]) -> Any:
     if field.default_factory is not MISSING:
         return field.default_factory()
     return field.default
+
+
+def is_given(ctx: typer.Context, name: str) -> bool:
+    """Whether an option has its value from the command line or from a variable."""
+    source = ctx.get_parameter_source(name)
+    return source is not None and source.name != "DEFAULT"

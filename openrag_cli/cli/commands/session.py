@@ -7,6 +7,7 @@ import typer
 
 from openrag_cli.cli.commands.context import Context
 from openrag_cli.cli.commands.options import YesOption
+from openrag_cli.cli.exit_codes import ExitCode
 from openrag_cli.cli.output import BOLD, Column
 from openrag_cli.contract import to_json as render
 from openrag_cli.domain import Turn
@@ -64,6 +65,48 @@ def show(ctx: typer.Context, name: NameArgument) -> None:
         context.out.line(context.out.styled(f"{turn.role}:", BOLD) + f" {turn.content}")
         if turn.citations:
             context.out.line("   ".join(f"[{entry['n']}] {render.dated_place(entry)}" for entry in turn.citations))
+
+
+@app.command("search")
+def search(
+    ctx: typer.Context,
+    text: Annotated[list[str], typer.Argument(metavar="TEXT...", help="Words that a message has, all of them.")],
+) -> int:
+    """Find the messages that hold all words of a text, in every session; upper and lower case are the same.
+
+    Prints session, number of the message, and its line with the most of them. Exit 1 when there is none.
+
+    Example:
+
+        openrag session search api keys
+    """
+    context: Context = ctx.obj
+    wanted = " ".join(text).casefold().split()
+    sessions = context.engine.sessions
+    found = [
+        (session.name, number, turn)
+        for session in sessions.all()
+        for number, turn in enumerate(sessions.turns(session.name), 1)
+        if wanted and all(word in turn.content.casefold() for word in wanted)
+    ]
+    if context.out.is_json:
+        matches = [{"session": name, "n": number, **render.turn(turn)} for name, number, turn in found]
+        context.out.json(render.document("sessionmatches", {"text": " ".join(text), "matches": matches}))
+    else:
+        rows = [(name, number, turn.role, _best_line(turn.content, wanted)) for name, number, turn in found]
+        columns = (
+            Column("SESSION", may_shrink=True),
+            Column("MESSAGE", is_number=True),
+            Column("BY"),
+            Column("TEXT", may_shrink=True),
+        )
+        context.out.table(columns, rows, empty="nothing found")
+    return ExitCode.OK if found else ExitCode.NO
+
+
+def _best_line(content: str, wanted: list[str]) -> str:
+    lines = content.strip().splitlines() or [""]
+    return max(lines, key=lambda line: sum(word in line.casefold() for word in wanted)).strip()
 
 
 @app.command("export")

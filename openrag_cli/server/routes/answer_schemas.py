@@ -58,10 +58,11 @@ class AnswerBody(BaseModel):
 
 
 class SessionBody(BaseModel):
-    """A session to begin or to go on with; `partitions` are set where some are given."""
+    """A session to begin or to go on with; `partitions` are set where some are given, `scope` where one is."""
 
     session: str | None = None
     partitions: list[str] = []
+    scope: dict[str, Any] | None = None
 
 
 class SessionName(BaseModel):
@@ -85,6 +86,7 @@ class SessionEntry(BaseModel):
     session: str
     partitions: list[str]
     messages: int
+    scope: dict[str, Any] = {}
     created_at: str
     updated_at: str
 

@@ -85,7 +85,7 @@ def list_sessions(request: Request) -> shapes.SessionList:
 @router.post("/sessions", responses=_BODY)
 def open_session(request: Request, body: shapes.SessionBody) -> shapes.SessionEntry:
     """Return the session of that name, made now if there is none; without a name one is made up."""
-    return _shown(_sessions(request).open(body.session, body.partitions))
+    return _shown(_sessions(request).open(body.session, body.partitions, body.scope))
 
 
 @router.get("/sessions/{name:path}", responses=_NO_SESSION)
