@@ -1,9 +1,12 @@
 """The engine: everything that openrag can do with a store, for both edges. Adapters are opened when first needed."""
 
+import copy
 import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, BinaryIO, Self
 
+from openrag_cli.access.principal import ADMIN, Principal, asking
+from openrag_cli.access.rights import NEEDS
 from openrag_cli.config.settings import Settings
 from openrag_cli.domain import (
     Chunk,
@@ -46,6 +49,7 @@ if TYPE_CHECKING:
     from openrag_cli.sync.outcome import SyncOptions, SyncOutcome
 
 
+@asking(NEEDS)
 class Engine:
     """One store and what can be done with it. Safe across threads; other processes may work on the same store.
 
@@ -53,7 +57,7 @@ class Engine:
     """
 
     def __init__(self, settings: Settings, *, creates: bool = True) -> None:
-        self.settings = settings
+        self.settings, self.principal = settings, ADMIN
         self.parts = Components(settings, creates=creates)
 
     def __enter__(self) -> Self:
@@ -66,6 +70,12 @@ class Engine:
         """Close the connections; the engine may be used again."""
         self.parts.close()
 
+    def asked_by(self, principal: Principal) -> Self:
+        """Return the same engine as this one may use it: what that one may not do is Forbidden, sessions are its own."""
+        other = copy.copy(self)
+        other.principal = principal
+        return other
+
     # --- partitions
 
     def create_partition(self, name: str) -> Partition:
@@ -74,7 +84,7 @@ class Engine:
 
     def partitions(self) -> list[Partition]:
         """Return every partition with its counts, by name."""
-        return self.parts.catalog.partitions()
+        return [found for found in self.parts.catalog.partitions() if self.principal.sees(found.name)]
 
     def partition(self, name: str) -> Partition:
         """Return one partition with its counts. Raises: PartitionNotFound."""
@@ -204,34 +214,11 @@ class Engine:
             StoreFull, StoreError and kin: what was committed stays, the next sync goes on.
         """
         from openrag_cli.ingest.refresh import RefreshRun
-        from openrag_cli.sync.folder import look
-        from openrag_cli.sync.outcome import refusal
+        from openrag_cli.sync.folder import sync_folder
 
-        began = time.monotonic()
         check_partition(options.partition)
-        syncer = self.parts.syncer(options)
-        with syncer.locked():
-            told = look(syncer, options, self.settings, should_stop)
-            if options.is_dry_run:
-                return told.preview(syncer.earlier())
-            if refused := refusal(options, plan := told.plan, told.scan):
-                raise refused
-            if plan.adds or plan.replaces or plan.deletes:
-                _ = self.parts.embedder  # refuses a store of another model before anything is changed
-            syncer.change(should_stop)
-            syncer.submit(should_stop)
-            on_queued(syncer.n_queued)
-            if syncer.n_queued and not should_stop():
-                self.drain(batch=options.batch, listener=listener, should_stop=should_stop)
-            if (syncer.needs_tidying or plan.moves) and not should_stop():
-                self.maintain(force=syncer.is_resuming)
-            outcome = told.outcome(syncer.finish(is_stopped=should_stop()), syncer)
-            if options.n_refresh and not should_stop():
-                run = RefreshRun(on_queued=on_queued, listener=listener, should_stop=should_stop)
-                refreshed = self.refresher.refresh_some(options.partition, options.n_refresh, run)
-                outcome = outcome.with_refreshed(refreshed)
-        outcome.report.seconds = round(time.monotonic() - began, 3)
-        return outcome
+        run = RefreshRun(options.batch, on_queued, listener, should_stop)
+        return sync_folder(self, self.parts.syncer(options), options, run)
 
     # --- working
 
@@ -311,6 +298,10 @@ class Engine:
 
     # --- searching
 
+    def check_model(self) -> None:
+        """Refuse a store of another model. Raises: ConfigError, StoreMismatch."""
+        _ = self.parts.embedder
+
     def warm(self) -> None:
         """Load the model and open the index now, so that the first search does not wait. Raises: ConfigError, StoreError."""
         self.parts.embedder.embed_query("warm")
@@ -388,8 +379,8 @@ class Engine:
 
     @property
     def sessions(self) -> "Sessions":
-        """The conversations that are kept in the store."""
-        return self.parts.sessions
+        """The conversations of who asks, kept in the store."""
+        return self.parts.sessions_of(self.principal.name)
 
     @property
     def views(self) -> "Views":

@@ -112,10 +112,9 @@ class Components:
         """The files to be read again."""
         return RefreshQueue(self.database)
 
-    @built_once
-    def sessions(self) -> Sessions:
-        """The conversations that are kept."""
-        return Sessions(self.database)
+    def sessions_of(self, owner: str) -> Sessions:
+        """Return the conversations of one principal."""
+        return Sessions(self.database, owner)
 
     @built_once
     def views(self) -> Views:

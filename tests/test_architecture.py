@@ -12,7 +12,7 @@ ORDER = (
     "errors fsync terminal",
     "domain limits",
     "config",
-    "failpoints",
+    "failpoints access",
     "store",
     "documents",
     "inference matching",

@@ -5,6 +5,7 @@ from urllib.parse import quote
 
 from fastapi import Request
 
+from openrag_cli.access.principal import NOBODY
 from openrag_cli.contract import to_json as render
 from openrag_cli.domain import Chunk, File, Task
 from openrag_cli.engine import Engine
@@ -15,9 +16,9 @@ FILE_KEYS = frozenset({"filename", "metadata", "created_at", "updated_at", "inde
 
 
 def engine_of(request: Request) -> Engine:
-    """Return the engine behind the application."""
+    """Return the engine behind the application, as who sent the request may use it: see guards/."""
     engine: Engine = request.app.state.engine
-    return engine
+    return engine.asked_by(request.scope.get("principal", NOBODY))
 
 
 def link(request: Request, *segments: str) -> str:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from openrag_cli import limits
+from openrag_cli.access.principal import ADMIN
 from openrag_cli.domain import Metadata, Session, Turn
 from openrag_cli.errors import Conflict, InvalidInput, SessionNotFound
 from openrag_cli.store.database import at, now_ms
@@ -37,25 +38,29 @@ def check_session_name(name: str) -> str:
 
 
 class Sessions:
-    """The sessions of one store. Every method is one transaction or one read."""
+    """The sessions of one principal in one store; names are its own. Every method is one transaction or one read."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, owner: str = ADMIN.name) -> None:
         self._db = database
+        self._owner = owner
 
     @contextlib.contextmanager
     def held(self, name: str, busy: StoreBusy) -> Iterator[None]:
         """Hold a session for one conversation; the kernel lets go when the process dies. Raises: `busy`."""
-        key = hashlib.sha256(name.encode()).hexdigest()[:32]
+        key = hashlib.sha256(f"{self._owner}\0{name}".encode()).hexdigest()[:32]
         with self._db.file_lock(f"locks/session-{key}", 0.0, busy):
             yield
 
     def all(self) -> list[Session]:
         """Return every session, the one used last first."""
-        return [_session(row) for row in self._db.rows(f"{_SESSION} ORDER BY updated_at DESC, id DESC")]
+        return [
+            _session(row)
+            for row in self._db.rows(f"{_SESSION} WHERE owner = ? ORDER BY updated_at DESC, id DESC", (self._owner,))
+        ]
 
     def get(self, name: str) -> Session:
         """Return one session. Raises: SessionNotFound."""
-        rows = self._db.rows(f"{_SESSION} WHERE name = ?", (name,))
+        rows = self._db.rows(f"{_SESSION} WHERE owner = ? AND name = ?", (self._owner, name))
         if not rows:
             raise SessionNotFound(name)
         return _session(rows[0])
@@ -79,31 +84,36 @@ class Sessions:
         now = now_ms()
         with self._db.transaction() as connection:
             connection.execute(
-                "INSERT INTO session (name, partitions, created_at, updated_at) VALUES (?, ?, ?, ?) "
-                "ON CONFLICT (name) DO NOTHING",
-                (name, json.dumps(list(partitions)), now, now),
+                "INSERT INTO session (owner, name, partitions, created_at, updated_at) VALUES (?, ?, ?, ?, ?) "
+                "ON CONFLICT (owner, name) DO NOTHING",
+                (self._owner, name, json.dumps(list(partitions)), now, now),
             )
             if partitions:
                 connection.execute(
-                    "UPDATE session SET partitions = ? WHERE name = ?", (json.dumps(list(partitions)), name)
+                    "UPDATE session SET partitions = ? WHERE owner = ? AND name = ?",
+                    (json.dumps(list(partitions)), self._owner, name),
                 )
             if scope is not None:
-                connection.execute("UPDATE session SET scope = ? WHERE name = ?", (json.dumps(scope), name))
+                connection.execute(
+                    "UPDATE session SET scope = ? WHERE owner = ? AND name = ?",
+                    (json.dumps(scope), self._owner, name),
+                )
         return self.get(name)
 
     def turns(self, name: str) -> list[Turn]:
         """Return the messages of a session in order. Raises: SessionNotFound."""
         self.get(name)
         rows = self._db.rows(
-            "SELECT message.* FROM message JOIN session ON session.id = session_id WHERE name = ? ORDER BY seq",
-            (name,),
+            "SELECT message.* FROM message JOIN session ON session.id = session_id WHERE owner = ? AND name = ? "
+            "ORDER BY seq",
+            (self._owner, name),
         )
         return [Turn(row["role"], row["content"], at(row["at"]), tuple(json.loads(row["citations"]))) for row in rows]
 
     def append(self, name: str, role: str, content: str, citations: Sequence[dict[str, Any]] = ()) -> None:
         """Add a message of role `user` or `assistant`. Raises: SessionNotFound."""
         with self._db.transaction() as connection:
-            _append(connection, _touched(connection, name), role, content, citations)
+            _append(connection, _touched(connection, self._owner, name), role, content, citations)
 
     def append_answered(
         self,
@@ -120,7 +130,7 @@ class Sessions:
             SessionNotFound.
         """
         with self._db.transaction() as connection:
-            session = _touched(connection, name)
+            session = _touched(connection, self._owner, name)
             if replaces_last:
                 connection.execute(
                     "DELETE FROM message WHERE session_id = :id AND seq >= "
@@ -134,22 +144,32 @@ class Sessions:
         """Give a session another name. Raises: SessionNotFound, InvalidInput; Conflict: the new name is taken."""
         check_session_name(new_name)
         with self._db.transaction() as connection:
-            if connection.execute("SELECT 1 FROM session WHERE name = ?", (new_name,)).fetchone():
+            if connection.execute(
+                "SELECT 1 FROM session WHERE owner = ? AND name = ?", (self._owner, new_name)
+            ).fetchone():
                 raise Conflict(f"Session '{new_name}' already exists", hint="choose another name")
-            if connection.execute("UPDATE session SET name = ? WHERE name = ?", (new_name, name)).rowcount == 0:
+            if (
+                connection.execute(
+                    "UPDATE session SET name = ? WHERE owner = ? AND name = ?", (new_name, self._owner, name)
+                ).rowcount
+                == 0
+            ):
                 raise SessionNotFound(name)
 
     def delete(self, name: str) -> None:
         """Delete a session with its messages. Raises: SessionNotFound."""
         with self._db.transaction() as connection:
-            if connection.execute("DELETE FROM session WHERE name = ?", (name,)).rowcount == 0:
+            if (
+                connection.execute("DELETE FROM session WHERE owner = ? AND name = ?", (self._owner, name)).rowcount
+                == 0
+            ):
                 raise SessionNotFound(name)
 
 
-def _touched(connection: sqlite3.Connection, name: str) -> int:
+def _touched(connection: sqlite3.Connection, owner: str, name: str) -> int:
     """Note that a session is used now, and return its number. Raises: SessionNotFound."""
     row = connection.execute(
-        "UPDATE session SET updated_at = ? WHERE name = ? RETURNING id", (now_ms(), name)
+        "UPDATE session SET updated_at = ? WHERE owner = ? AND name = ? RETURNING id", (now_ms(), owner, name)
     ).fetchone()
     if row is None:
         raise SessionNotFound(name)

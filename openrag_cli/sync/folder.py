@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Protocol
 
+from openrag_cli.domain import new_task_id
 from openrag_cli.ingest.discovery import Choice
-from openrag_cli.sync.outcome import Reporter, SyncOptions
+from openrag_cli.sync.outcome import Reporter, SyncOptions, refusal
 from openrag_cli.sync.prefix import prefix_refusal
 from openrag_cli.sync.root import local_root
 from openrag_cli.sync.scan import Scan, read_contents, scan_folder
@@ -15,6 +18,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from openrag_cli.config.settings import Settings
+    from openrag_cli.ingest.pipeline import Listener
+    from openrag_cli.ingest.refresh import Refresher, RefreshRun
+    from openrag_cli.sync.outcome import SyncOutcome
     from openrag_cli.sync.runner import Syncer
 
 
@@ -39,3 +45,52 @@ def look(syncer: Syncer, options: SyncOptions, settings: Settings, should_stop: 
     syncer.take(scan)
     read_contents(scan, syncer.to_hash(), should_stop)
     return Reporter(options, scan, syncer.make_plan(), prefix.text)
+
+
+class Machine(Protocol):
+    """What a sync asks of the engine: to run what is queued, and to put the store in order."""
+
+    @property
+    def settings(self) -> Settings:
+        """The settings."""
+
+    @property
+    def refresher(self) -> Refresher:
+        """What reads files again."""
+
+    def drain(self, *, batch: str, listener: Listener, should_stop: Callable[[], bool]) -> None:
+        """Run the tasks of a batch."""
+
+    def maintain(self, *, force: bool = False) -> object:
+        """Put index and catalog in order."""
+
+    def check_model(self) -> None:
+        """Refuse a store of another model. Raises: StoreMismatch."""
+
+
+def sync_folder(machine: Machine, syncer: Syncer, options: SyncOptions, run: RefreshRun) -> SyncOutcome:
+    """Sync a folder of this machine; see `Engine.sync`."""
+    began = time.monotonic()
+    with syncer.locked():
+        told = look(syncer, options, machine.settings, run.should_stop)
+        plan = told.plan
+        if options.is_dry_run:
+            return told.preview(syncer.earlier())
+        if refused := refusal(options, plan, told.scan):
+            raise refused
+        if plan.adds or plan.replaces or plan.deletes:
+            machine.check_model()  # before anything is changed
+        syncer.change(run.should_stop)
+        syncer.submit(run.should_stop)
+        run.on_queued(syncer.n_queued)
+        if syncer.n_queued and not run.should_stop():
+            machine.drain(batch=options.batch, listener=run.listener, should_stop=run.should_stop)
+        if (syncer.needs_tidying or plan.moves) and not run.should_stop():
+            machine.maintain(force=syncer.is_resuming)
+        outcome = told.outcome(syncer.finish(is_stopped=run.should_stop()), syncer)
+        if options.n_refresh and not run.should_stop():
+            again = replace(run, batch=new_task_id())
+            refreshed = machine.refresher.refresh_some(options.partition, options.n_refresh, again)
+            outcome = outcome.with_refreshed(refreshed)
+    outcome.report.seconds = round(time.monotonic() - began, 3)
+    return outcome

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from starlette.types import Scope
 
+from openrag_cli.access.principal import ADMIN, NOBODY, Principal
 from openrag_cli.config.secret import Secret
 
 OPEN_PATHS = frozenset({"/livez", "/readyz"})
@@ -101,11 +102,20 @@ class Access:
     def _wrong_token(self, scope: Scope) -> tuple[int, str, str] | None:
         if self.token is None or scope["path"] in OPEN_PATHS or scope["method"] == "OPTIONS":
             return None
+        return None if self._has_token(scope) else (401, "the token is missing or wrong", "not_authenticated")
+
+    def principal(self, scope: Scope) -> Principal:
+        """Return who sent a request that was not refused: nobody, where it has no token and needs none."""
+        return ADMIN if self.token is None or self._has_token(scope) else NOBODY
+
+    def _has_token(self, scope: Scope) -> bool:
         scheme, _, given = (header(scope, b"authorization") or b"").partition(b" ")
         # As bytes: compare_digest refuses text that is not ASCII.
-        if hmac.compare_digest(given.strip(), self.token.reveal().encode()) and scheme.lower() == b"bearer":
-            return None
-        return 401, "the token is missing or wrong", "not_authenticated"
+        return (
+            self.token is not None
+            and hmac.compare_digest(given.strip(), self.token.reveal().encode())
+            and scheme.lower() == b"bearer"
+        )
 
 
 def _authority(origin: str) -> str | None:

@@ -78,6 +78,7 @@ class Guard:
                 headers = {"WWW-Authenticate": "Bearer"} if code == 401 else None
                 await answer(scope["path"], code, text, name, headers)(scope, receive, tagged)
             else:
+                scope["principal"] = self._access.principal(scope)
                 await self._app(scope, receive, tagged)
         finally:
             self._log(scope, status, time.perf_counter() - began, identity)

@@ -86,7 +86,7 @@ def _planned(engine: Engine, syncer: Syncer, scan: Scan, options: SyncOptions) -
     planned.is_resuming = syncer.is_resuming
     if not options.is_dry_run and not refusal(options, plan, scan):
         if plan.adds or plan.replaces or plan.deletes:
-            _ = engine.parts.embedder  # refuses a store of another model before anything is changed
+            engine.check_model()  # before anything is changed
         syncer.change(lambda: False)
         if plan.adds or plan.replaces or plan.resume:
             syncer.begin()

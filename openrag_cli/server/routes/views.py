@@ -5,7 +5,9 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request, Response
 from pydantic import BaseModel
 
+from openrag_cli.access.principal import Right
 from openrag_cli.contract import to_json as render
+from openrag_cli.domain import ALL_PARTITIONS
 from openrag_cli.server.guards.bodies import JsonRoute
 from openrag_cli.server.routes.indexer import errors
 from openrag_cli.server.urls import engine_of
@@ -56,7 +58,9 @@ def list_views(request: Request) -> ViewList:
 @router.post("", status_code=201, responses=_BODY)
 def create_view(request: Request, body: ViewBody) -> ViewEntry:
     """Make a view; no partition and no other view may have its name."""
-    return ViewEntry(**render.view(engine_of(request).views.create(body.view, body.partitions, body.filter)))
+    engine = engine_of(request)
+    engine.principal.require(Right.WRITE, body.partitions or [ALL_PARTITIONS])
+    return ViewEntry(**render.view(engine.views.create(body.view, body.partitions, body.filter)))
 
 
 @router.get("/{name:path}", responses=errors(s404="No such view"))
@@ -68,5 +72,7 @@ def show_view(request: Request, name: ViewPath) -> ViewEntry:
 @router.delete("/{name:path}", status_code=204, responses=errors(s404="No such view"))
 def delete_view(request: Request, name: ViewPath) -> Response:
     """Delete a view; the files that it shows stay."""
-    engine_of(request).views.delete(name)
+    engine = engine_of(request)
+    engine.principal.require(Right.WRITE, engine.views.get(name).partitions or [ALL_PARTITIONS])
+    engine.views.delete(name)
     return Response(status_code=204)
