@@ -33,6 +33,7 @@ from openrag_cli.domain import SearchMode
 from openrag_cli.engine import Engine
 from openrag_cli.index import vectors
 from openrag_cli.index.import_shim import import_lancedb
+from openrag_cli.index.looks import Ask
 from openrag_cli.index.rows import Scope
 from openrag_cli.index.table import TABLE, Index
 from openrag_cli.retrieval.request import SearchRequest
@@ -126,9 +127,9 @@ def measure(store: Path, n_chunks: int, n_queries: int) -> dict[str, Any]:
                 vector = embedder.embed_query(text)
                 for name, request in SEARCHES.items():
                     timed(name, lambda text=text, request=request: engine.search(SearchRequest(text, **request)))
-                timed("dense leg", lambda vector=vector: index.dense(vector, DEPTH, Scope()))
+                timed("dense leg", lambda vector=vector: nearest(index, vector, DEPTH, Scope()))
                 with flat():
-                    timed("flat leg", lambda vector=vector: index.dense(vector, DEPTH, Scope()))
+                    timed("flat leg", lambda vector=vector: nearest(index, vector, DEPTH, Scope()))
                 for name, scope in scopes.items():
                     found[name].append(share_found(index, vector, scope))
             if warm:
@@ -151,11 +152,16 @@ def scopes_of(engine: Engine) -> dict[str, Scope]:
     return {name: engine.parts.scopes.scope(SearchRequest("-", **request)) for name, request in narrowed.items()}
 
 
+def nearest(index: Index, vector: np.ndarray, limit: int, scope: Scope) -> list[str]:
+    """Return the ids of the rows nearest to a vector."""
+    return list(index.look(Ask(limit, scope, vector=vector)).legs["dense"])
+
+
 def share_found(index: Index, vector: np.ndarray, scope: Scope) -> float:
     """Return which share of the nearest rows is among the candidates."""
     with flat():
-        truth = [match.id for match in index.dense(vector, TOP, scope)]
-    candidates = {match.id for match in index.dense(vector, DEPTH, scope)}
+        truth = nearest(index, vector, TOP, scope)
+    candidates = set(nearest(index, vector, DEPTH, scope))
     return sum(key in candidates for key in truth) / len(truth)
 
 

@@ -62,7 +62,9 @@ def look(table: Any, ask: Ask, columns: Sequence[str], dimension: int) -> Looked
     everything = Found(read, dimension)
     id_of = dict(zip(read.column(_ROW_ID).to_pylist(), everything.ids, strict=True))
     legs = {
-        name: dict(zip((id_of[key] for key in own), _scores(found[name]), strict=True)) for name, own in keys.items()
+        # A row that is not read any more is one of a damaged file.
+        name: {id_of[key]: score for key, score in zip(own, _scores(found[name]), strict=True) if key in id_of}
+        for name, own in keys.items()
     }
     return Looked(everything, legs)
 

@@ -21,15 +21,21 @@ ADDED = ["head", "raw"]
 in the document, where the passage holds it without its markup."""
 
 
+MADE_OF = "made_of"
+"""The column of what a vector was made of, as a hash: no part of a match."""
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A chunk to be indexed: its text stands at the end of `passage`, `words` are what is found of it."""
+    """A chunk to be indexed: its text stands at the end of `passage`, `words` are what is found of it, `made_of` is the
+    hash of what was embedded."""
 
     chunk: Chunk
     partition_id: int
     passage: str
     vector: "np.ndarray"
     words: str
+    made_of: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +85,7 @@ def batch(rows: Sequence[Row], dimension: int, word_columns: Sequence[str]) -> A
         "heading": [list(span.heading) for span in spans],
         "head": [list(span.head) for span in spans],
         "raw": [None if span.plain is None else span.text for span in spans],
+        MADE_OF: [row.made_of for row in rows],
         "vector": pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), dimension),
     }
     columns |= {name: [row.words for row in rows] for name in word_columns}
@@ -148,7 +155,7 @@ def schema(dimension: int, word_columns: Sequence[str]) -> Any:
 
 
 def added_fields() -> list[Any]:
-    """Return the fields of the columns `ADDED`."""
+    """Return the fields of the columns `ADDED`, and that of `MADE_OF`."""
     import pyarrow as pa
 
-    return [pa.field("head", pa.list_(pa.string())), pa.field("raw", pa.string())]
+    return [pa.field("head", pa.list_(pa.string())), pa.field("raw", pa.string()), pa.field(MADE_OF, pa.string())]

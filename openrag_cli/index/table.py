@@ -8,7 +8,7 @@ Lance itself never calls fsync on a local disk.
 import contextlib
 import itertools
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,13 +22,14 @@ from openrag_cli.index.import_shim import import_lancedb
 from openrag_cli.index.lance_errors import REMAKE, lance_errors
 from openrag_cli.index.looks import Ask, Looked, look
 from openrag_cli.index.policy import Lists, Statistics
-from openrag_cli.index.rows import ADDED, COLUMNS, Match, Row, added_fields, batch, match, schema
+from openrag_cli.index.rows import ADDED, COLUMNS, MADE_OF, Match, Row, added_fields, batch, match, schema
 
 if TYPE_CHECKING:
     import numpy as np
 
 TABLE = "chunks"
 _MAX_ROWS = (1 << 32) - 1
+_KEYS_AT_ONCE = 1000
 
 
 class Index:
@@ -325,10 +326,18 @@ class Index:
         import numpy as np
 
         rows = self._rows("revision", revisions, ["revision", "ordinal", "vector"]).sort_by("ordinal")
-        flat = rows.column("vector").combine_chunks().flatten().to_numpy(zero_copy_only=False)
-        matrix = np.asarray(flat, dtype=np.float16).reshape(-1, self._dimension)
+        made = vectors.matrix(rows)
         owners = np.array(rows.column("revision").to_pylist())
-        return {revision: matrix[owners == revision] for revision in revisions}
+        return {revision: made[owners == revision] for revision in revisions}
+
+    def vectors_made_of(self, keys: Collection[str]) -> "dict[str, np.ndarray]":
+        """Return a vector of those rows that were made of what has one of these hashes, float16[dimension], by hash."""
+        known: dict[str, np.ndarray] = {}
+        wanted = list(keys) if self.exists and MADE_OF in self._open().schema.names else []
+        for begin in range(0, len(wanted), _KEYS_AT_ONCE):
+            rows = self._rows(MADE_OF, wanted[begin : begin + _KEYS_AT_ONCE], [MADE_OF, "vector"])
+            known |= zip(rows.column(MADE_OF).to_pylist(), vectors.matrix(rows), strict=True)
+        return known
 
     def _rows(self, column: str, values: Sequence[str], columns: Sequence[str]) -> Any:
         """Return an Arrow table of the rows where a column has one of the values."""

@@ -12,11 +12,12 @@ from typing import Any
 from openrag_cli.index import vectors, words
 from openrag_cli.index.import_shim import import_lancedb
 from openrag_cli.index.policy import Statistics
+from openrag_cli.index.rows import MADE_OF
 
 KEEP_VERSIONS = timedelta(hours=1)
 """Versions younger than this stay: a reader in another process may be on one (I4)."""
 
-KEYS = {"id": "BTree", "revision": "BTree", "partition_id": "Bitmap"}
+KEYS = {"id": "BTree", "revision": "BTree", "partition_id": "Bitmap", MADE_OF: "BTree"}
 """The columns by which rows are looked up, and the kind of index of each."""
 
 _ROWS_OF_FRAGMENT = 1 << 32
@@ -67,13 +68,18 @@ def merge_fragments(table: Any, numbers: Sequence[int]) -> None:
 
 def lacks_key_indices(table: Any) -> bool:
     """Whether an index of the keys is missing."""
-    return not {f"{column}_idx" for column in KEYS} <= {index.name for index in table.list_indices()}
+    return not {f"{column}_idx" for column in _keys(table)} <= {index.name for index in table.list_indices()}
+
+
+def _keys(table: Any) -> list[str]:
+    """Return the columns of keys that a table has; one of 0.1.0 lacks some until something is added."""
+    return [column for column in KEYS if column in table.schema.names]
 
 
 def ensure_key_indices(table: Any) -> None:
     """Make the indices that look up rows by their keys, where they are missing."""
     kinds = import_lancedb().index
     known = {index.name for index in table.list_indices()}
-    for column, kind in KEYS.items():
+    for column in _keys(table):
         if f"{column}_idx" not in known:
-            table.create_index(column, config=getattr(kinds, kind)(), name=f"{column}_idx")
+            table.create_index(column, config=getattr(kinds, KEYS[column])(), name=f"{column}_idx")

@@ -139,12 +139,20 @@ def _nearest(table: Any, asked: "np.ndarray") -> list[list[str]]:
     return [list(row) for row in keys]
 
 
-def _unit(rows: Any) -> "np.ndarray":
-    """Return the vectors of rows, float32[n, dimension], each of length one."""
+def matrix(rows: Any) -> "np.ndarray":
+    """Return the vectors of rows, float16[n, dimension]."""
     import numpy as np
 
     column = rows.column("vector")
     column = column.combine_chunks() if hasattr(column, "combine_chunks") else column
-    matrix = column.flatten().to_numpy(zero_copy_only=False).astype(np.float32).reshape(len(rows), -1)
-    unit: np.ndarray = matrix / np.maximum(np.linalg.norm(matrix, axis=1, keepdims=True), 1e-9)
+    flat = column.flatten().to_numpy(zero_copy_only=False)
+    return np.asarray(flat, dtype=np.float16).reshape(-1, column.type.list_size)
+
+
+def _unit(rows: Any) -> "np.ndarray":
+    """Return the vectors of rows, float32[n, dimension], each of length one."""
+    import numpy as np
+
+    made = matrix(rows).astype(np.float32)
+    unit: np.ndarray = made / np.maximum(np.linalg.norm(made, axis=1, keepdims=True), 1e-9)
     return unit

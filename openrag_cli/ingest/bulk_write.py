@@ -16,7 +16,7 @@ from openrag_cli.failpoints import failpoint
 from openrag_cli.index.rows import Row
 from openrag_cli.index.table import Index
 from openrag_cli.index.words import WORDS_VERSION
-from openrag_cli.ingest.pipeline import EMBED_WINDOW, PassageEmbedder, chunks_of
+from openrag_cli.ingest.pipeline import EmbeddedOnce, PassageEmbedder, chunks_of
 from openrag_cli.store.database import Database
 from openrag_cli.store.searching.word_counts import WordCount, count_by_revision
 
@@ -47,7 +47,7 @@ class Destination(Protocol):
 
 
 class BulkWriter:
-    """Writes groups of files into one partition; `n_embedded` counts the vectors that had to be made."""
+    """Writes groups of files into one partition; see also `n_embedded`."""
 
     def __init__(
         self, database: Database, index: Index, embedder: PassageEmbedder, for_search: Callable[[str], str]
@@ -57,7 +57,12 @@ class BulkWriter:
         self._embedder = embedder
         self._for_search = for_search
         self._chunker = Chunker(embedder.tokenizer_path, embedder.max_tokens)
-        self.n_embedded = 0
+        self._embedded_once = EmbeddedOnce(index, embedder)
+
+    @property
+    def n_embedded(self) -> int:
+        """How many vectors had to be made."""
+        return self._embedded_once.n_made
 
     def write(self, partition_id: int, files: Sequence[KnownFile], destination: Destination) -> None:
         """Write one group: when this returns it is on the disk, and staged.
@@ -78,10 +83,10 @@ class BulkWriter:
     def _rows(self, partition_id: int, file: KnownFile) -> list[Row]:
         chunks = chunks_of(file.upload, file.converted)
         passages = [self._chunker.passage(chunk.span) for chunk in chunks]
-        vectors = file.vectors if file.vectors is not None else self._embed(self._embedded(file))
+        vectors, keys = self._vectors(file)
         return [
-            Row(chunk, partition_id, passage, vector, self._for_search(passage))
-            for chunk, passage, vector in zip(chunks, passages, vectors, strict=True)
+            Row(chunk, partition_id, passage, vector, self._for_search(passage), key)
+            for chunk, passage, vector, key in zip(chunks, passages, vectors, keys, strict=True)
         ]
 
     def _embedded(self, file: KnownFile) -> list[str]:
@@ -89,10 +94,9 @@ class BulkWriter:
         chunker = self._chunker.titled(document_title(file.upload.filename, file.converted.document))
         return [chunker.passage(span) for span in file.converted.spans]
 
-    def _embed(self, passages: Sequence[str]) -> "np.ndarray":
-        import numpy as np
-
-        self.n_embedded += len(passages)
-        windows = [passages[begin : begin + EMBED_WINDOW] for begin in range(0, len(passages), EMBED_WINDOW)]
-        embed: Callable[[Sequence[str]], np.ndarray] = self._embedder.embed_passages
-        return np.concatenate([embed(window) for window in windows])
+    def _vectors(self, file: KnownFile) -> tuple[Sequence["np.ndarray"], Sequence[str | None]]:
+        """Return the vectors of a file's chunks, and the hashes of what they were made of, where that is known."""
+        if file.vectors is not None:
+            return list(file.vectors), [None] * len(file.vectors)
+        texts = self._embedded(file)
+        return self._embedded_once.vectors(texts) or [], [self._embedded_once.key(text) for text in texts]

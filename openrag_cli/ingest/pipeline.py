@@ -4,6 +4,7 @@ Conversion runs in child processes while this process embeds. Files that are rea
 bounded by their number, their chunks and time. A failure is its own task's.
 """
 
+import hashlib
 import logging
 import time
 import traceback
@@ -44,9 +45,6 @@ CLAIM_FILES = 32
 """Tasks claimed at once, and committed at once when one of them has already died with a worker: whatever a worker
 holds when it is killed is under suspicion, and what is suspected twice must run alone, which is slow."""
 
-EMBED_WINDOW = 256
-"""Chunks embedded at once: enough for batches of like length, few enough to stop in between."""
-
 
 class Converter(Protocol):
     """Turns stored originals into documents and their chunks. Safe across threads."""
@@ -75,6 +73,46 @@ class PassageEmbedder(Protocol):
 
     def embed_passages(self, texts: Sequence[str]) -> "np.ndarray":
         """See `Embedder`."""
+
+
+EMBED_WINDOW = 256
+"""Passages embedded at once: enough for batches of like length, few enough to stop in between."""
+
+
+class EmbeddedOnce:
+    """Embeds passages that no row of an index holds yet: equal ones, title and head included, have equal vectors.
+
+    A row knows what it was made of by a hash, so a passage is known as long as any file with it is there. `n_made`
+    counts the vectors that were made.
+    """
+
+    def __init__(self, index: Index, embedder: PassageEmbedder) -> None:
+        self._index = index
+        self._embedder = embedder
+        self.n_made = 0
+
+    def key(self, text: str) -> str:
+        """Return the hash of a passage and the model, 32 hex characters."""
+        return hashlib.sha256(f"{self._embedder.identity}\0{text}".encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+    def vectors(
+        self, texts: Sequence[str], *, should_stop: Callable[[int], bool] = lambda _: False
+    ) -> "list[np.ndarray] | None":
+        """Return the vector of each passage, float[dimension].
+
+        `should_stop(n)` is asked now and then, with how many are to be made in all; None when it says so.
+        """
+        keys = [self.key(text) for text in texts]
+        known = self._index.vectors_made_of(set(keys))
+        missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
+        order = sorted(missing, key=lambda key: len(missing[key]))  # a batch then holds passages of like length
+        for begin in range(0, len(order), EMBED_WINDOW):
+            if should_stop(len(order)):
+                return None
+            some = order[begin : begin + EMBED_WINDOW]
+            known |= zip(some, self._embedder.embed_passages([missing[key] for key in some]), strict=True)
+            self.n_made += len(some)
+        return [known[key] for key in keys]
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,20 +298,15 @@ class Ingester:
         passages = [self._chunker.passage(chunk.span) for chunk in chunks]
         embedded = [text for task, converted in entries for text in self._embedded(task, converted)]
         numbers = self._catalog.partition_numbers({chunk.partition for chunk in chunks})
-        rows: list[Row] = []
-        # One order of length for the whole batch: a window then holds texts of like length.
-        order = sorted(range(len(chunks)), key=lambda i: len(embedded[i]))
-        for begin in range(0, len(order), EMBED_WINDOW):
-            if should_stop() and len(order) > 4 * MAX_BATCH_CHUNKS:
-                return None
-            window = order[begin : begin + EMBED_WINDOW]
-            vectors = self._embedder.embed_passages([embedded[i] for i in window])
-            rows += [
-                Row(chunks[i], numbers[chunks[i].partition], passages[i], vector, self._for_search(passages[i]))
-                for i, vector in zip(window, vectors, strict=True)
-                if chunks[i].partition in numbers
-            ]
-        return rows
+        once = EmbeddedOnce(self._index, self._embedder)
+        vectors = once.vectors(embedded, should_stop=lambda n: n > 4 * MAX_BATCH_CHUNKS and should_stop())
+        if vectors is None:
+            return None
+        return [
+            Row(chunk, numbers[chunk.partition], passage, vector, self._for_search(passage), once.key(text))
+            for chunk, passage, text, vector in zip(chunks, passages, embedded, vectors, strict=True)
+            if chunk.partition in numbers
+        ]
 
     def _embedded(self, task: Task, converted: Converted) -> list[str]:
         """Return what is embedded for each chunk of a file."""
