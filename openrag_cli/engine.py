@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from openrag_cli.ingest.options import AddOptions
     from openrag_cli.ingest.pipeline import Listener
     from openrag_cli.ingest.refresh import Refresher
-    from openrag_cli.maintenance.doctor import Finding
+    from openrag_cli.maintenance.checks.findings import Finding
     from openrag_cli.maintenance.janitor import Tidied
     from openrag_cli.maintenance.service import Maintenance
     from openrag_cli.retrieval.request import SearchRequest

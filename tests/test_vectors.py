@@ -15,7 +15,7 @@ from openrag_cli.index import policy, vectors
 from openrag_cli.index.policy import Lists, Plan, Statistics, plan
 from openrag_cli.index.rows import Row, Scope
 from openrag_cli.index.table import Index
-from openrag_cli.maintenance.doctor import Status
+from openrag_cli.maintenance.checks.findings import Status
 
 DIMENSION = 64
 N_ROWS = 4000

@@ -204,7 +204,7 @@ def _split_cluster(word: str) -> tuple[list[str], str]:
 def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code; nothing but the code and the two streams leaves this function."""
     tolerate_narrow_encoding()
-    os.umask(0o077)  # LanceDB creates its files readable by all
+    os.umask(0o077)  # LanceDB creates its files readable by all; a store that a group shares: cli/commands/context.py
     context = Context()
     try:
         try:

@@ -24,7 +24,7 @@ from openrag_cli.domain import (
     TaskState,
     Upload,
 )
-from openrag_cli.maintenance.doctor import Finding
+from openrag_cli.maintenance.checks.findings import Finding
 from openrag_cli.store.files.filtered_files import KeyFacts
 
 if TYPE_CHECKING:

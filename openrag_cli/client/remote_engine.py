@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from openrag_cli.ingest.naming import Source
     from openrag_cli.ingest.options import AddOptions
     from openrag_cli.ingest.pipeline import Listener
-    from openrag_cli.maintenance.doctor import Finding
+    from openrag_cli.maintenance.checks.findings import Finding
     from openrag_cli.sync.outcome import SyncOptions, SyncOutcome
 
 Json = dict[str, Any]

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     )
     from openrag_cli.errors import OpenRAGError
     from openrag_cli.ingest.report import Report
-    from openrag_cli.maintenance.doctor import Finding
+    from openrag_cli.maintenance.checks.findings import Finding
     from openrag_cli.retrieval.request import SearchRequest
     from openrag_cli.retrieval.retriever import Extract
     from openrag_cli.store.files.filtered_files import KeyFacts

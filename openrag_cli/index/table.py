@@ -48,8 +48,9 @@ class Index:
 
     @property
     def exists(self) -> bool:
-        """Whether a table has been made."""
-        return self._folder.exists()
+        """Whether a table has been made. Raises: Forbidden: the folder that it is in cannot be looked into."""
+        with os_errors("opening the index"):
+            return self._folder.exists()
 
     def create(self) -> None:
         """Make the empty table with its full-text index, if there is none; the caller holds the write lock.
@@ -68,7 +69,7 @@ class Index:
         aside = self._root / "making"
         with os_errors("making the index"):
             shutil.rmtree(aside, ignore_errors=True)  # what a crash left
-            aside.mkdir(parents=True, mode=0o700)
+            aside.mkdir(parents=True, mode=0o770)
         with self._durably(), self._errors("making the index"):
             table = lancedb.connect(aside).create_table(TABLE, schema=schema(self._dimension, [words.COLUMN]))
             table.set_unenforced_primary_key("id")
@@ -95,7 +96,8 @@ class Index:
 
     def _manifests(self) -> list[Path]:
         """Return the manifests, newest first: Lance counts their names down (0.40)."""
-        return sorted((self._folder / "_versions").glob("*.manifest"))
+        with os_errors("opening the index"):
+            return sorted((self._folder / "_versions").glob("*.manifest"))
 
     @property
     def has_bad_head(self) -> bool:

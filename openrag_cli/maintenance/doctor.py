@@ -1,29 +1,31 @@
 """Looking a store and its surroundings over: what is in order, what is not, and what mends it."""
 
 import asyncio
-import platform
 import shutil
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 
 from openrag_cli.answering.llm.client import HttpChatModel
 from openrag_cli.config import settings as config
-from openrag_cli.config.programs import executables
-from openrag_cli.documents.sandbox.walls import missing_walls
 from openrag_cli.domain import ALL_PARTITIONS, LIVE_STATES, File
 from openrag_cli.errors import OpenRAGError, StoreDamaged
 from openrag_cli.fsync import files_below
-from openrag_cli.index.cpu import missing_features
 from openrag_cli.index.lance_errors import REMAKE
 from openrag_cli.index.policy import MAX_FRAGMENTS, MIN_RECALL, TIERS
 from openrag_cli.index.table import Index
 from openrag_cli.inference.onnx_embedder import default_model_dir, load_manifest, verify_model
 from openrag_cli.ingest.report import Failure
 from openrag_cli.ingest.worker import is_dead
+from openrag_cli.maintenance.checks.findings import Finding, Status
+from openrag_cli.maintenance.checks.surroundings import (
+    examine_access,
+    examine_command,
+    examine_platform,
+    examine_sandbox,
+    examine_settings,
+)
 from openrag_cli.maintenance.janitor import Janitor
 from openrag_cli.maintenance.titles import TitleKeeper
 from openrag_cli.maintenance.words import WordKeeper
@@ -31,6 +33,7 @@ from openrag_cli.store.blobs import BlobStore
 from openrag_cli.store.catalog import Catalog
 from openrag_cli.store.database import RESTORE_ELSEWHERE, Database
 from openrag_cli.store.importing.imports import Imports
+from openrag_cli.store.permissions import access_to, has_catalog
 from openrag_cli.store.task_queue import TaskQueue
 from openrag_cli.store.task_records import TaskRecords
 
@@ -38,25 +41,6 @@ LOW_DISK_BYTES = 1 << 30
 NO_DISK_BYTES = 100 << 20
 LLM_S = 5.0
 GIB = 1 << 30
-
-
-class Status(StrEnum):
-    """How a check ended."""
-
-    OK = "ok"
-    WARNING = "warning"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What a check found, in one sentence. `fix` is what a person does; `mend` does it, and says so, where it can."""
-
-    name: str
-    status: Status
-    text: str
-    fix: str | None = None
-    mend: Callable[[], str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,17 +80,20 @@ class Doctor:
     def _checks(self) -> list[tuple[str, Callable[[str], Iterator[Finding]]]]:
         around = [
             ("settings", examine_settings),
-            ("platform", _platform),
-            ("sandbox", _sandbox),
-            ("command", _command),
+            ("platform", examine_platform),
+            ("sandbox", examine_sandbox),
+            ("command", examine_command),
             ("model", self._model),
             ("llm", self._llm),
         ]
-        if not (self._patient.settings.store / "openrag.db").exists():
+        if access_to(self._patient.settings.store).unreadable:
+            return [*around, ("access", self._access)]  # whether the rest is in order, this user cannot see
+        if not has_catalog(self._patient.settings.store):
             return [*around, ("disk", self._disk), ("store", self._no_store)]
         return [
             *around,
             ("disk", self._disk),
+            ("access", self._access),
             ("store", self._store),
             ("tasks", self._tasks),
             ("imports", self._imports),
@@ -121,9 +108,7 @@ class Doctor:
         folder = self._patient.settings.embed_model or default_model_dir()
         manifest = load_manifest(folder)
         verify_model(folder, manifest)
-        known = (
-            self._patient.catalog.meta("model") if (self._patient.settings.store / "openrag.db").exists() else None
-        )
+        known = self._patient.catalog.meta("model") if has_catalog(self._patient.settings.store) else None
         if known not in {None, manifest.identity}:
             text = f"the store was made with {known}, not {manifest.identity}"
             yield Finding(name, Status.FAILED, text, "give its model with --embed-model")
@@ -142,6 +127,9 @@ class Doctor:
             yield Finding(name, Status.WARNING, text, f"openrag config set llm.model {models[0]}")
         else:
             yield Finding(name, Status.OK, f"{settings.llm_model or models[0]} can be reached")
+
+    def _access(self, name: str) -> Iterator[Finding]:
+        return examine_access(name, self._patient.settings.store)
 
     def _disk(self, name: str) -> Iterator[Finding]:
         place = self._patient.settings.store
@@ -335,55 +323,6 @@ class Doctor:
     @property
     def _words(self) -> WordKeeper:
         return self._patient.words_of(self._opened)
-
-
-def examine_settings(name: str = "settings") -> Iterator[Finding]:
-    """Yield what is wrong with the configuration: with it no store can be opened, and nothing else examined."""
-    problems = config.problems()
-    for problem in problems:
-        yield Finding(name, Status.FAILED, problem.message, problem.hint)
-    if not problems:
-        yield Finding(name, Status.OK, "files and environment are in order")
-
-
-def _platform(name: str) -> Iterator[Finding]:
-    """What LanceDB and ONNX Runtime run on: their wheels are for glibc Linux and macOS 14 or later on arm64."""
-    here = f"{platform.system()} on {platform.machine()}, Python {platform.python_version()}"
-    missing = missing_features()
-    if missing:
-        text = f"{here}: the processor has no {' and no '.join(missing)}, which LanceDB needs"
-        yield Finding(name, Status.FAILED, text, "use another machine, or let a virtual one see the host's processor")
-    else:
-        yield Finding(name, Status.OK, here)
-
-
-def _sandbox(name: str) -> Iterator[Finding]:
-    """What keeps a hostile document inside the process that reads it."""
-    missing = missing_walls()
-    for text in missing:
-        yield Finding(name, Status.WARNING if sys.platform == "linux" else Status.OK, text)
-    if not missing:
-        yield Finding(name, Status.OK, "documents are read without network, and without sight of other files")
-
-
-def _command(name: str) -> Iterator[Finding]:
-    """Another project's script has the same name: tell when it is found first, or at all."""
-    found = executables("openrag")
-    foreign = [path for path in found if not _is_ours(path)]
-    if foreign:
-        is_first = found[0] == foreign[0]
-        text = f"{foreign[0]} is another program of the same name" + (", and found first" if is_first else "")
-        fix = "put this one's folder first in PATH, or call python -m openrag_cli"
-        yield Finding(name, Status.WARNING, text, fix)
-    else:
-        yield Finding(name, Status.OK, f"{found[0]}" if found else "openrag is not on PATH; python -m openrag_cli is")
-
-
-def _is_ours(path: Path) -> bool:
-    try:
-        return b"openrag_cli" in path.read_bytes()[:65536]
-    except OSError:
-        return True  # nobody can run it either
 
 
 async def _models(llm: HttpChatModel) -> list[str]:

@@ -7,12 +7,14 @@ from typing import IO, TYPE_CHECKING, Protocol
 from openrag_cli.domain import File
 from openrag_cli.ingest.report import Failure
 from openrag_cli.maintenance.backup import BackupReport, back_up
-from openrag_cli.maintenance.doctor import Doctor, DoctorContext, Finding
+from openrag_cli.maintenance.checks.findings import Finding
+from openrag_cli.maintenance.doctor import Doctor, DoctorContext
 from openrag_cli.maintenance.export_reader import Export
 from openrag_cli.maintenance.importer import Importer, ImportReport
 from openrag_cli.maintenance.transfer import Exporter, ExportReport
 from openrag_cli.store.names import check_partition
 from openrag_cli.store.opening import not_there
+from openrag_cli.store.permissions import has_catalog
 
 if TYPE_CHECKING:
     from openrag_cli.config.settings import Settings
@@ -125,7 +127,7 @@ class Maintenance:
 
     def require_store(self) -> None:
         """Refuse to go on where there is no store, so that none is made. Raises: StoreNotFound."""
-        if not (self._engine.settings.store / "openrag.db").exists():
+        if not has_catalog(self._engine.settings.store):
             raise not_there(self._engine.settings.store)
 
     def back_up(self, target: IO[bytes]) -> BackupReport:

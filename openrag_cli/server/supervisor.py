@@ -123,7 +123,7 @@ class Supervisor:
         is_told = False
         while not self._stopped.is_set():
             try:
-                return os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+                return os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o660)
             except OSError as exc:
                 if not is_told:
                     logger.warning("no workers until %s can be opened: %s", self._path, exc.strerror)

@@ -11,6 +11,7 @@ from openrag_cli.config import settings as config
 from openrag_cli.engine import Engine
 from openrag_cli.errors import OpenRAGError
 from openrag_cli.server import log_format as logs
+from openrag_cli.store.permissions import umask_for
 
 
 def main() -> None:
@@ -21,7 +22,6 @@ def main() -> None:
     flags = {key: value for key, value in vars(parser.parse_args()).items() if value is not None}
     is_once = bool(flags.pop("once", None))
     logs.configure(flags.get("log_format", "text"))
-    os.umask(0o077)
     stopped = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopped.set())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's to handle
@@ -33,7 +33,9 @@ def main() -> None:
 
     threading.Thread(target=watch, name="watch", daemon=True).start()
     try:
-        with Engine(config.load(flags).settings) as engine:
+        settings = config.load(flags).settings
+        os.umask(umask_for(settings.store))
+        with Engine(settings) as engine:
             (engine.drain if is_once else engine.work)(should_stop=stopped.is_set)
     except OpenRAGError as exc:
         logging.getLogger(__name__).error("%s", exc.message)  # noqa: TRY400 - a sentence says it; the rest is in the task

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 
 from openrag_cli.errors import IngestError, StoreDamaged, StoreError, TooLarge, os_errors
 from openrag_cli.fsync import fsync
+from openrag_cli.store.permissions import file_mode, folder_mode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -99,12 +100,15 @@ class BlobStore:
         system has hard links. Raises: StoreDamaged: it is missing. StoreFull, Forbidden, StoreError: by cause."""
         with os_errors("storing the file"):
             target = self._spool_path(revision)
-            target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            target.parent.mkdir(parents=True, exist_ok=True, mode=folder_mode(self._root))
             try:
                 os.link(self.path(stored), target)
             except OSError:  # a file system without hard links, or with too many of this one
                 with self.open(stored) as stream, self._fresh(revision) as copy:
                     shutil.copyfileobj(stream, copy)
+
+    def _opened(self, path: str, flags: int) -> int:
+        return os.open(path, flags | os.O_CLOEXEC, file_mode(self._root))
 
     @contextlib.contextmanager
     def _taken_over(self, revision: str, source: BinaryIO) -> Iterator[bool]:
@@ -129,9 +133,9 @@ class BlobStore:
     @contextlib.contextmanager
     def _fresh(self, revision: str) -> Iterator[BinaryIO]:
         path = self._spool_path(revision)
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=folder_mode(self._root))
         try:
-            with open(path, "xb", opener=_private) as target:
+            with open(path, "xb", opener=self._opened) as target:
                 yield target
         except BaseException:
             path.unlink(missing_ok=True)
@@ -143,7 +147,7 @@ class BlobStore:
         with os_errors("storing the file"):
             for revision in revisions:
                 target = self.path(revision)
-                target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                target.parent.mkdir(parents=True, exist_ok=True, mode=folder_mode(self._root))
                 fsync(self._spool_path(revision))
                 self._spool_path(revision).rename(target)
                 stored.append(target)
@@ -243,7 +247,3 @@ def _read_block(source: BinaryIO) -> bytes:
         return source.read(BLOCK_BYTES)
     except OSError as exc:  # the caller's file, not the store
         raise IngestError(f"it cannot be read: {exc.strerror}", reason="unreadable") from exc
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_CLOEXEC, 0o600)

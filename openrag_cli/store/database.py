@@ -38,8 +38,8 @@ from openrag_cli.store.opening import (
     is_writable,
     keep_copy,
     not_there,
-    not_writable,
 )
+from openrag_cli.store.permissions import belongs_to_another, file_mode, not_writable
 
 logger = logging.getLogger(__name__)
 
@@ -135,6 +135,8 @@ class Database:
         with os_errors(f"opening the store {folder}"):
             if not self._creates and not self.path.exists() and not _holds_any(folder):
                 raise not_there(folder)
+            if belongs_to_another(folder) and not self.path.exists():
+                raise not_writable(folder)
             _make_folder(folder)
             # A cache lies in the store where there is no home for it.
             others = [path for path in folder.iterdir() if not path.name.startswith((self.path.name, "cache"))]
@@ -251,7 +253,7 @@ class Database:
     def file_lock(self, name: str, timeout_s: float, busy: StoreBusy) -> Iterator[None]:
         """Hold the lock of that name among the store's files; raise `busy` when it is not had in `timeout_s` seconds."""
         self.require_writable()  # and makes or refuses the folder
-        with locked(self.path.parent / name, timeout_s, busy):
+        with locked(self.path.parent / name, timeout_s, busy, mode=file_mode(self.path.parent)):
             yield
 
     def free_share(self) -> float:
@@ -358,10 +360,11 @@ def _make_folder(folder: Path) -> None:
 
 
 def _make_private(path: Path) -> None:
-    """Let only the owner read the catalog; where the file system has no modes, that is told."""
-    if path.stat().st_mode & 0o077:
+    """Let only the store's users read the catalog; where the file system has no modes, that is told."""
+    allowed = file_mode(path.parent)
+    if path.stat().st_mode & 0o777 != allowed:
         try:
-            path.chmod(0o600)
+            path.chmod(allowed)
         except OSError as exc:
             if exc.errno not in {errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP} or path.stat().st_uid != os.getuid():
                 raise

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
-from openrag_cli.errors import Forbidden, StoreNotFound, os_errors
+from openrag_cli.errors import StoreNotFound, os_errors
 from openrag_cli.fsync import fsync
+from openrag_cli.store.permissions import belongs_to_another, file_mode
 
 logger = logging.getLogger(__name__)
 
@@ -25,16 +26,10 @@ def not_there(folder: Path) -> StoreNotFound:
     )
 
 
-def not_writable(folder: Path) -> Forbidden:
-    """Return the error of whatever writes to a store that can only be read."""
-    return Forbidden(
-        f"the store {folder} can only be read here, and this command writes to it",
-        hint="check its owner and mode, and whether its disk is mounted read-only",
-    )
-
-
 def is_writable(path: Path) -> bool:
-    """Whether this process may write the catalog at `path` and the folder that it is in."""
+    """Whether this process may, and should, write the catalog at `path` and the folder that it is in."""
+    if belongs_to_another(path.parent):
+        return False
     return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK | os.X_OK)
 
 
@@ -107,7 +102,7 @@ def keep_copy(connection: sqlite3.Connection, path: Path, version: int) -> None:
         if not is_old or target.exists():  # another process has migrated it meanwhile, and kept its own copy
             aside.unlink()
             return
-        aside.chmod(0o600)
+        aside.chmod(file_mode(path.parent))
         fsync(aside)
         aside.rename(target)
         fsync(path.parent)

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import logging
+import os
 import signal
 import sys
 import threading
@@ -23,6 +24,7 @@ from openrag_cli.config.folder_trust import ignored_line
 from openrag_cli.domain import File, Metadata
 from openrag_cli.errors import Forbidden, InvalidInput, InvalidMetadata, PartitionNotFound, PathNotFound, os_errors
 from openrag_cli.store.metadata import check_metadata
+from openrag_cli.store.permissions import CATALOG, has_catalog, umask_for
 
 if TYPE_CHECKING:
     from openrag_cli.client.remote_engine import RemoteEngine
@@ -92,7 +94,8 @@ class Context:
         from openrag_cli.engine import Engine
 
         store = self.settings.store
-        if self._creates or (store / "openrag.db").exists():
+        os.umask(umask_for(store))
+        if self._creates or os.access(store / CATALOG, os.F_OK):
             with os_errors("making a folder for temporary files"):
                 homes.ensure_scratch(store / "cache" / "tmp")
         return Engine(self.settings, creates=self._creates)
@@ -122,7 +125,7 @@ class Context:
 
     def files_by_id(self, partition: str) -> dict[str, File]:
         """Return what a partition holds, by id; nothing, when it or the store is not there (and neither is made)."""
-        if not self.settings.server and not (self.settings.store / "openrag.db").exists():
+        if not self.settings.server and not has_catalog(self.settings.store):
             return {}
         try:
             return {file.file_id: file for file in self.engine.files(partition)}

@@ -13,7 +13,7 @@ from openrag_cli.config import settings as config
 from openrag_cli.contract import to_json as render
 
 if TYPE_CHECKING:
-    from openrag_cli.maintenance.doctor import Finding
+    from openrag_cli.maintenance.checks.findings import Finding
 
 COLORS = {"ok": GREEN, "warning": YELLOW, "failed": RED}
 NAME_COLUMNS = 20
@@ -37,7 +37,7 @@ def doctor(
         openrag doctor --fix
     """
     context: Context = ctx.obj
-    from openrag_cli.maintenance.doctor import examine_settings
+    from openrag_cli.maintenance.checks.surroundings import examine_settings
 
     if config.problems():
         return _report(context, list(examine_settings()), [])

@@ -7,6 +7,7 @@ import typer
 
 from openrag_cli.cli.commands.context import Context
 from openrag_cli.contract import to_json as render
+from openrag_cli.store.permissions import belongs_to_another, not_writable, umask_for
 
 
 def serve(
@@ -58,6 +59,9 @@ def serve(
     from openrag_cli.server import uvicorn_server as run
 
     settings = context.settings
+    if belongs_to_another(settings.store):
+        raise not_writable(settings.store)
+    os.umask(umask_for(settings.store))
     host = settings.ray_host if settings.ray_enabled else settings.host
     run.check_exposure(host, settings, is_insecure=insecure, warn=context.out.warn)
     if settings.ray_enabled:

@@ -4,6 +4,7 @@ from openrag_cli.cli.commands.context import Context
 from openrag_cli.cli.output import BOLD, Column
 from openrag_cli.contract import to_json as render
 from openrag_cli.domain import Partition, TaskState
+from openrag_cli.store.permissions import has_catalog
 
 MAX_PARTITIONS = 10
 EXAMPLES = {
@@ -17,7 +18,7 @@ EXAMPLES = {
 def show(context: Context) -> None:
     """Print the state of the store or server."""
     where = str(context.settings.server or context.settings.store)
-    is_there = bool(context.settings.server) or (context.settings.store / "openrag.db").exists()
+    is_there = bool(context.settings.server) or has_catalog(context.settings.store)
     partitions = context.engine.partitions() if is_there else []
     tasks = context.engine.task_counts() if is_there else {}
     n_waiting = sum(n for state, n in tasks.items() if not state.is_final)

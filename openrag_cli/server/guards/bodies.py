@@ -216,7 +216,7 @@ class _UploadRequest(Request):
             return await super().form(max_files=0, max_fields=MAX_FIELDS)
         spool: Path = self.app.state.engine.settings.store / "spool"
         with os_errors(f"receiving an upload into {spool}"):
-            await asyncio.to_thread(spool.mkdir, mode=0o700, parents=True, exist_ok=True)
+            await asyncio.to_thread(spool.mkdir, mode=0o770, parents=True, exist_ok=True)
             try:
                 return await _UploadParser(self, spool).parse()
             except MultiPartException as exc:

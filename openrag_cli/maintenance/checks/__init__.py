@@ -1,0 +1,1 @@
+"""What doctor looks at besides the store's own content."""
