@@ -29,11 +29,11 @@ from openrag_cli.maintenance.checks.surroundings import (
 from openrag_cli.maintenance.janitor import Janitor
 from openrag_cli.maintenance.titles import TitleKeeper
 from openrag_cli.maintenance.words import WordKeeper
+from openrag_cli.store.access.permissions import access_to, has_catalog
 from openrag_cli.store.blobs import BlobStore
 from openrag_cli.store.catalog import Catalog
 from openrag_cli.store.database import RESTORE_ELSEWHERE, Database
 from openrag_cli.store.importing.imports import Imports
-from openrag_cli.store.permissions import access_to, has_catalog
 from openrag_cli.store.task_queue import TaskQueue
 from openrag_cli.store.task_records import TaskRecords
 

@@ -12,9 +12,9 @@ from openrag_cli.maintenance.doctor import Doctor, DoctorContext
 from openrag_cli.maintenance.export_reader import Export
 from openrag_cli.maintenance.importer import Importer, ImportReport
 from openrag_cli.maintenance.transfer import Exporter, ExportReport
+from openrag_cli.store.access.opening import not_there
+from openrag_cli.store.access.permissions import has_catalog
 from openrag_cli.store.names import check_partition
-from openrag_cli.store.opening import not_there
-from openrag_cli.store.permissions import has_catalog
 
 if TYPE_CHECKING:
     from openrag_cli.config.settings import Settings

@@ -11,7 +11,7 @@ from openrag_cli.config import settings as config
 from openrag_cli.engine import Engine
 from openrag_cli.errors import OpenRAGError
 from openrag_cli.server import log_format as logs
-from openrag_cli.store.permissions import umask_for
+from openrag_cli.store.access.permissions import umask_for
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 
 from openrag_cli.errors import IngestError, StoreDamaged, StoreError, TooLarge, os_errors
 from openrag_cli.fsync import fsync
-from openrag_cli.store.permissions import file_mode, folder_mode
+from openrag_cli.store.access.permissions import file_mode, folder_mode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

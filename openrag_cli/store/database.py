@@ -30,8 +30,7 @@ from openrag_cli.errors import (
     os_errors,
 )
 from openrag_cli.fsync import file_system_of, fsync
-from openrag_cli.store.metadata import dated, tamed
-from openrag_cli.store.opening import (
+from openrag_cli.store.access.opening import (
     BUSY_TIMEOUT_S,
     ReadOnlyCatalog,
     connect,
@@ -39,7 +38,8 @@ from openrag_cli.store.opening import (
     keep_copy,
     not_there,
 )
-from openrag_cli.store.permissions import belongs_to_another, file_mode, not_writable
+from openrag_cli.store.access.permissions import belongs_to_another, file_mode, not_writable
+from openrag_cli.store.metadata import dated, tamed
 
 logger = logging.getLogger(__name__)
 

@@ -23,8 +23,8 @@ from openrag_cli.config import settings as config
 from openrag_cli.config.folder_trust import ignored_line
 from openrag_cli.domain import File, Metadata
 from openrag_cli.errors import Forbidden, InvalidInput, InvalidMetadata, PartitionNotFound, PathNotFound, os_errors
+from openrag_cli.store.access.permissions import CATALOG, has_catalog, umask_for
 from openrag_cli.store.metadata import check_metadata
-from openrag_cli.store.permissions import CATALOG, has_catalog, umask_for
 
 if TYPE_CHECKING:
     from openrag_cli.client.remote_engine import RemoteEngine

@@ -7,7 +7,7 @@ import typer
 
 from openrag_cli.cli.commands.context import Context
 from openrag_cli.contract import to_json as render
-from openrag_cli.store.permissions import belongs_to_another, not_writable, umask_for
+from openrag_cli.store.access.permissions import belongs_to_another, not_writable, umask_for
 
 
 def serve(

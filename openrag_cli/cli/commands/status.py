@@ -4,7 +4,7 @@ from openrag_cli.cli.commands.context import Context
 from openrag_cli.cli.output import BOLD, Column
 from openrag_cli.contract import to_json as render
 from openrag_cli.domain import Partition, TaskState
-from openrag_cli.store.permissions import has_catalog
+from openrag_cli.store.access.permissions import has_catalog
 
 MAX_PARTITIONS = 10
 EXAMPLES = {

@@ -1,1 +1,4 @@
-"""What doctor looks at besides the store's own content."""
+"""What doctor looks at besides the content of a store.
+
+May import what `maintenance` may.
+"""

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from openrag_cli.errors import StoreNotFound, os_errors
 from openrag_cli.fsync import fsync
-from openrag_cli.store.permissions import belongs_to_another, file_mode
+from openrag_cli.store.access.permissions import belongs_to_another, file_mode
 
 logger = logging.getLogger(__name__)
 

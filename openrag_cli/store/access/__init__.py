@@ -1,0 +1,4 @@
+"""Opening a store: who may read and write it, and how.
+
+May import what `store` may.
+"""
