@@ -1,4 +1,4 @@
 """What doctor looks at besides the content of a store.
 
-May import what `maintenance` may.
+May import: what `maintenance` may. Begin with `surroundings.py`.
 """
