@@ -21,7 +21,13 @@ from openrag_cli.store.task_queue import TaskQueue
 from openrag_cli.store.task_records import TaskRecords
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from openrag_cli.answering.in_hand import HandFile, Search
+    from openrag_cli.answering.passages import DocumentOf
     from openrag_cli.answering.pipeline import Chat
+    from openrag_cli.documents.sandbox.pool import ConverterPool
+    from openrag_cli.documents.sandbox.protocol import Converted
     from openrag_cli.index.table import Index
     from openrag_cli.inference.onnx_embedder import Embedder
     from openrag_cli.ingest.add_files import Adder
@@ -138,12 +144,17 @@ class Components:
     @built_once
     def embedder(self) -> "Embedder":
         """The embedding model of the settings. Raises: ConfigError; StoreMismatch: the store is of another."""
+        embedder = self.model
+        self.catalog.check_model(embedder.identity)
+        return embedder
+
+    @built_once
+    def model(self) -> "Embedder":
+        """The embedding model of the settings, whatever model the store is of. Raises: ConfigError."""
         from openrag_cli.inference.onnx_embedder import OnnxEmbedder, default_model_dir
 
         folder = self.settings.embed_model or default_model_dir()
-        embedder = OnnxEmbedder(folder, threads=self.settings.threads, cache_dir=self.settings.cache)
-        self.catalog.check_model(embedder.identity)
-        return embedder
+        return OnnxEmbedder(folder, threads=self.settings.threads, cache_dir=self.settings.cache)
 
     @built_once
     def index(self) -> "Index":
@@ -230,6 +241,30 @@ class Components:
     @built_once
     def chat(self) -> "Chat":
         """What answers. It belongs to the event loop that first uses it. Raises: ConfigError, for a wrong prompt."""
+        return self._chat(self.retriever.search, self.catalog.document, lambda: self.embedder)
+
+    def about(self, files: "Sequence[HandFile]", *, with_store: bool) -> "Chat":
+        """Return what answers from files that are not stored, or from them and the store. Raises: see `InHand`."""
+        from openrag_cli.answering.in_hand import InHand
+        from openrag_cli.retrieval.tokens import Tokenizer
+
+        embedder = self.embedder if with_store else self.model
+        with contextlib.ExitStack() as held:
+
+            def convert(path: "Path", filename: str) -> "Converted":
+                pool = held.enter_context(self._converters(embedder, 1, path.parent))
+                return pool.convert(path, filename)
+
+            in_hand = InHand(
+                files,
+                convert=convert,
+                embedder=embedder,
+                tokenizer=self.tokenizer if with_store else Tokenizer(self.settings.language),
+                beside=(self.retriever.search, self.catalog.document) if with_store else None,
+            )
+        return self._chat(in_hand.search, in_hand.document_of, lambda: embedder)
+
+    def _chat(self, search: "Search", document_of: "DocumentOf", embedder: "Callable[[], Embedder]") -> "Chat":
         from openrag_cli.answering.extractive import ExtractiveModel
         from openrag_cli.answering.llm.client import HttpChatModel
         from openrag_cli.answering.messages import Composer
@@ -238,10 +273,10 @@ class Components:
 
         settings = self.settings
         return Chat(
-            search=self.retriever.search,
-            document_of=self.catalog.document,
+            search=search,
+            document_of=document_of,
             llm=HttpChatModel(settings) if settings.llm_base_url or settings.llm_model else None,
-            extractive=ExtractiveModel(lambda: self.embedder),
+            extractive=ExtractiveModel(embedder),
             composer=Composer(Prompts.load(settings.prompts), settings.llm_profile),
             window=Window(settings.llm_context_tokens, settings.llm_max_tokens),
         )
@@ -249,7 +284,7 @@ class Components:
     async def end_chat(self) -> None:
         """Close the connections to the LLM, if any were made."""
         if "chat" in self.__dict__:
-            await self.chat.aclose()
+            await self.chat.end_chat()
 
     @built_once
     def janitor(self) -> "Janitor":
@@ -305,22 +340,27 @@ class Components:
     @contextlib.contextmanager
     def working(self, batch: str | None) -> "Iterator[Worker]":
         """Give the block a worker of one batch, or of all, with its converters; they end with the block."""
-        from openrag_cli.documents.readers.base import Limits
-        from openrag_cli.documents.sandbox.pool import ConverterPool
         from openrag_cli.ingest.worker import Worker
 
         embedder = self.embedder
         n_converters = min(self.settings.threads, MAX_CONVERTERS)
+        with self._converters(embedder, n_converters, (self.settings.store / "blobs").absolute()) as pool:
+            yield Worker(self.queue, self.ingester(embedder, pool, n_converters), batch=batch)
+
+    def _converters(self, embedder: "PassageEmbedder", n_workers: int, documents: "Path") -> "ConverterPool":
+        """Return converters that may read what is in a folder."""
+        from openrag_cli.documents.readers.base import Limits
+        from openrag_cli.documents.sandbox.pool import ConverterPool
+
         settings = self.settings
-        with ConverterPool(
-            workers=n_converters,
+        return ConverterPool(
+            workers=n_workers,
             tokenizer_path=embedder.tokenizer_path,
             max_tokens=embedder.max_tokens,
-            keeps_hidden=self.settings.documents_hidden_text,
-            documents=(self.settings.store / "blobs").absolute(),
+            keeps_hidden=settings.documents_hidden_text,
+            documents=documents,
             limits=Limits(max_bytes=settings.max_file_bytes, max_markup_bytes=settings.max_markup_bytes),
-        ) as pool:
-            yield Worker(self.queue, self.ingester(embedder, pool, n_converters), batch=batch)
+        )
 
     def ingester(self, embedder: "PassageEmbedder", converter: "Converter", n_converters: int) -> "Ingester":
         """Return what turns tasks into chunks, with these for its slow parts."""

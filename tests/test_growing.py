@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openrag_cli.domain import Chunk, Document, File, Hit, Span
@@ -70,6 +70,7 @@ def test_a_short_file_that_is_hit_in_half_of_its_chunks_comes_whole():
     assert cut[0].passage.text != both[0][2].markdown
 
 
+@settings(deadline=None)
 @given(
     sizes=st.lists(st.lists(st.integers(1, 60), min_size=1, max_size=12), min_size=1, max_size=3),
     picks=st.lists(st.tuples(st.integers(0, 2), st.integers(0, 11)), min_size=1, max_size=8, unique=True),

@@ -221,6 +221,10 @@ def test_every_command_prints_what_its_schema_says(filled, cli, tmp_path):
         name = command if command in contract.COMMANDS else "partition show"
         run(name, *(["ops"] if name == "partition show" else ["my talk"] if "list" not in name else []))
     run("session search", "HELLO")
+    (tmp_path / "q.jsonl").write_text(
+        '{"question": "how heavy is the pump?", "relevant": ["keys.md"], "answers": ["9"]}'
+    )
+    run("eval run", tmp_path / "q.jsonl", "-p", "ops", "-k", "5", "--fail-under", "mrr@5=1", codes=(0, 1))
     run("partition create", "fresh")
     run("partition delete", "fresh", "--yes")
     run("session delete", "my talk", "--yes")

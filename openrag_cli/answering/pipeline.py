@@ -100,7 +100,7 @@ class Chat:
     def __init__(
         self,
         *,
-        search: Callable[[SearchRequest], list[Hit]],
+        search: Callable[[SearchRequest], Sequence[Hit]],
         document_of: DocumentOf,
         llm: HttpChatModel | None,
         extractive: ExtractiveModel,
@@ -114,7 +114,7 @@ class Chat:
         self._composer = composer
         self._window = window
 
-    async def aclose(self) -> None:
+    async def end_chat(self) -> None:
         """Close the connections to the LLM."""
         if self._llm is not None:
             await self._llm.aclose()

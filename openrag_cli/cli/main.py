@@ -21,6 +21,7 @@ from openrag_cli.cli.commands import (
     chat,
     config,
     doctor,
+    evaluate,
     extract,
     file,
     grep,
@@ -67,6 +68,7 @@ for _name, _group in (
     ("view", view.app),
     ("task", task.app),
     ("store", store_commands.app),
+    ("eval", evaluate.app),
     ("config", config.app),
 ):
     app.add_typer(_group, name=_name)

@@ -124,6 +124,14 @@ SHAPES: dict[str, Schema] = {
         mended=_list(TEXT),
     ),
     "error": _object(code=TEXT, message=TEXT, hint=_maybe(TEXT)),
+    "evaluation": _object(
+        path=TEXT, partition=TEXT, top_k=COUNT, questions=COUNT,
+        runs=_list(_object(
+            mode={"enum": ["hybrid", "dense", "text"]}, measures=SCORES,
+            missed=_list(_object(measure=TEXT, value=NUMBER, least=NUMBER)),
+            questions=_list(_object(id=TEXT, question=TEXT, measures=SCORES)),
+        )),
+    ),
     "export": _object(partition=TEXT, path=TEXT, files=COUNT, chunks=COUNT),
     "file": FILE,
     "files": _object(files=_list(FILE), warnings=_list(WARNING), total=COUNT, next=_maybe(TEXT)),
@@ -196,6 +204,7 @@ COMMANDS: dict[str, dict[str, str]] = {
     "config untrust": {"--json": "trust"},
     "config validate": {"--json": "validation"},
     "doctor": {"--json": "doctor"},
+    "eval run": {"--json": "evaluation"},
     "export": {"--json": "export"},
     "extract show": {"--json": "chunk"},
     "file add": {"--json": "report"},

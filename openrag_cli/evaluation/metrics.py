@@ -27,3 +27,14 @@ def recall(ranking: Sequence[str], relevance: Mapping[str, int], k: int = 100) -
 def reciprocal_rank(ranking: Sequence[str], relevance: Mapping[str, int], k: int = 100) -> float:
     """Return 1 over the rank of the first relevant document among the first k, 0 when there is none."""
     return next((1 / rank for rank, key in enumerate(ranking[:k], 1) if relevance.get(key, 0) > 0), 0.0)
+
+
+def average_precision(ranking: Sequence[str], relevance: Mapping[str, int], k: int = 100) -> float:
+    """Return the mean, over all relevant documents, of the precision at the rank of each; 0 for one not in the first k."""
+    n_relevant = sum(grade > 0 for grade in relevance.values())
+    total, n_found = 0.0, 0
+    for rank, key in enumerate(ranking[:k], 1):
+        if relevance.get(key, 0) > 0:
+            n_found += 1
+            total += n_found / rank
+    return total / n_relevant if n_relevant else 0.0

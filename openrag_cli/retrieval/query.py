@@ -2,12 +2,12 @@
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from openrag_cli.retrieval.tokens import Tokenizer, folded
-from openrag_cli.store.searching.titles import Titles
-from openrag_cli.store.searching.word_counts import Totals, WordCounts
+from openrag_cli.store.searching.word_counts import Totals
 
 IDF_POWER = 0.25
 """Rare words count more than BM25 has it: idf to the power of one more than this."""
@@ -48,7 +48,24 @@ class Query:
     rare: Mapping[str, float]
 
 
-def read_query(text: str, tokenizer: Tokenizer, counts: WordCounts, titles: Titles) -> Query:
+class Counted(Protocol):
+    """In how many chunks words stand: see `WordCounts`."""
+
+    def totals(self) -> Totals:
+        """Return what is counted in all."""
+
+    def chunks_with(self, words: Iterable[str]) -> dict[str, int]:
+        """Return in how many chunks each of the words stands; those in none are left out."""
+
+
+class Titled(Protocol):
+    """How many chunks the files have in whose titles words stand: see `Titles`."""
+
+    def chunks_titled(self, words: Iterable[str]) -> dict[str, int]:
+        """Return the number for each of the words; those in no title are left out."""
+
+
+def read_query(text: str, tokenizer: Tokenizer, counts: Counted, titles: Titled) -> Query:
     """Return the query that `text` is, weighted by the words of the store."""
     n_runs = len(_RUN.findall(text))
     phrases = [next(filter(None, found.groups())) for found in _QUOTED.finditer(text)]

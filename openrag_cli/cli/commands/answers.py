@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from openrag_cli.answering.events import Retrieved, TextDelta, unsupported
 from openrag_cli.cli.answer_view import AnswerView
@@ -11,12 +11,11 @@ from openrag_cli.cli.output import BOLD, CYAN, DIM
 from openrag_cli.contract import to_json as render
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import AsyncGenerator, Collection, Sequence
 
-    from openrag_cli.answering.events import Finished
+    from openrag_cli.answering.events import Event, Finished
     from openrag_cli.answering.pipeline import ChatRequest
     from openrag_cli.cli.output import Output
-    from openrag_cli.client.backend import Backend
 
 
 def new_view(out: Output) -> AnswerView:
@@ -24,8 +23,18 @@ def new_view(out: Output) -> AnswerView:
     return AnswerView(out)
 
 
+class Answering(Protocol):
+    """What answers: a store, here or behind a server, or files in hand."""
+
+    def answer(self, request: ChatRequest) -> AsyncGenerator[Event, None]:
+        """Return the events of an answer, `Retrieved` first and `Finished` last."""
+
+    async def end_chat(self) -> None:
+        """Close the connections to the LLM."""
+
+
 async def follow(
-    engine: Backend, request: ChatRequest, view: AnswerView | None, said: list[str] | None = None
+    engine: Answering, request: ChatRequest, view: AnswerView | None, said: list[str] | None = None
 ) -> tuple[Retrieved, Finished]:
     """Show an answer as it comes, and return its first and last event; `said` collects its text, should it be cut off.
 
@@ -73,7 +82,11 @@ def show_sources(out: Output, citations: Sequence[dict[str, Any]], doubted: Coll
     is_mixed = len({entry["partition"] for entry in citations}) > 1
     line = ""
     for entry in citations:
-        where = f"{entry['partition']}/{render.dated_place(entry)}" if is_mixed else render.dated_place(entry)
+        where = (
+            f"{entry['partition']}/{render.dated_place(entry)}"
+            if is_mixed and entry["partition"]
+            else render.dated_place(entry)
+        )
         label = f"[{entry['n']}] {where}" + (" (unsupported)" if entry["n"] in doubted else "")
         if line and len(line) + 3 + len(label) > out.width:
             out.line(out.styled(line, CYAN))

@@ -6,10 +6,12 @@ import typer
 
 from openrag_cli.cli.commands.answers import follow, new_view, show_end, show_passages
 from openrag_cli.cli.commands.context import Context, read_stdin
-from openrag_cli.cli.commands.option_groups import grouped
+from openrag_cli.cli.commands.in_hand import about, stdin_is_unread
+from openrag_cli.cli.commands.option_groups import grouped, is_given
 from openrag_cli.cli.commands.search_options import SearchOptions, TopKOption
 from openrag_cli.cli.exit_codes import ExitCode
 from openrag_cli.contract import to_json as render
+from openrag_cli.errors import WrongUsage
 
 if TYPE_CHECKING:
     from openrag_cli.answering.events import Finished, Retrieved
@@ -22,6 +24,15 @@ NoLlmOption = Annotated[
     bool, typer.Option("--no-llm", help="Quote sentences of the documents, whatever LLM is set. Default: off.")
 ]
 StrictOption = Annotated[bool, typer.Option("--strict", help="Exit 1 when the answer cites nothing. Default: off.")]
+WithOption = Annotated[
+    list[str],
+    typer.Option(
+        "--with",
+        metavar="FILE|-",
+        help="Ask about this file, or standard input (-), without storing it. Repeatable. The store is searched too only "
+        "with --partition. Default: the store alone.",
+    ),
+]
 ShowContextOption = Annotated[
     bool, typer.Option("--show-context", help="Print the passages behind the answer too. Default: off.")
 ]
@@ -32,6 +43,7 @@ def ask(
     ctx: typer.Context,
     question: QuestionArgument,
     options: SearchOptions,
+    in_hand: WithOption = [],  # noqa: B006 - Typer reads the defaults, nobody changes them
     top_k: TopKOption = 8,
     model: ModelOption = None,
     no_llm: NoLlmOption = False,
@@ -49,6 +61,8 @@ def ask(
 
         openrag ask "how often do we rotate keys?" --json | jq -r .answer
 
+        journalctl -u nginx | openrag ask "what failed first?" --with -
+
         git diff | openrag ask - --no-llm --strict
     """
     import asyncio
@@ -58,11 +72,19 @@ def ask(
 
     context: Context = ctx.obj
     context.override({"llm.model": model})
+    if question == "-" and "-" in in_hand:
+        raise WrongUsage(
+            "standard input is the question or --with, not both", hint='openrag ask "what failed?" --with -'
+        )
     text = read_stdin().decode("utf-8", "replace").strip() if question == "-" else question
     search = options.request("", top_k)
     request = ChatRequest([Message("user", text)], search=search, is_extractive=no_llm)
     view = None if context.out.is_json else new_view(context.out)
-    retrieved, finished = asyncio.run(follow(context.engine, request, view))
+    with_store = is_given(ctx, "partition")
+    answering = about(context, in_hand, with_store=with_store) if in_hand else context.engine
+    retrieved, finished = asyncio.run(follow(answering, request, view))
+    if question != "-" and "-" not in in_hand and stdin_is_unread():
+        context.out.note("standard input was not read: --with - asks about it, and - in place of the question is one")
     if context.out.is_json:
         context.out.json(render.answer(text, retrieved, finished))
     else:
