@@ -12,6 +12,7 @@ from openrag_cli.index import words
 from openrag_cli.index.looks import Ask, Looked
 from openrag_cli.index.words import WORDS_VERSION
 from openrag_cli.retrieval.request import SearchRequest
+from openrag_cli.retrieval.scoring import WHOLE
 from openrag_cli.store.searching.word_counts import WordCounts, count_by_revision
 
 TOPICS = ["harbour", "river", "engine", "winter", "garden", "bread", "physics", "music"]
@@ -40,6 +41,34 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
         engine.drain()
         check(engine)
         yield engine
+
+
+LETTER = "The committee will not renew the lease of the old mill unless the tenant pays for its roof."
+SPEECH = "Élise a écrit que la mairie ne rouvrira pas le pont de pierre avant la fin du mois de mai."
+
+
+@pytest.mark.parametrize("mode", [SearchMode.TEXT, SearchMode.HYBRID])
+@pytest.mark.parametrize(
+    ("name", "sentence", "decoy"),
+    [
+        ("letter", LETTER, "roof pays tenant mill lease renew committee unless old"),
+        ("speech", SPEECH, "pierre pont mairie rouvrira Élise écrit mai fin mois avant"),
+    ],
+    ids=["letter", "speech"],
+)
+def test_a_long_sentence_is_found_where_it_stands_before_texts_of_the_same_words(
+    tmp_path: Path, name: str, sentence: str, decoy: str, mode: SearchMode
+) -> None:
+    around = "Minutes of an evening that was mostly about other things, such as the weather and the new bell. " * 5
+    with open_engine(tmp_path / "store") as engine:
+        put(engine, "p", f"{name}.md", f"{around}\n{sentence}\n{around}")
+        for number in range(3):
+            put(engine, "p", f"decoy{number}.md", " ".join([decoy, f"{number}", decoy]))
+        engine.drain()
+        assert len(sentence.split()) >= 12
+        hits = engine.search(SearchRequest(sentence, mode=mode))
+        assert hits[0].file.file_id == f"{name}.md"
+        assert hits[0].scores["verbatim"] == WHOLE
 
 
 QUESTIONS = (

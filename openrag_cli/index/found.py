@@ -105,6 +105,8 @@ def each_once(parts: Iterable[Found], live: Container[str]) -> Found:
         n_before += len(part)
     if not places:
         return Found()
+    if len(found) == 1 and len(places) == len(found[0]):
+        return found[0]
     kept = list(places.values())
     table = pa.concat_tables([part.columns for part in found]).take(kept)
     return Found(table, found[0].dimension)

@@ -29,6 +29,7 @@ class WordTable:
         self._integers = np.ndarray(len(letters) + 1, np.dtype("<u8"), padded, strides=(1,))
         self._heads = self._integers[starts] & _masks()[np.minimum(self._sizes, _STEP)]
         self._ends = ends
+        self._counted: dict[str, np.ndarray] = {}
         self.n_words = np.diff(np.searchsorted(starts, ends))
         """How many words each row has, int64[n]."""
 
@@ -45,12 +46,13 @@ class WordTable:
         """Return for each of the words how often it stands in each row, int64[n]."""
         import numpy as np
 
-        found = {}
-        for word in asked:
-            places = self._places(word.encode())
-            rows = np.searchsorted(self._ends, self._starts[places], side="right") - 1
-            found[word] = np.bincount(rows, minlength=len(self.n_words))
-        return found
+        wanted = list(asked)
+        for word in wanted:
+            if word not in self._counted:
+                places = self._places(word.encode())
+                rows = np.searchsorted(self._ends, self._starts[places], side="right") - 1
+                self._counted[word] = np.bincount(rows, minlength=len(self.n_words))
+        return {word: self._counted[word] for word in wanted}
 
     def _places(self, word: bytes) -> "np.ndarray":
         """Return which words of the rows are this one."""

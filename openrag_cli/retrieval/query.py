@@ -30,7 +30,8 @@ class Query:
     words that are `required` for that. `order` is its words as they come. `weights` says what each word that the
     index knows is worth (`rare` those of words that can name a file), `boosts` how much more than its BM25 score;
     `ceiling` is the worth of all, where a word with parts counts by these. `gate` is 0 for up to two words and 1 from
-    eight on, `length` 0 for up to eight and 1 from 25 on, `verbatim` 1 for up to four and 0 from twelve on.
+    eight on, `length` 0 for up to eight and 1 from 25 on, `verbatim` 1 for up to four and 0 from twelve on: how much it
+    counts that the letters of the query stand in a chunk, but for whole words.
     """
 
     text: str

@@ -9,7 +9,7 @@ T    BM25 of chunk and title by weighted words, as a share of the best in scope 
      the query's known words are worth
 P    the cosine of query and title, for the share of the file that the chunk is not, and cos for the rest
 g    grows with the number of words in the query
-V    a bonus for a chunk in which the query stands as it was asked; it fades with the query's length
+V    a bonus for a chunk in which the query stands as it was asked; but for whole words it fades with the query's length
 
 Chosen from 4,680 formulas on ten collections, leaving each out in turn; see docs/architecture.md and benchmarks/.
 """
@@ -165,29 +165,34 @@ def _verbatim(query: Query, rows: Found) -> "np.ndarray":
     import numpy as np
 
     bonuses = np.zeros(len(rows))
-    if not query.verbatim or not query.folded:
+    if not query.folded:
         return bonuses
     loose = _NOT_ALNUM.sub("", query.folded)
-    # To fold a text that is not ASCII takes long: only where all words are there, the last one perhaps as a beginning.
+    # To fold a text takes long: only where all words are there, the last one perhaps as a beginning.
     has_all = np.ones(len(rows), dtype=bool)
     for counts in rows.words.counts(query.order[:-1]).values():
         has_all &= counts > 0
-    texts = rows.texts
-    plain = [at for at, text in enumerate(texts) if text.isascii() and _BETWEEN not in text]
-    squeezed = _BETWEEN.join(texts[at] for at in plain).lower().encode().translate(None, _SEPARATORS)
-    for at, letters in zip(plain, squeezed.split(_BETWEEN.encode()), strict=bool(plain)):
-        if loose.encode() in letters:
-            bonuses[at] = _standing(query.folded, loose, " ".join(texts[at].lower().split()))
-    for at in set(np.flatnonzero(has_all).tolist()).difference(plain):
-        whole = folded(texts[at])
+    folds = set(np.flatnonzero(has_all).tolist())
+    if query.verbatim:  # ASCII is looked through at once, for letters that stand in another grouping too
+        plain = [at for at, text in enumerate(rows.texts) if text.isascii() and _BETWEEN not in text]
+        squeezed = _BETWEEN.join(rows.texts[at] for at in plain).lower().encode().translate(None, _SEPARATORS)
+        for at, letters in zip(plain, squeezed.split(_BETWEEN.encode()), strict=bool(plain)):
+            if loose.encode() in letters:
+                bonuses[at] = _standing(query, loose, " ".join(rows.texts[at].lower().split()))
+        folds.difference_update(plain)
+    for at in folds:
+        whole = folded(rows.texts[at])
         if loose in _NOT_ALNUM.sub("", whole):
-            bonuses[at] = _standing(query.folded, loose, whole)
-    return query.verbatim * bonuses
+            bonuses[at] = _standing(query, loose, whole)
+    return bonuses
 
 
-def _standing(asked: str, loose: str, whole: str) -> float:
+def _standing(query: Query, loose: str, whole: str) -> float:
     """Return the bonus of a text, folded, in which the letters and digits of the query stand in their order."""
-    return _place_of(asked, whole) or (LOOSE if len(loose) >= MIN_LOOSE_CHARS else 0.0)
+    found = _place_of(query.folded, whole)
+    if found == WHOLE:
+        return found  # however long: a sentence that stands there is what was meant
+    return query.verbatim * (found or (LOOSE if len(loose) >= MIN_LOOSE_CHARS else 0.0))
 
 
 def _place_of(asked: str, whole: str) -> float:

@@ -8,6 +8,7 @@ used up: a hit's score does not change by it.
 import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -148,10 +149,7 @@ class Searcher:
         """Yield the rows of files that are there, best first, each once."""
         rows = each_once([look.rows for look in looks], live)
         alive = set(rows.ids)
-        legs = [
-            {name: {key: score for key, score in leg.items() if key in alive} for name, leg in look.legs.items()}
-            for look in looks
-        ]
+        legs = [{name: _within(leg, alive) for name, leg in look.legs.items()} for look in looks]
         if not self._index.has_words:
             yield from fuse(legs[0], {match.id: match for match in rows[:]})
             return
@@ -203,6 +201,11 @@ class Searcher:
             scope.partition_ids, scope.revisions, excluded=scope.excluded, per_file=request.per_file
         )
         return len(shown.hits) >= n_possible
+
+
+def _within(leg: Mapping[str, float], alive: AbstractSet[str]) -> Mapping[str, float]:
+    """Return the rows of a leg that are alive."""
+    return leg if leg.keys() <= alive else {key: score for key, score in leg.items() if key in alive}
 
 
 def _is_within(revision: str, scope: Scope) -> bool:
