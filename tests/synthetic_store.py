@@ -36,8 +36,8 @@ def file_id(n: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What a store is made of: `shares` are numbers of files of each thousand, by partition; `passages` and `vectors`
-    (float32[n, dimension]) are used over and over where they are given."""
+    """What a store is made of: `shares` are numbers of files of each thousand, by partition, one after the other or
+    `is_spread`; `passages` and `vectors` (float32[n, dimension]) are used over and over where they are given."""
 
     n_files: int
     chunks_per_file: int = 2
@@ -45,6 +45,8 @@ class Shape:
     passages: Sequence[str] = ()
     vectors: "np.ndarray | None" = None
     seed: int = 7
+    is_spread: bool = True
+    words_per_chunk: int = WORDS_PER_CHUNK
 
 
 def fill(engine: Engine, shape: Shape, *, with_index: bool = True) -> None:
@@ -53,9 +55,7 @@ def fill(engine: Engine, shape: Shape, *, with_index: bool = True) -> None:
     for name in shape.shares:
         engine.create_partition(name)
         numbers[name] = engine.parts.catalog.partition_ids([name])[0]
-    owners = list(itertools.chain.from_iterable([name] * n for name, n in shape.shares.items()))
-    order = np.random.default_rng(shape.seed).permutation(len(owners))
-    partition_of = [owners[order[n % len(owners)]] for n in range(shape.n_files)]
+    partition_of = _owners(shape)
     if with_index:
         with engine.parts.database.write_lock():
             engine.parts.index.create()
@@ -66,6 +66,15 @@ def fill(engine: Engine, shape: Shape, *, with_index: bool = True) -> None:
             with engine.parts.database.write_lock():
                 engine.parts.index.put(list(_rows(group, shape, partition_of, numbers, source)))
         _count_words(engine, source, shape)
+
+
+def _owners(shape: Shape) -> list[str]:
+    """Return the partition of each file."""
+    owners = list(itertools.chain.from_iterable([name] * n for name, n in shape.shares.items()))
+    if not shape.is_spread:
+        return [owners[n * len(owners) // shape.n_files] for n in range(shape.n_files)]
+    order = np.random.default_rng(shape.seed).permutation(len(owners))
+    return [owners[order[n % len(owners)]] for n in range(shape.n_files)]
 
 
 def _groups(n: int, n_of_group: int) -> Iterator[range]:
@@ -129,7 +138,7 @@ class _Source:
         return _unit(self._centres[self._rng.integers(0, N_CENTRES, n)] + SPREAD * noise)
 
     def _random_texts(self, n: int) -> list[str]:
-        drawn = np.searchsorted(self._ladder, self._rng.random((n, WORDS_PER_CHUNK)))
+        drawn = np.searchsorted(self._ladder, self._rng.random((n, self._shape.words_per_chunk)))
         return [" ".join(row) for row in self._words[np.minimum(drawn, N_WORDS - 1)]]
 
     def count(self, words: str) -> None:

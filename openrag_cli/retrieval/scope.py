@@ -64,12 +64,18 @@ class Scopes:
         wanted = self._catalog.partition_ids(request.partitions)
         named = self._named(request, wanted) if request.file_ids else None
         condition = _condition(request)
-        if condition is None:
-            return Scope(partition_ids=wanted) if named is None else Scope(revisions=named)
         files = self._catalog.filtered
+        if condition is None and named is None:
+            # The rows of a deleted partition, until they are swept, would be all that a search finds.
+            is_swept = wanted is not None or not self._catalog.has_tombstones()
+            return Scope(partition_ids=wanted if is_swept else files.partition_ids(None))
+        if condition is None:
+            return Scope(revisions=named)
         found = files.selection(condition, files.partition_ids(wanted))
         if named is None:
             excluded = found.revisions if found.is_excluded else ()
+            if found.is_excluded and wanted is None:
+                wanted = files.partition_ids(None)
             return Scope(wanted, None if found.is_excluded else sorted(found.revisions), sorted(excluded))
         chosen = set(found.revisions)
         return Scope(revisions=[one for one in named if (one in chosen) is not found.is_excluded])

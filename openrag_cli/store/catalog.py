@@ -357,6 +357,10 @@ class Catalog:
         """Return the revisions whose chunks the index should no longer hold."""
         return [row["revision"] for row in self._db.rows("SELECT revision FROM tombstone")]
 
+    def has_tombstones(self) -> bool:
+        """Whether there are any."""
+        return bool(self._db.rows("SELECT 1 FROM tombstone LIMIT 1"))
+
     def clear_tombstones(self, revisions: Sequence[str]) -> list[str]:
         """Forget tombstones whose chunks are gone; return the revisions whose originals may go as well.
 

@@ -43,7 +43,7 @@ from openrag_cli.store.metadata import dated, tamed
 
 logger = logging.getLogger(__name__)
 
-FORMAT = 18
+FORMAT = 19
 """The store format that this version writes (`PRAGMA user_version`): the number of the last file in `schema/`."""
 
 _PAGES_AT_ONCE = 4096

@@ -57,13 +57,21 @@ class TaskRecords:
         Raises:
             InvalidInput: `after` names no page.
         """
-        wanted = json.dumps([str(state) for state in states] or [str(state) for state in TaskState])
+        wanted = [str(state) for state in states]
         last = key_of(after, int)[0] if after else 1 << 62
-        rows = self._db.rows(
-            "SELECT * FROM task WHERE seq < ? AND state IN (SELECT value FROM json_each(?)) ORDER BY seq DESC LIMIT ?",
-            (last, wanted, limit + (limit > 0)),
-        )
-        total = self._db.rows("SELECT count(*) FROM task WHERE state IN (SELECT value FROM json_each(?))", (wanted,))
+        n_most = limit + (limit > 0)
+        if wanted:
+            # Each state in the order of its own index: else all tasks of a state would be sorted for a page of them.
+            of_state = (
+                "SELECT * FROM (SELECT * FROM task INDEXED BY task_of_state WHERE state = ? AND seq < ? "
+                "ORDER BY seq DESC LIMIT ?)"
+            )
+            sql = f"{' UNION ALL '.join([of_state] * len(wanted))} ORDER BY seq DESC LIMIT ?"
+            rows = self._db.rows(sql, (*(part for state in wanted for part in (state, last, n_most)), n_most))
+        else:
+            rows = self._db.rows("SELECT * FROM task WHERE seq < ? ORDER BY seq DESC LIMIT ?", (last, n_most))
+        counted = "state IN (SELECT value FROM json_each(?))" if wanted else "? <> ''"
+        total = self._db.rows(f"SELECT count(*) FROM task WHERE {counted}", (json.dumps(wanted),))
         kept = rows[: limit if limit >= 0 else None]
         following = token(kept[-1]["seq"]) if len(rows) > len(kept) and kept else None
         return Results(map(to_task, kept), total=int(total[0][0]), next=following)

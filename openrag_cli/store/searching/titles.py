@@ -57,7 +57,7 @@ class Titles:
         """Return up to `limit` files whose title is to be made or looked at again."""
         rows = self._db.rows(
             "SELECT f.revision, f.filename, f.metadata, f.document_metadata, f.chunk_count, t.text, t.version, "
-            "t.vector IS NOT NULL AS has_vector FROM untitled u JOIN file f ON f.revision = u.revision "
+            "t.vector IS NOT NULL AS has_vector FROM untitled u CROSS JOIN file f ON f.revision = u.revision "  # in this order
             "LEFT JOIN title t ON t.revision = u.revision LIMIT ?",
             (limit,),
         )
