@@ -54,6 +54,7 @@ OWNERS = {
     "pathspec": {"ingest"},
     "platformdirs": {"config"},
     "rich": {"cli"},
+    "watchfiles": {"sync"},
     "typer": {"cli"},
     "httpx": {"client", "answering"},
     "prometheus_client": {"server"},

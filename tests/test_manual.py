@@ -177,7 +177,7 @@ def test_every_command_prints_what_its_schema_says(filled, cli, tmp_path):
     ran = set()
 
     def run(command, *arguments, option="--json", codes=(0,)):
-        result = cli(*command.split(), *arguments, option)
+        result = cli(*command.split(), *arguments, *option.split())
         assert result.code in codes, result.err
         ran.add((command, option))
         return validated(result, contract.COMMANDS[command][option])
@@ -216,6 +216,7 @@ def test_every_command_prints_what_its_schema_says(filled, cli, tmp_path):
     run("task prune")
     run("file sync", "docs", "-p", "ops", "--dry-run")
     run("file sync", "docs", "-p", "ops")
+    run("file sync", option="--list --json")
     run("file delete", "keys.md", "none.md", "-p", "ops", "--yes", codes=(3,))
     for command in ("partition list", "partition show ops", "session list", "session show", "session export"):
         name = command if command in contract.COMMANDS else "partition show"

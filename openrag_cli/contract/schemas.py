@@ -174,6 +174,9 @@ SHAPES: dict[str, Schema] = {
     "serving": _object(url=TEXT, store=TEXT, pid=COUNT),
     "setting": SETTING,
     "settings": _object(settings=_list(SETTING)),
+    "syncs": _object(
+        syncs=_list(_object(folder=TEXT, partition=TEXT, options=ANY_OBJECT, synced_at=TIME)),
+    ),
     "task": TASK,
     "taskerror": _object(task_id=TEXT, **TASK_ERROR["properties"], traceback=_list(TEXT)),
     "tasklog": _object(task_id=TEXT, lines=_list(_object(at=TIME, level=TEXT, message=TEXT))),
@@ -217,7 +220,7 @@ COMMANDS: dict[str, dict[str, str]] = {
     "file rename": {"--json": "file"},
     "file replace": {"--json": "report"},
     "file show": {"--json": "file"},
-    "file sync": {"--json": "report"},
+    "file sync": {"--json": "report", "--list --json": "syncs"},
     "grep": {"--json": "grep"},
     "help": {"--json": "help"},
     "import": {"--json": "import"},

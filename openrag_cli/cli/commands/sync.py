@@ -2,99 +2,49 @@
 
 import contextlib
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
-from openrag_cli.cli.commands.add import (
-    SHOWN_FAILURES,
-    ExcludeOption,
-    GlobOption,
-    duration,
-    show_skipped,
-    show_warnings,
-)
 from openrag_cli.cli.commands.context import DEFAULT_PARTITION, Context
-from openrag_cli.cli.commands.options import DryRunOption, FollowOption, PartitionOption, StrictOption
-from openrag_cli.cli.exit_codes import ExitCode
-from openrag_cli.cli.output import Column, Progress
+from openrag_cli.cli.commands.option_groups import grouped, is_given
+from openrag_cli.cli.commands.options import DryRunOption, PartitionOption
+from openrag_cli.cli.commands.sync_memory import list_or_forget, recalled, remember
+from openrag_cli.cli.commands.sync_options import (
+    FoldersArgument,
+    ForgetOption,
+    ListOption,
+    SyncFlags,
+    TimeoutOption,
+    Wanted,
+    WatchOption,
+)
+from openrag_cli.cli.commands.sync_view import code_of, merged, show
+from openrag_cli.cli.exit_codes import ExitCode, exit_code
+from openrag_cli.cli.output import Progress
 from openrag_cli.contract import to_json as render
 from openrag_cli.domain import new_task_id
-from openrag_cli.errors import PathNotFound, StoreBusy, WrongUsage
+from openrag_cli.errors import OpenRAGError, PathNotFound, StoreBusy, WrongUsage
+from openrag_cli.ingest.naming import readable
 
 if TYPE_CHECKING:
     from openrag_cli.sync.outcome import SyncOptions, SyncOutcome
 
-FoldersArgument = Annotated[
-    list[str], typer.Argument(metavar="DIR...", help="Folder that the partition is to follow, or several.")
-]
-PrefixOption = Annotated[
-    str | None,
-    typer.Option(
-        metavar="NAME",
-        help="What the ids of the folder's files begin with. Default: as at its first sync; then nothing for the first "
-        "folder of a partition, and its name for a further one.",
-    ),
-]
-DeleteOption = Annotated[
-    bool, typer.Option("--delete", help="Delete what came from the folder and is gone from it. Default: keep it.")
-]
-MaxDeleteOption = Annotated[
-    str,
-    typer.Option(
-        metavar="N|P%",
-        help="Change nothing if more than N files, or P percent of those that came from the folder, are to be deleted.",
-    ),
-]
-ChecksumOption = Annotated[
-    bool, typer.Option("--checksum", help="Read every file. Default: those whose size or time has changed.")
-]
-TimeoutOption = Annotated[
-    float | None,
-    typer.Option(metavar="S", min=0.0, help="Seconds after which to stop; the next run goes on. Default: no limit."),
-]
-LockTimeoutOption = Annotated[
-    float, typer.Option(metavar="S", min=0.0, help="Seconds to wait while another sync of the folder runs.")
-]
-QuarantineOption = Annotated[
-    int,
-    typer.Option(
-        metavar="N",
-        min=0,
-        help="Failures in a row after which a file is left alone even when it changes, until task retry; 0 is never.",
-    ),
-]
-RefreshOption = Annotated[
-    int,
-    typer.Option(
-        metavar="N",
-        min=0,
-        help="Outdated files of the partition to read again after the sync, at most: see openrag file refresh.",
-    ),
-]
 
-
+@grouped
 def sync(
     ctx: typer.Context,
-    folders: FoldersArgument,
+    flags: SyncFlags,
+    folders: FoldersArgument = [],  # noqa: B006 - Typer reads the defaults, nobody changes them
     partition: PartitionOption = DEFAULT_PARTITION,
-    delete: DeleteOption = False,
-    max_delete: MaxDeleteOption = "20%",
-    checksum: ChecksumOption = False,
     dry_run: DryRunOption = False,
     timeout: TimeoutOption = None,
-    lock_timeout: LockTimeoutOption = 0.0,
-    quarantine_after: QuarantineOption = 3,
-    refresh: RefreshOption = 0,
-    strict: StrictOption = False,
-    prefix: PrefixOption = None,
-    follow: FollowOption = False,
-    glob: GlobOption = [],  # noqa: B006 - Typer reads the defaults, nobody changes them
-    exclude: ExcludeOption = [],  # noqa: B006
+    watch: WatchOption = False,
+    lists: ListOption = False,
+    forget: ForgetOption = [],  # noqa: B006
 ) -> int:
     """Make a partition follow a folder or several: add, replace, move, and with --delete remove files. Made for cron.
 
@@ -114,56 +64,120 @@ def sync(
 
         openrag file sync ~/src -p code --glob '*.py' --exclude 'build/'
 
+        openrag file sync
+
+        openrag file sync ~/notes -p notes --watch
+
         */15 * * * * openrag -q file sync ~/notes -p notes --delete
     """
-    from openrag_cli.sync.outcome import SyncOptions
-    from openrag_cli.sync.plan import parse_limit
-
     context: Context = ctx.obj
+    chosen = partition if is_given(ctx, "partition") else None
+    if lists or forget:
+        return list_or_forget(context, chosen, forget, (flags, folders))
     if not dry_run:
         context.allow_creating()
-    if prefix is not None and len(folders) > 1:
+    if flags.prefix is not None and len(folders) > 1:
         raise WrongUsage("--prefix belongs to one folder", hint="sync them one at a time")
-    deadline = None if timeout is None else time.monotonic() + timeout
-    options = SyncOptions(
-        folder=Path(folders[0]),
-        partition=partition,
-        is_deleting=delete,
-        max_delete=parse_limit(max_delete),
-        is_thorough=checksum,
-        is_dry_run=dry_run,
-        lock_timeout_s=lock_timeout if timeout is None else min(lock_timeout, timeout),
-        quarantine_after=quarantine_after,
-        n_refresh=refresh,
-        prefix=prefix,
-        follows=follow,
-        keeps_empty=strict,
-        globs=tuple(glob),
-        excludes=tuple(exclude),
-    )
-    bodies: list[render.Json] = []
-    code = ExitCode.OK
+    if watch and (dry_run or context.out.is_json):
+        raise WrongUsage("--watch goes on: neither --dry-run nor --json fits", hint="leave one of them out")
+    if folders:
+        wanted = [Wanted(_existing(folder), partition, flags) for folder in dict.fromkeys(folders)]
+    else:
+        _refuse_flags(flags)
+        wanted = recalled(context, chosen)
+    syncing = Syncing(context, is_dry_run=dry_run, is_remembering=bool(folders) and not dry_run, timeout_s=timeout)
     with context.stopping() as is_interrupted:
-        for folder in dict.fromkeys(folders):
-            one = replace(options, folder=_existing(folder), batch=new_task_id())
-            try:
-                outcome, is_late = _run(context, one, is_interrupted, deadline)
-            except StoreBusy:
-                if context.out.is_quiet and not context.out.is_json:
-                    return ExitCode.BUSY
-                raise
-            if not strict:
-                outcome.report.skip_unread_kinds()
-            bodies.append(_show(context, outcome, one, is_stopped=is_late or is_interrupted()))
-            code = max(code, _code_of(outcome))
-            if is_interrupted() or is_late:
-                code = ExitCode.INTERRUPTED if is_interrupted() else ExitCode.TIMEOUT
-                break
-            if outcome.refusal:
-                context.out.error(outcome.refusal)
+        code = (syncing.follow if watch else syncing.run)(wanted, is_interrupted, is_named=not folders)
     if context.out.is_json:
-        context.out.json(_merged(bodies))
+        context.out.json(merged(syncing.bodies))
     return code
+
+
+def _refuse_flags(flags: SyncFlags) -> None:
+    """Refuse options that no folder is named for. Raises: WrongUsage."""
+    if flags.changed():
+        raise WrongUsage(
+            f"{flags.shown()}: no folder is named, and those remembered keep the options last given",
+            hint="openrag file sync DIR with the new options; openrag file sync --list shows what is remembered",
+        )
+
+
+class Syncing:
+    """The syncs of one command, one folder after the other."""
+
+    def __init__(self, context: Context, *, is_dry_run: bool, is_remembering: bool, timeout_s: float | None) -> None:
+        self._context = context
+        self._is_dry_run = is_dry_run
+        self._is_remembering = is_remembering
+        self._timeout_s = timeout_s
+        self._deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        self.bodies: list[render.Json] = []
+
+    def run(
+        self, wanted: Sequence[Wanted], is_interrupted: Callable[[], bool], *, is_named: bool = False
+    ) -> ExitCode:
+        """Sync each folder; return the exit code. `is_named`: lines name the folder, and one that fails stops no other."""
+        code = ExitCode.OK
+        for one in wanted:
+            try:
+                reached, is_late = self._sync(one, is_interrupted, is_named=is_named)
+            except StoreBusy as exc:
+                if not (self._context.out.is_quiet and not self._context.out.is_json):
+                    if not is_named:
+                        raise
+                    self._context.out.error(exc)
+                reached, is_late = ExitCode.BUSY, False
+            except OpenRAGError as exc:
+                if not is_named:
+                    raise
+                self._context.out.error(exc)
+                reached, is_late = exit_code(type(exc)), False
+            code = max(code, reached)
+            if is_interrupted() or is_late:
+                return ExitCode.INTERRUPTED if is_interrupted() else ExitCode.TIMEOUT
+        return code
+
+    def follow(
+        self, wanted: Sequence[Wanted], is_interrupted: Callable[[], bool], *, is_named: bool = False
+    ) -> ExitCode:
+        """Sync each folder, now and whenever something in it changes, until the command is interrupted or its time is up.
+
+        Raises:
+            PathNotFound: a folder is not there.
+        """
+        from openrag_cli.sync.watching import changed_folders
+
+        def should_stop() -> bool:
+            return is_interrupted() or (self._deadline is not None and time.monotonic() >= self._deadline)
+
+        folders = [str(one.folder) for one in wanted]
+        for folder in folders:
+            if not Path(folder).is_dir():
+                raise PathNotFound(f"{readable(folder)}: no such folder", hint="check the path")
+        is_watching = False
+        for changed in changed_folders(folders, should_stop):
+            some = [one for one in wanted if str(one.folder) in changed]
+            self.run(some, is_interrupted, is_named=is_named or is_watching)
+            if not is_watching and not should_stop():
+                self._context.out.note(f"watching {render.counted(len(wanted), 'folder')}; Ctrl-C ends it")
+            is_watching = True
+        return ExitCode.INTERRUPTED if is_interrupted() else ExitCode.TIMEOUT
+
+    def _sync(self, one: Wanted, is_interrupted: Callable[[], bool], *, is_named: bool) -> tuple[ExitCode, bool]:
+        options = one.flags.options(one.folder, one.partition)
+        wait_s = options.lock_timeout_s if self._timeout_s is None else min(options.lock_timeout_s, self._timeout_s)
+        options = replace(options, is_dry_run=self._is_dry_run, lock_timeout_s=wait_s, batch=new_task_id())
+        if self._is_remembering:
+            remember(self._context, one.folder, one.partition, one.flags.changed())
+        outcome, is_late = _run(self._context, options, is_interrupted, self._deadline)
+        if not one.flags.strict:
+            outcome.report.skip_unread_kinds()
+        name = f"{readable(str(one.folder))} -> {one.partition}: " if is_named else ""
+        is_stopped = is_late or is_interrupted()
+        self.bodies.append(show(self._context, outcome, options, is_stopped=is_stopped, name=name))
+        if outcome.refusal and not is_stopped:
+            self._context.out.error(outcome.refusal)
+        return code_of(outcome), is_late
 
 
 def _existing(folder: str) -> Path:
@@ -174,24 +188,6 @@ def _existing(folder: str) -> Path:
     except FileNotFoundError:
         raise PathNotFound(f"{folder}: no such folder: the current folder was deleted", hint="cd elsewhere") from None
     return path
-
-
-def _code_of(outcome: "SyncOutcome") -> ExitCode:
-    return ExitCode.PARTIAL if outcome.refusal or outcome.report.failures else ExitCode.OK
-
-
-def _merged(bodies: Sequence[render.Json]) -> render.Json:
-    """Return the reports of several folders as one: counts added, lists joined."""
-    total = dict(bodies[0])
-    for body in bodies[1:]:
-        for key, value in body.items():
-            if key == "plan":
-                total[key] = {name: total[key][name] + entries for name, entries in value.items()}
-            elif key == "skipped":
-                total[key] = dict(Counter(total[key]) + Counter(value))
-            elif key not in {"schema", "dry_run"}:
-                total[key] = total[key] + value
-    return total
 
 
 def _run(
@@ -225,80 +221,3 @@ def _run(
             should_stop=should_stop,
         )
     return outcome, is_late
-
-
-def _show(context: Context, outcome: "SyncOutcome", options: "SyncOptions", *, is_stopped: bool) -> render.Json:
-    """Print what a sync did, for a person; return it as JSON."""
-    out = context.out
-    n_queued = 0 if outcome.is_dry_run else context.engine.count_live(options.batch)
-    body = render.sync(outcome) | {"queued": n_queued}
-    if out.is_json:
-        return body
-    if outcome.is_dry_run:
-        _show_plan(context, outcome)
-    out.note(_summary(outcome, n_queued=n_queued, is_stopped=is_stopped))
-    show_skipped(context, outcome.report)
-    if outcome.n_ignored_now:
-        are = "is" if outcome.n_ignored_now == 1 else "are"
-        what = render.counted(outcome.n_ignored_now, "file")
-        out.warn(f"{what} {are} ignored now but still searchable; --delete removes what the folder no longer has")
-    show_warnings(context, outcome.report)
-    _tell_what_failed_earlier(context, outcome)
-    new = outcome.report.failures[: len(outcome.report.failures) - _n_earlier(outcome)]
-    for failure in new[:SHOWN_FAILURES]:
-        out.warn(f"{out.styled('failed:', '31')} {failure.path or failure.file_id}: {failure.message}")
-    if len(new) > SHOWN_FAILURES:
-        out.warn(f"... and {len(new) - SHOWN_FAILURES:,} more: openrag task list --state FAILED")
-    if new:
-        out.hint(new[0].hint)
-    return body
-
-
-def _tell_what_failed_earlier(context: Context, outcome: "SyncOutcome") -> None:
-    """With -q, where no summary tells why the exit code is 3, say it in one line."""
-    if context.out.is_quiet and (n_earlier := _n_earlier(outcome)):
-        what = f"{render.counted(n_earlier, 'file')} failed earlier and did not change"
-        context.out.warn(f"{what}: openrag task list --state FAILED")
-
-
-def _show_plan(context: Context, outcome: "SyncOutcome") -> None:
-    plan = outcome.plan
-    rows = [("add", file_id, "") for file_id in plan.adds]
-    rows += [("replace", file_id, "") for file_id in plan.replaces]
-    rows += [("move", move.target, move.source) for move in plan.moves]
-    rows += [("delete", file_id, "") for file_id in plan.deletes]
-    columns = (Column("ACTION"), Column("FILE", may_shrink=True), Column("FROM", may_shrink=True))
-    if rows:
-        context.out.table(
-            columns if plan.moves else columns[:2], [row[: 2 + bool(plan.moves)] for row in rows], empty=""
-        )
-
-
-def _n_earlier(outcome: "SyncOutcome") -> int:
-    """Return how many of the failures are of earlier runs; those of kinds without a reader may be skipped instead."""
-    earlier = set(outcome.plan.failed.values())
-    return sum(one.task_id in earlier for one in outcome.report.failures)
-
-
-def _summary(outcome: "SyncOutcome", *, n_queued: int, is_stopped: bool) -> str:
-    """Return the one line that tells all."""
-    report, plan = outcome.report, outcome.plan
-    counts = {
-        "added": report.added,
-        "replaced": report.replaced,
-        "moved": report.moved,
-        "deleted": report.deleted,
-        "read again": outcome.n_refreshed,
-        "failed": len(report.failures) - _n_earlier(outcome),
-        "failed earlier": _n_earlier(outcome),
-        "gone but kept": len(plan.gone),
-        "left for the next run": n_queued,
-    }
-    done = [f"{n:,} {what}" for what, n in counts.items() if n]
-    if report.unchanged or not done:
-        done.append(f"{report.unchanged:,} unchanged")
-    text = ", ".join(done)
-    n_files = render.counted(outcome.n_files, "file")
-    if outcome.is_dry_run:
-        return f"dry run, {n_files}: {text}"
-    return f"{'stopped' if is_stopped else 'synced'} {n_files} in {duration(report.seconds)}: {text}"
