@@ -22,7 +22,7 @@ _COMMON = re.compile(
 def is_glyph_codes(text: str) -> bool:
     """Whether most of a text is codes of glyphs: private or unassigned characters, scripts mixed within words, or
     Latin letters that make no words of any language."""
-    shown = [char for char in text if not char.isspace()]
+    shown = "".join(text.split())
     if len(shown) < LEAST_CHARS:
         return False
     n_odd = sum(n for char, n in Counter(shown).items() if unicodedata.category(char) in _ODD or char == "\ufffd")
@@ -57,5 +57,7 @@ def _has_no_words(words: list[str], text: str) -> bool:
     if n_latin < 4 * LEAST_CHARS or n_latin < 0.8 * letters.total() or len(letters) < 10:
         return False
     share = sum(letters[vowel] for vowel in _VOWELS) / n_latin
+    if share >= _LEAST_VOWELS:
+        return False
     n_digits = sum(char.isdigit() for char in text)
-    return share < _LEAST_VOWELS and n_digits < n_latin and len(_COMMON.findall(text)) * 50 < len(words)
+    return n_digits < n_latin and len(_COMMON.findall(text)) * 50 < len(words)

@@ -114,6 +114,8 @@ def _pages_in_order(bodies: dict[int, bytes]) -> list[int]:
 
 def layers_off(content: bytes) -> frozenset[str]:
     """Return the names of the layers (optional content groups) that are switched off when the document opens."""
+    if b"/OCG" not in content and b"/ObjStm" not in content:
+        return frozenset()
     bodies = objects(content)
     off: set[str] = set()
     for body in bodies.values():

@@ -2,7 +2,8 @@
 
 import ctypes
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +21,7 @@ BROKEN = "\ufffe"
 _BROKEN = re.compile("[\ufffe\x02]+")
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f\uffff\ud800-\udfff]")
 _LEAST_SIDE = 72.0  # points; the box of a smaller page says nothing of what its text is for
-_SAMPLE = 500  # pieces of text
+_SAMPLE = 400  # objects
 _LEAST_CHARS = 80  # of a page that may have columns
 _WHITE = 250
 _MARGIN = 1.0  # points
@@ -35,29 +36,49 @@ Placed = tuple[Any, Any]
 
 @dataclass(frozen=True, slots=True)
 class PageText:
-    """A page: its text and whether a picture stands on it."""
+    """A page: its text and, for one without, whether a picture stands on it."""
 
     text: str
     has_picture: bool
 
 
 def page_text(source: Source, page: Any, layers_off: Callable[[], frozenset[str]]) -> PageText:
-    """Return the text of an open page; `layers_off` is asked for the layers that are off, if the page has any."""
-    seen = _Look(page, layers_off)
-    hidden = seen.hidden if seen.has_picture else [*seen.hidden, *seen.invisible]
-    if hidden:
-        with _text_page(page) as text_page:
-            text = " ".join(filter(None, (_object_text(each, text_page) for _, each in hidden)))
-        if text and source.is_hidden(text):
-            for parent, each in hidden:
-                _remove(page, parent, each)
-    with _text_page(page) as text_page:
-        text = str(text_page.get_text_range())
-        n_runs = text_page.count_rects() if len(text) > _LEAST_CHARS else 0
-        if 0 < n_runs <= MAX_RUNS:
-            runs = (Run(*text_page.get_rect(at)) for at in range(n_runs))
+    """Return the text of an open page; `layers_off` says which layers of the document are off."""
+    glance = _Glance(page)
+    with ExitStack() as stack:
+        text_page = stack.enter_context(_text_page(page))
+        text, runs = _text_and_runs(text_page)
+        if glance.is_odd or layers_off() or not text.strip() or glance.is_left_by(runs):
+            seen = _Look(page, layers_off, glance)
+            hidden = seen.hidden if seen.has_picture else [*seen.hidden, *seen.invisible]
+            has_picture = seen.has_picture
+            if hidden and _left_out(source, page, text_page, hidden):
+                stack.close()
+                text_page = stack.enter_context(_text_page(page))
+                text, runs = _text_and_runs(text_page)
+        else:
+            has_picture = False  # which is asked of pages without text alone
+        if len(text) > _LEAST_CHARS and runs and text_page.count_rects() == len(runs):
             text = woven_columns(runs, lambda box: str(text_page.get_text_bounded(*box))) or text
-    return PageText(_cleaned(text), seen.has_picture)
+    return PageText(_cleaned(text), has_picture)
+
+
+def _text_and_runs(text_page: Any) -> tuple[str, list[Run]]:
+    """Return the text of a page and where its stretches are; of more than `MAX_RUNS` some."""
+    text = str(text_page.get_text_range())
+    n_runs = text_page.count_rects() if text.strip() else 0
+    step = 1 if n_runs <= MAX_RUNS else n_runs // _SAMPLE
+    return text, [Run(*text_page.get_rect(at)) for at in range(0, n_runs, step)]
+
+
+def _left_out(source: Source, page: Any, text_page: Any, hidden: list[Placed]) -> bool:
+    """Whether text that cannot be seen was there and is taken off the page."""
+    text = " ".join(filter(None, (_object_text(each, text_page) for _, each in hidden)))
+    if not text or not source.is_hidden(text):
+        return False
+    for parent, each in hidden:
+        _remove(page, parent, each)
+    return True
 
 
 class _text_page:  # noqa: N801 - used as a function
@@ -82,11 +103,50 @@ def _cleaned(text: str) -> str:
 # --- what cannot be seen
 
 
-class _Look:
-    """Looks through the objects of a page in the order they are drawn. Numbers go through buffers made once: a page
-    may have thousands of objects."""
+class _Glance:
+    """Looks over the objects of a page for text that may not be seen; of very many some, since each costs time."""
 
-    def __init__(self, page: Any, layers_off: Callable[[], frozenset[str]]) -> None:
+    def __init__(self, page: Any) -> None:
+        from pypdfium2 import raw
+
+        self._raw = raw
+        self._parts = tuple(ctypes.c_uint() for _ in range(4))
+        self._references = tuple(map(ctypes.byref, self._parts))
+        self.box: Box = page.get_bbox()  # what is inherited included
+        self.has_room = min(self.box[2] - self.box[0], self.box[3] - self.box[1]) >= _LEAST_SIDE
+        self.n_objects = min(raw.FPDFPage_CountObjects(page), MAX_OBJECTS)
+        step = max(1, self.n_objects // _SAMPLE)
+        get = raw.FPDFPage_GetObject
+        self.is_odd = any(self._is_odd(get(page, at), depth=0) for at in range(0, self.n_objects, step))
+
+    def is_left_by(self, runs: Sequence[Run]) -> bool:
+        """Whether some of the runs stand outside of the page."""
+        left, bottom, right, top = self.box
+        return self.has_room and any(
+            run.right < left or run.left > right or run.top < bottom or run.bottom > top for run in runs
+        )
+
+    def _is_odd(self, each: Any, *, depth: int) -> bool:
+        raw = self._raw
+        kind = raw.FPDFPageObj_GetType(each)
+        if kind == _TEXT:
+            mode = raw.FPDFTextObj_GetTextRenderMode(each)
+            if mode != _FILLED or depth:
+                return mode in {_INVISIBLE, _CLIP}
+            red, green, blue, _ = self._parts
+            is_known = raw.FPDFPageObj_GetFillColor(each, *self._references)
+            return bool(is_known and red.value >= _WHITE and green.value >= _WHITE and blue.value >= _WHITE)
+        if kind == _GROUP and depth < _MAX_DEPTH:
+            n = min(raw.FPDFFormObj_CountObjects(each), MAX_OBJECTS)
+            return any(self._is_odd(raw.FPDFFormObj_GetObject(each, at), depth=depth + 1) for at in range(n))
+        return False
+
+
+class _Look:
+    """Looks through the objects of a page in the order they are drawn, for what cannot be seen. Numbers go through
+    buffers made once."""
+
+    def __init__(self, page: Any, layers_off: Callable[[], frozenset[str]], glance: _Glance) -> None:
         from pypdfium2 import raw
 
         self._raw = raw
@@ -95,28 +155,13 @@ class _Look:
         self._ints = tuple(ctypes.c_uint() for _ in range(4))
         self._float_refs = tuple(map(ctypes.byref, self._floats))
         self._int_refs = tuple(map(ctypes.byref, self._ints))
-        self._box: Box = page.get_bbox()  # what is inherited included
-        left, bottom, right, top = self._box
-        self._has_room = min(right - left, top - bottom) >= _LEAST_SIDE
+        self._box, self._has_room = glance.box, glance.has_room
         self._coloured: list[Box] = []
         self.hidden: list[Placed] = []
         self.invisible: list[Placed] = []
         self.has_picture = False
-        self._look_through(page, min(raw.FPDFPage_CountObjects(page), MAX_OBJECTS))
-
-    def _look_through(self, page: Any, n: int) -> None:
-        """Look at every object; of very many pieces of text at some first, and at all if one of those is not seen."""
-        step = max(1, n // _SAMPLE)
-        passed: list[Placed] = []
-        for at in range(n):
-            placed = (None, self._raw.FPDFPage_GetObject(page, at))
-            if at % step and self._raw.FPDFPageObj_GetType(placed[1]) == _TEXT:
-                passed.append(placed)
-            else:
-                self._object(placed, depth=0)
-        if self.hidden or self.invisible:
-            for placed in passed:
-                self._object(placed, depth=0)
+        for at in range(glance.n_objects):
+            self._object((None, raw.FPDFPage_GetObject(page, at)), depth=0)
 
     def _object(self, placed: Placed, *, depth: int) -> None:
         raw, each = self._raw, placed[1]
