@@ -19,7 +19,15 @@ TOKENIZER = Path("openrag_cli") / "models" / "all-MiniLM-L6-v2" / "tokenizer.jso
 cases = pytest.mark.skipif(not CASES.is_dir(), reason="../shared/cases is not there")
 
 
-def drawn(contents: list[str], *, catalog: str = "", page: str = "", resources: str = "", more: tuple[str, ...] = ()):
+def drawn(
+    contents: list[str],
+    *,
+    catalog: str = "",
+    page: str = "",
+    resources: str = "",
+    fonts: str = "",
+    more: tuple[str, ...] = (),
+) -> bytes:
     """Return a PDF whose pages have these content streams; further objects are numbered from 4 + 2 * pages."""
     kids = " ".join(f"{4 + 2 * at} 0 R" for at in range(len(contents)))
     bodies = [
@@ -29,7 +37,7 @@ def drawn(contents: list[str], *, catalog: str = "", page: str = "", resources: 
     ]
     for at, content in enumerate(contents):
         bodies.append(
-            f"<</Type/Page/Parent 2 0 R/MediaBox[0 0 600 800]{page}/Resources<</Font<</F1 3 0 R>>{resources}>>"
+            f"<</Type/Page/Parent 2 0 R/MediaBox[0 0 600 800]{page}/Resources<</Font<</F1 3 0 R{fonts}>>{resources}>>"
             f"/Contents {5 + 2 * at} 0 R>>"
         )
         bodies.append(f"<</Length {len(content)}>>stream\n{content}\nendstream")

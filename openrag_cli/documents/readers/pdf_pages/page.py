@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from openrag_cli.documents.readers.base import Source
+from openrag_cli.documents.readers.pdf_pages.bidi import glyphs_of, with_lines_turned
 from openrag_cli.documents.readers.pdf_pages.columns import MAX_RUNS, Run, woven_columns
 
 MAX_OBJECTS = 4_000
@@ -60,7 +61,8 @@ def page_text(source: Source, page: Any, layers_off: Callable[[], frozenset[str]
             has_picture = False  # which is asked of pages without text alone
         if len(text) > _LEAST_CHARS and runs and text_page.count_rects() == len(runs):
             text = woven_columns(runs, lambda box: str(text_page.get_text_bounded(*box))) or text
-    return PageText(_cleaned(text), has_picture)
+        text = with_lines_turned(_cleaned(text), lambda: glyphs_of(text_page))
+    return PageText(text.strip("\n"), has_picture)
 
 
 def _text_and_runs(text_page: Any) -> tuple[str, list[Run]]:
@@ -97,7 +99,7 @@ class _text_page:  # noqa: N801 - used as a function
 
 def _cleaned(text: str) -> str:
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\xad\n", "-\n").replace("\xad", "")
-    return _CONTROLS.sub("", _BROKEN.sub(BROKEN, text)).strip("\n")
+    return _CONTROLS.sub("", _BROKEN.sub(BROKEN, text))
 
 
 # --- what cannot be seen

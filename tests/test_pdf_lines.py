@@ -1,0 +1,64 @@
+"""Lines of a PDF in the order they are read: right-to-left text with numbers, raised numbers, drawn tables."""
+
+from pathlib import Path
+
+import pytest
+from test_pdf_pages import drawn, read, text_at
+
+from openrag_cli.documents.readers.pdf_pages.bidi import Glyph, with_lines_turned
+
+
+def glyphs(visual: str) -> list[Glyph]:
+    """Return the characters of a line as they are drawn, from left to right."""
+    return [Glyph(char, 10.0 * at, 10.0 * at + 9.9, 0.0, 16.0) for at, char in enumerate(visual)]
+
+
+# --- right to left
+
+
+@pytest.mark.parametrize(
+    ("visual", "logical"),
+    [
+        ("1099-A :" + "מספר הזמנה"[::-1], "מספר הזמנה: 1099-A"),
+        ("A-1099 :" + "מספר"[::-1], "מספר: A-1099"),
+        ("31.12.2025 " + "תאריך"[::-1], "תאריך 31.12.2025"),
+        ("03-5551234 :" + "טלפון"[::-1], "טלפון: 03-5551234"),
+        (".2026 " + "משנת"[::-1] + " 15%-" + "ב"[::-1], "ב-15% משנת 2026."),
+        ("david@example.org :" + "דואל"[::-1], "דואל: david@example.org"),
+        ("1,250.50 :" + "סכום"[::-1], "סכום: 1,250.50"),
+        ("22-4711 :" + "رقم الفاتورة"[::-1], "رقم الفاتورة: 4711-22"),
+        (".2026 " + "سنة"[::-1] + " %15 " + "بنسبة"[::-1], "بنسبة 15% سنة 2026."),
+        ("31/12/2025 " + "قبل"[::-1], "قبل 31/12/2025"),
+        ("(" + "נספח"[::-1] + ") " + "ראו"[::-1], "ראו (נספח)"),
+        (")" + "נספח"[::-1] + "( " + "ראו"[::-1], "ראו (נספח)"),
+        ("Plain 123 456 " + "שלום עולם"[::-1] + " end", "Plain 123 שלום עולם 456 end"),
+        ("the word " + "שלום"[::-1] + " means peace", "the word שלום means peace"),
+    ],
+)
+def test_numbers_and_names_beside_right_to_left_text_stay_whole(visual: str, logical: str) -> None:
+    assert with_lines_turned(visual, lambda: [glyphs(visual)]) == logical
+
+
+def test_lines_of_other_scripts_are_left_as_they_are() -> None:
+    text = "A-1099: Kiel\nشارع 7"
+    turned = with_lines_turned(text, lambda: [glyphs("A-1099: Kiel"), glyphs("7 " + "شارع"[::-1])])
+    assert turned == text
+
+
+def test_letters_of_a_ligature_and_marks_keep_their_order() -> None:
+    row = [
+        Glyph(char, left, left + 9.9, 0.0, 16.0) for char, left in (("ا", 20), ("ل", 20), ("\u064e", 21), ("م", 10))
+    ]
+    assert with_lines_turned("سلام", lambda: [row]) == "لا\u064eم"
+
+
+def test_a_right_to_left_line_of_a_page_is_read_as_it_looks(tmp_path: Path) -> None:
+    names = {ord("a") + at: char for at, char in enumerate("מספרחשבון")}
+    rows = "\n".join(f"<{code:02x}> <{ord(char):04x}>" for code, char in names.items())
+    cmap = f"begincmap 1 begincodespacerange <00> <ff> endcodespacerange {len(names)} beginbfchar\n{rows}\nendbfchar endcmap"
+    font = "<</Type/Font/Subtype/Type1/BaseFont/Helvetica/ToUnicode 7 0 R>>"
+    label = "ihgfe dcba"  # drawn from left to right, as such letters are
+    page = f"BT /F2 12 Tf 200 700 Td ({label}) Tj ET " + text_at(100, 700, "A-1099") + text_at(197, 700, ":")
+    stream = f"<</Length {len(cmap)}>>stream\n{cmap}\nendstream"
+    document = read(tmp_path, drawn([page], fonts="/F2 6 0 R", more=(font, stream)))
+    assert document.markdown == "מספר חשבון: A-1099"
