@@ -62,3 +62,28 @@ def test_a_right_to_left_line_of_a_page_is_read_as_it_looks(tmp_path: Path) -> N
     stream = f"<</Length {len(cmap)}>>stream\n{cmap}\nendstream"
     document = read(tmp_path, drawn([page], fonts="/F2 6 0 R", more=(font, stream)))
     assert document.markdown == "מספר חשבון: A-1099"
+
+
+# --- raised and lowered
+
+
+def row(*pieces: tuple[str, float, float]) -> str:
+    """Return a line of pieces of text: (text, size, rise)."""
+    shown = "".join(f"/F1 {size} Tf {rise} Ts ({text}) Tj " for text, size, rise in pieces)
+    return f"BT 60 700 Td {shown}ET "
+
+
+@pytest.mark.parametrize(
+    ("pieces", "text"),
+    [
+        ([("Of 2.5 x 10", 12, 0), ("6", 8, 5), (" cells", 12, 0)], "Of 2.5 x 10^6 cells"),
+        ([("area of 40 m", 12, 0), ("2", 8, 5), (", and CO", 12, 0), ("2", 8, -3), (".", 12, 0)], "area of 40 m², and CO₂."),
+        ([("Net sales", 12, 0), ("(1)", 7, 5), (" 410", 12, 0)], "Net sales (1) 410"),
+        ([("since 2031", 10, 0), ("2", 6, 4)], "since 2031^2"),
+        ([("on the 21", 12, 0), ("st", 8, 5), (" of May", 12, 0)], "on the 21st of May"),
+        ([("A Small", 12, 0), (" cap", 9, 0), ("s word", 12, 0)], "A Small caps word"),
+        ([("price 12", 12, 0), (" 99", 8, 5)], "price 12 99"),
+    ],
+)  # fmt: skip
+def test_raised_and_lowered_text_is_not_glued_to_a_number(tmp_path: Path, pieces, text: str) -> None:
+    assert read(tmp_path, drawn([row(*pieces)])).markdown == text

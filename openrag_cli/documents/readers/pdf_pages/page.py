@@ -10,6 +10,7 @@ from typing import Any
 from openrag_cli.documents.readers.base import Source
 from openrag_cli.documents.readers.pdf_pages.bidi import glyphs_of, with_lines_turned
 from openrag_cli.documents.readers.pdf_pages.columns import MAX_RUNS, Run, woven_columns
+from openrag_cli.documents.readers.pdf_pages.raised import with_raised
 
 MAX_OBJECTS = 4_000
 """Of a page with more objects only the first are looked at for what is hidden."""
@@ -59,7 +60,9 @@ def page_text(source: Source, page: Any, layers_off: Callable[[], frozenset[str]
                 text, runs = _text_and_runs(text_page)
         else:
             has_picture = False  # which is asked of pages without text alone
-        if len(text) > _LEAST_CHARS and runs and text_page.count_rects() == len(runs):
+        if len(runs) <= MAX_RUNS:
+            text = with_raised(text, runs, text_page)
+        if len(text) > _LEAST_CHARS and 0 < len(runs) == text_page.count_rects():
             text = woven_columns(runs, lambda box: str(text_page.get_text_bounded(*box))) or text
         text = with_lines_turned(_cleaned(text), lambda: glyphs_of(text_page))
     return PageText(text.strip("\n"), has_picture)
