@@ -4,8 +4,14 @@
 today), one synced from a folder, a task that failed and one that waits, a session.
 """
 
+import json
+import os
 import sqlite3
+import subprocess
+import sys
 import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -116,3 +122,54 @@ def test_a_store_of_it_can_be_refreshed(cli, store: Path) -> None:
     with open_engine(store) as engine:
         assert all(file.made_by is not None for file in engine.files("handbook"))
     assert run(["doctor"]) == 0
+
+
+WORDS = {
+    "rotate ninety": "keys.md",
+    "renouvelées": "notes/clés.txt",
+    "sandstone": "page.html",
+    "obsidian": "stones.csv",
+    "gneiss": "gneiss.md",
+    "slate": "slate.md",
+}
+
+
+@contextmanager
+def searching(store: Path) -> Iterator[dict[str, object]]:
+    """Let a process of its own search the store throughout; what it saw is in the dict afterwards."""
+    wanted = [(words, mode, [file_id]) for words, file_id in WORDS.items() for mode in ("text", "hybrid")]
+    wanted.append(("anything at all", "dense", sorted(WORDS.values())))
+    program = [sys.executable, str(Path(__file__).with_name("searching.py")), str(store)]
+    seen: dict[str, object] = {}
+    client = subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=dict(os.environ))
+    with client:
+        assert client.stdin is not None
+        assert client.stdout is not None
+        client.stdin.write(json.dumps(wanted).encode() + b"\n")
+        client.stdin.flush()
+        assert json.loads(client.stdout.readline()) == {"ready": True}
+        yield seen
+        client.stdin.close()
+        seen |= json.loads(client.stdout.readline())
+    assert client.returncode == 0
+
+
+def test_it_is_brought_up_to_date_while_a_client_searches_and_finds_every_file(cli, process, store: Path) -> None:
+    before = cli("file", "list", "-p", "all", "--json").json["files"]
+    findings = {finding["name"]: finding for finding in cli("doctor", "--json").json["findings"]}
+    assert findings["readers"]["text"].startswith("6 files were read by older readers")
+    assert findings["readers"]["fix"] == "openrag file refresh --outdated -p all"
+    with searching(store) as seen:
+        assert process("doctor", "--fix").code == 0
+        refreshed = process("file", "refresh", "--outdated", "-p", "all", "--json")
+        assert refreshed.code == 0, refreshed.err
+    assert seen["holes"] == []
+    assert int(str(seen["rounds"])) > 1
+    after = cli("file", "list", "-p", "all", "--json").json["files"]
+    assert {(file["partition"], file["file_id"]) for file in after} == {
+        (file["partition"], file["file_id"]) for file in before
+    }
+    assert all(file["chunk_count"] and file["made_by"] for file in after)
+    assert process("file", "refresh", "--outdated", "-p", "all").code == 0
+    with open_engine(store) as engine:
+        assert engine.refresher.count_outdated() == 0

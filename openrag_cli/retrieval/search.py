@@ -90,10 +90,11 @@ class Searcher:
         known_dead: set[str] = set()
         while True:
             scope = self._scope_of(request)
-            looks = self._look(request, query, vector, depth, scope)
+            has_words = self._index.has_words  # asked once: they may be made meanwhile, and looks and scores must agree
+            looks = self._look(request, asked, depth, scope, has_words=has_words)
             revisions = {revision for look in looks for revision in look.rows.revisions}
             live = self._titles.of(revisions, with_vectors=vector is not None and query.gate > 0)
-            ranked = self._ranked(asked, looks, live)
+            ranked = self._ranked(asked, looks, live, has_words=has_words)
             if request.prefers_recent:
                 ranked = self._preferring_recent(request, list(ranked))
             shown = self._shown(request, query, ranked)
@@ -113,11 +114,12 @@ class Searcher:
     # --- candidates
 
     def _look(
-        self, request: SearchRequest, query: Query, vector: "np.ndarray | None", depth: int, scope: Scope
+        self, request: SearchRequest, asked: Asked, depth: int, scope: Scope, *, has_words: bool
     ) -> list[Looked]:
         """Return the best rows of each leg; only rows with all of its words when the query has a phrase."""
+        query, vector = asked.query, asked.vector
         is_worded = request.mode is not SearchMode.DENSE
-        if not self._index.has_words:
+        if not has_words:
             return [self._index.look(Ask(depth, scope, vector, old_text=query.text if is_worded else ""))]
         if query.required:
             return [self._index.look(Ask(depth, scope, weights=query.boosts, required=query.required))]
@@ -145,12 +147,14 @@ class Searcher:
 
     # --- ranking
 
-    def _ranked(self, asked: Asked, looks: Sequence[Looked], live: Mapping[str, FileTitle]) -> Iterator[Scored]:
+    def _ranked(
+        self, asked: Asked, looks: Sequence[Looked], live: Mapping[str, FileTitle], *, has_words: bool
+    ) -> Iterator[Scored]:
         """Yield the rows of files that are there, best first, each once."""
         rows = each_once([look.rows for look in looks], live)
         alive = set(rows.ids)
         legs = [{name: _within(leg, alive) for name, leg in look.legs.items()} for look in looks]
-        if not self._index.has_words:
+        if not has_words:
             yield from fuse(legs[0], {match.id: match for match in rows[:]})
             return
         yardstick = {key for look in legs for leg in look.values() for key in itertools.islice(leg, DEPTH)}
