@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 from openrag_cli.domain import Chunk, Hit, SearchMode
+from openrag_cli.errors import StoreError
 from openrag_cli.index.found import Found, each_once
 from openrag_cli.index.looks import Ask, Looked
 from openrag_cli.index.rows import Scope
@@ -30,9 +30,6 @@ from openrag_cli.store.catalog import Catalog
 from openrag_cli.store.searching.files import SearchableFiles
 from openrag_cli.store.searching.titles import FileTitle, Titles
 from openrag_cli.store.searching.word_counts import WordCounts
-
-if TYPE_CHECKING:
-    import numpy as np
 
 DEPTH = 200
 """Candidates taken from each leg: with 2,500 in their place the first five hits of nine collections were the same."""
@@ -83,6 +80,19 @@ class Searcher:
             InvalidInput: see `SearchRequest.check`. PartitionNotFound, DocumentNotFound: a name is unknown.
         """
         request.check()
+        while True:
+            has_words = self._index.has_words
+            try:
+                hits = self._hits(request, has_words=has_words)
+            except StoreError:
+                if self._index.has_words == has_words:
+                    raise
+                continue  # the words that were asked for are of the version before, and gone
+            if self._index.has_words == has_words:
+                return hits
+
+    def _hits(self, request: SearchRequest, *, has_words: bool) -> list[Hit]:
+        """Return the best hits, by the words of this version or (not `has_words`) of the one before."""
         query = read_query(request.text, self._tokenizer, self._counts, self._titles)
         vector = None if request.mode is SearchMode.TEXT else self._embedder().embed_query(query.text)
         depth = max(DEPTH, 2 * request.top_k)
@@ -90,15 +100,14 @@ class Searcher:
         known_dead: set[str] = set()
         while True:
             scope = self._scope_of(request)
-            has_words = self._index.has_words  # asked once: they may be made meanwhile, and looks and scores must agree
             looks = self._look(request, asked, depth, scope, has_words=has_words)
             revisions = {revision for look in looks for revision in look.rows.revisions}
             live = self._titles.of(revisions, with_vectors=vector is not None and query.gate > 0)
             ranked = self._ranked(asked, looks, live, has_words=has_words)
             if request.prefers_recent:
                 ranked = self._preferring_recent(request, list(ranked))
-            shown = self._shown(request, query, ranked)
-            dead = revisions - live.keys()
+            shown, gone = self._shown(request, query, ranked)
+            dead = (revisions - live.keys()) | gone
             is_settled = dead <= known_dead and (not request.file_ids or self._scope_of(request) == scope)
             is_full = (
                 shown.is_full
@@ -184,18 +193,23 @@ class Searcher:
             found.append(replace(row, score=row.score + bonus, scores={**row.scores, "recent": bonus}))
         return iter(sorted(found, key=lambda row: row.score, reverse=True))
 
-    def _shown(self, request: SearchRequest, query: Query, ranked: Iterator[Scored]) -> Shown:
+    def _shown(self, request: SearchRequest, query: Query, ranked: Iterator[Scored]) -> tuple[Shown, set[str]]:
+        """Return what is shown, and the revisions that went since the rows were ranked."""
         shown = Shown(request, query.order)
+        gone: set[str] = set()
         while rows := list(itertools.islice(ranked, SHOWN_AT_ONCE)):
             files = self._catalog.files_by_revision({row.match.revision for row in rows})
             for row in rows:
-                file = files.get(row.match.revision)  # None when it went this very moment
-                if file is None or not has_phrases(query, row.match):
+                file = files.get(row.match.revision)
+                if file is None:
+                    gone.add(row.match.revision)
+                    continue
+                if not has_phrases(query, row.match):
                     continue
                 chunk = Chunk(row.match.id, file.partition, row.match.revision, row.match.ordinal, row.match.span)
                 if not shown.take(Hit(chunk, file, row.score, row.scores), row.match.words):
-                    return shown
-        return shown
+                    return shown, gone
+        return shown, gone
 
     def _is_used_up(self, request: SearchRequest, scope: Scope, shown: Shown) -> bool:
         """Whether every file in scope has given all the hits that it may."""
