@@ -3,8 +3,10 @@
 import io
 import json
 import subprocess
+import zipfile
 
 import pytest
+from documents import docx_paragraph, make_docx
 from harness import open_engine
 
 from openrag_cli import limits
@@ -110,6 +112,40 @@ def test_the_reader_takes_what_the_setting_lets_in(tmp_path):
         engine.drain()
         assert engine.task(task.id).state == "COMPLETED"
     assert limits.most("file_bytes") == 256 << 20, "what the converters read of one file"
+
+
+@pytest.mark.parametrize("name", ["f.txt", "f.md", "f.csv", "f.json", "f.html", "f.xml", "f.eml", "f.py"])
+def test_a_file_of_exactly_the_limit_is_read_and_one_byte_more_is_not_kept(tmp_path, name):
+    start = {"f.json": b'{"keys": "rotate"}', "f.xml": b"<a>keys rotate</a>", "f.html": b"<p>keys rotate</p>"}
+    content = start.get(name, b"keys: rotate\n\nthem\n")
+    content += b" " * (1000 - len(content))
+    with open_engine(tmp_path / "store", max_markup_bytes=1000, max_file_bytes=1000) as engine:
+        task = engine.submit(new_upload("p", "f", name), io.BytesIO(content))
+        with pytest.raises(TooLarge):
+            engine.submit(new_upload("p", "g", name), io.BytesIO(content + b" "))
+        engine.drain()
+        assert engine.task(task.id).state == "COMPLETED"
+        assert engine.file("p", "f").size == 1000
+        assert len(list(engine.parts.blobs.stored())) == 1
+
+
+def test_a_file_over_the_default_is_refused_at_the_door_and_read_where_the_setting_lets_it_in(
+    cli, tmp_path, environment
+):
+    """What 0.1.0 stored, queued, and then always failed at: 256 MiB were read, and 1 GiB were let in."""
+    size = limits.most("file_bytes") + (1 << 20)
+    with zipfile.ZipFile(tmp_path / "large.docx", "w") as archive:
+        with zipfile.ZipFile(io.BytesIO(make_docx(docx_paragraph("keys rotate")))) as small:
+            for part in small.infolist():
+                archive.writestr(part, small.read(part))
+        with archive.open(zipfile.ZipInfo("word/media/film.bin"), "w", force_zip64=True) as film:
+            for _ in range(size >> 20):
+                film.write(bytes(1 << 20))
+    refused = cli("file", "add", "large.docx", "-p", "p", "--json")
+    assert [failure["code"] for failure in refused.json["failures"]] == ["too_large"]
+    assert not list((tmp_path / "store" / "spool").iterdir())
+    environment.setenv("OPENRAG_MAX_FILE_BYTES", str(size + (1 << 20)))
+    assert cli("file", "add", "large.docx", "-p", "p", "--json").json["added"] == 1
 
 
 def test_a_large_page_of_a_folder_fails_alone_and_leaves_nothing_behind(cli, tmp_path, environment):
