@@ -62,6 +62,8 @@ BODIES = {
     "POST /indexer/partition/p/delete": {"file_ids": ["none.md"]},
     "POST /indexer/partition/p/rename": {"file_id": "none.md", "new_id": "other.md"},
     "POST /indexer/partition/p/refresh": {"file_ids": ["a.md"], "is_outdated": True, "is_dry_run": False},
+    "POST /indexer/partition/p/sync/end": {"source": "0" * 32, "label": "docs", "is_stopped": True, "is_resuming": False},
+    "POST /views": {"view": "v", "partitions": ["p"], "filter": "year = 1"},
     "POST /indexer/prune": {"older_than_s": 5.0, "states": ["FAILED"]},
 }  # fmt: skip
 """A good body of every route that takes JSON; a route that is not here fails a test."""
@@ -76,12 +78,14 @@ QUERIES = {
     "/queue/tasks": ("task_status", "limit", "after"),
     "/indexer/task/0/logs": ("max_lines",),
     "/extract/0": ("context",),
+    "/sessions": ("limit", "after"),
+    "/views": (),
     "/partition/p/content/a.md": (),
 }
 PLACES = (
     "/partition/{}", "/partition/check-file/p/file/{}", "/partition/p/file/{}", "/partition/p/content/{}",
     "/partition/p/text/{}", "/search/partition/{}", "/extract/{}", "/indexer/task/{}", "/indexer/task/{}/logs",
-    "/sessions/{}", "/v1/models/{}",
+    "/sessions/{}", "/views/{}", "/v1/models/{}",
 )  # fmt: skip
 WORDS = st.sampled_from(
     ["year", ">=", "=", "!=", "<", "contains", "in", "exists", "(", ")", ",", "and", "or", "not", "null", "true", "2024",
@@ -198,6 +202,20 @@ def forms(world: World, draw: Callable[[Any], Any]) -> None:
     )
 
 
+def listings(world: World, draw: Callable[[Any], Any]) -> None:
+    """Listings of a client's folder, and how it is to be synced."""
+    order = {"source": "0" * 32, "label": "docs", "batch": "0" * 48, "max_delete": "20%", "prefix": None, "gone": []}
+    entry = ["a.md", 10, 1, None]
+    lines = draw(
+        st.lists(st.just(encoded(entry)) | DEEP | ODD_TEXT | st.builds(lambda: encoded(changed(draw, entry))))
+    )
+    listing = "\n".join(lines).encode("utf-8", "surrogatepass")
+    options = draw(st.just("") | ODD_TEXT) or encoded(changed(draw, order))
+    path = "/indexer/partition/q/sync"
+    sent = {"data": {"options": options.encode("utf-8", "surrogatepass")}, "files": {"file": ("listing", listing)}}
+    answered(world.client.post(path, **sent), path, listing + options.encode("utf-8", "surrogatepass"))
+
+
 def conditions(world: World, draw: Callable[[Any], Any]) -> None:
     """Filters, as text and as a query parameter."""
     text = draw(st.lists(WORDS | ODD_TEXT, max_size=12).map(" ".join))
@@ -301,4 +319,4 @@ def ran(world: World, *arguments: str) -> None:
     assert world.cli(*arguments) != ExitCode.BUG, arguments
 
 
-TARGETS = (bodies, queries, forms, conditions, metadata, exports, manifests, sessions, chats)
+TARGETS = (bodies, queries, forms, listings, conditions, metadata, exports, manifests, sessions, chats)

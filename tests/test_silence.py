@@ -1,5 +1,6 @@
 """Nothing leaves this machine that nobody asked for: no socket, no name looked up, no file of somebody else's."""
 
+import json
 import os
 import subprocess
 import sys
@@ -9,6 +10,10 @@ from pathlib import Path
 import pytest
 from server.conftest import added, start
 from sockets import foreign_sockets
+
+from openrag_cli.contract.schemas import COMMANDS
+
+GROUPS = {name.split(" ")[0] for name in COMMANDS if " " in name}
 
 PROGRAM = """
 import sys
@@ -46,6 +51,31 @@ SESSION = [
     ["partition", "delete", "copy", "--yes"],
 ]
 
+REST = [
+    ["grep", "Rotate"], ["open", "ops/keys.md", "--print"], ["extract", "show", "0" * 32],
+    ["file", "edit", "ops/keys.md", "-p", "p", "-m", "x=1"], ["file", "keys", "-p", "p"],
+    ["file", "refresh", "ops/keys.md", "-p", "p"], ["file", "replace", "ops/keys.md", "docs/ops/keys.md", "-p", "p"],
+    ["file", "rename", "ops/keys.md", "k.md", "-p", "p"], ["partition", "create", "new"], ["partition", "show", "p"],
+    ["session", "show", "s"], ["session", "export", "s"], ["session", "search", "keys"],
+    ["view", "create", "v", "-p", "p"], ["view", "list"], ["view", "show", "v"], ["view", "delete", "v", "--yes"],
+    ["session", "delete", "s", "--yes"], ["store", "optimize"],
+    ["config", "get", "language"], ["config", "set", "language", "English"], ["config", "unset", "language"],
+    ["config", "path"], ["config", "trust"], ["config", "untrust"], ["config", "validate"], ["completion", "bash"],
+    ["task", "show", "0" * 48], ["task", "log", "0" * 48], ["task", "error", "0" * 48], ["task", "wait", "0" * 48],
+    ["task", "retry", "0" * 48], ["task", "cancel", "0" * 48], ["task", "prune", "--older-than", "1d"], ["task", "run"],
+]  # fmt: skip
+"""The other commands but `serve`, which are run in one process."""
+
+IN_ONE_PROCESS = (
+    PROGRAM.partition("from openrag_cli.__main__")[0]
+    + """
+import json
+from openrag_cli.cli import main
+codes = [main.run(words) for words in json.loads(sys.argv[2])]
+print("\\n" + json.dumps(codes))
+"""
+)
+
 
 @pytest.fixture
 def home(tmp_path, handbook):
@@ -56,10 +86,10 @@ def home(tmp_path, handbook):
     return tmp_path
 
 
-def _run(home: Path, mode: str, *arguments: str) -> subprocess.CompletedProcess:
+def _run(home: Path, mode: str, *arguments: str, program: str = PROGRAM) -> subprocess.CompletedProcess:
     environment = {"PATH": os.environ["PATH"], "HOME": str(home / "home"), "TMPDIR": str(home / "tmp")}
     return subprocess.run(
-        [sys.executable, "-c", PROGRAM, mode, *arguments],
+        [sys.executable, "-c", program, mode, *arguments],
         env=environment,
         cwd=home,
         capture_output=True,
@@ -77,7 +107,7 @@ def _foreign(home: Path) -> set[str]:
         for path in (home / name).rglob("*")
         if path.is_file()
     }
-    ours = ("home/.local/share/openrag/", "home/.cache/openrag/", "home/.local/state/openrag/")
+    ours = tuple(f"home/{place}/openrag/" for place in (".local/share", ".cache", ".local/state", ".config"))
     return {name for name in found if not name.startswith(ours)}
 
 
@@ -87,6 +117,26 @@ def test_no_command_opens_a_socket_or_leaves_a_file_of_somebody_elses(home):
         done = _run(home, "silent", *arguments)
         assert done.returncode in {0, 1}, (arguments, done.returncode, done.stderr.decode())
         assert _foreign(home) == set(), arguments
+
+
+def test_every_command_is_among_them():
+    named = {
+        " ".join(words[:2]) if words[0] in GROUPS else words[0]
+        for words in [*SESSION, *REST]
+        if words[0] != "--store"
+    }
+    assert named == {name for name in COMMANDS if name} - {"serve", "restore"}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the filter is Linux's")
+def test_the_other_commands_open_no_socket_either(home):
+    assert _run(home, "silent", "file", "add", "docs", "-p", "p").returncode == 0
+    done = _run(home, "silent", json.dumps(REST), program=IN_ONE_PROCESS)
+    assert done.returncode == 0, (done.returncode, done.stderr.decode())  # else the filter has killed it
+    codes = json.loads(done.stdout.decode().splitlines()[-1])
+    assert len(codes) == len(REST)
+    assert not {2, 70} & set(codes), list(zip(codes, REST, strict=True))
+    assert _foreign(home) == set()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the filter is Linux's")

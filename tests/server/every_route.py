@@ -1,5 +1,6 @@
 """A request to every route that there is, for matrices over all of them; a route without one fails them."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -62,6 +63,12 @@ def _bodies(place: Place) -> dict[str, list[dict[str, Any]]]:
             {"file_ids": [place.file_id, text], "is_dry_run": True},
             {"file_ids": [place.file_id, text]},
         ],
+        "POST /views": [
+            {"view": "v", "partitions": [place.partition]},
+            {"view": text},
+            {"view": "w", "filter": text},
+        ],
+        "POST /indexer/partition/{partition}/sync/end": [{"source": "0" * 32, "label": text}, {"source": text}],
         "POST /indexer/partition/{partition}/delete": [{"file_ids": [text]}],
         "POST /indexer/prune": [{"older_than_s": 1e9, "states": ["FAILED"]}, {"states": [text]}],
     }
@@ -72,7 +79,11 @@ FORMS = (
     "PUT /indexer/partition/{partition}/file/{file_id}",
     "PATCH /indexer/partition/{partition}/file/{file_id}",
 )
+SYNC = "POST /indexer/partition/{partition}/sync"
+SYNCED = "PUT /indexer/partition/{partition}/sync/{source}/file/{file_id}"
 PLAIN = (
+    "POST /queue/run",
+    "DELETE /views/{name}",
     "POST /indexer/task/{task_id}/retry",
     "DELETE /indexer/task/{task_id}",
     "POST /partition/{partition}",
@@ -88,7 +99,7 @@ def every_request(client: httpx.Client, place: Place) -> Iterator[Asked]:
     document = client.get("/openapi.json").json()["paths"]
     routes = {f"{method.upper()} {path}" for path, methods in document.items() for method in methods}
     bodies = _bodies(place)
-    known = {*bodies, *FORMS, *PLAIN, *(route for route in routes if route.startswith("GET "))}
+    known = {*bodies, *FORMS, SYNC, SYNCED, *PLAIN, *(route for route in routes if route.startswith("GET "))}
     assert routes == known, f"add them to the matrix: {routes - known}; they are gone: {known - routes}"
     yield from _gets(sorted(routes), place)
     for route, sent in bodies.items():
@@ -117,6 +128,15 @@ def _forms(place: Place) -> Iterator[Asked]:
             for metadata in ("{}", '{"_id": 1}', place.text):
                 files = {} if route.startswith("PATCH") else {"files": {"file": (place.text, b"text")}}
                 yield Asked(route, path, {"data": {"metadata": metadata}, **files})
+    order = {"source": "0" * 32, "label": place.text, "batch": "0" * 48, "is_dry_run": True}
+    for path in _paths(SYNC, place):
+        for options in (json.dumps(order), json.dumps({**order, "prefix": place.text}), place.text):
+            for listing in (json.dumps([place.text, 1, 1, None]), json.dumps([place.text]), place.text):
+                yield Asked(SYNC, path, {"data": {"options": options}, "files": {"file": ("l", listing.encode())}})
+    for path in _paths(SYNCED, place):
+        for batch in ("0" * 48, place.text):
+            data = {"label": place.text, "batch": batch, "mtime_ns": "1"}
+            yield Asked(SYNCED, path, {"data": data, "files": {"file": (place.text, b"text")}})
 
 
 def _paths(route: str, place: Place) -> list[str]:
@@ -124,7 +144,7 @@ def _paths(route: str, place: Place) -> list[str]:
     path = route.split(" ")[1]
     names = {
         "partition": place.partition, "file_id": place.file_id, "extract_id": place.chunk, "name": place.session,
-        "model_id": f"openrag-{place.partition}",
+        "model_id": f"openrag-{place.partition}", "source": "0" * 32,
     }  # fmt: skip
     if "{" not in path:
         return [path]

@@ -25,7 +25,10 @@ def plant(store, partition):
             "UPDATE task SET error = ? WHERE state = 'FAILED' AND partition = ?",
             (json.dumps({"message": f"no {ATTACK}", "code": "x", "traceback": [f"at {ATTACK}\n"]}), partition),
         )
-        connection.execute("INSERT INTO session VALUES (NULL, ?, ?, 1, 1)", (FILE_ID, json.dumps([partition])))
+        connection.execute(
+            "INSERT INTO session (owner, name, partitions, created_at, updated_at) VALUES ('admin', ?, ?, 1, 1)",
+            (FILE_ID, json.dumps([partition])),
+        )
         connection.execute(
             "INSERT INTO message VALUES (NULL, (SELECT id FROM session WHERE name = ?), 'user', ?, '[]', 1)",
             (FILE_ID, TEXT),
