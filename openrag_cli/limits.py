@@ -60,6 +60,7 @@ TABLE: tuple[Limit, ...] = (
     Limit("export_text_chars", "the text of a document in an export", 20_000_000, "characters", TooLarge),
     Limit("backup_members", "a backup", 2_000_000, "members", TooLarge),
     Limit("listing_files", "the listing of a synced folder", 1_000_000, "files", TooLarge),
+    Limit("listing_line_bytes", "a line of such a listing", 64 * 1024, "bytes", TooLarge),
     Limit("queued_tasks", "the queue", 1_000_000, "unfinished tasks", StoreBusy, "max_queued_tasks"),
 )
 _BY_KEY = {limit.key: limit for limit in TABLE}

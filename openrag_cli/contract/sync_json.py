@@ -21,7 +21,8 @@ from openrag_cli.sync.plan import FolderFile, Plan
 from openrag_cli.sync.scan import Scan
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
+    from typing import BinaryIO
 
     from openrag_cli.domain import FileSource
 
@@ -107,13 +108,14 @@ def listing(scan: Scan) -> Iterator[bytes]:
         yield json.dumps([path]).encode() + b"\n"
 
 
-def read_listing(lines: Iterable[bytes], origin: FileSource, *, max_bytes: int) -> Scan:
+def read_listing(stream: BinaryIO, origin: FileSource, *, max_bytes: int) -> Scan:
     """Return a folder as a client lists it; files over `max_bytes` are failures. Raises: InvalidInput, TooLarge."""
     from openrag_cli.store.blobs import file_too_large
 
     scan = Scan()
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(_lines(stream), 1):
         limits.check("listing_files", number)
+        limits.check("listing_line_bytes", len(line))
         entry = _entry(line, number)
         path = entry[0]
         if path in scan.sources:
@@ -126,6 +128,12 @@ def read_listing(lines: Iterable[bytes], origin: FileSource, *, max_bytes: int) 
         else:
             scan.seen[path] = FolderFile(entry[1], entry[2], entry[3])
     return scan
+
+
+def _lines(stream: BinaryIO) -> Iterator[bytes]:
+    """Yield the lines, of one that is too long the beginning: what is read of JSON is far larger than its text."""
+    while line := stream.readline(limits.most("listing_line_bytes") + 1):
+        yield line
 
 
 def _entry(line: bytes, number: int) -> list[Any]:

@@ -110,6 +110,15 @@ BODIES: dict[str, tuple[str, str, bytes, int]] = {
     "a field of megabytes": ("POST", FILE, form(field("metadata", b" " * 2_900_000)), 400),
     "a form that is no multipart": ("POST", FILE, b"a=" + b"x" * 3_500_000, 413),
     "metadata of brackets": ("PATCH", FILE, form(field("metadata", b"[" * 900_000)), 400),
+    "a listing of one line": (
+        "POST",
+        "/indexer/partition/p/sync",
+        form(
+            field("options", b'{"source":"' + b"0" * 32 + b'","label":"d","batch":"' + b"0" * 48 + b'"}'),
+            field("file", b"[" + b"[]," * 800_000 + b"[]]", "l"),
+        ),
+        413,
+    ),
     "no boundary": ("POST", FILE, b"x" * 2_000_000, 400),
 }
 
