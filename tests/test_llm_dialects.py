@@ -231,6 +231,9 @@ NOTHING = {
         "length; it spent about",
     ),
     "filtered": ([chunk({}, "content_filter")], "content_filter"),
+    "a thought without an end": ([chunk({"content": "<think>\nhm, 90 days"}, "stop")], "stop; it spent about"),
+    "another without one": ([chunk({"content": "<reasoning>So, how often are keys rotated?"}), chunk({}, "stop")], "stop; it spent about"),
+    "thoughts apart alone": ([chunk({"reasoning_content": "90 days, I think."}, "stop")], "stop; it spent about"),
     "usage alone": ([{"choices": [], "usage": {"prompt_tokens": 3}}, chunk({}, "stop")], "finish_reason stop"),
 }
 
@@ -240,6 +243,32 @@ def test_an_answer_without_an_answer_is_an_error_with_its_reason(name):
     chunks, why = NOTHING[name]
     with serving(lambda _b, _n: (200, STREAM, events(*chunks))) as (_, url), pytest.raises(NoAnswer, match=why):
         ask(url)
+
+
+CIRCLES = {
+    "reasoning_content": [chunk({"reasoning_content": "Let me think about the keys. "})] * 20,
+    "reasoning": [chunk({"reasoning": "90 days? No. Or 90 days after all? "})] * 10,
+    "<think>": [chunk({"content": "<think>"}), *[chunk({"content": "So: every 90 days? Wait. "})] * 20]
+    + [chunk({"content": "</think>"})],
+}
+
+
+@pytest.mark.parametrize("name", CIRCLES)
+def test_a_thought_may_go_round_in_circles_on_its_way_to_an_answer(name):
+    chunks = [*CIRCLES[name], chunk({"content": "Every 90 days."}, "stop")]
+    with serving(lambda _b, _n: (200, STREAM, events(*chunks))) as (_, url):
+        found = ask(url)
+    assert text_of(found) == "Every 90 days."
+    assert (found[-1].finish_reason, [delta.note for delta in found if delta.note]) == ("stop", [])
+
+
+@pytest.mark.parametrize("target", ["/v1/chat/completions", "/v1/chat/completions?again=1"])
+def test_redirects_without_end_are_told_after_a_few(target):
+    moved = (307, {"Location": target}, [])
+    with serving(lambda _b, _n: moved) as (state, url):
+        with pytest.raises(UpstreamError, match="over 5 redirects"):
+            ask(url, retries=2)
+        assert len(state.bodies) <= 6
 
 
 BROKEN = {

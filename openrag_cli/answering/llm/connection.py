@@ -18,6 +18,7 @@ from openrag_cli.errors import ConfigError, UpstreamDown, UpstreamError, Upstrea
 if TYPE_CHECKING:
     import httpx
 
+MAX_REDIRECTS = 5
 OPENAI_URL = "https://api.openai.com/v1"
 _VERSION = re.compile(r"/v\d+(?:/|$)|/openai(?:/|$)|/compatible-mode")
 
@@ -86,6 +87,7 @@ class Upstream:
                     timeout=httpx.Timeout(None, connect=self._connect_s, write=self._pause_s),
                     limits=httpx.Limits(max_connections=None, max_keepalive_connections=20),
                     follow_redirects=True,
+                    max_redirects=MAX_REDIRECTS,
                     trust_env=not is_loopback(self._url.reveal()),
                 )
             except (ImportError, ValueError, httpx.InvalidURL) as exc:
@@ -164,7 +166,10 @@ class Upstream:
             raise UpstreamTimeout(f"{self.where} was silent for {self._pause_s:g} s", hint=refusals.HINT) from exc
         except (httpx.ConnectError, httpx.ProxyError) as exc:
             raise self._unreachable(exc) from exc
-        except (httpx.TransportError, httpx.TooManyRedirects) as exc:
+        except httpx.TooManyRedirects as exc:
+            what = f"{self.where} sends on and on to other addresses (over {MAX_REDIRECTS} redirects)"
+            raise UpstreamError(what, hint=refusals.HINT) from exc
+        except httpx.TransportError as exc:
             what = f"{self.where} broke the connection: {network_reason(exc)}"
             raise UpstreamError(what, hint=refusals.HINT, retry_after_s=0) from exc
         except (httpx.InvalidURL, httpx.DecodingError) as exc:

@@ -19,6 +19,7 @@ from openrag_cli.errors import (
 
 RETRIED = frozenset({408, 409, 429, 500, 502, 503, 504, 529})
 HINT = "check OPENRAG_LLM_BASE_URL, OPENRAG_LLM_MODEL and OPENRAG_LLM_API_KEY, or use --no-llm"
+BUSY_HINT = "ask again later, or use --no-llm"
 TOO_LONG_HINT = "OPENRAG_LLM_CONTEXT_TOKENS is the LLM's window; a smaller -k shows it fewer passages"
 _TOO_LONG = re.compile(
     r"(?i)context[ _](?:length|size|window)|maximum context|exceeds? (?:the )?(?:available )?context|prompt is too long"
@@ -70,7 +71,7 @@ def _passing(
     kind = UpstreamBusy if status == 429 else UpstreamTimeout if status in {408, 504} else UpstreamError
     return kind(
         f"{where} answered {status}: {why}",
-        hint=HINT,
+        hint=BUSY_HINT if status in {429, 503, 529} else HINT,
         retry_after_s=wait_s,
         retry_after=told,
         is_starting=status == 529 or (status == 503 and bool(_LOADING.search(why))),

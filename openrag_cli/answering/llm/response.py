@@ -48,7 +48,6 @@ class AnswerReader:
     _half: str = ""
     _reason: str | None = None
     _n_thought: int = 0
-    _thoughts: list[str] = field(default_factory=list)
     _n_text: int = 0
     _has_text: bool = False
     _has_refusal: bool = False
@@ -82,8 +81,6 @@ class AnswerReader:
     def _delta(self, text: str, *, thought: str, refusal: str, calls: tuple[Json, ...], usage: Usage | None) -> Delta:
         text, self._half = _joined(self._half + text)
         in_tags, text = self._splitter.feed(text)
-        if in_tags:
-            self._thoughts.append(in_tags)
         if self._fences:
             text = self._fences.feed(text)
         note = self._watch(text, thought + in_tags)
@@ -102,7 +99,7 @@ class AnswerReader:
         """Return why the answer is stopped here, if it is."""
         self._n_thought += estimate_tokens(thought) - 1 if thought else 0
         self._n_text += estimate_tokens(text) - 1 if text else 0
-        if self._repeats.feed(text or thought):
+        if self._repeats.feed(text):  # a thought may go round in circles on its way to an answer
             self.is_over, self._reason = True, "length"
             return REPEATS
         if self.max_tokens and self._n_text + self._n_thought > _OVER_LIMIT * self.max_tokens + 100:
@@ -123,9 +120,6 @@ class AnswerReader:
             text = self._fences.feed(text) + self._fences.close()
         self._has_text |= bool(text.strip())
         reason = self._reason or "stop"
-        if reason == "stop" and not (self._has_text or self._has_refusal or self._calls.n_calls):
-            text = "".join(self._thoughts) + thought  # a thought that was never closed: all that the model had to say
-            self._has_text = bool(text.strip())
         if self._calls.n_calls and reason == "stop":
             reason = "tool_calls"
         if not (self._has_text or self._has_refusal or self._calls.n_calls):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from contextlib import aclosing
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from openrag_cli.answering.events import Retrieved, TextDelta, unsupported
 from openrag_cli.cli.answer_view import AnswerView
 from openrag_cli.cli.output import BOLD, CYAN, DIM
 from openrag_cli.contract import to_json as render
+from openrag_cli.errors import NoAnswer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Collection, Sequence
@@ -59,7 +61,15 @@ async def follow(
             view.close()
         await engine.end_chat()
     assert finished is not None, "an answer ends with Finished"
+    if not (finished.text.strip() or finished.refusal or finished.error):
+        finished = replace(finished, error=_nothing_said(finished))
     return retrieved, finished
+
+
+def _nothing_said(finished: Finished) -> NoAnswer:
+    """Return what is told where a model calls tools and says nothing: here it was given none."""
+    why = f"finish_reason {finished.finish_reason}; it called a tool, and was given none"
+    return NoAnswer(f"{finished.model} gave no answer ({why})", hint="ask again, or use --no-llm")
 
 
 def show_end(out: Output, finished: Finished) -> None:

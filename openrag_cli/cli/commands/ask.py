@@ -97,7 +97,9 @@ def ask(
 
 
 def _is_refused(retrieved: "Retrieved", finished: "Finished") -> bool:
-    """Whether documents were searched and none answers."""
+    """Whether the model refuses, or documents were searched and none answers."""
+    if finished.refusal and not finished.text:
+        return True
     if retrieved.query is None or finished.citations:
         return False
     return not retrieved.passages or finished.model == "extractive"
