@@ -47,6 +47,8 @@ class StubLlm:
     n_broken: int = 0
     n_open: int = 0
     fails: dict[str, int] = field(default_factory=dict)
+    rewriting: str = ""
+    """What the model `rewrites` makes of a follow-up."""
     released: threading.Event = field(default_factory=threading.Event)
 
     def last(self, n: int = 1) -> dict[str, Any]:
@@ -93,6 +95,14 @@ class _Handler(BaseHTTPRequestHandler):
         text = body["messages"][-1]["content"]
         events = said(text if isinstance(text, str) else "parts", " [1]")
         self._stream([f"data: {json.dumps(entry)}\n\n" for entry in events] + ["data: [DONE]\n\n"])
+
+    def _rewrites(self, name: str, body: dict[str, Any]) -> None:
+        """Rewrite a follow-up as the test says; answer everything else."""
+        del name
+        if "Last message:" not in str(body["messages"][-1]["content"]):
+            self._answers("cites", body)
+            return
+        self._stream([f"data: {json.dumps(entry)}\n\n" for entry in said(self.stub.rewriting)] + ["data: [DONE]\n\n"])
 
     def _odd(self, name: str, body: dict[str, Any]) -> None:
         """Comments, CRLF, no space after the colon, null content, no choices, odd types, no [DONE]."""

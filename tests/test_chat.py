@@ -274,10 +274,11 @@ def test_the_clients_own_rules_come_after_ours(engine_with, stub):
 
 def test_a_follow_up_is_rewritten_by_the_llm_and_one_that_stands_alone_is_not(engine_with, stub):
     before = len(stub.requests)
-    retrieved, _, _ = answer(engine_with("cites"), "How often are API keys rotated?", "Every 90 days.", "and why?")
+    stub.rewriting = "Why are API keys rotated?"
+    retrieved, _, _ = answer(engine_with("rewrites"), "How often are API keys rotated?", "Every 90 days.", "and why?")
     assert len(stub.requests) == before + 2
     assert "Last message: and why?" in stub.last(2)["messages"][0]["content"]
-    assert retrieved.query == "Every 90 days [1]. And [99] more."  # what this stub always says
+    assert retrieved.query == "Why are API keys rotated?"
     answer(
         engine_with("cites"),
         "How often are API keys rotated?",
@@ -285,6 +286,26 @@ def test_a_follow_up_is_rewritten_by_the_llm_and_one_that_stands_alone_is_not(en
         "How many days of holidays are there in each year?",
     )
     assert len(stub.requests) == before + 3
+
+
+@pytest.mark.parametrize(
+    ("rewriting", "more"),
+    [
+        ("For how long are keys baked at 230 degrees, as sourdough is?", "bread.md"),
+        ("Which keys does the coffee machine on floor three have?", "hostile.md"),
+        ("How long does the bread rise?", None),  # it shares no word: the rules alone
+    ],
+)
+def test_a_follow_up_is_searched_for_by_both_wordings(engine_with, stub, rewriting, more):
+    stub.rewriting = rewriting
+    said, options = ("How often are API keys rotated?", "Every 90 days.", "and after a leak?"), {"top_k": 2}
+    retrieved, _, _ = answer(engine_with("rewrites"), *said, search=SearchRequest("", **options))
+    by_rules, _, _ = answer(engine_with("cites"), *said, search=SearchRequest("", **options), is_extractive=True)
+    assert by_rules.passages[0].file.file_id == "keys.md"
+    scores = {passage.file.file_id: passage.score for passage in retrieved.passages}
+    assert scores["keys.md"] >= by_rules.passages[0].score  # a wrong rewriting takes nothing away
+    assert more is None or more in scores
+    assert retrieved.query == (rewriting if more else by_rules.query)
 
 
 def test_a_rewriting_that_fails_leaves_the_question_to_the_rules(engine_with, stub):

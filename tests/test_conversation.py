@@ -181,6 +181,9 @@ def test_a_system_message_that_names_conversations_makes_a_task():
         ("The user means the ferry.\nWhen does it leave?", None),
         ("I cannot do that.", None),
         ("keys " * 40, None),
+        ("Every 90 days [1].", None),
+        ("API keys are rotated. How often is that done?", None),
+        ("<think>keys</think>", None),
         ("", None),
     ],
 )

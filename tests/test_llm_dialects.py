@@ -231,9 +231,12 @@ NOTHING = {
         "length; it spent about",
     ),
     "filtered": ([chunk({}, "content_filter")], "content_filter"),
-    "a thought without an end": ([chunk({"content": "<think>\nhm, 90 days"}, "stop")], "stop; it spent about"),
-    "another without one": ([chunk({"content": "<reasoning>So, how often are keys rotated?"}), chunk({}, "stop")], "stop; it spent about"),
-    "thoughts apart alone": ([chunk({"reasoning_content": "90 days, I think."}, "stop")], "stop; it spent about"),
+    "a thought without an end": ([chunk({"content": "<think>\nhm, 90 days"}, "stop")], "it spent about"),
+    "another without one": (
+        [chunk({"content": "<reasoning>So, how often?"}), chunk({}, "stop")],
+        "it spent about",
+    ),
+    "thoughts apart alone": ([chunk({"reasoning_content": "90 days, I think."}, "stop")], "it spent about"),
     "usage alone": ([{"choices": [], "usage": {"prompt_tokens": 3}}, chunk({}, "stop")], "finish_reason stop"),
 }
 
@@ -248,8 +251,11 @@ def test_an_answer_without_an_answer_is_an_error_with_its_reason(name):
 CIRCLES = {
     "reasoning_content": [chunk({"reasoning_content": "Let me think about the keys. "})] * 20,
     "reasoning": [chunk({"reasoning": "90 days? No. Or 90 days after all? "})] * 10,
-    "<think>": [chunk({"content": "<think>"}), *[chunk({"content": "So: every 90 days? Wait. "})] * 20]
-    + [chunk({"content": "</think>"})],
+    "<think>": [
+        chunk({"content": "<think>"}),
+        *([chunk({"content": "So: every 90 days? Wait. "})] * 20),
+        chunk({"content": "</think>"}),
+    ],
 }
 
 

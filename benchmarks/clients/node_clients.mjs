@@ -1,6 +1,6 @@
 // openai-node and the Vercel ai SDK against a server: node node_clients.mjs http://127.0.0.1:8080/v1 (npm i openai ai @ai-sdk/openai-compatible)
 import OpenAI from "openai";
-import { generateText, streamText } from "ai";
+import { generateObject, generateText, jsonSchema, streamText, tool as describedTool } from "ai";
 import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
 
 const [url, model, question] = [process.argv[2], "openrag-ops", "How often are API keys rotated?"];
@@ -30,8 +30,20 @@ const clients = {
   "vercel-ai": {
     chat: async () => (await generateText({ model: vercel, prompt: question, maxRetries: 0 })).text.includes("90"),
     stream: async () => (await joined(streamText({ model: vercel, prompt: question, maxRetries: 0 }).textStream, (p) => p)).includes("90"),
-    "second turn": async () =>
-      (await generateText({ model: vercel, messages: [user, { role: "assistant", content: "Every 90 days [1]." }, user], maxRetries: 0 })).text.includes("90"),
+    tools: async () => {
+      const tide = describedTool({ description: "The tide at a pier", inputSchema: jsonSchema(tool.function.parameters), execute: async () => "low tide" });
+      const called = await generateText({ model: vercel, prompt: question, tools: { tide }, maxRetries: 0 });
+      const told = await generateText({ model: vercel, messages: [user, ...called.response.messages], tools: { tide }, maxRetries: 0 });
+      return called.toolCalls[0].toolName === "tide" && called.toolCalls[0].input.pier === 3 && told.text.includes("90");
+    },
+    json: async () => {
+      const schema = jsonSchema({ type: "object", properties: { days: { type: "integer" } }, required: ["days"] });
+      return (await generateObject({ model: vercel, schema, prompt: question, maxRetries: 0 })).object.days === 90;
+    },
+    "second turn": async () => {
+      const first = await generateText({ model: vercel, prompt: question, maxRetries: 0 });
+      return (await generateText({ model: vercel, messages: [user, ...first.response.messages, user], maxRetries: 0 })).text.includes("90");
+    },
   },
 };
 

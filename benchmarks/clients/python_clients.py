@@ -112,6 +112,7 @@ def haystack() -> Checks:
     os.environ["HAYSTACK_TELEMETRY_ENABLED"] = "False"
     from haystack.components.generators.chat import OpenAIChatGenerator
     from haystack.dataclasses import ChatMessage
+    from haystack.tools import Tool
     from haystack.utils import Secret
 
     def make(**more: object) -> OpenAIChatGenerator:
@@ -121,12 +122,22 @@ def haystack() -> Checks:
 
     ask = [ChatMessage.from_user(QUESTION)]
     pieces: list[str] = []
+    function = TOOL["function"]
+    tide = Tool(function["name"], function["description"], function["parameters"], function=lambda pier: pier)
+
+    def tools() -> bool:
+        called = make().run(ask, tools=[tide])["replies"][0]
+        result = ChatMessage.from_tool("low tide", origin=called.tool_calls[0])
+        told = make().run([*ask, called, result], tools=[tide])["replies"][0]
+        return called.tool_calls[0].arguments == {"pier": 3} and "90" in told.text
+
     return {
         "chat": lambda: "90" in make().run(ask)["replies"][0].text,
         "stream": lambda: (
             bool(make(streaming_callback=lambda piece: pieces.append(piece.content)).run(ask))
             and "90" in "".join(pieces)
         ),
+        "tools": tools,
         "json": lambda: (
             json.loads(make(generation_kwargs={"response_format": FORM}).run(ask)["replies"][0].text) == {"days": 90}
         ),

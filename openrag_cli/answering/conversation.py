@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from openrag_cli.answering.sentences import split
 from openrag_cli.answering.words import content_words
 
 _WANTED = (
@@ -84,6 +85,14 @@ _OPENERS = re.compile(r"(?i)\s*(?:and|but|or|so|why|also|what about|how about|et
 _CHATTER = re.compile(
     r"(?i)(?:sure|certainly|of course|okay|ok|here(?:'s| is)|the rewritten|rewritten)\b.*[:!.]\s*$|</?\w+>"
 )
+_ASKING = content_words(
+    "how what who whom whose which when where why does did can could should would there many much long often "
+    "comment quel quelle quels quelles quand combien pourquoi quoi wie was wer wann warum welche welcher welches wieviel "
+    "como cual cuales cuando donde quien cuanto cuantos quanto quando dove come perche quale onde qual hoe wat wie waar"
+)
+"""Words that questions share whatever they are about."""
+
+_A_MARK = re.compile(r"\[\d{1,3}\]")
 _MAX_QUERY_WORDS = 30
 _FEW_WORDS = 4
 _SHORT = 80  # characters
@@ -147,15 +156,16 @@ def is_follow_up(question: str, earlier: Sequence[str]) -> bool:
 def accepted_query(written: str, question: str, earlier: Sequence[str]) -> str | None:
     """Return the query in what a model wrote when it was asked to rewrite a question; None when it is no such query.
 
-    It must be one line of under 30 words that shares a word with the question or with what was asked before.
+    It must be one line and one sentence of under 30 words, without marks, that shares a word with the question or with
+    what was asked before.
     """
     lines = [line.strip().strip("\"'`*") for line in written.splitlines() if line.strip()]
     lines = [re.sub(r"(?i)^(?:rewritten |search |standalone )?(?:query|question)\s*:\s*", "", line) for line in lines]
     lines = [line.strip("\"'`* ") for line in lines]
     lines = [line for line in lines if line and not _CHATTER.match(line)]
-    if len(lines) != 1:
+    if len(lines) != 1 or len(list(split(lines[0]))) > 1 or _A_MARK.search(lines[0]):
         return None
-    known = {word for text in (question, *earlier) for word in content_words(text)}
+    known = {word for text in (question, *earlier) for word in content_words(text)} - _ASKING
     if len(_WORD.findall(lines[0])) >= _MAX_QUERY_WORDS or not known & content_words(lines[0]):
         return None
     return lines[0]

@@ -14,8 +14,9 @@ from openrag_cli.answering.citations import CitationFilter
 from openrag_cli.answering.conversation import Message
 from openrag_cli.answering.events import Event, Finished, Retrieved, Usage
 from openrag_cli.answering.extractive import GREETING, ExtractiveModel
+from openrag_cli.answering.followups import queries_for
 from openrag_cli.answering.llm.client import HttpChatModel
-from openrag_cli.answering.llm.model import ChatModel, Delta, ModelRequest, complete
+from openrag_cli.answering.llm.model import ChatModel, Delta, ModelRequest
 from openrag_cli.answering.messages import SMALL_PASSAGES, Composer
 from openrag_cli.answering.partial import PartialAnswer
 from openrag_cli.answering.passages import DocumentOf, gather
@@ -32,6 +33,7 @@ from openrag_cli.errors import (
     UpstreamRejected,
 )
 from openrag_cli.retrieval.llm_tokens import estimate_tokens
+from openrag_cli.retrieval.merging import merged
 from openrag_cli.retrieval.request import SearchRequest
 
 logger = logging.getLogger(__name__)
@@ -56,7 +58,6 @@ MAX_LOOKS = 20
 FLOOR_PASSAGES = 3
 MARGIN_TOKENS = 200
 MIN_PASSAGE_TOKENS = 128
-QUERY_TOKENS = 200
 _LIMITS = ("max_tokens", "max_completion_tokens")
 
 
@@ -246,12 +247,19 @@ class Chat:
             messages = self._composer.with_rules(rules, request.messages, history_tokens=history)
             return Retrieved(None, (), 0.0), replace(ask, messages=messages)
         began = time.monotonic()
-        query = await self._query(request, conversation.asked_within(question) or question, model)
+        queries = await queries_for(
+            conversation.asked_within(question) or question,
+            request.messages,
+            None if model is self._extractive else model,
+            self._composer.prompts,
+            waits_when_busy=request.waits_when_busy,
+        )
+        query = queries[0]
         window = await self._told_window(model)
         room = self._room(request, window) if model is not self._extractive else QUOTE_TOKENS
-        passages = await asyncio.to_thread(self._retrieve, replace(request.search, text=query), room)
+        passages = await asyncio.to_thread(self._retrieve, request.search, queries, room)
         if isinstance(model, HttpChatModel):
-            passages = await asyncio.to_thread(self._shown, query, passages)
+            passages = await asyncio.to_thread(self._shown, queries, passages)
         elif missing := missing_names(query, passages):
             search = replace(request.search, text=query)
             passages += await asyncio.to_thread(self._naming, search, missing, passages)
@@ -263,36 +271,14 @@ class Chat:
         told = await model.window() if isinstance(model, HttpChatModel) else None
         return replace(self._window, context_tokens=min(told, self._window.context_tokens)) if told else self._window
 
-    async def _query(self, request: ChatRequest, question: str, model: ChatModel) -> str:
-        """Return the question so that it stands alone: by the model when there is one and it seems needed, or by rules."""
-        at = conversation.last_question(request.messages)
-        earlier = [message for message in request.messages[:at] if message.role in {"user", "assistant"}]
-        asked = [message.content for message in earlier if message.role == "user"]
-        by_rules = conversation.standalone(question, asked)
-        if model is self._extractive or not conversation.is_follow_up(question, asked):
-            return by_rules
-        history = "\n".join(f"{message.role}: {message.content[:1000]}" for message in earlier[-6:])
-        prompt = self._composer.prompts.render("standalone", history=history, question=question)
-        parameters = {"max_tokens": QUERY_TOKENS, "temperature": TEMPERATURE}
-        ask = ModelRequest(
-            [{"role": "user", "content": prompt}],
-            question,
-            parameters=parameters,
-            waits_when_busy=request.waits_when_busy,
-        )
-        try:
-            written = await complete(model, ask)
-        except UpstreamError as exc:
-            logger.info("the question was not rewritten by the model: %s", exc.message)
-            return by_rules
-        return conversation.accepted_query(written, question, [message.content for message in earlier]) or by_rules
-
-    def _retrieve(self, request: SearchRequest, max_tokens: int) -> list[Passage]:
+    def _retrieve(self, request: SearchRequest, queries: Sequence[str], max_tokens: int) -> list[Passage]:
         """Return passages whose texts are all of one look: of files that are replaced meanwhile, the new versions."""
         # What finds passages is the beginning of a very long question; the model is shown all of it.
-        request = replace(request, text=request.text[: limits.most("query_chars")], max_tokens=max_tokens)
+        texts = [query[: limits.most("query_chars")] for query in queries]
+        searches = [replace(request, text=text, max_tokens=max_tokens) for text in texts]
         for _ in range(MAX_LOOKS):
-            hits = self._search(request)
+            lists = [self._search(search) for search in searches]
+            hits = merged(lists, request) if len(lists) > 1 else lists[0]
             try:
                 return gather(hits, self._document_of, max_tokens=max_tokens) if hits else []
             except RevisionGone as exc:
@@ -306,24 +292,25 @@ class Chat:
         """
         more: list[Passage] = []
         for name in names[:MAX_NAMES]:
-            look = replace(request, text=name, mode=SearchMode.TEXT, top_k=NAMING_HITS, min_score=None, context=0)
-            passages = self._retrieve(look, NAMING_TOKENS)
+            look = replace(request, mode=SearchMode.TEXT, top_k=NAMING_HITS, min_score=None, context=0)
+            passages = self._retrieve(look, [name], NAMING_TOKENS)
             naming = [passage for passage in passages if not missing_names(f"in {name}", [passage])]
             more += [replace(passage, score=0.0) for passage in naming[:1]]
         return [replace(passage, number=len(found) + at) for at, passage in enumerate(more, start=1)]
 
-    def _shown(self, query: str, passages: list[Passage]) -> list[Passage]:
-        """Return what the LLM is shown of what was found: nothing that the extractive answerer would not answer from.
+    def _shown(self, queries: Sequence[str], passages: list[Passage]) -> list[Passage]:
+        """Return what the LLM is shown of what was found: nothing that the extractive answerer would not answer from."""
+        if not any(self._is_answered(query, passages) for query in queries):
+            return []
+        return passages[:SMALL_PASSAGES] if self._composer.profile == "small" else passages
 
-        Its floor is one of words, so it holds only where question and passage are of one language.
-        """
+    def _is_answered(self, query: str, passages: list[Passage]) -> bool:
+        """Whether passages pass the floor. It is one of words: it holds where question and passage are of one language."""
         spoken = language(query)
         is_same = spoken is not None and any(
             language(passage.text) == spoken for passage in passages[:FLOOR_PASSAGES]
         )
-        if is_same and not self._extractive.has_evidence(query, passages[:FLOOR_PASSAGES]):
-            return []
-        return passages[:SMALL_PASSAGES] if self._composer.profile == "small" else passages
+        return not is_same or self._extractive.has_evidence(query, passages[:FLOOR_PASSAGES])
 
     def _room(self, request: ChatRequest, window: Window) -> int:
         """Return how many tokens of passages fit beside everything else."""

@@ -6,11 +6,12 @@ not take the silence for death.
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, suppress
 from typing import Any, TypeVar
 
-from fastapi import Request
+from fastapi import Request, Response
+from fastapi.responses import StreamingResponse
 
 from openrag_cli.terminal import for_json
 
@@ -18,6 +19,10 @@ T = TypeVar("T")
 PING_S = 5.0
 PING = b": ping\n\n"
 DONE = b"data: [DONE]\n\n"
+HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+"""Of every stream: proxies pass it on piece by piece."""
+
+CLIENT_LEFT = 499  # nginx's name for it; nobody reads it
 
 
 class ClientLeft(Exception):
@@ -43,6 +48,32 @@ async def unless_gone(request: Request, work: Awaitable[T]) -> T:
                 future.cancel()
                 with suppress(asyncio.CancelledError):
                     await future
+
+
+async def answered(request: Request, work: Awaitable[Any]) -> Any:
+    """Return what `work` comes to as the answer to a request; a response that nobody reads when the client leaves."""
+    try:
+        return await unless_gone(request, work)
+    except ClientLeft:
+        return Response(status_code=CLIENT_LEFT)
+
+
+async def streamed(request: Request, items: AsyncGenerator[bytes, None], last: Callable[[], bytes]) -> Response:
+    """Return a stream of items, with pings; `last` makes the event that ends it when the server is stopped.
+
+    Raises: an error that comes before the first item does, so that it has its status.
+    """
+    ahead = PeekableStream(items)
+    try:
+        await unless_gone(request, ahead.peek(PING_S))
+    except ClientLeft:
+        await ahead.aclose()
+        return Response(status_code=CLIENT_LEFT)
+    except BaseException:
+        await ahead.aclose()
+        raise
+    stream = with_pings(ahead, request.app.state.stopping, last)
+    return StreamingResponse(stream, media_type="text/event-stream", headers=HEADERS)
 
 
 async def _departure(request: Request) -> None:
@@ -96,11 +127,11 @@ class PeekableStream(AsyncIterator[T]):
 
 
 async def with_pings(
-    items: PeekableStream[bytes], stopping: asyncio.Event, last: bytes
+    items: PeekableStream[bytes], stopping: asyncio.Event, last: Callable[[], bytes]
 ) -> AsyncGenerator[bytes, None]:
     """Yield the items, and a comment whenever none has come for 5 s; closing cancels the source.
 
-    Once `stopping` is set, `last` is yielded in the place of all that is still to come.
+    Once `stopping` is set, what `last` makes is yielded in the place of all that is still to come.
     """
     async with aclosing(items):
         while True:
@@ -108,7 +139,7 @@ async def with_pings(
                 if not stopping.is_set():
                     yield PING
             if stopping.is_set():
-                yield last
+                yield last()
                 return
             try:
                 yield await anext(items)

@@ -19,13 +19,13 @@ from openrag_cli.server.guards.bodies import JsonRoute
 from openrag_cli.server.routes import answer_schemas as shapes
 from openrag_cli.server.routes.indexer import errors
 from openrag_cli.server.routes.search import check_searched
-from openrag_cli.server.sse import PING_S, ClientLeft, PeekableStream, event, unless_gone, with_pings
+from openrag_cli.server.sse import event, streamed
 from openrag_cli.server.urls import engine_of
 from openrag_cli.store.sessions import Sessions
 
 router = APIRouter(tags=["answers"], route_class=JsonRoute)
 
-CLIENT_LEFT = 499  # nginx's name for it; nobody reads it
+_STOPPED = answer_events.error_as_json(UpstreamError("the server is being stopped", hint="ask again"))
 SessionPath = Annotated[str, Path(description="Name of the session")]
 _BODY = errors(
     s400="The request is wrong", s415="The body is not JSON", s413="The body is too large", s408="It came too slowly"
@@ -47,19 +47,7 @@ async def answers(request: Request, body: shapes.AnswerBody) -> Response:
     asked = ChatRequest(messages, search=search, model=body.model, is_extractive=body.is_extractive)
     _ = asked.question  # before anything is sent: a conversation without a question is a mistake of the caller
     await asyncio.to_thread(check_searched, engine, search.partitions)
-    ahead = PeekableStream(_encoded(engine.answer(asked)))
-    try:
-        await unless_gone(request, ahead.peek(PING_S))
-    except ClientLeft:
-        await ahead.aclose()
-        return Response(status_code=CLIENT_LEFT)
-    except BaseException:
-        await ahead.aclose()
-        raise
-    headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
-    stopping: asyncio.Event = request.app.state.stopping
-    last = event(answer_events.error_as_json(UpstreamError("the server is being stopped", hint="ask again")))
-    return StreamingResponse(with_pings(ahead, stopping, last), media_type="text/event-stream", headers=headers)
+    return await streamed(request, _encoded(engine.answer(asked)), lambda: event(_STOPPED))
 
 
 async def _encoded(events: AsyncGenerator[Event, None]) -> AsyncGenerator[bytes, None]:

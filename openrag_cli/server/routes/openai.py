@@ -6,8 +6,7 @@ import time
 from collections.abc import AsyncGenerator, Callable
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Request, Response
-from fastapi.responses import StreamingResponse
+from fastapi import APIRouter, Path, Request
 
 from openrag_cli import limits
 from openrag_cli.answering.conversation import Message
@@ -22,7 +21,7 @@ from openrag_cli.server.error_handlers import body as error_body
 from openrag_cli.server.guards.bodies import JsonRoute
 from openrag_cli.server.openai_answers import OpenAIAnswer, check_numbers, merged, to_messages
 from openrag_cli.server.routes.search import check_searched
-from openrag_cli.server.sse import DONE, PING_S, ClientLeft, PeekableStream, event, unless_gone, with_pings
+from openrag_cli.server.sse import DONE, answered, event, streamed
 from openrag_cli.server.urls import engine_of, extract_link, link
 
 PREFIX = "openrag-"
@@ -30,7 +29,7 @@ ALL_MODELS = (f"{PREFIX}{ALL_PARTITIONS}", "partition-all")
 EMBED_BATCH = 16
 MAX_PROMPTS = 20
 MAX_INPUTS = limits.most("embedding_texts")
-CLIENT_LEFT = 499  # nginx's name for it; nobody reads it
+_STOPPED = error_body("/v1/", 503, "the server is being stopped; ask again", "shutting_down")
 
 ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"model": shapes.OpenAIError, "description": text}
@@ -119,11 +118,11 @@ async def embeddings(request: Request, body: shapes.EmbeddingBody) -> Any:
         raise InvalidInput("input: texts are read, not arrays of tokens: they depend on the model's own vocabulary")
     if not all(texts):
         raise InvalidInput("input: a text is empty")
-    engine = engine_of(request)
-    try:
-        vectors, n_tokens = await unless_gone(request, _embedded(engine, texts))
-    except ClientLeft:
-        return Response(status_code=CLIENT_LEFT)
+    return await answered(request, _embeddings(engine_of(request), body, texts))
+
+
+async def _embeddings(engine: Engine, body: shapes.EmbeddingBody, texts: list[str]) -> shapes.Embeddings:
+    vectors, n_tokens = await _embedded(engine, texts)
     if body.dimensions not in {None, vectors.shape[1]}:
         raise InvalidInput(f"dimensions: this model has {vectors.shape[1]}, and no other number")
     is_packed = body.encoding_format == "base64"
@@ -208,18 +207,6 @@ async def _answer(
     for at, message in enumerate(messages):
         check_numbers(message.extra, f"messages.{at}")
     events = await answer_of(request, body, messages, answering)
-    try:
-        if not body.stream:
-            return await unless_gone(request, answering.whole(events))
-        ahead = PeekableStream(answering.stream(events))
-        try:
-            await unless_gone(request, ahead.peek(PING_S))
-        except BaseException:
-            await ahead.aclose()
-            raise
-    except ClientLeft:
-        return Response(status_code=CLIENT_LEFT)
-    headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
-    last = event(error_body(request.url.path, 503, "the server is being stopped; ask again", "shutting_down")) + DONE
-    stopping = request.app.state.stopping
-    return StreamingResponse(with_pings(ahead, stopping, last), media_type="text/event-stream", headers=headers)
+    if not body.stream:
+        return await answered(request, answering.whole(events))
+    return await streamed(request, answering.stream(events), lambda: event(_STOPPED) + DONE)

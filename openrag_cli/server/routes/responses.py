@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any
 from uuid import uuid4
 
-from fastapi import APIRouter, Request, Response
-from fastapi.responses import StreamingResponse
+from fastapi import APIRouter, Request
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from openrag_cli.answering.events import Event, Finished, Retrieved, TextDelta
@@ -20,8 +19,8 @@ from openrag_cli.server import openai_schemas as shapes
 from openrag_cli.server.error_handlers import body_of
 from openrag_cli.server.guards.bodies import JsonRoute
 from openrag_cli.server.openai_answers import OpenAIAnswer, check_numbers, to_messages
-from openrag_cli.server.routes.openai import CLIENT_LEFT, ERRORS, NO_MODEL, answer_of, file_links, links
-from openrag_cli.server.sse import PING_S, ClientLeft, PeekableStream, event, unless_gone, with_pings
+from openrag_cli.server.routes.openai import ERRORS, NO_MODEL, answer_of, file_links, links
+from openrag_cli.server.sse import answered, event, streamed
 
 Json = dict[str, Any]
 
@@ -230,17 +229,6 @@ async def create_response(request: Request, body: ResponseBody) -> Any:
     answering = OpenAIAnswer(body.model, links(request), file_links(request))
     made = ResponseAnswer(body, answering)
     events = await answer_of(request, chat, messages, answering)
-    try:
-        if not body.stream:
-            return await unless_gone(request, made.whole(events))
-        ahead = PeekableStream(made.stream(events))
-        try:
-            await unless_gone(request, ahead.peek(PING_S))
-        except BaseException:
-            await ahead.aclose()
-            raise
-    except ClientLeft:
-        return Response(status_code=CLIENT_LEFT)
-    headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
-    stream = with_pings(ahead, request.app.state.stopping, made.stopped())
-    return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
+    if not body.stream:
+        return await answered(request, made.whole(events))
+    return await streamed(request, made.stream(events), made.stopped)
