@@ -23,6 +23,7 @@ from openrag_cli.documents.readers.odt import read_odt
 from openrag_cli.documents.readers.pdf_pages.document import read_pdf
 from openrag_cli.documents.readers.plain import read_calendar, read_json, read_text
 from openrag_cli.documents.readers.slides.document import read_pptx
+from openrag_cli.documents.readers.svg import read_svg
 from openrag_cli.documents.readers.word.document import read_docx
 from openrag_cli.documents.readers.workbooks.ods import read_ods
 from openrag_cli.documents.readers.workbooks.xls import read_xls
@@ -116,6 +117,7 @@ _READERS: dict[str, Reader] = {
     formats.EML: read_mail,
     formats.HTML: read_html,
     formats.RSS: read_feed,
+    formats.SVG: read_svg,
     formats.IPYNB: read_notebook,
     formats.JSON: read_json,
     formats.JSONL: read_json,

@@ -38,6 +38,7 @@ CALENDAR = "text/calendar"
 CONTACT = "text/vcard"
 PROPERTIES = "text/x-properties"
 XML = "application/xml"
+SVG = "image/svg+xml"
 
 _DOCUMENTS = {
     "pdf": PDF, "docx": DOCX, "pptx": PPTX, "xlsx": XLSX, "xlsm": XLSX, "xltx": XLSX, "xltm": XLSX,
@@ -48,7 +49,7 @@ _DOCUMENTS = {
     "txt": PLAIN, "text": PLAIN, "log": PLAIN, "rst": "text/x-rst", "tex": "text/x-tex", "adoc": "text/asciidoc",
     "asciidoc": "text/asciidoc", "org": "text/org", "srt": PLAIN, "vtt": "text/vtt", "diff": "text/x-diff",
     "patch": "text/x-diff", "bib": "text/x-bibtex", "ics": CALENDAR, "ifb": CALENDAR, "ical": CALENDAR,
-    "vcf": CONTACT, "vcard": CONTACT, "mht": EML, "mhtml": EML,
+    "vcf": CONTACT, "vcard": CONTACT, "mht": EML, "mhtml": EML, "svg": SVG,
 }  # fmt: skip
 _CODE = {
     "py": "python", "pyi": "python", "js": "javascript", "mjs": "javascript", "cjs": "javascript",
@@ -63,7 +64,7 @@ _CODE = {
     "proto": "protobuf", "thrift": "thrift", "css": "css", "scss": "scss", "less": "less", "vue": "vue",
     "svelte": "svelte", "yaml": "yaml", "yml": "yaml", "toml": "toml", "ini": "ini", "cfg": "ini", "conf": "ini",
     "properties": "properties", "env": "ini", "tf": "terraform", "cmake": "cmake", "mk": "makefile",
-    "dockerfile": "dockerfile", "svg": "svg",
+    "dockerfile": "dockerfile",
 }  # fmt: skip
 
 SUPPORTED: Mapping[str, str] = MappingProxyType(
@@ -282,5 +283,5 @@ def _article(extension: str) -> str:
 
 def check_size(media_type: str, size: int, *, max_markup_bytes: int) -> None:
     """Refuse a file that its reader would not read, before it is kept. Raises: TooLarge."""
-    if media_type in {HTML, RSS}:
+    if media_type in {HTML, RSS, SVG}:
         limits.check("markup_bytes", size, allowed=max_markup_bytes)

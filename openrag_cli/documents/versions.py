@@ -31,6 +31,7 @@ READER_VERSIONS: Mapping[str, int] = {
     "odt": 2,
     "pdf": 4,
     "pptx": 3,
+    "svg": 1,
     "xls": 3,
     "xlsx": 3,
 }
@@ -49,6 +50,7 @@ READERS: Mapping[str, str] = {
     formats.EML: "mail",
     formats.HTML: "html",
     formats.RSS: "feed",
+    formats.SVG: "svg",
     formats.IPYNB: "notebook",
     formats.JSON: "json",
     formats.JSONL: "json",
