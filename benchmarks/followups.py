@@ -19,11 +19,11 @@ from pathlib import Path
 from beir import index, read_collection
 
 from openrag_cli.answering import conversation
+from openrag_cli.answering.followups import merged
 from openrag_cli.answering.pipeline import TOP_K
 from openrag_cli.config.settings import load
 from openrag_cli.domain import Hit
 from openrag_cli.engine import Engine
-from openrag_cli.retrieval.merging import merged
 from openrag_cli.retrieval.request import SearchRequest
 
 

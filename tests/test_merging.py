@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
+from openrag_cli.answering.followups import merged
 from openrag_cli.domain import Chunk, File, Hit, Span
-from openrag_cli.retrieval.merging import merged
 from openrag_cli.retrieval.request import SearchRequest, SortOrder
 
 FILE = File("ops", "a.md", "r0", "a.md", "text/markdown", 1, "", {}, 3, datetime.now(UTC), datetime.now(UTC))

@@ -1,13 +1,23 @@
-"""What is searched for a question that may lean on what was said before it."""
+"""What is searched for a question that may lean on what was said before it, and the hits of several wordings as one list.
+
+A score is of one kind whatever the query, so a hit keeps the best that it has: what one wording finds is seldom pushed
+out by another that misses. On 77 follow-ups (benchmarks/followups.py) the passage was among the first eight for 0.90
+of them by rules; with rewritings that were good, had lost words, were the question before, or had wrong names, for
+0.90, 0.73, 0.90 and 0.53 by these alone, and for 0.92, 0.90, 0.91 and 0.82 by both. Means of scores and reciprocal
+ranks found fewer.
+"""
 
 import logging
+from collections import Counter
 from collections.abc import Sequence
 
 from openrag_cli.answering import conversation
 from openrag_cli.answering.conversation import Message
 from openrag_cli.answering.llm.model import ChatModel, ModelRequest, complete
 from openrag_cli.answering.prompts import Prompts
+from openrag_cli.domain import Hit
 from openrag_cli.errors import UpstreamError
+from openrag_cli.retrieval.request import SearchRequest, SortOrder
 
 logger = logging.getLogger(__name__)
 
@@ -47,3 +57,22 @@ async def queries_for(
         return [by_rules]
     accepted = conversation.accepted_query(written, question, [message.content for message in earlier])
     return list(dict.fromkeys([accepted, by_rules])) if accepted else [by_rules]
+
+
+def merged(lists: Sequence[Sequence[Hit]], request: SearchRequest) -> list[Hit]:
+    """Return the best `top_k` hits of lists that one request but for its text found, each hit once, best first."""
+    best: dict[str, Hit] = {}
+    for hit in (hit for hits in lists for hit in hits):
+        known = best.get(hit.chunk.id)
+        if known is None or hit.score > known.score:
+            best[hit.chunk.id] = hit
+    n_of: Counter[str] = Counter()
+    found: list[Hit] = []
+    for hit in sorted(best.values(), key=lambda hit: (-hit.score, hit.chunk.id)):
+        n_of[hit.file.revision] += 1
+        if request.per_file is None or n_of[hit.file.revision] <= request.per_file:
+            found.append(hit)
+    found = found[: request.top_k]
+    if request.sort is SortOrder.DATE:
+        found.sort(key=lambda hit: hit.file.dated, reverse=True)
+    return found

@@ -14,7 +14,7 @@ from openrag_cli.answering.citations import CitationFilter
 from openrag_cli.answering.conversation import Message
 from openrag_cli.answering.events import Event, Finished, Retrieved, Usage
 from openrag_cli.answering.extractive import GREETING, ExtractiveModel
-from openrag_cli.answering.followups import queries_for
+from openrag_cli.answering.followups import merged, queries_for
 from openrag_cli.answering.llm.client import HttpChatModel
 from openrag_cli.answering.llm.model import ChatModel, Delta, ModelRequest
 from openrag_cli.answering.messages import SMALL_PASSAGES, Composer
@@ -33,7 +33,6 @@ from openrag_cli.errors import (
     UpstreamRejected,
 )
 from openrag_cli.retrieval.llm_tokens import estimate_tokens
-from openrag_cli.retrieval.merging import merged
 from openrag_cli.retrieval.request import SearchRequest
 
 logger = logging.getLogger(__name__)
