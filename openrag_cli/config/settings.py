@@ -115,6 +115,7 @@ SETTINGS: tuple[Setting, ...] = (
             "seconds that the body of a request may stall"),
     Setting("chat_sources", ("OPENRAG_CHAT_SOURCES",), values.choice("extra", "append"), "extra",
             "where /v1 tells the sources of an answer: beside it alone (extra), or as a list at its end too (append)"),
+    Setting("chat_extra", ("OPENRAG_CHAT_EXTRA",), values.choice("object", "string"), "object", "form of `extra` of /v1"),
     Setting("log_format", ("OPENRAG_LOG_FORMAT",), values.choice("text", "json"), "text", "form of the server's log lines"),
     Setting("ray.enabled", ("ENABLE_RAY_SERVE",), values.flag, "false", "serve through Ray Serve instead of uvicorn"),
     Setting("ray.replicas", ("RAY_SERVE_NUM_REPLICAS",), values.integer(1, 1024), 1, "replicas of the server on Ray"),
@@ -173,6 +174,7 @@ class Settings:
     idle_timeout_s: int
     body_timeout_s: float
     chat_sources: str
+    chat_extra: str
     log_format: str
     ray_enabled: bool
     ray_replicas: int

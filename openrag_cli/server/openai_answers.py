@@ -1,5 +1,6 @@
 """OpenAI's requests as ours, and the events of an answer in OpenAI's shapes, whole or as a stream."""
 
+import json
 import math
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
@@ -85,6 +86,7 @@ class OpenAIAnswer:
     is_chat: bool = True
     tells_usage: bool = False
     appends_sources: bool = False
+    extra_is_text: bool = False
     id: str = field(init=False)
     created: int = field(init=False)
 
@@ -108,7 +110,8 @@ class OpenAIAnswer:
         assert finished is not None, "an answer ends with Finished"
         if finished.error:
             raise finished.error
-        extra = self.told(retrieved, finished)
+        told = self.told(retrieved, finished)
+        extra = told.model_dump_json(by_alias=True) if self.extra_is_text else told
         finished = replace(finished, text=finished.text + self.appended(finished))
         common: Json = {"id": self.id, "created": self.created, "model": self.model, "usage": _usage(finished)}
         if not self.is_chat:
@@ -164,7 +167,7 @@ class OpenAIAnswer:
         annotations = [entry.model_dump() for entry in self._annotations(retrieved, found)]
         if annotations and self.is_chat:
             chunks.append(self._chunk({"annotations": annotations}))
-        extra = self.told(retrieved, found).model_dump(by_alias=True)
+        extra = self.extra_of(self.told(retrieved, found).model_dump(by_alias=True))
         if found.error:
             return [*chunks, self._chunk({}, extra=extra), event(body_of("/v1/", found.error))]
         chunks.append(self._chunk({}, finish_reason=found.finish_reason, extra=extra))
@@ -176,7 +179,7 @@ class OpenAIAnswer:
         kind = "chat.completion.chunk" if self.is_chat else "text_completion"
         return {"id": self.id, "object": kind, "created": self.created, "model": self.model}
 
-    def _chunk(self, delta: Json, *, finish_reason: str | None = None, extra: Json | None = None) -> bytes:
+    def _chunk(self, delta: Json, *, finish_reason: str | None = None, extra: Json | str | None = None) -> bytes:
         choice: Json = {"index": 0, "finish_reason": finish_reason, "logprobs": None}
         choice |= {"delta": delta} if self.is_chat else {"text": delta.get("content", "")}
         return event({**self._frame(), "choices": [choice], **({"extra": extra} if extra else {})})
@@ -204,6 +207,10 @@ class OpenAIAnswer:
             return ""
         lines = [f"[{passage.number}] {render.place(render.passage(passage))}" for passage in named]
         return "\n\n" + "\n".join(lines)
+
+    def extra_of(self, told: Json) -> Json | str:
+        """Return what is told beyond OpenAI's API in the form that this client reads."""
+        return json.dumps(told, ensure_ascii=False) if self.extra_is_text else told
 
     def told(self, retrieved: Retrieved, finished: Finished) -> shapes.Extra:
         """Return what is told beyond OpenAI's API: the sources, and what is to be known of the answer."""

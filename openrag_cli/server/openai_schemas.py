@@ -251,7 +251,7 @@ class ChatCompletion(BaseModel):
     model: str
     choices: list[ChatChoice]
     usage: UsageBody
-    extra: Extra
+    extra: Extra | str
 
 
 class TextChoice(BaseModel):
@@ -272,7 +272,7 @@ class TextCompletion(BaseModel):
     model: str
     choices: list[TextChoice]
     usage: UsageBody
-    extra: Extra
+    extra: Extra | str
 
 
 class Embedding(BaseModel):

@@ -62,10 +62,20 @@ def task_facts(task: Task) -> dict[str, Any]:
 def file_metadata(file: File) -> dict[str, Any]:
     """Return the one view of a file, flat; what is said of it again under `metadata`, what we know under `stored`.
 
-    Where it came from is its `source`, but where the user or the document says another; its folder is never told.
+    Where it came from is its `source`, and its size for a person its `file_size`, but where the user or the document
+    says another; its folder is never told.
     """
     apart = _apart(file)
-    return {"source": apart["stored"]["source"], **resolved(file), **apart}
+    return {"source": apart["stored"]["source"], "file_size": _size(file.size), **resolved(file), **apart}
+
+
+def _size(n_bytes: int) -> str:
+    """Return a size as OpenRAG's clients read it: `17.00 B`, `1.25 KB`."""
+    size, units = float(n_bytes), ["B", "KB", "MB", "GB"]
+    while size >= 1024 and len(units) > 1:
+        size /= 1024
+        units.pop(0)
+    return f"{size:.2f} {units[0]}"
 
 
 def _apart(file: File) -> dict[str, Any]:

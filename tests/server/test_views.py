@@ -127,3 +127,35 @@ def test_views_are_made_and_deleted_through_a_server_as_in_a_store(viewed, cli):
     assert cli(*remote, "create", "ops").code == 73
     assert cli(*remote, "delete", "old", "--yes").code == 0
     assert cli(*remote, "show", "old").code == 66
+
+
+def test_extra_is_a_string_where_that_is_set(tmp_path):
+    running = start(tmp_path / "store", env={"OPENRAG_CHAT_EXTRA": "string"})
+    with running.client() as client:
+        added(client, "/indexer/partition/ops/file/a.md", KEYS.format(year=2026, days=90), "a.md")
+        for route, question in (
+            ("chat/completions", {"messages": [{"role": "user", "content": QUESTION}]}),
+            ("completions", {"prompt": QUESTION}),
+            ("responses", {"input": QUESTION, "store": True}),
+        ):
+            body = {"model": "openrag-ops", **question}
+            whole = json.loads(client.post(f"/v1/{route}", json=body).json()["extra"])
+            assert whole["sources"][0]["file_id"] == "a.md"
+            stream = client.post(f"/v1/{route}", json={**body, "stream": True}).text
+            lines = [line.removeprefix("data: ") for line in stream.splitlines() if line.startswith("data: {")]
+            told = [event.get("response", event).get("extra") for event in map(json.loads, lines)]
+            assert json.loads(next(extra for extra in reversed(told) if extra)) == whole
+    assert running.stop() == 0
+
+
+@pytest.mark.parametrize(("n_bytes", "size"), [(7, "7.00 B"), (1280, "1.25 KB"), (40_000, "39.06 KB")])
+def test_a_file_has_its_size_for_a_person(viewed, n_bytes, size):
+    with viewed.client() as client:
+        path = f"/indexer/partition/sizes/file/{n_bytes}.txt"
+        added(client, path, ("word " * (n_bytes // 5 + 1))[:n_bytes], "x.txt")
+        shown = client.get(f"/partition/sizes/file/{n_bytes}.txt").json()["metadata"]
+        listed = client.get("/partition/sizes").json()["files"]
+        assert (shown["file_size"], shown["size"]) == (size, n_bytes)
+        assert size in [entry["file_size"] for entry in listed]
+        client.patch(path, data={"metadata": '{"file_size": "mine"}'})
+        assert client.get(f"/partition/sizes/file/{n_bytes}.txt").json()["metadata"]["file_size"] == "mine"

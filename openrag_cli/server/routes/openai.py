@@ -193,6 +193,7 @@ async def answer_of(
         filter=options.filter,
         context=options.context,
     )
+    answering.extra_is_text = engine.settings.chat_extra == "string"
     answering.appends_sources = (options.sources or engine.settings.chat_sources) == "append"
     chat = ChatRequest(messages, search=search, parameters=body.parameters(), waits_when_busy=False)
     _ = chat.question  # before anything is sent: a conversation without a question is a mistake of the caller

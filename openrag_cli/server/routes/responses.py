@@ -192,9 +192,9 @@ class ResponseAnswer:
             "total_tokens": usage.prompt_tokens + usage.completion_tokens,
         }  # fmt: skip
         extra = self.answering.told(retrieved, finished)
-        made["extra"] = extra.model_dump(by_alias=True)
         if body.store:
-            made["extra"]["warnings"].append(NOT_KEPT)
+            extra.warnings.append(NOT_KEPT)
+        made["extra"] = self.answering.extra_of(extra.model_dump(by_alias=True))
         content: Json = {
             "type": "output_text",
             "text": (finished.text or finished.refusal) + self.answering.appended(finished),
