@@ -76,7 +76,19 @@ def test_every_setting_has_a_default_and_an_origin(home: Path) -> None:
         getattr(config.settings, setting.attribute)
 
 
-SAMPLES = ["/some/where", "french", "3", "true", "json", "debug", "http://here/v1", "600", "small", "append", "string"]
+SAMPLES = [
+    "/some/where",
+    "french",
+    "3",
+    "true",
+    "json",
+    "debug",
+    "http://here/v1",
+    "600",
+    "small",
+    "append",
+    "string",
+]
 
 
 def is_taken(setting: Any, text: str) -> bool:
