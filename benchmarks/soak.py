@@ -197,6 +197,8 @@ def main() -> int:
     parser.add_argument("--store", type=Path)
     parser.add_argument("--out", type=Path, help="where the samples go as JSON, for benchmarks/chart.py")
     arguments = parser.parse_args()
+    if arguments.minutes < 4:
+        parser.error("it takes two minutes until a server has settled: give at least 4")
     with tempfile.TemporaryDirectory(prefix="openrag-soak-") as folder:
         store = arguments.store or Path(folder) / "store"
         process, url = started(store)

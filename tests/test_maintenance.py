@@ -12,6 +12,7 @@ from test_index import by_words, make_index, make_rows
 
 from openrag_cli.domain import TaskState
 from openrag_cli.engine import Engine
+from openrag_cli.index.looks import Ask
 from openrag_cli.index.policy import MAX_FRAGMENTS, TIERS, Lists, Plan, Statistics, needs_order, plan
 from openrag_cli.index.rows import Scope
 from openrag_cli.index.table import Index
@@ -107,6 +108,21 @@ def test_rows_are_looked_up_by_the_indices_of_their_keys(grown: Index) -> None:
     assert not grown.chunks(revisions=["old7", "new3"])
     assert len(grown.chunks(revisions=["old8", "new4"])) == 2
     assert len(by_words(grown, {"common": 1.0}, 5000, Scope(partition_ids=[2]))) == 39
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="descriptors are counted in /proc")
+def test_what_is_kept_of_old_versions_holds_no_files_open_for_good(tmp_path: Path) -> None:
+    index = make_index(tmp_path)
+    index.put([row for n in range(400) for row in make_rows(f"old{n}", [f"common word{n} word{n + 1}"])])
+    index.optimize()
+    most = 0
+    for n in range(150):
+        index.put(make_rows(f"new{n}", ["common late"]))
+        index.optimize()
+        assert len(index.look(Ask(1, Scope(), weights={"late": 1.0})).rows) == 1
+        if n == 40:
+            most = len(list(Path("/proc/self/fd").iterdir()))
+    assert len(list(Path("/proc/self/fd").iterdir())) <= most + 20
 
 
 @pytest.fixture

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 TABLE = "chunks"
 _MAX_ROWS = (1 << 32) - 1
 _KEYS_AT_ONCE = 1000
+_INDEX_CACHE, _METADATA_CACHE = 512 << 20, 128 << 20  # bytes; Lance would take 7 GiB
+_REOPENED = 64
+"""Versions after which all is opened anew: what Lance keeps of old ones holds files open, that are deleted since."""
 
 
 class Index:
@@ -40,6 +43,8 @@ class Index:
         self._folder = root / f"{TABLE}.lance"
         self._dimension = dimension
         self._table: Any = None
+        self._opened_at = 0
+        self._session: Any = None
         self._known_columns: list[str] | None = None
         self._durable: set[str] = set()
         self._snapshot: tuple[int, Any] | None = None
@@ -80,17 +85,28 @@ class Index:
             aside.rmdir()
 
     def _connect(self, lancedb: Any) -> Any:
+        session = self._session
+        if session is None:
+            # One for all handles: what it has read of one version another need not read again.
+            session = self._session = lancedb.Session(
+                index_cache_size_bytes=_INDEX_CACHE, metadata_cache_size_bytes=_METADATA_CACHE
+            )
         # With the default interval a reader never sees what other processes commit (lancedb 0.40).
-        return lancedb.connect(self._root, read_consistency_interval=timedelta(0))
+        return lancedb.connect(self._root, read_consistency_interval=timedelta(0), session=session)
 
     def _open(self) -> Any:
-        if self._table is None:
+        table = self._table  # other threads may open it anew meanwhile
+        if table is not None and table.version - self._opened_at >= _REOPENED:
+            table = self._table = self._snapshot = self._session = None
+        if table is None:
             if not self._manifests():
                 raise StoreDamaged(f"the index {self._root} has lost its versions", hint=REMAKE)
             lancedb = import_lancedb()
             with self._errors("opening the index"):
-                self._table = self._connect(lancedb).open_table(TABLE)
-        return self._table
+                table = self._connect(lancedb).open_table(TABLE)
+                self._opened_at = table.version
+            self._table = table
+        return table
 
     # --- after a power cut
 
@@ -284,12 +300,12 @@ class Index:
 
     def _newest(self) -> Any:
         """Return the table as it is now, which stays so: rows are known by numbers that a compaction changes."""
-        version = self.version()
-        if self._snapshot is None or self._snapshot[0] != version:
+        version, snapshot = self.version(), self._snapshot
+        if snapshot is None or snapshot[0] != version:
             table = self._connect(import_lancedb()).open_table(TABLE)
             table.checkout(version)
-            self._snapshot = (version, table)
-        return self._snapshot[1]
+            snapshot = self._snapshot = (version, table)
+        return snapshot[1]
 
     def _place(self) -> list[str]:
         return [name for name in self._columns() if name in {*COLUMNS, *ADDED}]
