@@ -149,7 +149,7 @@ ROWS = [
     ),
     Row(
         "PDF", "pdf", "a.pdf", pdf(),
-        {"the text of each page": "The lock is open.", "form values": "Ship: Falcon", "comments": "Comment (Ada): Ask legal"},
+        {"the text of each page": "The lock is open.", "raised and lowered text": "10^6", "tables drawn with lines": "| Depot | Stock |", "form values": "Ship: Falcon", "comments": "Comment (Ada): Ask legal"},
         {"text that cannot be seen": "secret"},
     ),
     Row(

@@ -6,6 +6,7 @@ import openpyxl
 import pptx
 from documents import make_ods
 from pptx.util import Inches
+from test_pdf_lines import grid
 from test_pdf_pages import drawn, text_at
 from test_workbooks import ods_row
 
@@ -67,4 +68,7 @@ def pdf() -> bytes:
     field = "<</Type/Annot/Subtype/Widget/FT/Tx/T(Ship)/V(Falcon)/Rect[10 10 90 30]/P 4 0 R>>"
     note = "<</Type/Annot/Subtype/Text/T(Ada)/Contents(Ask legal)/Rect[10 40 30 60]>>"
     page = text_at(60, 700, "The lock is open.") + text_at(60, 600, "secret", "1 g")
+    page += "BT 60 680 Td /F1 11 Tf (Of 10) Tj /F1 7 Tf 5 Ts (6) Tj ET " + grid(
+        [["Depot", "Stock"], ["Kiel", "11"]], 660
+    )
     return drawn([page], catalog="/AcroForm<</Fields[6 0 R]>>", page="/Annots[6 0 R 7 0 R]", more=(field, note))

@@ -2,9 +2,14 @@
 
 import io
 import zipfile
+from pathlib import Path
 
 import pytest
 from formats_page import PAGE, ROWS, Row, page
+
+from openrag_cli.documents.notes import Notes, letters
+from openrag_cli.documents.readers.base import Limits, Source
+from openrag_cli.documents.witness import WITNESSES
 
 
 @pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])
@@ -22,6 +27,34 @@ def test_what_is_left_out_stands_in_the_file(row: Row) -> None:
             content = b"".join(map(archive.read, archive.namelist()))
     text = content.decode(errors="replace")
     assert [what for what, part in row.leaves_out.items() if part not in text] == []
+
+
+WITNESSED = {row.name: row for row in ROWS if row.document().media_type in WITNESSES}
+
+
+@pytest.mark.parametrize("name", WITNESSED)
+def test_the_guard_takes_the_text_of_a_file_by_other_means(tmp_path: Path, name: str) -> None:
+    row = WITNESSED[name]
+    document = row.document()
+    assert "text_lost" not in {warning.code for warning in document.warnings}
+    path = tmp_path / "stored"
+    path.write_bytes(row.content)
+    source = Source(path, row.filename, document.media_type, Limits(), lambda _: None)
+    wanted = letters("".join(WITNESSES[document.media_type](source)))
+    assert wanted.total() > 5
+    assert Notes().lost(["x" * 40], "") is not None
+
+
+def test_nearly_every_reader_of_a_form_is_guarded() -> None:
+    unguarded = {row.name for row in ROWS} - set(WITNESSED)
+    verbatim = {
+        "Plain text, source code, logs",
+        "Markdown",
+        "JSON, Java properties",
+        "Calendars and contacts",
+        "Separated values",
+    }
+    assert unguarded == verbatim | {"PDF", "Outlook message"}
 
 
 def test_the_page_is_made_from_the_rows() -> None:

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import pytest
-from test_pdf_pages import drawn, read, text_at
+from test_pdf_pages import TOKENIZER, drawn, read, text_at
 
+from openrag_cli.documents.chunking.chunker import Chunker
 from openrag_cli.documents.readers.pdf_pages.bidi import Glyph, with_lines_turned
 
 
@@ -87,3 +88,64 @@ def row(*pieces: tuple[str, float, float]) -> str:
 )  # fmt: skip
 def test_raised_and_lowered_text_is_not_glued_to_a_number(tmp_path: Path, pieces, text: str) -> None:
     assert read(tmp_path, drawn([row(*pieces)])).markdown == text
+
+
+# --- drawn tables
+
+
+def grid(rows: list[list[str]], top: float = 700, *, width: float = 120, height: float = 40) -> str:
+    """Return a table with all its lines; a cell's text has a line for each `/`."""
+    left, right = 60.0, 60 + width * len(rows[0])
+    bottom = top - height * len(rows)
+    shown = [f"{left} {top - height * at} m {right} {top - height * at} l S\n" for at in range(len(rows) + 1)]
+    shown += [f"{left + width * at} {top} m {left + width * at} {bottom} l S\n" for at in range(len(rows[0]) + 1)]
+    for y, row in enumerate(rows):
+        for x, cell in enumerate(row):
+            for at, line in enumerate(filter(None, cell.split("/"))):
+                shown.append(text_at(left + width * x + 4, top - height * y - 14 - 12 * at, line))
+    return "".join(shown)
+
+
+HEAD_ROW, DEPOTS = (
+    ["Depot", "Stock", "Remark"],
+    [["Kiel", "11", "second shelf/on the left"], ["Husum", "22", "empty"]],
+)
+
+
+def test_a_table_that_is_drawn_with_lines_has_its_rows(tmp_path: Path) -> None:
+    page = text_at(60, 720, "Stock of depots") + grid([HEAD_ROW, *DEPOTS]) + text_at(60, 500, "It was counted twice.")
+    assert read(tmp_path, drawn([page])).markdown == (
+        "Stock of depots\n\n| Depot | Stock | Remark |\n| --- | --- | --- |\n| Kiel | 11 | second shelf on the left |\n"
+        "| Husum | 22 | empty |\n\nIt was counted twice."
+    )
+
+
+def test_a_cell_that_spans_rows_and_raised_text_stand_in_a_drawn_table(tmp_path: Path) -> None:
+    table = grid([["North", "Kiel", "11"], ["", "Husum", "22"]], top=660)
+    table = table.replace("60.0 620 m 420 620 l S", "180 620 m 420 620 l S")
+    table += grid([["Region", "Depot", "Area"]]) + "BT 350 680 Td /F1 11 Tf (m) Tj /F1 7 Tf 5 Ts (2) Tj ET\n"
+    rows = read(tmp_path, drawn([table])).markdown.split("\n")
+    assert "| Region | Depot | Area m² |" in " ".join(rows) or "m²" in " ".join(rows)
+    assert rows[-2:] == ["| North | Kiel | 11 |", "| North | Husum | 22 |"]
+
+
+def test_a_table_that_goes_on_on_the_next_page_keeps_its_head_in_every_part(tmp_path: Path) -> None:
+    first, second = ([[f"Depot {n}", str(n), "empty"] for n in range(start, start + 15)] for start in (1, 16))
+    pages = [grid([HEAD_ROW, *first], top=780, height=45), grid(second, top=780, height=45)]
+    document = read(tmp_path, drawn(pages))
+    assert document.markdown.count("Depot | Stock | Remark") == 1
+    spans = Chunker(TOKENIZER, 128).split(document)
+    assert len(spans) > 2
+    assert all("Remark" in " ".join((*span.head, span.text)) for span in spans)
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "60 700 m 400 700 l S 60 700 m 60 500 l S 400 700 m 400 500 l S 60 500 m 400 500 l S "
+        + text_at(70, 680, "A note in a frame.") + text_at(70, 660, "It has two lines."),
+        "60 700 m 400 700 l S 60 600 m 400 600 l S " + text_at(70, 680, "Between two rules."),
+    ],
+)  # fmt: skip
+def test_frames_and_rules_are_no_tables(tmp_path: Path, page: str) -> None:
+    assert "|" not in read(tmp_path, drawn([page])).markdown

@@ -29,7 +29,7 @@ READER_VERSIONS: Mapping[str, int] = {
     "notebook": 2,
     "ods": 2,
     "odt": 2,
-    "pdf": 4,
+    "pdf": 5,
     "pptx": 3,
     "svg": 1,
     "xls": 3,

@@ -5,6 +5,9 @@ early; a reader that coped with more is no worse for that.
 """
 
 import contextlib
+import html
+import json
+import re
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -22,6 +25,7 @@ MAX_PART_BYTES = 64 * 1024 * 1024
 """Larger parts are not looked at: the guard may not cost more than the reading."""
 
 _DAMAGE = (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, RuntimeError, NotImplementedError)
+_INLINE = re.compile(rb"<(?:\w+:)?t(?:\s[^>]*)?>([^<]*)</")
 _NO_TEXT = frozenset({"script", "style", "template", "noscript", "head"})
 
 
@@ -59,7 +63,7 @@ def xml_texts(content: bytes, without: frozenset[str], only: frozenset[str] = fr
     return texts
 
 
-def parts_of(source: Source, is_wanted: Callable[[str], bool]) -> Iterator[bytes]:
+def parts_of(source: Source, is_wanted: Callable[[str], object]) -> Iterator[bytes]:
     """Yield the parts of a zip archive whose names are wanted."""
     with contextlib.suppress(*_DAMAGE), zipfile.ZipFile(source.path) as archive:
         for part in archive.infolist():
@@ -101,11 +105,11 @@ class _PageTexts(HTMLParser):
             self.texts.append(data)
 
 
-def page_texts(html: str) -> list[str]:
+def page_texts(page: str) -> list[str]:
     """Return the texts of a web page, without scripts, styles and its head."""
     parser = _PageTexts()
     with contextlib.suppress(AssertionError):  # what it raises on some broken declarations
-        parser.feed(html)
+        parser.feed(page)
         parser.close()
     return parser.texts
 
@@ -136,6 +140,42 @@ def _mail_texts(source: Source) -> Iterator[str]:
                 yield from page_texts(text) if part.get_content_subtype() == "html" else [text]
 
 
+def _slide_texts(source: Source) -> Iterator[str]:
+    """Yield the texts of slides and their notes, without the fields that number and date them."""
+    for content in parts_of(source, re.compile(r"ppt/(?:slides|notesSlides)/[^/]+\.xml").fullmatch):
+        yield from xml_texts(content, frozenset({"fld", "Fallback"}), frozenset({"t"}))
+
+
+def _workbook_texts(source: Source) -> Iterator[str]:
+    """Yield the strings of a workbook, each once; its numbers are shown in another form than they are stored in."""
+    for content in parts_of(source, lambda name: name.lower() == "xl/sharedstrings.xml"):
+        yield from xml_texts(content, frozenset({"rPh"}), frozenset({"t"}))
+    for content in parts_of(source, lambda name: name.lower().startswith("xl/worksheets/")):
+        if b"inlineStr" in content:
+            yield from (html.unescape(text.decode("utf-8", "replace")) for text in _INLINE.findall(content))
+
+
+def _spreadsheet_texts(source: Source) -> Iterator[str]:
+    for content in parts_of(source, "content.xml".__eq__):
+        yield from xml_texts(content, frozenset({"tracked-changes", "forms"}), frozenset({"p"}))
+
+
+def _feed_texts(source: Source) -> Iterator[str]:
+    """Yield the titles and texts of a feed; those that a reader leaves out since they stand twice are known to it."""
+    content = read_bytes(source, limit=source.limits.max_markup_bytes)[0]
+    wanted = frozenset({"title", "description", "encoded", "summary", "content", "subtitle"})
+    for text in xml_texts(content, frozenset(), wanted):
+        yield from page_texts(text) if "<" in text or "&" in text else [text]
+
+
+def _notebook_texts(source: Source) -> Iterator[str]:
+    with contextlib.suppress(*_DAMAGE, RecursionError):
+        notebook = json.loads(read_bytes(source, limit=source.limits.max_bytes)[0])
+        for cell in notebook.get("cells", []) if isinstance(notebook, dict) else []:
+            text = cell.get("source", "") if isinstance(cell, dict) else ""
+            yield "".join(map(str, text)) if isinstance(text, list) else str(text)
+
+
 WITNESSES: Mapping[str, Witness] = MappingProxyType(
     {
         formats.DOCX: _word_texts,
@@ -143,6 +183,12 @@ WITNESSES: Mapping[str, Witness] = MappingProxyType(
         formats.HTML: _html_texts,
         formats.EPUB: _epub_texts,
         formats.EML: _mail_texts,
+        formats.PPTX: _slide_texts,
+        formats.XLSX: _workbook_texts,
+        formats.ODS: _spreadsheet_texts,
+        formats.RSS: _feed_texts,
+        formats.IPYNB: _notebook_texts,
     }
 )
-"""Media type -> its witness; kinds that are kept verbatim need none."""
+"""Media type -> its witness; kinds that are kept verbatim need none. A page of a PDF is held against its letters where
+it is read (`pdf_pages/page.py`), and of two bodies of a message the fuller one is taken."""

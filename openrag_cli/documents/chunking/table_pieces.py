@@ -56,7 +56,7 @@ class TableCutter:
             return
         at = 0
         while at < len(rows):
-            head = self._head() if at else ()
+            head = self._head() if at or not self._holds_its_head(rows[0]) else ()
             n_rows = self._n_fitting(head, rows, at)
             if n_rows:
                 yield TablePiece(rows[at][0], rows[at + n_rows - 1][1], head)
@@ -66,6 +66,10 @@ class TableCutter:
                 yield from self._split((), start, self.region.body)
                 yield from self._long_row((self.region.body, rows[0][1]))
             at += max(1, n_rows)
+
+    def _holds_its_head(self, first: tuple[int, int]) -> bool:
+        """Whether the head stands in the table; it does not where the table goes on with that of another page."""
+        return self.region.head_line in self.text[first[0] : first[1]]
 
     def _head(self) -> Head:
         return (*self.region.caption, self.region.head_line) if self.region.head_line else self.region.caption

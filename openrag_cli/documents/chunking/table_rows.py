@@ -7,8 +7,8 @@ into the document, and `TablePieces` makes chunks of them.
 import csv
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 
 from openrag_cli.documents.tables import find_head
@@ -49,8 +49,25 @@ def table_regions(document: Document) -> list[TableRegion]:
     if document.media_type == "application/pdf":
         from openrag_cli.documents.chunking.figure_lines import figure_tables
 
-        return figure_tables(document)
+        drawn = _continued(_markdown_tables(document.markdown)) if "| --- |" in document.markdown else []
+        found = [*drawn, *(region for region in figure_tables(document) if not _is_in(region, drawn))]
+        return sorted(found, key=lambda region: region.start)
     return list(_markdown_tables(document.markdown)) if document.has_headings else []
+
+
+def _continued(regions: Iterable[TableRegion]) -> list[TableRegion]:
+    """Return tables in which one without a head, which goes on with that of the page before, has its head."""
+    found: list[TableRegion] = []
+    for region in regions:
+        before = found[-1] if found else None
+        if before and not region.head and region.rows:
+            region = replace(region, caption=before.caption, head=before.head, head_line=before.head_line)  # noqa: PLW2901
+        found.append(region)
+    return found
+
+
+def _is_in(region: TableRegion, others: Sequence[TableRegion]) -> bool:
+    return any(region.start < other.end and other.start < region.end for other in others)
 
 
 # --- Markdown

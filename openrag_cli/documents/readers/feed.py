@@ -65,8 +65,11 @@ def _blocks(element: Any, marks: str, source: Source) -> Iterator[str]:
     line = " · ".join(dict.fromkeys(filter(None, _known(children))))
     if line:
         yield line
-    texts = [_text(child, source) for child in _descendants(children) if local(child) in _TEXTS]
-    yield from _different(texts)
+    parts = list(_descendants(children))
+    for again in [part for part in parts if local(part) == "title"][1:]:  # of media, mostly
+        source.notes.ignore(plain_text(again))
+    texts = [_text(part, source) for part in parts if local(part) in _TEXTS]
+    yield from _different(texts, source)
 
 
 def _descendants(children: list[Any]) -> Iterator[Any]:
@@ -114,7 +117,7 @@ def _text(element: Any, source: Source) -> str:
     return fragment_markdown(text, source)
 
 
-def _different(texts: list[str]) -> Iterator[str]:
+def _different(texts: list[str], source: Source) -> Iterator[str]:
     """Yield the texts that do not stand in another one."""
     plain = [" ".join(text.split()) for text in texts]
     for place, text in enumerate(texts):
@@ -124,5 +127,7 @@ def _different(texts: list[str]) -> Iterator[str]:
             for at, other in enumerate(plain)
             if at != place
         )
-        if text and not is_within:
+        if is_within:
+            source.notes.ignore(text)
+        elif text:
             yield text

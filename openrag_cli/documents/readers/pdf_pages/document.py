@@ -19,6 +19,7 @@ from openrag_cli.documents.readers.pdf_pages.marginals import marginal_lines
 from openrag_cli.documents.readers.pdf_pages.objects import layers_off, rebuilt
 from openrag_cli.documents.readers.pdf_pages.outline import outline_of
 from openrag_cli.documents.readers.pdf_pages.page import page_text
+from openrag_cli.documents.readers.pdf_pages.ruled import Drawn
 from openrag_cli.documents.readers.pdf_pages.title import date_of_pdf, title_of_pdf
 from openrag_cli.domain import Document, DocumentWarning, Page
 from openrag_cli.errors import IngestError
@@ -41,6 +42,7 @@ class _Pages:
     outline: list[tuple[int, int, str]] = field(default_factory=list)  # level, page from 0, title
     is_xfa: bool = False
     title: str | None = None
+    table: Drawn | None = None  # that ends the page that was read last
     modified: str | None = None
 
 
@@ -57,17 +59,20 @@ def read_pdf(source: Source) -> Document:
     if not any(text.strip() for text in read.texts):
         raise _no_text(read)
     markdown, pages = join_pages(read.texts)
+    outline = outline_of(markdown, pages, read.outline)
+    headings = {heading.start for heading in outline if heading.end > heading.start}
     masked = [
         (page.start + start, page.start + end)
         for page, lines in zip(pages, marginal_lines(read.texts), strict=True)
         for start, end in lines
+        if page.start + start not in headings
     ]
     return Document(
         markdown,
         pages=pages,
         media_type=PDF,
         warnings=tuple(_warnings(read)),
-        outline=outline_of(markdown, pages, read.outline),
+        outline=outline,
         masked=tuple(masked),
         metadata={key: value for key, value in (("title", read.title), ("modified", read.modified)) if value},
     )
@@ -174,13 +179,14 @@ def _page(source: Source, pdf: Any, index: int, read: _Pages, reading: _Reading)
         read.unreadable.append(index + 1)
         return ""
     try:
-        found = page_text(source, page, reading.layers_off)
+        found = page_text(source, page, reading.layers_off, read.table)
         lines = annotation_lines(page, reading.form)
     except pypdfium2.PdfiumError:
         read.unreadable.append(index + 1)
         return ""
     finally:
         page.close()
+    read.table = found.table
     if found.has_picture:
         read.with_picture.add(index + 1)
     text = found.text

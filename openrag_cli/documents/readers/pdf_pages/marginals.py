@@ -40,6 +40,8 @@ def _edge(text: str, *, is_top: bool) -> Iterator[tuple[str, Range]]:
         return
     for line in lines[:_EDGE_LINES] if is_top else lines[: -_EDGE_LINES - 1 : -1]:
         shown = " ".join(line[0].split())
+        if shown.startswith("|"):  # a row of a table
+            return
         if len(shown) > _MAX_CHARS:
             return
         key = shown if _YEARS.search(shown) else _NUMBER.sub("#", shown)

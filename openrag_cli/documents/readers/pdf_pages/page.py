@@ -7,10 +7,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
+from openrag_cli.documents.notes import letters
 from openrag_cli.documents.readers.base import Source
-from openrag_cli.documents.readers.pdf_pages.bidi import glyphs_of, with_lines_turned
+from openrag_cli.documents.readers.pdf_pages.bidi import RIGHT_TO_LEFT, glyphs_of, with_lines_turned
 from openrag_cli.documents.readers.pdf_pages.columns import MAX_RUNS, Run, woven_columns
-from openrag_cli.documents.readers.pdf_pages.raised import with_raised
+from openrag_cli.documents.readers.pdf_pages.raised import raised_pieces, replaced
+from openrag_cli.documents.readers.pdf_pages.ruled import Drawn, Grid, grids, pieces_of, with_tables
 
 MAX_OBJECTS = 4_000
 """Of a page with more objects only the first are looked at for what is hidden."""
@@ -42,10 +44,15 @@ class PageText:
 
     text: str
     has_picture: bool
+    table: Drawn | None = None
+    """The table that ends the page."""
 
 
-def page_text(source: Source, page: Any, layers_off: Callable[[], frozenset[str]]) -> PageText:
-    """Return the text of an open page; `layers_off` says which layers of the document are off."""
+def page_text(
+    source: Source, page: Any, layers_off: Callable[[], frozenset[str]], before: Drawn | None = None
+) -> PageText:
+    """Return the text of an open page; `layers_off` says which layers of the document are off, `before` is the table
+    that ends the page before."""
     glance = _Glance(page)
     with ExitStack() as stack:
         text_page = stack.enter_context(_text_page(page))
@@ -60,12 +67,28 @@ def page_text(source: Source, page: Any, layers_off: Callable[[], frozenset[str]
                 text, runs = _text_and_runs(text_page)
         else:
             has_picture = False  # which is asked of pages without text alone
-        if len(runs) <= MAX_RUNS:
-            text = with_raised(text, runs, text_page)
+        tables = grids(page, glance.n_objects) if glance.has_lines else []
+        text, table = _arranged(text, runs, text_page, tables, before)
+    return PageText(text.strip("\n"), has_picture, table)
+
+
+def _arranged(
+    text: str, runs: Sequence[Run], text_page: Any, tables: Sequence[Grid], before: Drawn | None
+) -> tuple[str, Drawn | None]:
+    """Return the text of a page as it is read (raised pieces apart, tables in rows, columns one after the other), and
+    the table that ends it."""
+    table = None
+    plain = text
+    raised = raised_pieces(text, runs, text_page) if len(runs) <= MAX_RUNS else []
+    if tables and not RIGHT_TO_LEFT.search(text):
+        text, table = with_tables(*pieces_of(text, raised, text_page), tables, before)
+    else:
+        text = replaced(text, raised)
         if len(text) > _LEAST_CHARS and 0 < len(runs) == text_page.count_rects():
             text = woven_columns(runs, lambda box: str(text_page.get_text_bounded(*box))) or text
-        text = with_lines_turned(_cleaned(text), lambda: glyphs_of(text_page))
-    return PageText(text.strip("\n"), has_picture)
+    if text != plain and (letters(plain) - letters(text)).total() * 20 > len(plain):
+        text, table = plain, None  # better out of order than not there
+    return with_lines_turned(_cleaned(text), lambda: glyphs_of(text_page)), table
 
 
 def _text_and_runs(text_page: Any) -> tuple[str, list[Run]]:
@@ -122,7 +145,9 @@ class _Glance:
         self.n_objects = min(raw.FPDFPage_CountObjects(page), MAX_OBJECTS)
         step = max(1, self.n_objects // _SAMPLE)
         get = raw.FPDFPage_GetObject
-        self.is_odd = any(self._is_odd(get(page, at), depth=0) for at in range(0, self.n_objects, step))
+        self.has_lines = False
+        odd = [self._is_odd(get(page, at), depth=0) for at in range(0, self.n_objects, step)]
+        self.is_odd = any(odd)
 
     def is_left_by(self, runs: Sequence[Run]) -> bool:
         """Whether some of the runs stand outside of the page."""
@@ -141,6 +166,7 @@ class _Glance:
             red, green, blue, _ = self._parts
             is_known = raw.FPDFPageObj_GetFillColor(each, *self._references)
             return bool(is_known and red.value >= _WHITE and green.value >= _WHITE and blue.value >= _WHITE)
+        self.has_lines |= kind == _PATH
         if kind == _GROUP and depth < _MAX_DEPTH:
             n = min(raw.FPDFFormObj_CountObjects(each), MAX_OBJECTS)
             return any(self._is_odd(raw.FPDFFormObj_GetObject(each, at), depth=depth + 1) for at in range(n))

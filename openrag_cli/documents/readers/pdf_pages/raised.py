@@ -29,23 +29,38 @@ class _Place:
     base: float
 
 
-def with_raised(text: str, runs: Sequence[Run], text_page: Any) -> str:
-    """Return the text of a page with its raised and lowered pieces written as such (`10^6`, `m²`, `CO₂`)."""
+Piece = tuple[int, int, str]
+"""Where it begins and ends in the text, and what stands there instead."""
+
+
+def raised_pieces(text: str, runs: Sequence[Run], text_page: Any) -> list[Piece]:
+    """Return the raised and lowered pieces of a page, in order, as they are written (`^6`, `²`, `₂`).
+
+    The line breaks that PDFium puts around them go with them where the line goes on.
+    """
     if len(runs) < 2 or any(char > "\uffff" for char in text):  # places in the text count in UTF-16
-        return text
+        return []
     page = _Page(text_page)
+    found: list[Piece] = []
     candidates = [(at, one, two) for at, (one, two) in enumerate(pairwise(runs)) if _may_be_raised(one, two)]
-    for at, before, run in reversed(candidates[:MAX_CANDIDATES]):
-        found = page.shifted(text, run)
-        if found is None:
+    for at, before, run in candidates[:MAX_CANDIDATES]:
+        place = page.shifted(text, run)
+        if place is None or (found and place[0] < found[-1][1]):
             continue
-        start, end, shift = found
-        after = runs[at + 2] if at + 2 < len(runs) else None
+        start, end, shift = place
         head = text[:start].rstrip("\r\n")
-        rest = text[end:]
-        if after is not None and rest.startswith("\r\n") and _goes_on(before, run, after):
-            rest = rest.removeprefix("\r\n")
-        text = head + shifted(head[-40:], text[start:end], shift) + rest
+        written = shifted(head[-40:], text[start:end], shift)
+        after = runs[at + 2] if at + 2 < len(runs) else None
+        goes_on = after is not None and text.startswith("\r\n", end) and _goes_on(before, run, after)
+        begin = max(len(head), found[-1][1] if found else 0)
+        found.append((begin, end + 2 if goes_on else end, written))
+    return found
+
+
+def replaced(text: str, pieces: Sequence[Piece]) -> str:
+    """Return a text with pieces of it written otherwise."""
+    for start, end, written in reversed(pieces):
+        text = text[:start] + written + text[end:]
     return text
 
 
