@@ -239,7 +239,7 @@ def test_every_command_gives_the_same_json_on_a_store_and_on_a_server(sides):
         mine, theirs = (side(*command.split(), *arguments, stdin=stdin) for side in (here, there))
         if command == "doctor":  # each looks at its own machine: the same checks
             names = [[finding["name"] for finding in side.json["findings"]] for side in (mine, theirs)]
-            assert names[0] == names[1]
+            assert names[0] == names[1], (mine, theirs)
             continue
         assert mine.code == code, (command, arguments, mine)
         assert told(mine.out) or told(mine.err), (command, mine)
