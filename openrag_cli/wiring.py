@@ -227,15 +227,19 @@ class Components:
             memory=SyncState(self.database, options.partition, root),
             prefix=FolderPrefix(self.database, options.partition, root),
             options=options,
-            new_adder=self.adder,
+            new_adder=self.sync_adder,
         )
 
+    def sync_adder(self, options: "AddOptions") -> "Adder":
+        """Return what stores and queues the files of a sync, of which the settings say how large they may be."""
+        settings = self.settings
+        limited = replace(options, max_bytes=settings.max_file_bytes, max_markup_bytes=settings.max_markup_bytes)
+        return self.adder(limited)
+
     def adder(self, options: "AddOptions") -> "Adder":
-        """Return what stores and queues the files of one command; how large they may be is for the settings to say."""
+        """Return what stores and queues the files of one command."""
         from openrag_cli.ingest.add_files import Adder
 
-        settings = self.settings
-        options = replace(options, max_bytes=settings.max_file_bytes, max_markup_bytes=settings.max_markup_bytes)
         return Adder(catalog=self.catalog, queue=self.queue, ledger=self.ledger, blobs=self.blobs, options=options)
 
     @built_once

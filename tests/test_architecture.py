@@ -195,3 +195,27 @@ def test_every_folder_says_what_it_is_and_what_it_may_import():
         begin = re.search(r"Begin with `([\w.]+)`", text)
         assert begin, path
         assert (path.parent / begin[1]).exists(), path
+
+
+NOUNS = PACKAGE / "contract" / "nouns"
+KEYS = ("chunk_count", "stored_as", "document_metadata", "ordinal", "attempts", "task_state", "made_by")
+"""Keys of files, tasks and chunks that are nothing else's."""
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_the_shapes_of_the_six_nouns_are_made_in_one_place(key):
+    makers = set()
+    for path in (
+        *(PACKAGE / "contract").rglob("*.py"),
+        *(PACKAGE / "server").rglob("*.py"),
+        *(PACKAGE / "client").rglob("*.py"),
+    ):
+        for node in ast.walk(ast.parse(path.read_text())):
+            is_key = isinstance(node, ast.Dict) and any(
+                isinstance(one, ast.Constant) and one.value == key for one in node.keys
+            )
+            is_field = isinstance(node, ast.AnnAssign) and getattr(node.target, "id", None) == key
+            is_schema = isinstance(node, ast.keyword) and node.arg == key and isinstance(node.value, ast.Name)
+            if is_key or is_field or (is_schema and node.value.id.isupper()):
+                makers.add(path.relative_to(PACKAGE))
+    assert {path.parent.name for path in makers} <= {"nouns"}, makers

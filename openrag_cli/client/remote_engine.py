@@ -14,19 +14,13 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from openrag_cli import errors
 from openrag_cli.client.connection import Connection
-from openrag_cli.client.from_json import (
-    body_of,
-    path_of,
-    to_chunk,
-    to_file,
-    to_hit,
-    to_key,
-    to_partition,
-    to_task,
-    to_warnings,
-)
+from openrag_cli.client.from_json import body_of, path_of, to_key
 from openrag_cli.config.secret import Secret, Url
 from openrag_cli.contract import to_json as render
+from openrag_cli.contract.nouns import chunk as chunk_shapes
+from openrag_cli.contract.nouns import file as file_shapes
+from openrag_cli.contract.nouns import partition as partition_shapes
+from openrag_cli.contract.nouns import task as task_shapes
 from openrag_cli.domain import FINAL_STATES, Document, File, Hit, LogLine, Metadata, Page, Partition, Task, TaskState
 from openrag_cli.ingest.report import Report
 from openrag_cli.retrieval.request import SearchRequest
@@ -89,11 +83,11 @@ class RemoteEngine:
 
     def partitions(self) -> list[Partition]:
         """See `Engine.partitions`; times are to the second."""
-        return [to_partition(entry) for entry in self._get("/partition")["partitions"]]
+        return [partition_shapes.read(entry) for entry in self._get("/partition")["partitions"]]
 
     def create_partition(self, name: str) -> Partition:
         """See `Engine.create_partition`."""
-        return to_partition(body_of(self._send("POST", path_of("partition", check_partition(name)))))
+        return partition_shapes.read(body_of(self._send("POST", path_of("partition", check_partition(name)))))
 
     def partition(self, name: str) -> Partition:
         """See `Engine.partition`."""
@@ -116,7 +110,7 @@ class RemoteEngine:
         """See `Engine.files`; `all` is not known to a server."""
         optional = {"filter": where} if where.strip() else {}
         pages = self._pages(path_of("partition", partition), "files", limit, after, offset=offset, **optional)
-        return Results(map(to_file, pages), pages.warnings, total=pages.total, next=pages.next)
+        return Results(map(file_shapes.read, pages), pages.warnings, total=pages.total, next=pages.next)
 
     def _pages(self, path: str, name: str, limit: int, after: str, **asked: Any) -> Results[Json]:
         """Return up to `limit` entries of a list after the page that named `after`; a negative limit means all."""
@@ -129,7 +123,9 @@ class RemoteEngine:
             following = body.get("next", "" if is_full else None)  # servers before 0.2 go by `offset` alone
             if following is None or 0 <= limit <= len(entries):
                 entries = entries[: None if limit < 0 else limit]
-                return Results(entries, to_warnings(body), total=body.get("total", len(entries)), next=following)
+                return Results(
+                    entries, file_shapes.read_warnings(body), total=body.get("total", len(entries)), next=following
+                )
             after = following
             asked |= {"offset": asked["offset"] + wanted} if "offset" in asked else {}
 
@@ -139,7 +135,7 @@ class RemoteEngine:
 
     def file(self, partition: str, file_id: str) -> File:
         """See `Engine.file`."""
-        return to_file(self._get(path_of("partition", partition, "file", file_id))["metadata"])
+        return file_shapes.read(self._get(path_of("partition", partition, "file", file_id))["metadata"])
 
     def document(self, partition: str, file_id: str) -> Document:
         """See `Engine.document`."""
@@ -237,12 +233,12 @@ class RemoteEngine:
         """See `Engine.tasks`."""
         asked = {"task_status": [str(state) for state in states]}
         pages = self._pages("/queue/tasks", "tasks", limit, after, **asked)
-        tasks = (to_task(entry | {"task_state": entry["state"]}) for entry in pages)
+        tasks = (task_shapes.read(entry) for entry in pages)
         return Results(tasks, total=pages.total, next=pages.next)
 
     def task(self, task_id: str) -> Task:
         """See `Engine.task`."""
-        return to_task(self._get(path_of("indexer", "task", task_id)))
+        return task_shapes.read(self._get(path_of("indexer", "task", task_id)))
 
     def task_traceback(self, task_id: str) -> list[str]:
         """See `Engine.task_traceback`."""
@@ -353,12 +349,12 @@ class RemoteEngine:
         parameters |= {"context": request.context} if request.context else {}
         parameters |= render.dates_asked(request)
         body = self._get("/search", **parameters)
-        hits = [to_hit(entry, is_grown=request.context > 0) for entry in body["documents"]]
-        return Results(hits, to_warnings(body))
+        hits = [chunk_shapes.read_hit(entry, is_grown=request.context > 0) for entry in body["documents"]]
+        return Results(hits, file_shapes.read_warnings(body))
 
     def extract(self, chunk_id: str, *, context: int = 0) -> Extract:
         """See `Engine.extract`."""
         body = self._get(path_of("extract", chunk_id), context=context)
-        chunk = to_chunk({"content": body["page_content"], "metadata": body["metadata"]})
-        before, after = (tuple(map(to_chunk, body[side])) for side in ("before", "after"))
-        return Extract(chunk, to_file(body["metadata"]), before, after)
+        chunk = chunk_shapes.read({"content": body["page_content"], "metadata": body["metadata"]})
+        before, after = (tuple(map(chunk_shapes.read, body[side])) for side in ("before", "after"))
+        return Extract(chunk, file_shapes.read(body["metadata"]), before, after)

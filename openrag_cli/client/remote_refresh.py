@@ -6,8 +6,9 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from openrag_cli.client.connection import Connection
-from openrag_cli.client.from_json import LONG_AGO, path_of
+from openrag_cli.client.from_json import path_of
 from openrag_cli.client.waiting import Server, await_tasks
+from openrag_cli.contract.nouns.file import LONG_AGO
 from openrag_cli.domain import File
 from openrag_cli.errors import PartitionNotFound
 from openrag_cli.ingest.report import Failure, Report

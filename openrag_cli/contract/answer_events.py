@@ -4,18 +4,18 @@ The first is `retrieved`, then come `delta`, the last is `finished`; `error` end
 """
 
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from openrag_cli.answering.citations import Mark
 from openrag_cli.answering.events import Event, Finished, Retrieved, TextDelta, Usage
 from openrag_cli.contract import to_json as render
 from openrag_cli.contract.error_codes import remade
+from openrag_cli.contract.nouns.file import LONG_AGO
 from openrag_cli.domain import File, Page, Passage
 from openrag_cli.errors import OpenRAGError
 
 Json = dict[str, Any]
-LONG_AGO = datetime.fromtimestamp(0, tz=UTC)
 
 
 def as_json(value: Event) -> Json:

@@ -3,79 +3,30 @@
 Shapes may grow, never change: a schema says what is always there, and allows more.
 """
 
-from typing import Any
-
-Schema = dict[str, Any]
-
-TEXT: Schema = {"type": "string"}
-COUNT: Schema = {"type": "integer", "minimum": 0}
-NUMBER: Schema = {"type": "number"}
-FLAG: Schema = {"type": "boolean"}
-ANY_OBJECT: Schema = {"type": "object"}
-TIME: Schema = {"type": "string", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$"}
-
-
-def _maybe(schema: Schema) -> Schema:
-    return {"anyOf": [schema, {"type": "null"}]}
-
-
-def _list(schema: Schema) -> Schema:
-    return {"type": "array", "items": schema}
-
-
-def _object(**properties: Schema) -> Schema:
-    return {"type": "object", "properties": properties, "required": list(properties)}
-
-
-def _sometimes(schema: Schema, **properties: Schema) -> Schema:
-    """Return an object's schema with keys that are not always there."""
-    return {**schema, "properties": {**schema["properties"], **properties}}
-
-
-_SPAN = {
-    "page": _maybe(COUNT), "line_start": COUNT, "line_end": COUNT, "start": COUNT, "end": COUNT,
-    "heading": _list(TEXT), "head": _list(TEXT), "text": TEXT,
-}  # fmt: skip
-_OWNER = {"partition": TEXT, "file_id": TEXT, "filename": TEXT}
-_TIMES = {"created_at": {}, "updated_at": {}, "modified_at": TIME, "indexed_at": TIME, "stored_as": TEXT}
-"""What a user or a document says of `created_at` may be anything; `indexed_at` and `stored_as` are ours."""
-PARTITION = _object(partition=TEXT, files=COUNT, chunks=COUNT, created_at=TIME)
-WARNING = _object(code=TEXT, message=TEXT, place=_maybe(TEXT))
-FILE = _object(
-    **_OWNER, **_TIMES, media_type=TEXT, size=COUNT, sha256=TEXT, chunk_count=COUNT, revision=TEXT,
-    metadata=ANY_OBJECT, document_metadata=ANY_OBJECT, warnings=_list(WARNING),
-    made_by=_maybe(_object(reader=TEXT, chunker=TEXT, model=TEXT)),
-    source=_maybe(_object(kind={"enum": ["folder", "file", "url", "upload"]}, label=TEXT)),
-)  # fmt: skip
-TASK_ERROR = _object(code=TEXT, message=TEXT, hint=_maybe(TEXT), stage=_maybe(TEXT))
-TASK = _object(
-    **_OWNER, task_id=TEXT, kind={"enum": ["add", "replace"]}, attempts=COUNT, error=_maybe(TASK_ERROR),
-    state={"enum": ["QUEUED", "SERIALIZING", "CHUNKING", "INSERTING", "COMPLETED", "FAILED", "CANCELLED"]},
-    created_at=TIME, updated_at=TIME, warnings=_list(WARNING),
-)  # fmt: skip
-CHUNK = _object(**_OWNER, **_SPAN, **_TIMES, chunk_id=TEXT, ordinal=COUNT, metadata=ANY_OBJECT)
-SCORES: Schema = {"type": "object", "additionalProperties": NUMBER}
-GROWN = _object(
-    text=TEXT, start=COUNT, end=COUNT, line_start=COUNT, line_end=COUNT, page=_maybe(COUNT), head=_list(TEXT)
+from openrag_cli.contract.nouns import chunk, error, file, partition, task
+from openrag_cli.contract.nouns.shape import (
+    ANY_OBJECT,
+    COUNT,
+    FLAG,
+    NUMBER,
+    TEXT,
+    TIME,
+    Schema,
 )
-HIT = _sometimes(
-    _object(
-        **CHUNK["properties"],
-        rank=COUNT,
-        score=NUMBER,
-        scores=SCORES,
-        others=_list(TEXT),
-        path=_maybe(TEXT),
-        line=COUNT,
-        weak=FLAG,
-    ),
-    passage=_maybe(GROWN),
-    within=_maybe(TEXT),
-)
-"""`passage` and `within` are told with `--context`: what a hit grew to, or the chunk of the hit whose passage holds it."""
+from openrag_cli.contract.nouns.shape import list_of as _list
+from openrag_cli.contract.nouns.shape import maybe as _maybe
+from openrag_cli.contract.nouns.shape import object_of as _object
+from openrag_cli.contract.nouns.shape import sometimes as _sometimes
+
+PARTITION, FILE, TASK, CHUNK, HIT = (
+    partition.SHAPE.schema, file.SHAPE.schema, task.SHAPE.schema, chunk.SHAPE.schema, chunk.HIT,
+)  # fmt: skip
+WARNING, TASK_ERROR = file.WARNING, task.ERROR.schema
+_OWNER = file.SHAPE.only("partition", "file_id", "filename").schema["properties"]
 PASSAGE = _object(
-    **_OWNER, **_SPAN, page_end=_maybe(COUNT), modified_at=TIME, n=COUNT, chunk_id=TEXT, score=NUMBER, scores=SCORES
-)
+    **_OWNER, **chunk.PLACE.schema["properties"], page_end=_maybe(COUNT), modified_at=TIME, n=COUNT, chunk_id=TEXT,
+    score=NUMBER, scores=chunk.SCORES,
+)  # fmt: skip
 FAILURE = _object(
     file_id=TEXT, path=_maybe(TEXT), task_id=_maybe(TEXT), code=TEXT, message=TEXT, hint=_maybe(TEXT)
 )  # fmt: skip
@@ -123,13 +74,13 @@ SHAPES: dict[str, Schema] = {
         )),
         mended=_list(TEXT),
     ),
-    "error": _object(code=TEXT, message=TEXT, hint=_maybe(TEXT)),
+    "error": error.SHAPE.schema,
     "evaluation": _object(
         path=TEXT, partition=TEXT, top_k=COUNT, questions=COUNT,
         runs=_list(_object(
-            mode={"enum": ["hybrid", "dense", "text"]}, measures=SCORES,
+            mode={"enum": ["hybrid", "dense", "text"]}, measures=chunk.SCORES,
             missed=_list(_object(measure=TEXT, value=NUMBER, least=NUMBER)),
-            questions=_list(_object(id=TEXT, question=TEXT, measures=SCORES)),
+            questions=_list(_object(id=TEXT, question=TEXT, measures=chunk.SCORES)),
         )),
     ),
     "export": _object(partition=TEXT, path=TEXT, files=COUNT, chunks=COUNT),

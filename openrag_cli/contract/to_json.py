@@ -6,8 +6,13 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from openrag_cli.answering.events import unsupported
+from openrag_cli.contract.nouns import chunk as chunks
+from openrag_cli.contract.nouns import error as errors
+from openrag_cli.contract.nouns import file as files_
+from openrag_cli.contract.nouns import partition as partitions
+from openrag_cli.contract.nouns import task as tasks
 from openrag_cli.retrieval.request import SortOrder
-from openrag_cli.store.metadata import resolved, rfc3339, said
+from openrag_cli.store.metadata import resolved, rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -65,60 +70,17 @@ def page(name: str, found: Results[Any], show: Callable[[Any], Json]) -> Json:
 
 def partition(value: Partition) -> Json:
     """Return a partition."""
-    return {
-        "partition": value.name,
-        "files": value.file_count,
-        "chunks": value.chunk_count,
-        "created_at": rfc3339(value.created_at),
-    }
+    return partitions.SHAPE.as_json(value)
 
 
 def file(value: File) -> Json:
-    """Return a file; `metadata` is what is said of it, by the user or else by the document itself.
-
-    What is said of `filename` and `created_at` wins; ours stay readable as `stored_as` and `indexed_at`.
-    """
-    view = resolved(value)
-    return {
-        "partition": value.partition,
-        "file_id": value.file_id,
-        "filename": view["filename"],
-        "media_type": value.media_type,
-        "size": value.size,
-        "sha256": value.sha256,
-        "chunk_count": value.chunk_count,
-        "revision": value.revision,
-        "metadata": said(value),
-        "document_metadata": value.document_metadata,
-        "created_at": view["created_at"],
-        "updated_at": rfc3339(value.updated_at),
-        "modified_at": view["modified_at"],
-        "indexed_at": view["indexed_at"],
-        "stored_as": view["stored_as"],
-        "warnings": [asdict(warning) for warning in value.warnings],
-        "made_by": asdict(value.made_by) if value.made_by else None,
-        "source": {"kind": value.source.kind, "label": value.source.label} if value.source else None,
-    }
+    """Return a file; `metadata` is what is said of it, by the user or else by the document itself."""
+    return files_.SHAPE.as_json(files_.shown(value))
 
 
 def task(value: Task) -> Json:
     """Return a task; `error` is null or an object."""
-    error = value.error
-    return {
-        "task_id": value.id,
-        "kind": value.kind,
-        "state": value.state,
-        "partition": value.upload.partition,
-        "file_id": value.upload.file_id,
-        "filename": value.upload.filename,
-        "attempts": value.attempts,
-        "error": {"code": error.code, "message": error.message, "hint": error.hint, "stage": error.stage}
-        if error
-        else None,
-        "created_at": rfc3339(value.created_at),
-        "updated_at": rfc3339(value.updated_at),
-        "warnings": [asdict(warning) for warning in value.warnings],
-    }
+    return tasks.SHAPE.as_json(value)
 
 
 def log_line(value: LogLine) -> Json:
@@ -128,48 +90,12 @@ def log_line(value: LogLine) -> Json:
 
 def chunk(value: Chunk, owner: File) -> Json:
     """Return a chunk of a file, with what is said of the file as `file` shows it."""
-    span = value.span
-    view = resolved(owner)
-    return {
-        "partition": owner.partition,
-        "file_id": owner.file_id,
-        "chunk_id": value.id,
-        "ordinal": value.ordinal,
-        "page": span.page,
-        "line_start": span.line_start,
-        "line_end": span.line_end,
-        "start": span.start,
-        "end": span.end,
-        "heading": list(span.heading),
-        "head": list(span.head),
-        "text": span.text,
-        "filename": view["filename"],
-        "metadata": said(owner),
-        **{name: view[name] for name in ("created_at", "updated_at", "modified_at", "indexed_at", "stored_as")},
-    }
+    return chunks.SHAPE.as_json(chunks.owned(value, owner))
 
 
 def hit(value: Hit, rank: int) -> Json:
     """Return a hit; `rank` counts from 1."""
-    return {
-        "rank": rank,
-        "score": round(value.score, 6),
-        "scores": {name: round(score, 6) for name, score in value.scores.items()},
-        "others": list(value.others),
-        **chunk(value.chunk, value.file),
-        **grown(value),
-    }
-
-
-def grown(value: Hit) -> Json:
-    """Return what a hit grew to, where that was asked for: its passage, or the better hit that has it in its own."""
-    if value.within:
-        return {"passage": None, "within": value.within}
-    if value.passage is None:
-        return {}
-    span = value.passage
-    names = ("text", "start", "end", "line_start", "line_end", "page")
-    return {"passage": {name: getattr(span, name) for name in names} | {"head": list(span.head)}, "within": None}
+    return chunks.hit(value, rank)
 
 
 def dates_asked(search: SearchRequest) -> Json:
@@ -386,4 +312,4 @@ def finding(value: Finding) -> Json:
 
 def error(value: OpenRAGError) -> Json:
     """Return an error."""
-    return document("error", {"code": value.code, "message": value.message, "hint": value.hint})
+    return document("error", errors.SHAPE.as_json(value))

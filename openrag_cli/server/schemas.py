@@ -1,24 +1,40 @@
 """Every answer of the HTTP API, for `/openapi.json`. Shapes may grow, never change."""
 
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, WithJsonSchema
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+
+from openrag_cli.contract.nouns import chunk, error, file, partition, task
+from openrag_cli.contract.nouns.shape import TEXT, Schema, also, list_of
 
 Metadata = dict[str, Any]
 
 
-class ExtraAllowed(BaseModel):
-    """A model that may carry more than it names."""
+class Noun(BaseModel):
+    """What contract/nouns/ defines: its schema is from there, and so is what it is made of."""
 
     model_config = ConfigDict(extra="allow")
+    SHAPE: ClassVar[Schema] = {}
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Return the schema of the contract in the place of one made of annotations."""
+        found = handler(core)
+        handler.resolve_ref_schema(found).update(cls.SHAPE)
+        return found
 
 
-class Error(BaseModel):
+class Error(Noun):
     """Any error: a sentence, a stable code, and maybe what to do."""
 
-    detail: str
-    code: str
-    hint: str | None = None
+    SHAPE = error.HTTP
+
+
+FileMetadata = Annotated[Metadata, WithJsonSchema(file.HTTP)]
+ChunkMetadata = Annotated[Metadata, WithJsonSchema(chunk.HTTP)]
+Warnings = Annotated[list[Metadata], WithJsonSchema(list_of(file.WARNING))]
 
 
 class Health(BaseModel):
@@ -47,19 +63,10 @@ class TaskLink(BaseModel):
     task_status_url: str
 
 
-class TaskStatus(BaseModel):
+class TaskStatus(Noun):
     """A task; `error_url` is there when it has failed."""
 
-    task_id: str
-    task_state: str
-    details: Metadata
-    kind: str
-    attempts: int
-    error: Metadata | None = None
-    created_at: str
-    updated_at: str
-    warnings: list[Metadata] = []
-    error_url: str | None = None
+    SHAPE = task.STATUS_SCHEMA
 
 
 class TaskLogs(BaseModel):
@@ -91,20 +98,10 @@ class QueueInfo(BaseModel):
     tasks: Metadata
 
 
-class QueuedTask(BaseModel):
+class QueuedTask(Noun):
     """A task in a listing."""
 
-    task_id: str
-    state: str
-    details: Metadata
-    kind: str
-    attempts: int
-    error: Metadata | None = None
-    created_at: str
-    updated_at: str
-    warnings: list[Metadata] = []
-    url: str
-    error_url: str | None = None
+    SHAPE = task.LISTED_SCHEMA
 
 
 class QueueTasks(BaseModel):
@@ -115,13 +112,10 @@ class QueueTasks(BaseModel):
     next: str | None
 
 
-class PartitionEntry(BaseModel):
+class PartitionEntry(Noun):
     """A partition; `created_at` is in seconds since 1970 UTC."""
 
-    partition: str
-    created_at: int
-    files: int
-    chunks: int
+    SHAPE = partition.HTTP.schema
 
 
 class Partitions(BaseModel):
@@ -130,13 +124,10 @@ class Partitions(BaseModel):
     partitions: list[PartitionEntry]
 
 
-class FileEntry(ExtraAllowed):
-    """A file in a listing."""
+class FileEntry(Noun):
+    """A file in a listing, with its link."""
 
-    link: str
-    file_id: str
-    filename: str
-    partition: str
+    SHAPE = also(file.HTTP, link=TEXT)
 
 
 class Files(BaseModel):
@@ -146,7 +137,7 @@ class Files(BaseModel):
     files: list[FileEntry]
     total: int
     next: str | None
-    warnings: list[Metadata] = []
+    warnings: Warnings = []
 
 
 class Key(BaseModel):
@@ -173,7 +164,7 @@ class Link(BaseModel):
 class FileDetails(BaseModel):
     """A file and links to its chunks in order."""
 
-    metadata: Metadata
+    metadata: FileMetadata
     documents: list[Link]
 
 
@@ -182,7 +173,7 @@ class Passage(BaseModel):
 
     link: str
     content: str
-    metadata: Metadata
+    metadata: ChunkMetadata
 
 
 class Text(BaseModel):
@@ -204,13 +195,13 @@ class Documents(BaseModel):
     """Hits, best first, and what the filter may have got wrong."""
 
     documents: list[Passage]
-    warnings: list[Metadata] = []
+    warnings: Warnings = []
 
 
 class ExtractBody(BaseModel):
     """One chunk."""
 
     page_content: str
-    metadata: Metadata
+    metadata: ChunkMetadata
     before: list[Passage] = []
     after: list[Passage] = []

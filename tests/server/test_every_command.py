@@ -113,6 +113,8 @@ BOTH: list[tuple[str, tuple, int]] = [
     ("chat", ("--session", "keys"), 0),
     ("session show", ("keys",), 0),
     ("session show", ("nothing",), 66),
+    ("session search", ("rotate",), 0),
+    ("session search", ("xylophone",), 1),
     ("session export", ("keys",), 0),
     ("session list", (), 0),
     ("session delete", ("keys", "--yes"), 0),

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Path, Query, Request, Response, UploadFile
 
+from openrag_cli.contract.nouns import task as task_shapes
 from openrag_cli.documents.media_types import SUPPORTED
 from openrag_cli.domain import TaskKind, TaskState
 from openrag_cli.errors import NotFound
@@ -11,7 +12,7 @@ from openrag_cli.ingest.upload import client_upload
 from openrag_cli.server import schemas
 from openrag_cli.server.error_handlers import extensions
 from openrag_cli.server.guards.bodies import UploadRoute
-from openrag_cli.server.urls import engine_of, task_details, task_facts, task_link
+from openrag_cli.server.urls import engine_of, task_link
 from openrag_cli.store.metadata import read_metadata
 from openrag_cli.store.names import MAX_FILE_ID_CHARS, MAX_PARTITION_CHARS
 
@@ -143,13 +144,7 @@ def task_status(request: Request, task_id: TaskPath) -> schemas.TaskStatus:
     """Return the state of a task."""
     task = engine_of(request).task(task_id)
     url = f"{task_link(request, task_id)}/error" if task.state is TaskState.FAILED else None
-    return schemas.TaskStatus(
-        task_id=task.id,
-        task_state=task.state,
-        details=task_details(task) | ({"error": task.error.message} if task.error else {}),
-        error_url=url,
-        **task_facts(task),
-    )
+    return schemas.TaskStatus(**task_shapes.status(task), **({"error_url": url} if url else {}))
 
 
 @router.delete("/task/{task_id}", responses=errors(s404="No such task", s409="It has finished"))

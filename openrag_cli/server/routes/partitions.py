@@ -6,13 +6,16 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 
 from openrag_cli.contract import to_json as render
+from openrag_cli.contract.nouns import chunk as chunk_shapes
+from openrag_cli.contract.nouns import file as file_shapes
+from openrag_cli.contract.nouns import partition as partition_shapes
 from openrag_cli.domain import Chunk, File
 from openrag_cli.errors import PartitionNotFound
 from openrag_cli.server import schemas
 from openrag_cli.server.originals import original
 from openrag_cli.server.routes.indexer import FileIdPath, PartitionPath, errors
 from openrag_cli.server.routes.paging import AfterQuery, LimitQuery, OffsetQuery, everything
-from openrag_cli.server.urls import chunk_metadata, engine_of, extract_link, file_metadata, link
+from openrag_cli.server.urls import engine_of, extract_link, link
 from openrag_cli.store.files.results import Results
 
 router = APIRouter(prefix="/partition", tags=["partitions"])
@@ -23,10 +26,8 @@ def list_partitions(request: Request) -> schemas.Partitions:
     """Return every partition, by name."""
     return schemas.Partitions(
         partitions=[
-            schemas.PartitionEntry(
-                partition=p.name, created_at=int(p.created_at.timestamp()), files=p.file_count, chunks=p.chunk_count
-            )
-            for p in engine_of(request).partitions()
+            schemas.PartitionEntry(**partition_shapes.HTTP.as_json(found))
+            for found in engine_of(request).partitions()
         ]
     )
 
@@ -44,7 +45,7 @@ def show_file(request: Request, partition: PartitionPath, file_id: FileIdPath) -
     engine = engine_of(request)
     file, chunks = engine.file_with_chunks(partition, file_id)
     links = [schemas.Link(link=extract_link(request, chunk.id)) for chunk in chunks]
-    return schemas.FileDetails(metadata=file_metadata(file), documents=links)
+    return schemas.FileDetails(metadata=file_shapes.over_http(file), documents=links)
 
 
 @router.get(
@@ -89,7 +90,7 @@ def list_chunks(
     def show(entry: tuple[File, Chunk]) -> schemas.Passage:
         file, chunk = entry
         link = extract_link(request, chunk.id)
-        return schemas.Passage(link=link, content=chunk.span.text, metadata=chunk_metadata(chunk, file))
+        return schemas.Passage(link=link, content=chunk.span.text, metadata=chunk_shapes.over_http(chunk, file))
 
     if limit is None:
         return everything("chunks", look, show, offset=offset, after=after)
@@ -122,7 +123,7 @@ def list_files(
     look = functools.partial(engine.files, partition, where=filter)
 
     def show(file: File) -> schemas.FileEntry:
-        entry = {**file_metadata(file), "link": link(request, "partition", partition, "file", file.file_id)}
+        entry = {**file_shapes.over_http(file), "link": link(request, "partition", partition, "file", file.file_id)}
         return schemas.FileEntry(**entry)
 
     if limit is None:
@@ -139,7 +140,7 @@ def _warnings(found: Results[File]) -> dict[str, Any]:
 def create_partition(request: Request, partition: PartitionPath) -> schemas.PartitionEntry:
     """Create an empty partition."""
     made = engine_of(request).create_partition(partition)
-    return schemas.PartitionEntry(partition=made.name, created_at=int(made.created_at.timestamp()), files=0, chunks=0)
+    return schemas.PartitionEntry(**partition_shapes.HTTP.as_json(made))
 
 
 @router.delete("/{partition}", status_code=204, responses=errors(s404="No such partition"))

@@ -8,13 +8,14 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 
 from openrag_cli import limits
 from openrag_cli.contract import to_json as render
+from openrag_cli.contract.nouns import chunk as chunk_shapes
 from openrag_cli.domain import ALL_PARTITIONS, Chunk, Hit, SearchMode
 from openrag_cli.engine import Engine
 from openrag_cli.errors import DocumentNotFound, InvalidInput, NotFound, PartitionNotFound
 from openrag_cli.retrieval.request import MAX_CONTEXT, MAX_TOP_K, SearchRequest, SortOrder
 from openrag_cli.server import schemas
 from openrag_cli.server.routes.indexer import FileIdPath, PartitionPath, errors
-from openrag_cli.server.urls import chunk_metadata, engine_of, extract_link
+from openrag_cli.server.urls import engine_of, extract_link
 from openrag_cli.store.files.dates import HINT as DATES
 from openrag_cli.store.files.dates import read_bound
 
@@ -99,14 +100,9 @@ def check_searched(engine: Engine, names: Sequence[str]) -> None:
 
 
 def _passage(request: Request, hit: Hit) -> schemas.Passage:
-    metadata = chunk_metadata(hit.chunk, hit.file) | {
-        "score": hit.score,
-        "scores": hit.scores,
-        "others": list(hit.others),
-    }
     text = (hit.passage or hit.chunk.span).shown
     return schemas.Passage(
-        link=extract_link(request, hit.chunk.id), content=text, metadata=metadata | render.grown(hit)
+        link=extract_link(request, hit.chunk.id), content=text, metadata=chunk_shapes.hit_over_http(hit)
     )
 
 
@@ -159,12 +155,12 @@ def extract(
     found = engine_of(request).extract(extract_id, context=context)
 
     def passage(chunk: Chunk) -> schemas.Passage:
-        metadata = chunk_metadata(chunk, found.file)
+        metadata = chunk_shapes.over_http(chunk, found.file)
         return schemas.Passage(link=extract_link(request, chunk.id), content=chunk.span.shown, metadata=metadata)
 
     return schemas.ExtractBody(
         page_content=found.chunk.span.shown,
-        metadata=chunk_metadata(found.chunk, found.file),
+        metadata=chunk_shapes.over_http(found.chunk, found.file),
         before=[passage(chunk) for chunk in found.before],
         after=[passage(chunk) for chunk in found.after],
     )

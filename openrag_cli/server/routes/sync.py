@@ -113,7 +113,7 @@ def take_file(  # the fields of a form
     engine = engine_of(request)
     root = client_root(source, readable(label))
     options = SyncOptions(Path(label), check_partition(partition), batch=batch)
-    receiver = Receiver(engine.parts.adder, SyncState(engine.parts.database, partition, root), options)
+    receiver = Receiver(engine.parts.sync_adder, SyncState(engine.parts.database, partition, root), options)
     spool = engine.settings.store / "spool"
     with os_errors(f"receiving an upload into {spool}"), tempfile.NamedTemporaryFile(dir=spool) as kept:
         shutil.copyfileobj(file.file, kept)

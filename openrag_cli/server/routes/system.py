@@ -6,11 +6,12 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BeforeValidator
 
 from openrag_cli import __version__
+from openrag_cli.contract.nouns import task as task_shapes
 from openrag_cli.domain import LIVE_STATES, Task, TaskState
 from openrag_cli.server import schemas
 from openrag_cli.server.routes.indexer import errors
 from openrag_cli.server.routes.paging import AfterQuery, LimitQuery, everything
-from openrag_cli.server.urls import engine_of, task_details, task_facts, task_link
+from openrag_cli.server.urls import engine_of, task_link
 from openrag_cli.store.files.results import Results
 
 router = APIRouter(tags=["system"])
@@ -107,14 +108,9 @@ def queue_tasks(
         return engine.tasks(states, limit=limit, after=after)
 
     def show(task: Task) -> schemas.QueuedTask:
-        return schemas.QueuedTask(
-            task_id=task.id,
-            state=task.state,
-            details=task_details(task),
-            **task_facts(task),
-            url=task_link(request, task.id),
-            error_url=f"{task_link(request, task.id)}/error" if task.state is TaskState.FAILED else None,
-        )
+        url = task_link(request, task.id)
+        links = {"url": url, "error_url": f"{url}/error" if task.state is TaskState.FAILED else None}
+        return schemas.QueuedTask(**task_shapes.LISTED.as_json(task), **links)
 
     if limit is None:
         return everything("tasks", look, show, offset=0, after=after)
