@@ -134,6 +134,12 @@ BOTH: list[tuple[str, tuple, int]] = [
     ("file sync", ("more/notes", "-p", "notes", "--prefix", ""), 2),
     ("file list", ("-p", "notes"), 0),
     ("file sync", ("nowhere", "-p", "notes"), 66),
+    ("file sync", ("--list",), 0),
+    ("file sync", (), 66),  # one of them is no more
+    ("file sync", ("--forget", "more/notes"), 0),
+    ("file sync", ("--forget", "more/notes"), 66),
+    ("eval run", ("questions.jsonl", *P, "-k", "5"), 0),
+    ("eval run", ("questions.jsonl", "-p", "nowhere"), 66),
     ("task prune", ("--older-than", "0s", "--state", "FAILED"), 0),
     ("file delete", ("people/leave.md", "nothing", *P, "--yes"), 3),
     ("partition show", ("p",), 0),
@@ -193,6 +199,8 @@ def files(tmp_path, handbook):
     (handbook / "warned.eml").write_text(mail)
     for name in ("later.md", "later2.md"):
         (tmp_path / name).write_text(f"# {name}\n\nWhat comes later.\n")
+    question = {"question": QUESTION, "relevant": ["ops/secrets.md"], "answers": ["every 90 days"]}
+    (tmp_path / "questions.jsonl").write_text(json.dumps(question) + "\n")
     for folder in ("notes", "more/notes"):
         (tmp_path / folder).mkdir(parents=True)
         for tree in ("acacia", "birch"):
