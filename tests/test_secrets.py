@@ -90,6 +90,7 @@ ARGUMENTS: dict[str, list[list[str]]] = {
     "config untrust": [[]],
     "config validate": [[]],
     "doctor": [[]],
+    "eval run": [["questions.jsonl", "-p", "p"], ["none.jsonl", "-p", "p"]],
     "export": [["-p", "p", "-o", "out"]],
     "extract show": [["0" * 32]],
     "file add": [["none.md"], ["a.md", "-p", "p", "--if-exists", "skip"]],
@@ -149,13 +150,16 @@ def _clean(*texts: str) -> None:
 def test_no_command_prints_a_secret(cli, planted, tmp_path, monkeypatch) -> None:
     assert {" ".join(path) for path in commands()} == ARGUMENTS.keys(), "a new command is to be run here too"
     (tmp_path / "a.md").write_text("# Keys\n\nRotate every API key every 90 days.\n")
+    (tmp_path / "questions.jsonl").write_text(
+        '{"question": "how often?", "relevant": ["a.md"], "answers": ["90 days"]}'
+    )
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "a.md").write_text("Keys.")
     foreign = f'auth_token = "{MARK}-folder"\n[llm]\nbase_url = "http://me:{MARK}-folder@h"\n'
     seen = ""
     for command, runs in ARGUMENTS.items():
         (tmp_path / "openrag.toml").write_text(foreign)
-        asks_llm = command in {"ask", "doctor", "chat"}
+        asks_llm = command in {"ask", "doctor", "chat", "eval run"}
         if "@" in planted["OPENRAG_LLM_BASE_URL"] and not asks_llm and not command.startswith("config"):
             continue
         for front in ([], ["--json"], ["--debug"]) if asks_llm else ([], ["--json"]):

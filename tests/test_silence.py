@@ -57,6 +57,7 @@ REST = [
     ["file", "refresh", "ops/keys.md", "-p", "p"], ["file", "replace", "ops/keys.md", "docs/ops/keys.md", "-p", "p"],
     ["file", "rename", "ops/keys.md", "k.md", "-p", "p"], ["partition", "create", "new"], ["partition", "show", "p"],
     ["session", "show", "s"], ["session", "export", "s"], ["session", "search", "keys"],
+    ["eval", "run", "questions.jsonl", "-p", "p"],
     ["view", "create", "v", "-p", "p"], ["view", "list"], ["view", "show", "v"], ["view", "delete", "v", "--yes"],
     ["session", "delete", "s", "--yes"], ["store", "optimize"],
     ["config", "get", "language"], ["config", "set", "language", "English"], ["config", "unset", "language"],
@@ -131,6 +132,9 @@ def test_every_command_is_among_them():
 @pytest.mark.skipif(sys.platform != "linux", reason="the filter is Linux's")
 def test_the_other_commands_open_no_socket_either(home):
     assert _run(home, "silent", "file", "add", "docs", "-p", "p").returncode == 0
+    (home / "questions.jsonl").write_text(
+        '{"question": "how often?", "relevant": ["ops/keys.md"], "answers": ["90"]}'
+    )
     done = _run(home, "silent", json.dumps(REST), program=IN_ONE_PROCESS)
     assert done.returncode == 0, (done.returncode, done.stderr.decode())  # else the filter has killed it
     codes = json.loads(done.stdout.decode().splitlines()[-1])

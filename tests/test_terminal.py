@@ -179,6 +179,8 @@ def hostile(cli, tmp_path):
     (folder / f"e{ATTACK.replace('/', '')}.ipynb").write_text(json.dumps(page))
     (folder / "letters.md").write_text(f"# {LETTERS}\n\nA pump of {LETTERS}.\n")
     (folder / "bad\x1b[2J\u202e.pdf").write_bytes(b"%PDF-1.4 nonsense")
+    asked = {"question": f"how heavy is the pump {ATTACK}?", "relevant": [ATTACK], "answers": [f"40 kg {ATTACK}"]}
+    (tmp_path / "questions.jsonl").write_text(json.dumps(asked))
     assert cli("file", "add", folder, "-p", "p").code == 3
     (file,) = [
         entry for entry in cli("file", "list", "-p", "p", "--json").json["files"] if "ipynb" in entry["file_id"]
@@ -214,6 +216,11 @@ def calls(cli, file_id):
         ("ask", "how heavy is the pump?", "--no-llm"),
         ("ask", "how heavy is the pump?", "--show-context", "--no-llm"),
         ("chat", "--session", "s", "--no-llm"),
+        ("session", "search", "pump"),
+        ("session", "search", ATTACK),
+        ("view", "create", "v", *here, "--filter", f"note = '{ATTACK}'"),
+        ("view", "list"),
+        ("view", "delete", ATTACK, "--yes"),
         ("view", "create", ATTACK, "-p", ATTACK),
         ("view", "show", ATTACK),
         ("session", "list"),
@@ -254,6 +261,8 @@ def calls(cli, file_id):
         ("partition", "list"),
         ("partition", "show", ATTACK),
         ("partition", "delete", ATTACK, "--yes"),
+        ("eval", "run", "questions.jsonl", *here, "--no-llm"),
+        ("eval", "run", ATTACK, *here),
         ("doctor",),
         ("backup", "-"),
         ("backup", f"{ATTACK}/b.tar"),
