@@ -1,5 +1,7 @@
 """The index of vectors: when it is made and used, by table, and what searches find by it in a real table."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -242,3 +244,21 @@ def test_readers_and_writers_of_the_catalog_wait_for_no_sorting(engine: Engine) 
 
     with engine.parts.database.write_lock():
         assert len(engine.search(SearchRequest("w00001 w00002", collapse=False))) == 5
+
+
+SORT_EQUALS = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+from test_vectors import DIMENSION, Index, Lists, Row, some_rows
+vectors = [row.vector for row in some_rows(0, 20)]
+index = Index(Path(sys.argv[1]) / "lance", dimension=DIMENSION)
+index.put([Row(row.chunk, 1, "a", vectors[n % 20], "a") for n, row in enumerate(some_rows(0, 6000))])
+index.sort_vectors(Lists(64))
+"""
+
+
+def test_lists_that_stay_empty_are_nobodys_concern(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", SORT_EQUALS, str(tmp_path), str(Path(__file__).parent)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
+    assert done.stderr == ""

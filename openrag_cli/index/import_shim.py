@@ -8,6 +8,7 @@ import types
 from collections.abc import Iterator
 from typing import Any
 
+from openrag_cli.config.silence import silence_libraries
 from openrag_cli.index.cpu import require_cpu
 
 _TESTED = ((0, 40), (0, 41))
@@ -89,6 +90,7 @@ def import_lancedb() -> Any:
     """
     if "lancedb" not in sys.modules:
         require_cpu()
+        silence_libraries()
     if "lancedb" in sys.modules or not _is_tested_version():
         import lancedb
 
