@@ -260,6 +260,7 @@ class UpstreamError(OpenRAGError):
 
     `retry_after_s` is how long to wait at least before asking again; None where that would not help. `retry_after` is
     what the peer itself said of it (RFC 9110, 10.2.3), for those who ask us. `is_starting`: it loads, or has no room for now.
+    `extra` is what a client of ours is told beside it: the sources of an answer that broke off.
     """
 
     code = "upstream_error"
@@ -277,6 +278,7 @@ class UpstreamError(OpenRAGError):
         self.retry_after_s = retry_after_s
         self.retry_after = retry_after
         self.is_starting = is_starting
+        self.extra: object = None
 
 
 class UpstreamDown(UpstreamError):

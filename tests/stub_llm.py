@@ -33,6 +33,7 @@ ANSWERS: dict[str, list[dict[str, Any]]] = {
         chunk({"tool_calls": [{"index": 0, "function": {"arguments": ": 1}"}}]}),
         chunk({}, "tool_calls"),
     ],
+    "thinks": said("<think>\nThe user asks about", " keys."),
     "long": said(*[f"word{n} " for n in range(2000)]),
 }
 

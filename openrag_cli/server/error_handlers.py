@@ -61,6 +61,8 @@ def body_of(path: str, error: errors.OpenRAGError) -> dict[str, Any]:
     message = f"{error.message}; supported are {', '.join(extensions())}" if status == 415 else error.message
     code = getattr(error, "upstream_code", None) or error.code
     made = body(path, status, message, code, getattr(error, "param", None))
+    if isinstance(error, errors.UpstreamError) and error.extra:
+        made["extra"] = error.extra
     return made | {"hint": error.hint} if error.hint and "detail" in made else made
 
 

@@ -13,7 +13,7 @@ from openrag_cli.answering.conversation import Message
 from openrag_cli.answering.events import Event, Finished, Retrieved, TextDelta, unsupported
 from openrag_cli.contract import to_json as render
 from openrag_cli.domain import File, Passage
-from openrag_cli.errors import InvalidInput, OpenRAGError
+from openrag_cli.errors import InvalidInput, NoAnswer, OpenRAGError, UpstreamError
 from openrag_cli.server import openai_schemas as shapes
 from openrag_cli.server.error_handlers import body_of
 from openrag_cli.server.sse import DONE, event
@@ -100,16 +100,20 @@ class OpenAIAnswer:
         finished: Finished | None = None
         calls: dict[Any, Json] = {}
         async with aclosing(events):
-            async for found in events:
-                if isinstance(found, Retrieved):
-                    retrieved = found
-                elif isinstance(found, Finished):
-                    finished = found
-                else:
-                    _merge_calls(calls, found.tool_calls)
+            try:
+                async for found in events:
+                    if isinstance(found, Retrieved):
+                        retrieved = found
+                    elif isinstance(found, Finished):
+                        finished = found
+                    else:
+                        _merge_calls(calls, found.tool_calls)
+            except NoAnswer as exc:
+                self.with_sources(exc, retrieved)
+                raise
         assert finished is not None, "an answer ends with Finished"
         if finished.error:
-            raise finished.error
+            raise self.with_sources(finished.error, retrieved)
         told = self.told(retrieved, finished)
         extra = told.model_dump_json(by_alias=True) if self.extra_is_text else told
         finished = replace(finished, text=finished.text + self.appended(finished))
@@ -207,6 +211,16 @@ class OpenAIAnswer:
             return ""
         lines = [f"[{passage.number}] {render.place(render.passage(passage))}" for passage in named]
         return "\n\n" + "\n".join(lines)
+
+    def with_sources(self, error: OpenRAGError, retrieved: Retrieved) -> OpenRAGError:
+        """Return an error of an LLM that broke off or said nothing with what was found for it, which a client may show."""
+        if isinstance(error, UpstreamError):
+            shown = [
+                self._source(passage, is_cited=False, is_attached=False, is_supported=True)
+                for passage in retrieved.passages
+            ]
+            error.extra = self.extra_of(shapes.Extra(sources=shown).model_dump(by_alias=True))
+        return error
 
     def extra_of(self, told: Json) -> Json | str:
         """Return what is told beyond OpenAI's API in the form that this client reads."""

@@ -30,6 +30,7 @@ class OpenAIError(BaseModel):
     """Any error under /v1."""
 
     error: OpenAIErrorBody
+    extra: dict[str, Any] | str | None = None
 
 
 class Model(BaseModel):

@@ -338,6 +338,17 @@ def test_an_error_after_the_first_byte_is_an_event(asking, model):
     assert caught.value.type == "server_error"
 
 
+@pytest.mark.parametrize("model", ["thinks", "breaks", "fails-within"])
+@pytest.mark.parametrize("route", ["chat/completions", "completions"])
+def test_an_answer_that_is_none_or_broke_off_leaves_the_sources(asking, model, route):
+    with asking.client() as client:
+        question = {"messages": to_do(model), "prompt": to_do(model)[-1]["content"]}
+        answer = client.post(f"/v1/{route}", json={"model": "openrag-ops", **question})
+    assert answer.status_code == 502
+    assert answer.json()["error"]["message"]
+    assert answer.json()["extra"]["sources"][0]["file_id"] == "keys.md"
+
+
 def test_a_long_wait_is_filled_with_pings(asking, stub):
     body = {"model": "openrag-ops", "messages": to_do("silent"), "stream": True}
     try:

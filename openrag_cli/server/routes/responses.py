@@ -103,7 +103,7 @@ class ResponseAnswer:
                 finished = found if isinstance(found, Finished) else finished
         assert finished is not None, "an answer ends with Finished"
         if finished.error:
-            raise finished.error
+            raise self.answering.with_sources(finished.error, retrieved)
         return self._response("completed", retrieved, finished)
 
     async def stream(self, events: AsyncGenerator[Event, None]) -> AsyncGenerator[bytes, None]:
