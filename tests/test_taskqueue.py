@@ -15,7 +15,8 @@ from openrag_cli.domain import Document, Task, TaskError, TaskKind, TaskState, U
 from openrag_cli.errors import Conflict, DocumentNotFound, OpenRAGError, PartitionNotFound
 from openrag_cli.store.catalog import Catalog
 from openrag_cli.store.database import Database
-from openrag_cli.store.task_queue import MAX_ATTEMPTS, Completion, TaskQueue
+from openrag_cli.store.publish import Completion
+from openrag_cli.store.task_queue import MAX_ATTEMPTS, TaskQueue
 from openrag_cli.store.task_records import TaskRecords
 
 ADD, REPLACE = TaskKind.ADD, TaskKind.REPLACE

@@ -1,13 +1,17 @@
 """A worker: claims tasks, keeps its leases alive, runs them, and keeps the index in order."""
 
 import contextlib
+import functools
+import hashlib
 import logging
 import os
 import secrets
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Final
 
 from openrag_cli.domain import Task
@@ -18,6 +22,8 @@ from openrag_cli.store.task_queue import HEARTBEAT_S, TaskQueue
 logger = logging.getLogger(__name__)
 
 POLL_S: Final = 0.2
+PATIENT_S: Final = 2.0
+"""How long a command waits for other workers without a word."""
 MAX_REST_S: Final = 60.0
 PATIENCE: Final = 2
 """How often the store or the machine may stop a task before a command that waits for it gives up."""
@@ -27,22 +33,91 @@ TIDY_EVERY = 64
 
 
 def worker_name() -> str:
-    """Return a new worker's name: host, process and 8 random hex characters."""
-    return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+    """Return a new worker's name: host, process, what tells the process from others of its number, 8 random hex."""
+    return f"{socket.gethostname()}:{os.getpid()}:{_life_of(os.getpid())}:{secrets.token_hex(4)}"
 
 
 def is_dead(worker: str) -> bool:
     """Whether a worker of this host certainly runs no more; the leases of others run out by themselves."""
-    host, _, rest = worker.rpartition(":")[0].rpartition(":")
-    if host != socket.gethostname() or not rest.isdigit():
+    host, pid, life = ([*worker.split(":"), "", ""])[:3]
+    if host != socket.gethostname() or not pid.isdigit():
         return False
+    boot, space, begun = ([*life.split("."), "", ""])[:3]
+    if begun and boot != _boot_id():
+        return True  # the machine has been started again since
+    if begun and space != _process_space():
+        return False  # of another container with this name: its processes cannot be seen from here
     try:
-        os.kill(int(rest), 0)
+        os.kill(int(pid), 0)
     except ProcessLookupError:
         return True
     except PermissionError:
-        return False
-    return False
+        pass
+    return bool(begun) and begun != _begin_of(int(pid))  # the number is another process's now
+
+
+def _life_of(pid: int) -> str:
+    return f"{_boot_id()}.{_process_space()}.{_begin_of(pid)}"
+
+
+@functools.cache
+def _boot_id() -> str:
+    """Return what changes when the machine is started; nothing where the system does not tell."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")[:8]
+    except OSError:
+        return _short(["sysctl", "-n", "kern.bootsessionuuid"])  # macOS
+
+
+@functools.cache
+def _process_space() -> str:
+    """Return which processes are seen from here: in a container only its own."""
+    try:
+        return str(Path("/proc/self/ns/pid").stat().st_ino)
+    except OSError:
+        return ""
+
+
+def _begin_of(pid: int) -> str:
+    """Return when a process began, in a form that can only be compared; nothing where the system does not tell."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[19].decode()
+    except (OSError, IndexError):
+        return _short(["ps", "-o", "lstart=", "-p", str(pid)])
+
+
+def _short(command: list[str]) -> str:
+    """Return 8 hex characters that stand for what a command prints; nothing where it fails or prints nothing."""
+    try:
+        told = subprocess.run(command, capture_output=True, timeout=10, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return hashlib.sha256(told).hexdigest()[:8] if told else ""
+
+
+class _Waiting:
+    """Tells, once for each other worker, that it is waited for and how long at most."""
+
+    def __init__(self, queue: TaskQueue, batch: str | None) -> None:
+        self._queue = queue
+        self._batch = batch
+        self._told: set[str] = set()
+        self._since = time.monotonic()
+
+    def tell(self) -> None:
+        """Tell of who holds what is left, unless it is soon done."""
+        if time.monotonic() - self._since < PATIENT_S:
+            return
+        held = self._queue.holder(batch=self._batch)
+        if held is None or held[0] in self._told:
+            return
+        worker, until = held
+        self._told.add(worker)
+        host, pid = worker.split(":")[:2]
+        logger.warning(
+            "waiting for another worker (process %s on %s) until %s, or for as long as it goes on with its files",
+            pid, host, until.astimezone().strftime("%H:%M:%S"),
+        )  # fmt: skip
 
 
 class Worker:
@@ -63,12 +138,14 @@ class Worker:
             StoreError, ConverterUnavailable and kin: the store or the machine goes on stopping tasks that are not at
                 fault; they wait in the queue.
         """
+        waiting = _Waiting(self._queue, self._batch)
         with self._alive():
             while not should_stop():
                 self._queue.expire(is_dead)
                 self._run(listener, should_stop, maintain)
                 if not self._queue.has_live(batch=self._batch):
                     return
+                waiting.tell()
                 trouble = self._ingester.trouble
                 if trouble is not None and trouble.n_paused > PATIENCE:
                     raise trouble.error

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from openrag_cli import limits
 from openrag_cli.domain import TaskError, TaskKind, TaskState
 from openrag_cli.errors import Conflict, DocumentNotFound
-from openrag_cli.store.database import now_ms
+from openrag_cli.store.database import at, now_ms
 from openrag_cli.store.documents import from_warnings
 from openrag_cli.store.publish import publish
 from openrag_cli.store.retire import retire
@@ -30,6 +30,7 @@ from openrag_cli.store.task_rows import (
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
 
     from openrag_cli.domain import Document, Task, Upload
     from openrag_cli.errors import OpenRAGError
@@ -40,6 +41,8 @@ LEASE_S = 60
 HEARTBEAT_S = 15
 MAX_ATTEMPTS = 3
 MAX_PAUSE_S = 300
+CLOCK_SKEW_S = 5
+"""A lease or a pause that ends later than its length from now, and this, is of a clock that was ahead: it is void."""
 
 # Each statement goes along an index of what is due or tried: none looks at the whole queue (see schema/013_claims.sql).
 _IS_LIVE = f"t.state NOT IN {FINAL}"
@@ -199,13 +202,34 @@ class TaskQueue:
         return sum(bool((row["lease_until"] or 0) < now or is_dead(row["worker"])) for row in rows)
 
     def expire(self, is_dead: Callable[[str], bool]) -> None:
-        """End the leases of workers that are known to be dead."""
+        """End the leases of workers that are known to be dead, and whatever a clock that was ahead has put off."""
         rows = self._db.rows(
-            f"SELECT DISTINCT worker FROM task WHERE lease_until IS NOT NULL AND state NOT IN {FINAL}"
+            "SELECT worker, max(lease_until) AS until FROM task "
+            f"WHERE lease_until IS NOT NULL AND state NOT IN {FINAL} GROUP BY worker"
         )
-        for worker in [row["worker"] for row in rows if is_dead(row["worker"])]:
+        latest = now_ms() + (LEASE_S + CLOCK_SKEW_S) * 1000
+        for worker in [row["worker"] for row in rows if row["until"] > latest or is_dead(row["worker"])]:
             with self._db.transaction() as connection:
                 connection.execute(f"UPDATE task SET lease_until = 0 WHERE {_HELD}", (worker,))
+        self._end_long_pauses()
+
+    def _end_long_pauses(self) -> None:
+        paused = "state = 'QUEUED' AND n_paused > 0 AND not_before > ?"
+        latest = (now_ms() + (MAX_PAUSE_S + CLOCK_SKEW_S) * 1000,)
+        if self._db.rows(f"SELECT 1 FROM task WHERE {paused} LIMIT 1", latest):
+            with self._db.transaction() as connection:
+                connection.execute(f"UPDATE task SET not_before = 1 WHERE {paused}", latest)
+
+    def holder(self, *, batch: str | None = None) -> tuple[str, datetime] | None:
+        """Return who else holds unfinished tasks, those of a batch or of files that it waits for, and until when."""
+        rows = self._db.rows(
+            f"SELECT t.worker AS worker, max(t.lease_until) AS until FROM task t WHERE t.lease_until IS NOT NULL "
+            f"AND {_IS_LIVE} AND (:batch IS NULL OR EXISTS (SELECT 1 FROM task n WHERE n.batch = :batch "
+            f"AND n.partition_id = t.partition_id AND n.file_id = t.file_id AND n.state NOT IN {FINAL})) "
+            "GROUP BY t.worker ORDER BY until DESC LIMIT 1",
+            {"batch": batch},
+        )
+        return (rows[0]["worker"], at(rows[0]["until"])) if rows else None
 
     def fail_exhausted(self) -> None:
         """Fail the tasks whose lease ran out in their last attempt; a claim does so too."""
