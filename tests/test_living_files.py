@@ -1,15 +1,19 @@
 """Files that live, file systems that lack something, and names that are the same text in other bytes."""
 
+import json
 import os
 import shutil
 import subprocess
 import sys
+import unicodedata
 from pathlib import Path
 
 import pytest
 
 from openrag_cli.errors import IngestError
 from openrag_cli.ingest.stable_read import read_steadily
+from openrag_cli.store.catalog import Catalog
+from openrag_cli.store.database import Database
 
 SHIM = Path(__file__).resolve().parent.parent.parent / "shared" / "cases" / "shell" / "shim.c"
 NFC, NFD = "r\u00e9sum\u00e9.md", "re\u0301sume\u0301.md"
@@ -79,6 +83,69 @@ def test_a_name_is_found_by_canonical_equivalence_and_the_exact_one_first(cli, t
     assert cli("file", "add", docs, "-p", "p").code == 0
     assert cli("file", "get", NFC, "-p", "p").out == "composed, the pump\n"
     assert cli("file", "get", NFD, "-p", "p").out == "decomposed, the pump\n"
+
+
+@pytest.mark.parametrize(
+    ("made", "typed"), [("caf\u00e9", "cafe\u0301"), ("cafe\u0301", "caf\u00e9"), ("\u1112\u1161\u11ab", "\ud55c")]
+)
+def test_a_partition_is_found_however_its_name_is_typed(cli, tmp_path, made, typed):
+    (tmp_path / "a.md").write_text("the pump\n")
+    (tmp_path / "b.md").write_text("the valve\n")
+    assert cli("file", "add", tmp_path / "a.md", "-p", made).code == 0
+    assert cli("file", "add", tmp_path / "b.md", "-p", typed).code == 0
+    assert cli("partition", "create", typed).code == 73
+    (only,) = cli("partition", "list", "--json").json["partitions"]
+    assert (only["partition"], only["files"]) == (unicodedata.normalize("NFC", made), 2)
+    for name in (made, typed):
+        assert cli("search", "pump", "-p", name, "-l").code == 0
+        assert cli("file", "get", "a.md", "-p", name).out == "the pump\n"
+    assert cli("file", "sync", tmp_path, "-p", typed).code == 0
+    assert cli("view", "create", "v", "-p", typed).code == 0
+    assert cli("search", "pump", "-p", "v", "-l").code == 0
+    assert cli("partition", "delete", typed, "--yes").code == 0
+    assert cli("partition", "list", "--json").json["partitions"] == []
+
+
+def test_names_that_an_older_openrag_kept_in_two_forms_are_one_form_each(tmp_path):
+    database = Database(tmp_path / "openrag.db")
+    with database.transaction() as connection:
+        for name in ("caf\u00e9", "cafe\u0301", "re\u0301sume\u0301"):
+            connection.execute("INSERT INTO partition (name, created_at) VALUES (?, 0)", (name,))
+        connection.execute("PRAGMA user_version = 18")
+    database.close()
+    names = [partition.name for partition in Catalog(Database(tmp_path / "openrag.db")).partitions()]
+    assert names == ["caf\u00e9", "caf\u00e9-2", "r\u00e9sum\u00e9"]
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "{0} = 2024",
+        "{0} exists",
+        "{0} in (2024)",
+        "not {0} != 2024",
+        "ville = '{1}'",
+        "ville like '{1}%'",
+        "tags contains '{1}'",
+        "ville in ('{1}')",
+    ],
+)
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_keys_and_texts_of_filters_are_found_however_they_are_typed(cli, tmp_path, condition, form):
+    (tmp_path / "a.md").write_text("the pump\n")
+    (tmp_path / "b.md").write_text("the pump\n")
+    year, place = "ann\u00e9e", "Orl\u00e9ans"
+    said = {year: 2024, "ville": unicodedata.normalize("NFD", place), "tags": [place]}
+    pairs = [word for key, value in said.items() for word in ("-m", f"{key}={json.dumps(value)}")]
+    assert cli("file", "add", tmp_path / "a.md", "-p", "p", *pairs).code == 0
+    assert cli("file", "add", tmp_path / "b.md", "-p", "p").code == 0
+    typed = unicodedata.normalize(form, condition.format(year, place))
+    found = cli("search", "pump", "-p", "p", "--filter", typed, "--json")
+    assert [hit["file_id"] for hit in found.json["hits"]] == ["a.md"], found.err
+    assert "no file here" not in found.err
+    assert (
+        cli("file", "list", "-p", "p", "--filter", f"not ({typed})", "--json").json["files"][0]["file_id"] == "b.md"
+    )
 
 
 @pytest.fixture(scope="module")

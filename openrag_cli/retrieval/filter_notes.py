@@ -18,6 +18,7 @@ from openrag_cli.store.files.conditions import (
     leaves,
 )
 from openrag_cli.store.files.filtered_files import FilteredFiles
+from openrag_cli.store.names import forms
 
 MAX_NOTES = 5
 _PLURALS = {kind: "null" if kind is Kind.NULL else f"{name}s" for kind, name in KIND_NAMES.items()}
@@ -31,6 +32,8 @@ def filter_notes(condition: Condition, files: FilteredFiles, partition_ids: Sequ
         if leaf.key in notes or len(notes) == MAX_NOTES:
             continue
         kinds = files.kinds(leaf.key, partition_ids)
+        if not kinds and any(files.kinds(form, partition_ids) for form in forms(leaf.key)[1:]):
+            continue
         if not kinds:
             known = files.keys(partition_ids) if known is None else known
             if known:  # where there is no file, there is nothing to be wrong about

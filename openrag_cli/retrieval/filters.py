@@ -47,6 +47,7 @@ from openrag_cli.store.files.conditions import (
     pattern_parts,
 )
 from openrag_cli.store.metadata import rfc3339
+from openrag_cli.store.names import forms
 
 __all__ = ["Condition", "evaluate", "parse", "quoted"]
 
@@ -54,7 +55,7 @@ MAX_DEPTH = limits.most("filter_depth")
 
 _TOKEN = re.compile(
     r"""\s*(?:(?P<text>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|(?P<key>`[^`]+`)|(?P<number>-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?(?![\w.-]))
-    |(?P<operator><=|>=|!=|==|=|<|>)|(?P<mark>[(),\[\]])|(?P<word>[^\W\d][\w.-]*))""",
+    |(?P<operator><=|>=|!=|==|=|<|>)|(?P<mark>[(),\[\]])|(?P<word>[^\W\d][\w\u0300-\u036f.-]*))""",
     re.VERBOSE | re.DOTALL,
 )
 _CONSTANTS = {"true": True, "false": False, "null": None}
@@ -150,6 +151,21 @@ class _Parser:
 
     def _comparison(self) -> Condition:
         key = self._key()
+        begin = self._at
+        said = []
+        for form in forms(key):
+            self._at = begin
+            said.append(self._compared(form))
+        return said[0] if len(said) == 1 else self._of_any(said)
+
+    @staticmethod
+    def _of_any(said: list[Condition]) -> Condition:
+        """Return the same comparison of keys that are canonically equivalent: of any, or (negated) of none."""
+        if isinstance(said[0], Not):
+            return AllOf(tuple(said))
+        return AnyOf(tuple(said))
+
+    def _compared(self, key: str) -> Condition:
         if self._take("word", "not"):
             return Not(self._worded(key, self._need("word", "in", "like")))
         if (word := self._take("word", "exists", "in", "like", "contains")) is not None:
@@ -157,8 +173,8 @@ class _Parser:
         sign = self._need("operator")
         value = self._value()
         if sign in {"=", "=="}:
-            return OneOf(key, (value,))
-        return Not(OneOf(key, (value,))) if sign == "!=" else Ordered(key, sign, value)
+            return OneOf(key, _every_form(value))
+        return Not(OneOf(key, _every_form(value))) if sign == "!=" else Ordered(key, sign, value)
 
     def _worded(self, key: str, word: str) -> Condition:
         if word.lower() == "exists":
@@ -166,12 +182,12 @@ class _Parser:
         if word.lower() == "in":
             return self._membership(key)
         if word.lower() == "contains":
-            return Contains(key, self._value())
+            return _any_form(lambda value: Contains(key, value), self._value())
         position = self._next[2]
         pattern = self._value()
         if not isinstance(pattern, str):
             raise self._wrong("expected a text after like", position)
-        return Like(key, pattern)
+        return _any_form(lambda value: Like(key, value), pattern)
 
     def _membership(self, key: str) -> Condition:
         closing = _CLOSING[self._need("mark", "(", "[")]
@@ -179,7 +195,7 @@ class _Parser:
         while self._take("mark", ","):
             values.append(self._value())
         self._need("mark", closing)
-        return OneOf(key, tuple(values))
+        return OneOf(key, tuple(form for value in values for form in _every_form(value)))
 
     def _key(self) -> str:
         quoted = self._take("key")
@@ -211,6 +227,15 @@ class _Parser:
         except ValueError:
             raise self._wrong(f"{text!r} is no time of ISO 8601, such as 2024-05-01T12:00:00Z", position) from None
         return rfc3339(moment.astimezone(UTC)) if moment.utcoffset() else text
+
+
+def _every_form(value: Value) -> tuple[Value, ...]:
+    return tuple(forms(value)) if isinstance(value, str) else (value,)
+
+
+def _any_form(make: Callable[[Any], Condition], value: Value) -> Condition:
+    parts = tuple(make(form) for form in _every_form(value))
+    return parts[0] if len(parts) == 1 else AnyOf(parts)
 
 
 def _unquoted(text: str) -> str:

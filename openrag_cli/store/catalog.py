@@ -21,6 +21,7 @@ from openrag_cli.store.files.pages import Asked, FilePages
 from openrag_cli.store.files.results import Results
 from openrag_cli.store.files.rows import FILE, to_file
 from openrag_cli.store.metadata import changed, dated
+from openrag_cli.store.names import canonical
 from openrag_cli.store.retire import (
     DELETED,
     RENAMED,
@@ -77,10 +78,10 @@ class Catalog:
             Conflict: it exists.
         """
         with self._db.transaction() as connection:
-            if connection.execute("SELECT 1 FROM partition WHERE name = ?", (name,)).fetchone():
+            if connection.execute("SELECT 1 FROM partition WHERE name = canonical(?)", (name,)).fetchone():
                 raise Conflict(f"Partition '{name}' already exists", hint=f"openrag partition show '{name}'")
             refuse_taken(connection, name)
-            connection.execute("INSERT INTO partition (name, created_at) VALUES (?, ?)", (name, now_ms()))
+            connection.execute("INSERT INTO partition (name, created_at) VALUES (canonical(?), ?)", (name, now_ms()))
         return self.partition(name)
 
     def partitions(self) -> list[Partition]:
@@ -93,7 +94,7 @@ class Catalog:
         Raises:
             PartitionNotFound: there is none of that name.
         """
-        found = self._partitions("AND p.name = ?", (name,))
+        found = self._partitions("AND p.name = canonical(?)", (name,))
         if not found:
             raise PartitionNotFound(name)
         return found[0]
@@ -113,7 +114,7 @@ class Catalog:
         Raises:
             PartitionNotFound: one does not exist.
         """
-        wanted = list(dict.fromkeys(names))
+        wanted = list(dict.fromkeys(canonical(name) for name in names))
         if ALL_PARTITIONS in wanted:
             return None
         known = self.partition_numbers(wanted)
@@ -124,9 +125,8 @@ class Catalog:
 
     def partition_numbers(self, names: Iterable[str]) -> dict[str, int]:
         """Return the index's number of each of the named partitions that exists."""
-        wanted = set(names)
-        rows = self._db.rows("SELECT id, name FROM partition")
-        return {row["name"]: int(row["id"]) for row in rows if row["name"] in wanted}
+        numbers = {row["name"]: int(row["id"]) for row in self._db.rows("SELECT id, name FROM partition")}
+        return {name: numbers[canonical(name)] for name in names if canonical(name) in numbers}
 
     def delete_partition(self, name: str) -> int:
         """Delete a partition with its files, cancel its live tasks, and return how many files it had.
@@ -174,7 +174,7 @@ class Catalog:
             DocumentNotFound: the partition has no such file, or there is no such partition.
         """
         known = self.known_id(partition, file_id)
-        rows = self._db.rows(f"{FILE} WHERE partition.name = ? AND file_id = ?", (partition, known))
+        rows = self._db.rows(f"{FILE} WHERE partition.name = canonical(?) AND file_id = ?", (partition, known))
         if not rows:
             raise DocumentNotFound(file_id, partition)
         return to_file(rows[0])
@@ -183,7 +183,7 @@ class Catalog:
         """Return the id that a partition knows a file by: this one, else a canonically equivalent one (UAX 15)."""
         if file_id.isascii():
             return file_id
-        sql = "SELECT file_id FROM file JOIN partition ON partition.id = partition_id WHERE name = ?"
+        sql = "SELECT file_id FROM file JOIN partition ON partition.id = partition_id WHERE name = canonical(?)"
         ids = sorted(row["file_id"] for row in self._db.rows(sql, (partition,)))
         same = [one for one in ids if normalize("NFC", one) == normalize("NFC", file_id)]
         return file_id if file_id in same or not same else same[0]
@@ -195,7 +195,7 @@ class Catalog:
     def files_by_id(self, partition: str, file_ids: Sequence[str]) -> dict[str, File]:
         """Return those of the files that exist, by id."""
         rows = self._db.rows(
-            f"{FILE} WHERE partition.name = ? AND file_id IN (SELECT value FROM json_each(?))",
+            f"{FILE} WHERE partition.name = canonical(?) AND file_id IN (SELECT value FROM json_each(?))",
             (partition, json.dumps(list(file_ids))),
         )
         return {row["file_id"]: to_file(row) for row in rows}
@@ -237,7 +237,7 @@ class Catalog:
         file_id = self.known_id(partition, file_id)
         with self._db.transaction() as connection:
             row = connection.execute(
-                f"{FILE} WHERE partition.name = ? AND file_id = ?", (partition, file_id)
+                f"{FILE} WHERE partition.name = canonical(?) AND file_id = ?", (partition, file_id)
             ).fetchone()
             if row is None:
                 raise DocumentNotFound(file_id, partition)
@@ -259,7 +259,7 @@ class Catalog:
         deleted: list[str] = []
         missing: list[str] = []
         with self._db.transaction() as connection:
-            row = connection.execute("SELECT id FROM partition WHERE name = ?", (partition,)).fetchone()
+            row = connection.execute("SELECT id FROM partition WHERE name = canonical(?)", (partition,)).fetchone()
             if row is None:
                 raise PartitionNotFound(partition)
             for file_id in dict.fromkeys(file_ids):
@@ -280,7 +280,7 @@ class Catalog:
             for file_id, revision in revisions.items():
                 row = connection.execute(
                     "SELECT partition_id FROM file WHERE revision = ? AND file_id = ? "
-                    "AND partition_id = (SELECT id FROM partition WHERE name = ?)",
+                    "AND partition_id = (SELECT id FROM partition WHERE name = canonical(?))",
                     (revision, file_id, partition),
                 ).fetchone()
                 if row is not None and not is_worked_on(connection, row["partition_id"], file_id):
@@ -310,7 +310,7 @@ class Catalog:
         A move is left out when a file or an id is not as it says, or is being worked on, and so are those that wait for it.
         """
         with self._db.transaction() as connection:
-            found = connection.execute("SELECT id FROM partition WHERE name = ?", (partition,)).fetchone()
+            found = connection.execute("SELECT id FROM partition WHERE name = canonical(?)", (partition,)).fetchone()
             if found is None:
                 return []
             moves = possible_moves(connection, found["id"], moves)
@@ -345,7 +345,7 @@ class Catalog:
         file_id = self.known_id(partition, file_id)
         with self._db.snapshot() as connection:
             row = connection.execute(
-                f"{FILE} WHERE partition.name = ? AND file_id = ?", (partition, file_id)
+                f"{FILE} WHERE partition.name = canonical(?) AND file_id = ?", (partition, file_id)
             ).fetchone()
             if row is None:
                 raise DocumentNotFound(file_id, partition)

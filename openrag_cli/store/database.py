@@ -40,6 +40,7 @@ from openrag_cli.store.access.opening import (
 )
 from openrag_cli.store.access.permissions import belongs_to_another, file_mode, not_writable
 from openrag_cli.store.metadata import dated, tamed
+from openrag_cli.store.names import canonical
 
 logger = logging.getLogger(__name__)
 
@@ -148,6 +149,7 @@ class Database:
             connection.row_factory = sqlite3.Row
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("PRAGMA synchronous = FULL")
+            connection.create_function("canonical", 1, canonical, deterministic=True)
             self._check_format(connection)
         return connection
 

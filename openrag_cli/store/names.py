@@ -1,5 +1,7 @@
 """The rules for the names of partitions and files."""
 
+import unicodedata
+
 from openrag_cli import limits
 from openrag_cli.domain import ALL_PARTITIONS
 from openrag_cli.errors import InvalidFileId, InvalidInput
@@ -7,6 +9,18 @@ from openrag_cli.terminal import is_safe_name
 
 MAX_PARTITION_CHARS = limits.most("partition_chars")
 MAX_FILE_ID_CHARS = limits.most("file_id_chars")
+
+
+def canonical(name: str) -> str:
+    """Return the form of a name that is kept: names that look the same are one name, however they are typed (NFC)."""
+    return name if name.isascii() else unicodedata.normalize("NFC", name)
+
+
+def forms(text: str) -> list[str]:
+    """Return a text first, and then the canonically equivalent ones that a keyboard or a file system may have made."""
+    if text.isascii():
+        return [text]
+    return list(dict.fromkeys((text, *(unicodedata.normalize(form, text) for form in ("NFC", "NFD")))))
 
 
 def check_partition(name: str) -> str:

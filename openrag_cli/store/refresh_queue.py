@@ -58,7 +58,7 @@ class RefreshQueue:
         rows = self._db.rows(
             f"{FILE} WHERE (media_type, made_by, refresh_tried) IN (SELECT json_extract(value, '$[0]'), "
             "json_extract(value, '$[1]'), json_extract(value, '$[2]') FROM json_each(:kinds)) "
-            "AND (:partition = :all OR partition.name = :partition) ORDER BY partition.name, file_id LIMIT :limit",
+            "AND (:partition = :all OR partition.name = canonical(:partition)) ORDER BY partition.name, file_id LIMIT :limit",
             {"kinds": json.dumps(kinds), "partition": partition, "all": ALL_PARTITIONS, "limit": limit},
         )
         return [to_file(row) for row in rows]

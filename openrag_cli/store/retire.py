@@ -69,13 +69,13 @@ def cancel_live(connection: sqlite3.Connection, where: str, arguments: dict[str,
 
 def find_import(connection: sqlite3.Connection, name: str) -> int | None:
     """Within a transaction, return the number of the partition that is being imported under a name, if any."""
-    row = connection.execute("SELECT partition_id FROM import WHERE name = ?", (name,)).fetchone()
+    row = connection.execute("SELECT partition_id FROM import WHERE name = canonical(?)", (name,)).fetchone()
     return int(row["partition_id"]) if row else None
 
 
 def find_view(connection: sqlite3.Connection, name: str) -> bool:
     """Within a transaction, tell whether a view has a name: views and partitions share one space of names."""
-    return connection.execute("SELECT 1 FROM view WHERE name = ?", (name,)).fetchone() is not None
+    return connection.execute("SELECT 1 FROM view WHERE name = canonical(?)", (name,)).fetchone() is not None
 
 
 def refuse_taken(connection: sqlite3.Connection, name: str) -> None:

@@ -95,7 +95,7 @@ class TaskRecords:
     def live_task(self, partition: str, file_id: str) -> Task | None:
         """Return the newest unfinished task of a file, if any."""
         rows = self._db.rows(
-            f"SELECT * FROM task WHERE partition = ? AND file_id = ? AND state NOT IN {FINAL} "
+            f"SELECT * FROM task WHERE partition = canonical(?) AND file_id = ? AND state NOT IN {FINAL} "
             "ORDER BY seq DESC LIMIT 1",
             (partition, file_id),
         )

@@ -56,9 +56,10 @@ def find_partition_id(connection: sqlite3.Connection, name: str, *, create: bool
     if create:
         refuse_taken(connection, name)
         connection.execute(
-            "INSERT INTO partition (name, created_at) VALUES (?, ?) ON CONFLICT DO NOTHING", (name, now_ms())
+            "INSERT INTO partition (name, created_at) VALUES (canonical(?), ?) ON CONFLICT DO NOTHING",
+            (name, now_ms()),
         )
-    row = connection.execute("SELECT id FROM partition WHERE name = ?", (name,)).fetchone()
+    row = connection.execute("SELECT id FROM partition WHERE name = canonical(?)", (name,)).fetchone()
     return int(row["id"]) if row else -1
 
 
@@ -73,7 +74,7 @@ def insert_task(connection: sqlite3.Connection, upload: Upload, kind: TaskKind, 
     row = connection.execute(
         "INSERT INTO task (id, kind, state, partition_id, partition, file_id, filename, media_type, size, sha256, "
         "metadata, keeps_metadata, batch, source_id, changed_at, created_at, updated_at) "
-        "VALUES (:id, :kind, 'QUEUED', :partition_id, :partition, "
+        "VALUES (:id, :kind, 'QUEUED', :partition_id, canonical(:partition), "
         ":file_id, :filename, :media_type, :size, :sha256, :metadata, :keeps_metadata, :batch, "
         ":source_id, :changed_at, :now, :now) RETURNING *",
         {

@@ -82,7 +82,7 @@ class SyncState:
         """Return what is remembered of some files of the folder."""
         rows = self._db.rows(
             f"SELECT file_id, {_COLUMNS} FROM folder_file JOIN folder ON folder.id = folder_id "
-            "JOIN partition ON partition.id = partition_id WHERE name = ? AND path = ? "
+            "JOIN partition ON partition.id = partition_id WHERE name = canonical(?) AND path = ? "
             "AND file_id IN (SELECT value FROM json_each(?))",
             (self._partition, self._path, json.dumps(list(file_ids))),
         )
@@ -166,7 +166,8 @@ def _attempts_of(connection: sqlite3.Connection, folder_id: int) -> dict[str, At
 def folders_of(database: Database, partition: str) -> list[sqlite3.Row]:
     """Return `path` and `prefix` of every folder that was synced into a partition."""
     return database.rows(
-        "SELECT path, prefix FROM folder JOIN partition ON partition.id = partition_id WHERE name = ?", (partition,)
+        "SELECT path, prefix FROM folder JOIN partition ON partition.id = partition_id WHERE name = canonical(?)",
+        (partition,),
     )
 
 
@@ -174,7 +175,7 @@ def has_others_below(database: Database, partition: str, prefix: str, path: byte
     """Whether an id that begins with `prefix`, which ends with a slash, is of a file of another source than that folder."""
     rows = database.rows(
         "SELECT 1 FROM file JOIN partition ON partition.id = file.partition_id "
-        "JOIN source ON source.id = file.source_id WHERE partition.name = ? "
+        "JOIN source ON source.id = file.source_id WHERE partition.name = canonical(?) "
         "AND file_id >= ? AND file_id < ? AND source.root <> ? LIMIT 1",
         (partition, prefix, f"{prefix[:-1]}0", path),
     )

@@ -23,7 +23,7 @@ def delete_partition(database: Database, name: str) -> int:
         PartitionNotFound: there is none of that name.
     """
     with database.transaction() as connection:
-        row = connection.execute("SELECT id FROM partition WHERE name = ?", (name,)).fetchone()
+        row = connection.execute("SELECT id FROM partition WHERE name = canonical(?)", (name,)).fetchone()
         if row is None:
             n_dropped = drop_import(connection, name)
             if n_dropped is None:

@@ -62,13 +62,15 @@ class Imports:
             Conflict: there is such a partition.
         """
         with self._db.transaction() as connection:
-            if connection.execute("SELECT 1 FROM partition WHERE name = ?", (name,)).fetchone():
+            if connection.execute("SELECT 1 FROM partition WHERE name = canonical(?)", (name,)).fetchone():
                 raise Conflict(
                     f"Partition '{name}' already exists",
                     hint=f"import it under another name with -p, or first: openrag partition delete '{name}'",
                 )
             refuse_view(connection, name)
-            row = connection.execute("SELECT partition_id, source FROM import WHERE name = ?", (name,)).fetchone()
+            row = connection.execute(
+                "SELECT partition_id, source FROM import WHERE name = canonical(?)", (name,)
+            ).fetchone()
             if row is not None and row["source"] == source:
                 return int(row["partition_id"])
             drop_import(connection, name)
@@ -76,7 +78,7 @@ class Imports:
             made = connection.execute("INSERT INTO partition (name, created_at) VALUES ('/', 0) RETURNING id")
             number = int(made.fetchone()["id"])
             connection.execute("DELETE FROM partition WHERE id = ?", (number,))
-            connection.execute("INSERT INTO import VALUES (?, ?, ?, ?)", (number, name, source, now_ms()))
+            connection.execute("INSERT INTO import VALUES (?, canonical(?), ?, ?)", (number, name, source, now_ms()))
         return number
 
     def staged(self, partition_id: int) -> set[str]:

@@ -9,7 +9,7 @@ from datetime import datetime
 from openrag_cli.domain import ALL_PARTITIONS
 from openrag_cli.errors import Conflict, InvalidInput, PartitionNotFound, ViewNotFound
 from openrag_cli.store.database import Database, at, now_ms
-from openrag_cli.store.names import check_partition
+from openrag_cli.store.names import canonical, check_partition
 from openrag_cli.store.retire import find_view, refuse_import
 
 
@@ -36,7 +36,7 @@ class Views:
 
     def get(self, name: str) -> View:
         """Return one view. Raises: ViewNotFound."""
-        rows = self._db.rows("SELECT * FROM view WHERE name = ?", (name,))
+        rows = self._db.rows("SELECT * FROM view WHERE name = canonical(?)", (name,))
         if not rows:
             raise ViewNotFound(name)
         return _view(rows[0])
@@ -44,7 +44,7 @@ class Views:
     def find(self, names: Sequence[str]) -> View | None:
         """Return the view that is named, None where partitions are. Raises: InvalidInput: it is not named alone."""
         marks = ", ".join("?" * len(names))
-        rows = self._db.rows(f"SELECT * FROM view WHERE name IN ({marks})", tuple(names))
+        rows = self._db.rows(f"SELECT * FROM view WHERE name IN ({marks})", tuple(canonical(name) for name in names))
         if rows and len(set(names)) > 1:
             raise InvalidInput(
                 f"'{rows[0]['name']}' is a view, which is searched alone", hint="name one view, or partitions"
@@ -73,19 +73,20 @@ class Views:
                 if partition != ALL_PARTITIONS and not _has_partition(connection, partition):
                     raise PartitionNotFound(partition)
             connection.execute(
-                "INSERT INTO view VALUES (?, ?, ?, ?)", (name, json.dumps(wanted), condition.strip(), now_ms())
+                "INSERT INTO view VALUES (canonical(?), ?, ?, ?)",
+                (name, json.dumps(wanted), condition.strip(), now_ms()),
             )
         return self.get(name)
 
     def delete(self, name: str) -> None:
         """Delete a view; its files stay. Raises: ViewNotFound."""
         with self._db.transaction() as connection:
-            if connection.execute("DELETE FROM view WHERE name = ?", (name,)).rowcount == 0:
+            if connection.execute("DELETE FROM view WHERE name = canonical(?)", (name,)).rowcount == 0:
                 raise ViewNotFound(name)
 
 
 def _has_partition(connection: sqlite3.Connection, name: str) -> bool:
-    return connection.execute("SELECT 1 FROM partition WHERE name = ?", (name,)).fetchone() is not None
+    return connection.execute("SELECT 1 FROM partition WHERE name = canonical(?)", (name,)).fetchone() is not None
 
 
 def _view(row: sqlite3.Row) -> View:
