@@ -7,9 +7,9 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from machines import NAMELESS, as_user, run_as, run_nameless
 
 from openrag_cli.store.access.permissions import umask_for
-from machines import NAMELESS, as_user, run_as, run_nameless
 
 OTHER, GROUP = NAMELESS + 1, 777
 

@@ -77,10 +77,8 @@ def _sqlite_errors(path: Path) -> Iterator[None]:
         name = getattr(exc, "sqlite_errorname", "") or ""
         if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
             raise StoreBusy(f"the store {path.parent} is busy", hint="try again in a moment") from exc
-        if name.startswith("SQLITE_FULL") or name in {"SQLITE_IOERR_WRITE", "SQLITE_IOERR_SHMSIZE"}:
-            raise StoreFull(
-                f"no space left for the store {path.parent}", hint="free some space, then run the command again"
-            ) from exc
+        if _is_full(exc):
+            raise _no_space(path.parent) from exc
         if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
             raise StoreDamaged(f"the catalog {path} is damaged: {exc}", hint=RESTORE_ELSEWHERE) from exc
         if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
@@ -90,6 +88,15 @@ def _sqlite_errors(path: Path) -> Iterator[None]:
         if isinstance(exc, sqlite3.IntegrityError | sqlite3.ProgrammingError | sqlite3.InterfaceError):
             raise
         raise StoreError(f"the catalog {path}: {exc}") from exc
+
+
+def _is_full(exc: sqlite3.Error) -> bool:
+    name = getattr(exc, "sqlite_errorname", "") or ""
+    return name.startswith("SQLITE_FULL") or name in {"SQLITE_IOERR_WRITE", "SQLITE_IOERR_SHMSIZE"}
+
+
+def _no_space(folder: Path) -> StoreFull:
+    return StoreFull(f"no space left for the store {folder}", hint="free some space, then run the command again")
 
 
 class _ThreadConnection:
@@ -106,13 +113,14 @@ class Database:
     """One SQLite file, safe across threads and processes.
 
     Without `creates` a store that is not there is an error, StoreNotFound, and none is made. One that this process may
-    not write is opened for reading: then whatever writes is Forbidden.
+    not write, or has no room to, is opened for reading: then whatever writes is Forbidden, or StoreFull.
     """
 
     def __init__(self, path: Path, *, creates: bool = True) -> None:
         self.path = path
         self._creates = creates
         self._read_only: ReadOnlyCatalog | None = None
+        self._is_full = False
         self._local = threading.local()
         self._all: weakref.WeakSet[_ThreadConnection] = weakref.WeakSet()
         self._guard = threading.Lock()
@@ -145,12 +153,21 @@ class Database:
             if others and not self.path.exists():
                 raise _not_a_store(folder)
         with _sqlite_errors(self.path):
-            connection = self._connect()
-            connection.row_factory = sqlite3.Row
-            connection.execute("PRAGMA foreign_keys = ON")
-            connection.execute("PRAGMA synchronous = FULL")
-            connection.create_function("canonical", 1, canonical, deterministic=True)
-            self._check_format(connection)
+            try:
+                return self._ready(self._connect())
+            except sqlite3.OperationalError as exc:
+                if self._read_only is not None or not _is_full(exc):
+                    raise
+                with self._guard:  # what is there can be read without the room that writing beside others takes
+                    self._read_only, self._is_full = ReadOnlyCatalog(self.path), True
+                return self._ready(self._connect())
+
+    def _ready(self, connection: sqlite3.Connection) -> sqlite3.Connection:
+        connection.row_factory = sqlite3.Row
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.create_function("canonical", 1, canonical, deterministic=True)
+        self._check_format(connection)
         return connection
 
     def _connect(self) -> sqlite3.Connection:
@@ -162,7 +179,7 @@ class Database:
     def require_writable(self) -> None:
         """Refuse to go on where the store can only be read. Raises: Forbidden."""
         if self.is_read_only:
-            raise not_writable(self.path.parent)
+            raise _no_space(self.path.parent) if self._is_full else not_writable(self.path.parent)
 
     def _check_format(self, connection: sqlite3.Connection) -> None:
         version = connection.execute("PRAGMA user_version").fetchone()[0]

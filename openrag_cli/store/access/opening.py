@@ -62,7 +62,9 @@ class ReadOnlyCatalog:
             connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone()
         except sqlite3.OperationalError as exc:
             connection.close()
-            if exc.sqlite_errorname.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_PERM")):
+            if exc.sqlite_errorname.startswith(
+                ("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_PERM", "SQLITE_IOERR_SHM", "SQLITE_FULL")
+            ):
                 return None
             raise
         return connection
