@@ -10,7 +10,8 @@ file is the first hit), and the 95% interval of hybrid over the better leg by a 
 The naive way, from the same run: the text that the product read, in windows of 1,000 characters that share 200, the same
 model, cosine alone; `filings` reads the pages with PDFium.
 
-With `--leave-one-out` the weight of the cosine is chosen on all collections but one and measured on that one.
+With `--leave-one-out`, in place of that, each weight of the score is chosen on all collections but one and measured on
+that one, with the interval of the difference from the value that is built in; the other weights stay as they are.
 `--keep` keeps the stores, so that a second run only searches.
 """
 
@@ -23,6 +24,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 
@@ -32,11 +34,10 @@ from openrag_cli.engine import Engine
 from openrag_cli.evaluation.metrics import ndcg
 from openrag_cli.ingest.discovery import collect
 from openrag_cli.ingest.options import AddOptions, IfExists
-from openrag_cli.retrieval import scoring
+from openrag_cli.retrieval import query, scoring
 from openrag_cli.retrieval.request import SearchRequest
 
 WINDOW, OVERLAP = 1000, 200
-WEIGHTS = (0.4, 0.45, 0.5, 0.55, 0.6)
 Places = list[tuple[str, int | None]]
 """Files, each with a page where there are pages."""
 
@@ -229,6 +230,11 @@ def means(rows: Sequence[dict[str, float]]) -> dict[str, float]:
     return {name: sum(row[name] for row in rows) / len(rows) for name in rows[0]}
 
 
+def key_figure(collection: Collection) -> str:
+    """Return the figure that a collection is judged by."""
+    return {"filings": "page@5", "exact": "first"}.get(collection.name, "nDCG@10")
+
+
 def measure(collection: Collection, store: Path) -> None:
     """Print the table of one collection."""
     with indexed(collection, store) as engine:
@@ -237,7 +243,7 @@ def measure(collection: Collection, store: Path) -> None:
         }
         naive = Naive(engine, store / "naive.npy")
         rows["naive"] = [figures(q, naive.places(q)) for q in collection.questions]
-    key = "page@5" if collection.name == "filings" else "first" if collection.name == "exact" else "nDCG@10"
+    key = key_figure(collection)
     for name, own in rows.items():
         print(f"| {collection.name} {len(own):,} | {name} |" + "".join(f" {v:.3f} |" for v in means(own).values()))
     better = max(("dense", "text"), key=lambda mode: means(rows[mode])[key])
@@ -256,28 +262,81 @@ def _tell_changes(collection: Collection, naive: list[dict[str, float]], own: li
                 print(f"  {verb} over the naive way: {question.text[:110]}")
 
 
+@dataclass(frozen=True)
+class Weight:
+    """A weight of the score: where it stands, and the values that are tried."""
+
+    name: str
+    module: ModuleType
+    values: tuple[float, ...]
+
+    @property
+    def built_in(self) -> float:
+        """The value that the program has."""
+        return float(getattr(self.module, self.name))
+
+    @contextmanager
+    def set_to(self, value: float) -> Iterator[None]:
+        """Search with another value."""
+        kept = self.built_in
+        setattr(self.module, self.name, value)
+        try:
+            yield
+        finally:
+            setattr(self.module, self.name, kept)
+
+
+WEIGHTS = (
+    Weight("DENSE", scoring, (0.4, 0.45, 0.5, 0.55, 0.6)),
+    Weight("LONG", scoring, (0.0, 0.15, 0.3)),
+    Weight("TITLE", scoring, (0.0, 0.2, 0.4, 0.6)),
+    Weight("FLOOR", scoring, (0.3, 0.5, 0.7)),
+    Weight("WHOLE", scoring, (0.2, 0.3, 0.4)),
+    Weight("IDF_POWER", query, (0.0, 0.25, 0.5)),
+)
+Figures = dict[tuple[str, float], list[float]]
+"""For a weight and a value the figure of each question."""
+
+
 def leave_one_out(collections: Sequence[Collection], stores: Callable[[Collection], Path]) -> None:
-    """Choose the weight of the cosine on all but one collection, by the mean gain over the worst weight; measure there."""
-    scores: dict[str, dict[float, float]] = {}
-    kept = scoring.DENSE
-    for collection in collections:
-        key = "page@5" if collection.name == "filings" else "first" if collection.name == "exact" else "nDCG@10"
-        with indexed(collection, stores(collection)) as engine:
-            scores[collection.name] = {}
-            for weight in WEIGHTS:
-                scoring.DENSE = weight
-                rows = [figures(q, own_places(engine, q, SearchMode.HYBRID)) for q in collection.questions]
-                scores[collection.name][weight] = means(rows)[key]
-    scoring.DENSE = kept
-    for name, own in scores.items():
-        others = [table for other, table in scores.items() if other != name]
-        chosen = max(WEIGHTS, key=lambda weight: sum(_gain(table, weight) for table in others))
-        print(f"| left out: {name} | chosen {chosen} | {own[chosen]:.3f} | built in ({kept}) {own[kept]:.3f} |")
+    """Choose each weight on all collections but one, by the mean gain over its worst value; measure on that one."""
+    found = {collection.name: _tried(collection, stores(collection)) for collection in collections}
+    print("| weight | left out | chosen | figure | built in | figure | chosen - built in, 95% |")
+    for weight in WEIGHTS:
+        for name, own in found.items():
+            others = [table for other, table in found.items() if other != name]
+            values = sorted(weight.values, key=lambda value: value != weight.built_in)  # which wins a tie
+            chosen = max(values, key=lambda value: sum(_gain(table, weight, value) for table in others))
+            before, after = own[weight.name, weight.built_in], own[weight.name, chosen]
+            low, high = interval([new - old for old, new in zip(before, after, strict=True)])
+            print(
+                f"| {weight.name} | {name} | {chosen} | {np.mean(after):.3f} | {weight.built_in} | {np.mean(before):.3f} "
+                f"| {np.mean(after) - np.mean(before):+.3f} [{low:+.3f}, {high:+.3f}] |"
+            )
 
 
-def _gain(table: dict[float, float], weight: float) -> float:
-    low, high = min(table.values()), max(table.values())
-    return (table[weight] - low) / (high - low) if high > low else 1.0
+def _tried(collection: Collection, store: Path) -> Figures:
+    """Return the figures of a collection with each value of each weight, the others as they are built in."""
+    found: Figures = {}
+    with indexed(collection, store) as engine:
+
+        def measured() -> list[float]:
+            key = key_figure(collection)
+            return [figures(q, own_places(engine, q, SearchMode.HYBRID))[key] for q in collection.questions]
+
+        as_built = measured()
+        for weight in WEIGHTS:
+            for value in weight.values:
+                with weight.set_to(value):
+                    found[weight.name, value] = as_built if value == weight.built_in else measured()
+    return found
+
+
+def _gain(table: Figures, weight: Weight, value: float) -> float:
+    """Return where a value stands between the worst, 0, and the best, 1; 0 where it makes no difference."""
+    means_of = {other: float(np.mean(table[weight.name, other])) for other in weight.values}
+    low, high = min(means_of.values()), max(means_of.values())
+    return (means_of[value] - low) / (high - low) if high > low else 0.0
 
 
 def main() -> None:
@@ -286,7 +345,9 @@ def main() -> None:
     parser.add_argument("shared", type=Path, help="folder with data/ and cases/")
     parser.add_argument("--only", nargs="*", choices=list(COLLECTIONS), default=list(COLLECTIONS))
     parser.add_argument("--keep", type=Path, help="folder for the stores; default: a temporary one")
-    parser.add_argument("--leave-one-out", action="store_true", help="choose the cosine's weight on the others too")
+    parser.add_argument(
+        "--leave-one-out", action="store_true", help="choose each weight on the other collections too"
+    )
     parser.add_argument("--questions", type=int, default=0, help="questions of a collection at most; default: all")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
@@ -294,11 +355,12 @@ def main() -> None:
         found = [COLLECTIONS[name](arguments.shared) for name in arguments.only]
         for collection in found:
             collection.questions = collection.questions[: arguments.questions or None]
+        if arguments.leave_one_out:
+            leave_one_out(found, lambda collection: root / collection.name)
+            return
         print("| collection | way | nDCG@10 | page@5 | first |")
         for collection in found:
             measure(collection, root / collection.name)
-        if arguments.leave_one_out:
-            leave_one_out(found, lambda collection: root / collection.name)
 
 
 if __name__ == "__main__":
