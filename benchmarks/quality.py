@@ -326,9 +326,10 @@ def _tried(collection: Collection, store: Path) -> Figures:
 
         as_built = measured()
         for weight in WEIGHTS:
-            for value in weight.values:
+            found[weight.name, weight.built_in] = as_built
+            for value in {*weight.values} - {weight.built_in}:
                 with weight.set_to(value):
-                    found[weight.name, value] = as_built if value == weight.built_in else measured()
+                    found[weight.name, value] = measured()
     return found
 
 
