@@ -409,7 +409,7 @@ def test_no_text_of_a_user_is_syntax(query: str, tmp_path: Path) -> None:
     index.put(make_rows("r1", ["alpha beta", "gamma"]))
     asked = Tokenizer("English").for_search(query).split()
     found = index.look(Ask(5, EVERYWHERE, weights=dict.fromkeys([*asked, query], 1.0), required=asked[:1])).rows
-    assert found.texts == (["alpha beta"] if "alpha" in query else [])
+    assert [match.span.text for match in found] == (["alpha beta"] if "alpha" in query else [])
 
 
 @pytest.mark.parametrize(
@@ -442,7 +442,7 @@ def test_a_damaged_full_text_index_is_made_again_from_the_rows(tmp_path: Path) -
         by_words(damaged, {"alpha": 1.0}, 5)
     assert "doctor --fix" in str(caught.value.hint)
     assert damaged.remake() is None
-    assert damaged.look(Ask(5, EVERYWHERE, weights={"alpha": 1.0})).rows.texts == ["alpha beta"]
+    assert damaged.look(Ask(5, EVERYWHERE, weights={"alpha": 1.0})).rows.texts([0]) == {0: "alpha beta"}
     assert damaged.problem() is None
 
 

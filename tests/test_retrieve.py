@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from openrag_cli.domain import Chunk, Hit, SearchMode, Span, chunk_id, new_task_id
 from openrag_cli.engine import Engine
 from openrag_cli.errors import ChunkNotFound, DocumentNotFound, InvalidInput, PartitionNotFound, StoreDamaged
-from openrag_cli.index.looks import Ask, Looked
+from openrag_cli.index.looks import Ask, Looked, Snapshot
 from openrag_cli.index.rows import Match, Row
 from openrag_cli.retrieval import request as requests
 from openrag_cli.retrieval.old_fusion import DENSE_WEIGHT, fuse
@@ -132,14 +132,14 @@ def test_min_score_keeps_exactly_the_hits_that_reach_it(engine: Engine, mode: Se
 
 def test_a_hopeless_min_score_does_not_read_the_whole_index(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     depths = []
-    real = engine.parts.index.look
+    real = Snapshot.look
 
-    def observe(ask: Ask) -> Looked:
+    def observe(snapshot: Snapshot, ask: Ask) -> Looked:
         depths.append(ask.limit)
-        return real(ask)
+        return real(snapshot, ask)
 
     monkeypatch.setattr("openrag_cli.retrieval.search.DEPTH", 10)
-    monkeypatch.setattr(engine.parts.index, "look", observe)
+    monkeypatch.setattr(Snapshot, "look", observe)
     for mode in (SearchMode.DENSE, SearchMode.HYBRID):
         assert engine.search(SearchRequest("bread", top_k=5, mode=mode, min_score=1.5)) == []
     assert depths == [10, 10]

@@ -9,7 +9,7 @@ from harness import check, open_engine, put
 from openrag_cli.domain import SearchMode
 from openrag_cli.engine import Engine
 from openrag_cli.index import words
-from openrag_cli.index.looks import Ask, Looked
+from openrag_cli.index.looks import Ask, Looked, Snapshot
 from openrag_cli.index.words import WORDS_VERSION
 from openrag_cli.retrieval.request import SearchRequest
 from openrag_cli.retrieval.scoring import WHOLE
@@ -131,14 +131,14 @@ def test_a_search_stops_when_each_file_in_scope_has_given_its_hit(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     depths = []
-    real = engine.parts.index.look
+    real = Snapshot.look
 
-    def observe(ask: Ask) -> Looked:
+    def observe(snapshot: Snapshot, ask: Ask) -> Looked:
         depths.append(ask.limit)
-        return real(ask)
+        return real(snapshot, ask)
 
     monkeypatch.setattr("openrag_cli.retrieval.search.DEPTH", 10)
-    monkeypatch.setattr(engine.parts.index, "look", observe)
+    monkeypatch.setattr(Snapshot, "look", observe)
     hits = engine.search(SearchRequest("keeper", ["notes"], ["note1.md", "note2.md"], top_k=5, per_file=1))
     assert len(hits) == 2
     assert depths == [10]

@@ -62,12 +62,14 @@ class _Rows(Found):
         self._own = matches
         self.ids = [match.id for match in matches]
         self.revisions = [match.revision for match in matches]
-        self.texts = [match.span.text for match in matches]
         self.words = WordTable.of([match.words for match in matches])
         self.vectors = np.stack(vectors) if vectors else np.zeros((len(matches), 0), dtype=np.float32)
 
     def __len__(self) -> int:
         return len(self._own)
+
+    def texts(self, places: "Sequence[int]") -> dict[int, str]:
+        return {at: self._own[at].span.text for at in places}
 
     def matches(self, places: "Sequence[int]") -> list[Match]:
         return [self._own[at] for at in places]

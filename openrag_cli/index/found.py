@@ -1,22 +1,30 @@
 """Rows that were found, column by column: only what is shown is made a `Match` of."""
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, overload
 
 from openrag_cli.index import words
-from openrag_cli.index.rows import Match, match
+from openrag_cli.index.rows import ADDED, COLUMNS, Match, match
 from openrag_cli.index.word_table import WordTable
 
 if TYPE_CHECKING:
     import numpy as np
 
+ROW_ID = "_rowid"
+Read = Callable[[Sequence[int], Sequence[str]], Any]
+
 
 class Found(Sequence[Match]):
-    """Rows with their columns, an Arrow table; None for no row. A `Match` of one is made when it is asked for."""
+    """Rows with what their scores are made of: columns of an Arrow table; None for no row.
 
-    def __init__(self, columns: Any = None, dimension: int = 0) -> None:
+    `read` gives other columns of rows, in the order of their numbers (`ROW_ID`): to read a wide column of a row costs
+    more than to find it, so passages are read only where they are looked at.
+    """
+
+    def __init__(self, columns: Any = None, read: Read | None = None, dimension: int = 0) -> None:
         self.columns = columns
+        self.read = read
         self.dimension = dimension
 
     @overload
@@ -47,12 +55,13 @@ class Found(Sequence[Match]):
         """The id and the revision of each row."""
         return zip(self.ids, self.revisions, strict=True)
 
-    @cached_property
-    def texts(self) -> list[str]:
-        """The text of each chunk as it stands in the document."""
-        raws = self._list("raw") if len(self) and "raw" in self.columns.column_names else [None] * len(self)
-        columns = zip(self._list("passage"), self._list("text_at"), raws, strict=True)
-        return [passage[at:] if raw is None else raw for passage, at, raw in columns]
+    def texts(self, places: Sequence[int]) -> dict[int, str]:
+        """Return by its place the text of a chunk as it stands in the document."""
+        rows = self._others(places, ["passage", "text_at", "raw"])
+        return {
+            at: row["passage"][row["text_at"] :] if row.get("raw") is None else row["raw"]
+            for at, row in zip(places, rows, strict=True)
+        }
 
     @cached_property
     def words(self) -> WordTable:
@@ -80,19 +89,29 @@ class Found(Sequence[Match]):
 
     def matches(self, places: Sequence[int]) -> list[Match]:
         """Return rows by their places."""
-        if not places:
+        texts = self.columns.column(words.COLUMN).take(list(places)).to_pylist() if self._has_words else None
+        rows = self._others(places, [*COLUMNS, *ADDED])
+        return [match({**row, "words": texts[at] if texts else ""}, 0.0) for at, row in enumerate(rows)]
+
+    @property
+    def _has_words(self) -> bool:
+        return len(self) > 0 and words.COLUMN in self.columns.column_names
+
+    def _others(self, places: Sequence[int], names: Sequence[str]) -> list[dict[str, Any]]:
+        """Return other columns of rows, by their places."""
+        if not places or self.read is None:
             return []
-        rows = self.columns.select([name for name in self.columns.column_names if name != "vector"]).take(
-            list(places)
-        )
-        return [match({**row, "words": row.get(words.COLUMN) or ""}, 0.0) for row in rows.to_pylist()]
+        numbers = self.columns.column(ROW_ID).take(list(places)).to_pylist()
+        rows = self.read(sorted(numbers), names)
+        by_number = dict(zip(rows.column(ROW_ID).to_pylist(), rows.drop_columns([ROW_ID]).to_pylist(), strict=True))
+        return [by_number[number] for number in numbers]
 
     def _list(self, name: str) -> list[Any]:
         return list(self.columns.column(name).to_pylist()) if len(self) else []
 
 
 def each_once(parts: Iterable[Found], live: Container[str]) -> Found:
-    """Return the rows of several looks that are of live revisions, each once."""
+    """Return the rows of several looks at one version that are of live revisions, each once."""
     import pyarrow as pa
 
     found = [part for part in parts if len(part)]
@@ -109,4 +128,4 @@ def each_once(parts: Iterable[Found], live: Container[str]) -> Found:
         return found[0]
     kept = list(places.values())
     table = pa.concat_tables([part.columns for part in found]).take(kept)
-    return Found(table, found[0].dimension)
+    return Found(table, found[0].read, found[0].dimension)

@@ -17,10 +17,9 @@ from openrag_cli.errors import StoreDamaged, os_errors
 from openrag_cli.failpoints import failpoint
 from openrag_cli.fsync import files_below, fsync, fsync_below
 from openrag_cli.index import integrity, upkeep, vectors, words
-from openrag_cli.index.found import Found
 from openrag_cli.index.import_shim import import_lancedb
 from openrag_cli.index.lance_errors import REMAKE, lance_errors
-from openrag_cli.index.looks import Ask, Looked, look
+from openrag_cli.index.looks import Ask, Looked, Snapshot
 from openrag_cli.index.policy import Lists, Statistics
 from openrag_cli.index.rows import ADDED, COLUMNS, MADE_OF, Match, Row, added_fields, batch, match, schema
 
@@ -292,20 +291,20 @@ class Index:
     # --- reading
 
     def look(self, ask: Ask) -> Looked:
-        """Return the best rows of each leg; of one version of the table."""
-        if not self.exists:
-            return Looked(Found(), {})
-        with self._errors("searching the index"):
-            return look(self._newest(), ask, self._columns(), self._dimension)
+        """Return the best rows of each leg, of the table as it is now."""
+        return self.snapshot().look(ask)
 
-    def _newest(self) -> Any:
-        """Return the table as it is now, which stays so: rows are known by numbers that a compaction changes."""
+    def snapshot(self) -> Snapshot:
+        """Return the table as it is now, for several looks."""
+        if not self.exists:
+            return Snapshot(None, (), self._dimension, self._errors)
         version, snapshot = self.version(), self._snapshot
         if snapshot is None or snapshot[0] != version:
-            table = self._connect(import_lancedb()).open_table(TABLE)
-            table.checkout(version)
+            with self._errors("opening the index"):
+                table = self._connect(import_lancedb()).open_table(TABLE)
+                table.checkout(version)
             snapshot = self._snapshot = (version, table)
-        return snapshot[1]
+        return Snapshot(snapshot[1], self._columns(), self._dimension, self._errors)
 
     def _place(self) -> list[str]:
         return [name for name in self._columns() if name in {*COLUMNS, *ADDED}]

@@ -173,15 +173,16 @@ def _verbatim(query: Query, rows: Found) -> "np.ndarray":
     for counts in rows.words.counts(query.order[:-1]).values():
         has_all &= counts > 0
     folds = set(np.flatnonzero(has_all).tolist())
+    texts = rows.texts(range(len(rows)) if query.verbatim else sorted(folds))
     if query.verbatim:  # ASCII is looked through at once, for letters that stand in another grouping too
-        plain = [at for at, text in enumerate(rows.texts) if text.isascii() and _BETWEEN not in text]
-        squeezed = _BETWEEN.join(rows.texts[at] for at in plain).lower().encode().translate(None, _SEPARATORS)
+        plain = [at for at, text in texts.items() if text.isascii() and _BETWEEN not in text]
+        squeezed = _BETWEEN.join(texts[at] for at in plain).lower().encode().translate(None, _SEPARATORS)
         for at, letters in zip(plain, squeezed.split(_BETWEEN.encode()), strict=bool(plain)):
             if loose.encode() in letters:
-                bonuses[at] = _standing(query, loose, " ".join(rows.texts[at].lower().split()))
+                bonuses[at] = _standing(query, loose, " ".join(texts[at].lower().split()))
         folds.difference_update(plain)
     for at in folds:
-        whole = folded(rows.texts[at])
+        whole = folded(texts[at])
         if loose in _NOT_ALNUM.sub("", whole):
             bonuses[at] = _standing(query, loose, whole)
     return bonuses

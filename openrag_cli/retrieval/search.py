@@ -31,7 +31,7 @@ from openrag_cli.store.searching.files import SearchableFiles
 from openrag_cli.store.searching.titles import FileTitle, Titles
 from openrag_cli.store.searching.word_counts import WordCounts
 
-DEPTH = 200
+DEPTH = 100
 """Candidates taken from each leg: with 2,500 in their place the first five hits of nine collections were the same."""
 
 MAX_DEPTH = 100_000
@@ -128,15 +128,16 @@ class Searcher:
         """Return the best rows of each leg; only rows with all of its words when the query has a phrase."""
         query, vector = asked.query, asked.vector
         is_worded = request.mode is not SearchMode.DENSE
+        index = self._index.snapshot()
         if not has_words:
-            return [self._index.look(Ask(depth, scope, vector, old_text=query.text if is_worded else ""))]
+            return [index.look(Ask(depth, scope, vector, old_text=query.text if is_worded else ""))]
         if query.required:
-            return [self._index.look(Ask(depth, scope, weights=query.boosts, required=query.required))]
+            return [index.look(Ask(depth, scope, weights=query.boosts, required=query.required))]
         if not is_worded:
-            return [self._index.look(Ask(depth, scope, vector))]
-        first = self._index.look(Ask(depth, scope, vector, query.boosts))
+            return [index.look(Ask(depth, scope, vector))]
+        first = index.look(Ask(depth, scope, vector, query.boosts))
         named = self._named(query, scope, first.rows)
-        return [first, self._index.look(Ask(NAMED_DEPTH, named, vector, query.boosts))] if named else [first]
+        return [first, index.look(Ask(NAMED_DEPTH, named, vector, query.boosts))] if named else [first]
 
     def _named(self, query: Query, scope: Scope, found: Found) -> Scope | None:
         """Return the files whose titles the query names, where not all of their rows are found.
