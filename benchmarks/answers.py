@@ -1,99 +1,209 @@
-"""How often the gold answer stands in the sentences that the extractive answerer cites.
+"""How often an answer without an LLM is right, brief and fit to be read, and how often it refuses rightly.
 
-    python benchmarks/answers.py ../shared/data/piaf-fr --language French [--store DIR] [--questions N] [--top-k 5]
-    python benchmarks/answers.py ../shared/data/docs/peps --ask benchmarks/questions-en.jsonl
+    python benchmarks/answers.py [docs] [piaf] [filings] [--store DIR] [--show] [--questions N]
 
-The first form reads a BEIR-layout folder whose queries carry `metadata.answers`; the second indexes a folder and reads
-questions with `question` and `answers`. Printed: the share of questions with a gold answer inside the top-k chunks
-(the floor: what is not there cannot be quoted), inside the cited sentences, the ratio of the two, the mean length of
-an answer, and the share answered with "nothing".
+Asks the questions in benchmarks/questions of ../shared/data/docs (each of its own documentation, the held-out ones once
+more of all three), 400 of ../shared/data/piaf-fr, and those of ../shared/data/filings. Right is an answer in whose text a
+gold string stands; at most 80 words of it count, but a single block of code, list or table counts whole. Printed: the
+share of right answers, the same for the first passage whole and for its first 80 words; where the others were lost (not
+in the first eight passages, in them but not picked, refused); the median length in words; how many break a rule of
+../shared/tools/readable.py; and the share of the questions without an answer that is refused. For the filings: how often
+the figure that is asked for stands in a table with columns, or in a line of a statement under those that head it.
+`--show` prints the answers that are wrong.
 """
 
 import argparse
 import asyncio
+import importlib.util
 import json
+import re
+import statistics
 import tempfile
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from beir import index, read_collection
+from asking import SHARED, Asked, holds, of_piaf, open_store, written
 
 from openrag_cli.answering.conversation import Message
-from openrag_cli.answering.events import Finished
-from openrag_cli.answering.extractive import NOTHING
-from openrag_cli.answering.pipeline import ChatRequest
-from openrag_cli.config.settings import load
-from openrag_cli.domain import new_task_id
+from openrag_cli.answering.events import Finished, Retrieved
+from openrag_cli.answering.pipeline import TOP_K, ChatRequest
+from openrag_cli.answering.quoting.units import n_words
+from openrag_cli.domain import ALL_PARTITIONS, Passage
 from openrag_cli.engine import Engine
-from openrag_cli.ingest.discovery import collect
-from openrag_cli.ingest.options import AddOptions, IfExists
 from openrag_cli.retrieval.request import SearchRequest
 
-
-def plain(text: str) -> str:
-    return " ".join(text.casefold().split())
-
-
-def holds(texts: list[str], answers: list[str]) -> bool:
-    return any(plain(answer) in plain(text) for text in texts for answer in answers)
+MAX_WORDS = 80
+_MARK = re.compile(r"[ \t]*\[\d+\]")
+_REFUSALS = ("Nothing in the documents", "No document names")
 
 
-async def ask_all(engine: Engine, questions: list[tuple[str, list[str]]], top_k: int) -> None:
-    """Ask every question and print the shares."""
-    n_found = n_cited = n_nothing = n_chars = 0
-    for text, answers in questions:
-        request = SearchRequest(text, top_k=top_k)
-        hits = engine.search(request)
-        found = holds([hit.chunk.span.text for hit in hits], answers)
-        chat = ChatRequest([Message("user", text)], search=request, is_extractive=True)
-        events = [event async for event in engine.parts.chat.answer(chat)]
-        done = events[-1]
-        assert isinstance(done, Finished)
-        cited = holds([passage.text for passage in done.citations], answers)
-        n_found += found
-        n_cited += cited
-        n_nothing += done.text == NOTHING
-        n_chars += len(done.text)
-    n = len(questions)
+@dataclass(slots=True)
+class Tally:
+    """What was counted of some questions."""
+
+    n: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
+    words: list[int] = field(default_factory=list)
+
+    def share(self, name: str) -> float:
+        return self.counts[name] / max(1, self.n)
+
+
+def counted(text: str, n_quotes: int) -> str:
+    """Return the part of an answer that counts."""
+    body = _MARK.sub("", text).strip()
+    if n_quotes == 1 and "\n" in body:
+        return body
+    n_left = MAX_WORDS
+    for found in re.finditer(r"\S+", body):
+        n_left -= n_words(found[0])
+        if n_left < 0:
+            return body[: found.start()]
+    return body
+
+
+async def answered(engine: Engine, asked: Asked) -> tuple[Finished, Sequence[Passage]]:
+    """Return the answer to a question, and the passages behind it."""
+    search = SearchRequest("", partitions=(asked.partition,), top_k=TOP_K)
+    request = ChatRequest([Message("user", asked.question)], search=search, is_extractive=True)
+    passages: Sequence[Passage] = ()
+    async for event in engine.parts.chat.answer(request):
+        if isinstance(event, Retrieved):
+            passages = event.passages
+        last = event
+    assert isinstance(last, Finished)
+    return last, passages
+
+
+def readable_rules() -> Callable[[str], list[str]]:
+    """Return the check of ../shared/tools/readable.py; one that finds nothing where it is absent."""
+    path = SHARED.parent / "tools" / "readable.py"
+    if not path.exists():
+        print(f"{path} is absent: nothing is said about readability")
+        return lambda _: []
+    spec = importlib.util.spec_from_file_location("readable", path)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.readable  # type: ignore[no-any-return]
+
+
+async def ask(engine: Engine, asked: Sequence[Asked], *, shows: bool) -> Tally:
+    """Ask questions and count what came of them."""
+    tally = Tally(len(asked))
+    readable = readable_rules()
+    for one in asked:
+        finished, passages = await answered(engine, one)
+        is_refused = finished.text.startswith(_REFUSALS)
+        is_right = holds(counted(finished.text, len(finished.marks)), one.answers)
+        is_there = any(holds(passage.text, one.answers) for passage in passages)
+        first = passages[0].text if passages else ""
+        faults = readable(finished.text)
+        tally.counts["refused"] += is_refused
+        tally.counts["right"] += is_right
+        tally.counts["first whole"] += holds(first, one.answers)
+        tally.counts["first 80"] += holds(counted(first, 0), one.answers)
+        tally.counts["not found"] += not is_there
+        tally.counts["lost by refusal"] += is_there and is_refused
+        tally.counts["not picked"] += is_there and not is_refused and not is_right
+        tally.counts["unreadable"] += bool(faults)
+        tally.words.append(n_words(_MARK.sub("", finished.text)))
+        if shows and (faults or not (is_right if one.answers else is_refused)):
+            print(f"\n--- {one.question} {list(one.answers)} {'found' if is_there else 'not found'} {faults or ''}")
+            print(finished.text)
+    return tally
+
+
+def print_answerable(label: str, tally: Tally) -> None:
+    share = tally.share
     print(
-        f"{n} questions: gold answer in the top {top_k} chunks {n_found / n:.3f}, in the cited sentences {n_cited / n:.3f}"
+        f"{label}: {tally.n} questions, right {share('right'):.3f}; first passage whole {share('first whole'):.3f}, its "
+        f"first {MAX_WORDS} words {share('first 80'):.3f}\n"
+        f"  not in the passages {share('not found'):.3f}, there but not picked {share('not picked'):.3f}, "
+        f"there but refused {share('lost by refusal'):.3f}; refused {share('refused'):.3f}\n"
+        f"  median {statistics.median(tally.words):.0f} words; not readable {tally.counts['unreadable']}"
     )
-    print(f"floor (chunks) {n_found / n:.3f}; cited / floor = {n_cited / max(1, n_found):.3f}")
-    print(f"mean answer {n_chars / n:.0f} characters; nothing found {n_nothing / n:.3f}")
 
 
-def add_folder(engine: Engine, folder: Path) -> None:
-    report = engine.add(collect([folder]).sources, AddOptions("collection", new_task_id(), if_exists=IfExists.SKIP))
-    print(f"indexed {report.added:,} documents ({report.unchanged:,} were there)")
+def print_others(label: str, tally: Tally) -> None:
+    print(f"{label}: {tally.n} questions without an answer, refused {tally.share('refused'):.3f}")
+
+
+async def ask_docs(engine: Engine, *, shows: bool, most: int) -> None:
+    for part in ("tune", "check"):
+        found = await ask(engine, written("docs", part)[: most or None], shows=shows)
+        print_answerable(f"docs, {'weights chosen on them' if part == 'tune' else 'held out'}", found)
+    everywhere = [replace(one, partition=ALL_PARTITIONS) for one in written("docs", "check")]
+    print_answerable(
+        "docs, held out, asked of all three at once", await ask(engine, everywhere[: most or None], shows=False)
+    )
+    print_others("docs", await ask(engine, written("docs-none")[: most or None], shows=shows))
+
+
+async def ask_piaf(engine: Engine, *, shows: bool, most: int) -> None:
+    print_answerable("PIAF, held out", await ask(engine, of_piaf()[0][: most or None], shows=shows))
+    print_others("PIAF", await ask(engine, written("piaf-none")[: most or None], shows=shows))
+
+
+# --- figures
+
+
+def figures_of(answer: str) -> list[str]:
+    """Return the figures of an answer, as digits: "$11,588.00" is 11588."""
+    found = re.findall(r"\d[\d,]*(?:\.\d+)?", answer)
+    return [re.sub(r"\.0+$", "", one.replace(",", "")) for one in found]
+
+
+def is_figure_shown(text: str, gold: str) -> bool:
+    """Whether a figure of the answer stands in a table with columns, or in a statement with the lines that head it."""
+    bare = re.sub(r"(?<=\d),(?=\d)", "", text)
+    wanted = [one for one in figures_of(gold)[:1] if len(one) > 1]
+    in_block = "|" in bare or "```" in bare
+    return in_block and any(re.search(rf"(?<![\d.]){re.escape(one)}(?![\d.])", bare) for one in wanted)
+
+
+async def ask_filings(engine: Engine, *, shows: bool, most: int) -> None:
+    lines = (SHARED / "filings" / "questions.jsonl").read_text(encoding="utf-8").splitlines()
+    entries = [json.loads(line) for line in lines if line][: most or None]
+    n_figures = n_shown = n_computed = n_rows = 0
+    for entry in entries:
+        finished, _ = await answered(engine, Asked(entry["question"]))
+        is_figure = bool(re.fullmatch(r"[$\d.,%\s-]+", entry["answer"]))
+        is_computed = "compute" in finished.text
+        is_shown = is_figure and is_figure_shown(finished.text, entry["answer"])
+        n_figures += is_figure
+        n_shown += is_shown
+        n_computed += is_computed
+        n_rows += is_computed and ("|" in finished.text or "```" in finished.text)
+        if shows and not is_shown:
+            print(
+                f"\n--- {entry['question']} [{entry['answer']}] {entry['document']} {entry['pages']}\n{finished.text}"
+            )
+            print([f"{passage.file.filename} {passage.page}" for passage in finished.citations])
+    print(
+        f"filings: the figure asked for printed in its row: {n_shown} of {n_figures}; {n_computed} said to be computed"
+    )
+    print_others("filings, companies that no document names", await ask(engine, written("filings-none"), shows=shows))
+
+
+COLLECTIONS = {"docs": ask_docs, "piaf": ask_piaf, "filings": ask_filings}
 
 
 def main() -> None:
     """Index, ask, count."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path)
-    parser.add_argument(
-        "--ask", type=Path, help="JSON Lines of questions with their answers; default: the folder's own"
-    )
-    parser.add_argument("--store", help="folder of a store to keep; default: a temporary one")
-    parser.add_argument("--language", default="English", help="language that the text index stems; default: English")
-    parser.add_argument("--questions", type=int, default=0, help="questions to ask; default: all")
-    parser.add_argument("--top-k", type=int, default=5, help="chunks behind an answer; default: 5")
+    parser.add_argument("collections", nargs="*", choices=[*COLLECTIONS, []], default=list(COLLECTIONS))
+    parser.add_argument("--store", type=Path, help="folder of the stores to keep; default: a temporary one")
+    parser.add_argument("--questions", type=int, default=0, help="questions to ask of each list; default: all")
+    parser.add_argument("--show", action="store_true", help="print the answers that are wrong")
     arguments = parser.parse_args()
-    source = arguments.ask or arguments.folder / "queries.jsonl"
-    entries = [json.loads(line) for line in source.read_text(encoding="utf-8").splitlines() if line]
-    questions = [
-        (entry["question"], entry["answers"]) if arguments.ask else (entry["text"], entry["metadata"]["answers"])
-        for entry in entries
-    ]
-    if arguments.questions:
-        questions = questions[:: max(1, len(questions) // arguments.questions)][: arguments.questions]
     with tempfile.TemporaryDirectory() as scratch:
-        settings = load({"store": arguments.store or scratch, "language": arguments.language}).settings
-        with Engine(settings) as engine:
-            if arguments.ask:
-                add_folder(engine, arguments.folder)
-            else:
-                index(engine, read_collection(arguments.folder)[0])
-            asyncio.run(ask_all(engine, questions, arguments.top_k))
+        for name in arguments.collections:
+            with open_store(arguments.store or Path(scratch), name) as engine:
+                asyncio.run(COLLECTIONS[name](engine, shows=arguments.show, most=arguments.questions))
 
 
 if __name__ == "__main__":

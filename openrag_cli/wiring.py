@@ -4,6 +4,7 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 
 from openrag_cli.config.settings import Settings
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from openrag_cli.answering.in_hand import HandFile, Search
     from openrag_cli.answering.passages import DocumentOf
     from openrag_cli.answering.pipeline import Chat
+    from openrag_cli.answering.quoting.asked import Question
     from openrag_cli.documents.sandbox.pool import ConverterPool
     from openrag_cli.documents.sandbox.protocol import Converted
     from openrag_cli.index.table import Index
@@ -245,14 +247,23 @@ class Components:
     @built_once
     def chat(self) -> "Chat":
         """What answers. It belongs to the event loop that first uses it. Raises: ConfigError, for a wrong prompt."""
-        return self._chat(self.retriever.search, self.catalog.document, lambda: self.embedder)
+        from openrag_cli.answering.quoting.asked import read_question
+
+        return self._chat(
+            self.retriever.search,
+            self.catalog.document,
+            lambda: self.embedder,
+            lambda text: read_question(text, self.tokenizer, self.word_counts),
+        )
 
     def about(self, files: "Sequence[HandFile]", *, with_store: bool) -> "Chat":
         """Return what answers from files that are not stored, or from them and the store. Raises: see `InHand`."""
         from openrag_cli.answering.in_hand import InHand
+        from openrag_cli.answering.quoting.asked import read_question
         from openrag_cli.retrieval.tokens import Tokenizer
 
         embedder = self.embedder if with_store else self.model
+        tokenizer = self.tokenizer if with_store else Tokenizer(self.settings.language)
         with contextlib.ExitStack() as held:
 
             def convert(path: "Path", filename: str) -> "Converted":
@@ -263,12 +274,20 @@ class Components:
                 files,
                 convert=convert,
                 embedder=embedder,
-                tokenizer=self.tokenizer if with_store else Tokenizer(self.settings.language),
+                tokenizer=tokenizer,
                 beside=(self.retriever.search, self.catalog.document) if with_store else None,
             )
-        return self._chat(in_hand.search, in_hand.document_of, lambda: embedder)
+        counts = self.word_counts if with_store else in_hand.counts
+        read = partial(read_question, tokenizer=tokenizer, counts=counts)
+        return self._chat(in_hand.search, in_hand.document_of, lambda: embedder, read)
 
-    def _chat(self, search: "Search", document_of: "DocumentOf", embedder: "Callable[[], Embedder]") -> "Chat":
+    def _chat(
+        self,
+        search: "Search",
+        document_of: "DocumentOf",
+        embedder: "Callable[[], Embedder]",
+        read: "Callable[[str], Question]",
+    ) -> "Chat":
         from openrag_cli.answering.extractive import ExtractiveModel
         from openrag_cli.answering.llm.client import HttpChatModel
         from openrag_cli.answering.messages import Composer
@@ -280,7 +299,7 @@ class Components:
             search=search,
             document_of=document_of,
             llm=HttpChatModel(settings) if settings.llm_base_url or settings.llm_model else None,
-            extractive=ExtractiveModel(embedder),
+            extractive=ExtractiveModel(embedder, read),
             composer=Composer(Prompts.load(settings.prompts), settings.llm_profile),
             window=Window(settings.llm_context_tokens, settings.llm_max_tokens),
         )

@@ -1,12 +1,15 @@
 """Answers without a language model: what a text is made of, what of it answers, and what is refused."""
 
 import dataclasses
+import re
 
 import pytest
 from harness import open_engine, put
 from test_chat import answer
 
+from openrag_cli.answering.extractive import TO_COMPUTE
 from openrag_cli.answering.passages import gather
+from openrag_cli.answering.quoting.asked import Kind, asking, fits, kind_of, read_question
 from openrag_cli.answering.quoting.names import missing_names
 from openrag_cli.answering.quoting.units import units
 from openrag_cli.retrieval.request import SearchRequest
@@ -205,3 +208,160 @@ def test_names_are_looked_for_in_titles_and_as_initials(engine):
     passages = gather([named], engine.parts.catalog.document, max_tokens=1000)
     assert missing_names("How did JnJ's sales grow?", passages) == []
     assert missing_names("How did Johnson & Johnson's sales grow in 2022?", passages) == []
+
+
+@pytest.mark.parametrize(
+    ("question", "kind"),
+    [
+        ("How many files may be open?", Kind.NUMBER),
+        ("Combien de joueurs y a-t-il ?", Kind.NUMBER),
+        ("Wie viele Dateien sind offen?", Kind.NUMBER),
+        ("When was it released?", Kind.DATE),
+        ("En quelle année a-t-il été fondé ?", Kind.DATE),
+        ("¿Cuándo se fundó la ciudad?", Kind.DATE),
+        ("Who maintains the module?", Kind.PERSON),
+        ("Where is the cache kept?", Kind.PLACE),
+        ("Warum ist der Himmel blau?", Kind.REASON),
+        ("How do I install it?", Kind.WAY),
+        ("Which environment variable sets the port?", Kind.NAME),
+        ("Tell me about the splitter", Kind.ANY),
+    ],
+)
+def test_a_question_tells_what_kind_of_thing_answers_it(question, kind):
+    assert kind_of(question) is kind
+
+
+def test_an_answer_of_the_kind_is_not_what_the_question_says_itself(engine):
+    parts = engine.parts
+    question = read_question("Who follows Ada Byron?", parts.tokenizer, parts.word_counts)
+    assert fits(question, "The next was Grace Hopper.")
+    assert not fits(question, "It was not Ada Byron.")
+
+
+def test_sentences_that_say_how_to_answer_are_no_part_of_the_question():
+    long = "What was the net income in 2019? Answer in USD millions. Base your judgment on the statement of income."
+    assert asking(long) == "What was the net income in 2019?"
+    assert asking("Tell me the net income. Use the statement.") == "Tell me the net income. Use the statement."
+
+
+def test_a_word_that_no_document_has_counts_as_the_rarest(engine):
+    parts = engine.parts
+    read = read_question("Which port does the quetzal use?", parts.tokenizer, parts.word_counts)
+    assert read.weights["quetzal"] == max(read.weights.values())
+    assert read.share({"port"}) < 0.5
+
+
+def test_an_answer_from_several_documents_says_whose_each_part_is(engine):
+    put(engine, "teams", "red.md", "# Red\n\nThe red team meets on Monday in the large hall.\n")
+    put(engine, "teams", "blue.md", "# Blue\n\nThe blue team meets on Friday in the small hall.\n")
+    engine.drain()
+    search = SearchRequest("", partitions=("teams",))
+    _, finished, _ = answer(engine, "In which hall does the team meet?", search=search)
+    assert "large hall. (red.md) [" in finished.text
+    assert "small hall. (blue.md) [" in finished.text
+    _, finished, _ = answer(
+        engine, "On which day does the red team meet?", search=dataclasses.replace(search, top_k=1)
+    )
+    assert "(red.md)" not in finished.text
+
+
+REPORT = """BORDEAUX TOOLS, INC.
+CONSOLIDATED STATEMENTS OF INCOME
+(in millions)
+2020 2021 2022
+Net sales $ 1,200 $ 1,350 $ 1,500
+Cost of goods sold 700 760 840
+Gross profit 500 590 660
+Operating income 210 250 300
+Net income $ 150 $ 180 $ 240
+
+CONSOLIDATED BALANCE SHEETS
+(in millions)
+2021 2022
+Cash and cash equivalents $ 90 $ 110
+Accounts receivable, net 140 150
+Inventories 300 420
+Total current assets 530 680
+Total assets $ 1,900 $ 2,150
+Accounts payable $ 210 $ 260
+Total current liabilities 340 400
+"""
+
+
+@pytest.mark.parametrize(
+    ("question", "rows"),
+    [
+        ("What was the inventory turnover of Bordeaux Tools in FY2022?", ["Cost of goods sold", "Inventories"]),
+        ("Compute the net profit margin of Bordeaux Tools for 2022.", ["Net income", "Net sales"]),
+        (
+            "What is the quick ratio of Bordeaux Tools for FY2022?",
+            ["Cash and cash equivalents", "Accounts receivable, net", "Total current liabilities"],
+        ),
+    ],
+)
+def test_a_computation_is_given_the_rows_it_needs(engine, question, rows):
+    put(engine, "report", "bordeaux-tools-2022.txt", REPORT)
+    engine.drain()
+    _, finished, _ = answer(engine, question, search=SearchRequest("", partitions=("report",)))
+    for row in rows:
+        assert f"| {row} | " in finished.text
+    assert finished.text.count("\n| --- ") == len(rows)
+    assert finished.text.endswith(TO_COMPUTE)
+
+
+def test_a_figure_comes_from_the_report_of_its_year(engine):
+    digits = str.maketrans("0123456789", "5678901234")
+    other = re.sub(r"(?<![\d,])(?!20\d\d)\d[\d,]*", lambda found: found[0].translate(digits), REPORT)
+    other = other.replace("2020 2021 2022", "2019 2020 2021").replace("2021 2022", "2020 2021")
+    put(engine, "years", "bordeaux-tools-2021.txt", other)
+    put(engine, "years", "bordeaux-tools-2022.txt", REPORT)
+    engine.drain()
+    search = SearchRequest("", partitions=("years",))
+    _, finished, _ = answer(
+        engine, "What were the total assets of Bordeaux Tools at the end of FY2021?", search=search
+    )
+    assert [passage.file.file_id for passage in finished.citations] == ["bordeaux-tools-2021.txt"]
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "How do I bake sourdough bread?",
+        "How tall is the highest mountain?",
+        "Comment tailler un pommier en hiver ?",
+        "Wie lange muss ein Ei kochen?",
+        "¿Cuánto cuesta un billete de tren?",
+    ],
+)
+def test_what_is_off_the_subject_is_refused(engine, question):
+    _, finished, _ = answer(engine, question)
+    assert finished.text.startswith(("Nothing in the documents", "No document names"))
+    assert finished.citations == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "question", "part"),
+    [
+        (
+            "# Betrieb\n\nDie Schlüssel werden alle neunzig Tage erneuert. Der Server steht in Hamburg.\n",
+            "Wie oft werden die Schlüssel erneuert?",
+            "neunzig Tage",
+        ),
+        (
+            "# Servicio\n\nLas claves se renuevan cada noventa días. El servidor está en Sevilla.\n",
+            "¿Cada cuántos días se renuevan las claves?",
+            "noventa días",
+        ),
+        (
+            "# Service\n\nLes clés sont renouvelées tous les trois mois. Le serveur est à Lyon.\n",
+            "À quelle fréquence les clés sont-elles renouvelées ?",
+            "trois mois",
+        ),
+    ],
+)
+def test_other_languages_are_answered(engine, text, question, part):
+    partition = f"in-{abs(hash(question))}"
+    put(engine, partition, "note.md", text)
+    engine.drain()
+    _, finished, _ = answer(engine, question, search=SearchRequest("", partitions=(partition,)))
+    assert part in finished.text

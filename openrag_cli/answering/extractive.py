@@ -1,31 +1,31 @@
 """The answerer that needs no language model: the units of the passages that say most about the question.
 
-A unit (see `quoting/units.py`) is scored by meaning (the cosine with the question), by words (how much of the
-question's weight of words it holds, rare words weighing more), by the rank of its passage and by what kind of thing was
-asked for; the best comes first, and others are added while they are near it, different from it, and short.
+A unit (see `quoting/units.py`) is scored by its words, its meaning, its passage and by what kind of thing was asked for
+(`quoting/scoring.py`); the best comes first, and others are added while they may answer too (`quoting/choosing.py`).
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from openrag_cli.answering.llm.model import Delta, ModelRequest
-from openrag_cli.answering.quoting import scoring
-from openrag_cli.answering.quoting.evidence import MIN_EVIDENCE_TO_SHOW, NOTHING, evidence, floor, refusal
+from openrag_cli.answering.quoting.accounts import rows_for
+from openrag_cli.answering.quoting.asked import Question
+from openrag_cli.answering.quoting.choosing import chosen, is_computation
+from openrag_cli.answering.quoting.evidence import NOTHING, PASSAGES, Evidence, evidence, measure_for, refusal
+from openrag_cli.answering.quoting.scoring import scored
 from openrag_cli.answering.quoting.units import Unit, units
 from openrag_cli.domain import Passage
 from openrag_cli.inference.onnx_embedder import Embedder
 from openrag_cli.retrieval.llm_tokens import estimate_tokens
 
 if TYPE_CHECKING:
-    from openrag_cli.answering.quoting.scoring import Scored
+    import numpy as np
 
 GREETING = "Hello. Ask me something about your documents."
-MAX_CANDIDATES = 160
-"""Units embedded for one answer, at most: of each passage those that hold most of the question's words."""
-
-MAX_CHECKED = 40
-"""Units embedded to tell whether there is evidence, at most."""
+MAX_CANDIDATES = 20
+"""Units of a passage that are embedded, at most: those that hold most of the question's words."""
 
 TO_COMPUTE = "The result asked for has to be computed from these rows."
 
@@ -34,13 +34,34 @@ PARAGRAPH = "\n\n"
 __all__ = ["GREETING", "NOTHING", "ExtractiveModel"]
 
 
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """A question, units that may answer it, the cosine of each with it, and their embeddings, float32[n, dimension]."""
+
+    question: Question
+    units: Sequence[Unit]
+    meaning: Sequence[float]
+    vectors: "Sequence[np.ndarray]"
+
+    def best(self) -> list[Unit]:
+        """Return the units that answer, the best first."""
+        found = scored(self.question, self.units, self.meaning, self.vectors)
+        return chosen(self.question.text, found, measure_for(self.question.text).sure)
+
+    def evidence(self, passages: Sequence[Passage]) -> Evidence:
+        """Return what of the best passages speaks for an answer."""
+        near = [one for one, unit in zip(self.meaning, self.units, strict=True) if unit.passage.number <= PASSAGES]
+        return evidence(self.question, passages, near)
+
+
 class ExtractiveModel:
     """A `ChatModel` that quotes. It never makes up a word, and says so when nothing fits."""
 
     name = "extractive"
 
-    def __init__(self, embedder: Callable[[], Embedder]) -> None:
+    def __init__(self, embedder: Callable[[], Embedder], read: Callable[[str], Question]) -> None:
         self._embedder = embedder
+        self._read = read
 
     async def stream(self, ask: ModelRequest) -> AsyncGenerator[Delta, None]:
         """See `ChatModel.stream`: one delta for each unit, with its quote."""
@@ -50,8 +71,9 @@ class ExtractiveModel:
             return
         stops = _stops(ask.parameters.get("stop"))
         left = _limit(ask.parameters)
+        is_one = len({unit.passage.file.revision for unit in chosen}) == 1
         for before, unit in zip([None, *chosen], chosen, strict=False):
-            text = f"{_marked(unit, before)}"
+            text = _marked(unit, before, "" if is_one else unit.passage.file.file_id)
             at = min((found for stop in stops if (found := text.find(stop)) >= 0), default=len(text))
             left -= estimate_tokens(text[:at])
             if left < 0:
@@ -61,51 +83,56 @@ class ExtractiveModel:
                 yield Delta(text=text[:at], quotes=(unit.passage.narrowed(unit.start, unit.end),))
             if at < len(text):
                 break
-        if scoring.is_computation(ask.question) and all(unit.label for unit in chosen):
+        if is_computation(ask.question) and all(unit.label for unit in chosen):
             yield Delta(text=f"\n\n{TO_COMPUTE}")
         yield Delta(finish_reason="stop")
 
     def has_evidence(self, question: str, passages: Sequence[Passage]) -> bool:
-        """Whether a unit of the passages says enough about the question to answer from."""
-        found = list(_candidates(question, passages, MAX_CHECKED))
-        if not found:
-            return False
-        shares = scoring.shares(question, found)
-        if max(shares) >= scoring.SURE_SHARE:
-            return True
-        return evidence(self._meaning(question, found)[0], shares, passages) >= MIN_EVIDENCE_TO_SHOW
+        """Whether the best passages say enough about the question to answer from."""
+        best = passages[:PASSAGES]
+        examined = self.examine(question, best)
+        return _is_enough(examined, best)
 
     def choose(self, question: str, passages: Sequence[Passage]) -> list[Unit]:
         """Return the units that answer, the best first; none when nothing relevant is there."""
-        found = list(_candidates(question, passages, MAX_CANDIDATES))
-        if not found or refusal(question, passages) != NOTHING:
+        if refusal(question, passages) != NOTHING:
             return []
-        shares = scoring.shares(question, found)
-        meaning, vectors = self._meaning(question, found)
-        if evidence(meaning, shares, passages) < floor(question):
-            return []
-        scored: list[Scored] = scoring.scored(question, found, meaning, shares, vectors)
-        return scoring.chosen(question, scored)
+        if rows := rows_for(question, passages):
+            return rows
+        examined = self.examine(question, [passage for passage in passages if passage.score > 0])
+        return examined.best() if _is_enough(examined, passages) else []
 
-    def _meaning(self, question: str, found: Sequence[Unit]) -> tuple[list[float], Any]:
+    def examine(self, question: str, passages: Sequence[Passage]) -> Examined:
+        """Return the units of passages, and how near each is to the question."""
+        asked = self._read(question)
+        found = _candidates(asked, passages)
+        if not found:
+            return Examined(asked, (), (), ())
         vectors = self._embedder().embed_passages([unit.text for unit in found])
-        return [float(cosine) for cosine in vectors @ self._embedder().embed_query(question)], vectors
+        meaning = vectors @ self._embedder().embed_query(asked.asks)
+        return Examined(asked, found, [float(cosine) for cosine in meaning], list(vectors))
 
 
-def _candidates(question: str, passages: Sequence[Passage], most: int) -> Iterator[Unit]:
-    """Yield at most so many units, an equal share of each passage: those that hold most of the question's words."""
-    each = max(8, most // max(1, len(passages)))
-    wanted = scoring.words_of(question)
-    for passage in passages[:most]:
+def _is_enough(examined: Examined, passages: Sequence[Passage]) -> bool:
+    measure = measure_for(examined.question.text)
+    return bool(examined.units) and examined.evidence(passages).total(measure) >= measure.floor
+
+
+def _candidates(question: Question, passages: Sequence[Passage]) -> list[Unit]:
+    """Return the units of passages, in reading order; of a long passage those that hold most of the question's words."""
+    kept: list[Unit] = []
+    for passage in passages:
         found = units(passage)
-        if len(found) > each:
-            order = sorted(range(len(found)), key=lambda at: (-len(scoring.words_of(found[at].text) & wanted), at))
-            found = [found[at] for at in sorted(order[:each])]
-        yield from found
+        if len(found) > MAX_CANDIDATES:
+            shares = [question.share(question.terms(unit.text)) for unit in found]
+            order = sorted(range(len(found)), key=lambda at: (-shares[at], at))
+            found = [found[at] for at in sorted(order[:MAX_CANDIDATES])]
+        kept += found
+    return kept
 
 
-def _marked(unit: Unit, before: Unit | None) -> str:
-    """Return a unit so that a mark can stand right behind it: below a block, after a sentence.
+def _marked(unit: Unit, before: Unit | None, source: str) -> str:
+    """Return a unit so that a mark can stand right behind it: below a block, after a sentence; with its document.
 
     The line that announces it is not said again where the unit before it was announced by it too.
     """
@@ -113,7 +140,9 @@ def _marked(unit: Unit, before: Unit | None) -> str:
     if before is not None and unit.lead and unit.lead == before.lead:
         shown = shown.removeprefix(unit.lead).lstrip("\n")
     is_block = shown.rsplit("\n", 1)[-1].startswith(("```", "~~~", "|"))
-    return f"{'' if before is None else PARAGRAPH}{shown}{PARAGRAPH if is_block else ''}"
+    whose = f"({source})" if source else ""
+    between = PARAGRAPH if is_block else " " if whose else ""
+    return f"{'' if before is None else PARAGRAPH}{shown}{between}{whose}"
 
 
 def _stops(given: object) -> list[str]:

@@ -19,7 +19,7 @@ from openrag_cli.index.word_table import WordTable
 from openrag_cli.inference.onnx_embedder import Embedder
 from openrag_cli.retrieval.collapse import Shown
 from openrag_cli.retrieval.growing import grown
-from openrag_cli.retrieval.query import Query, read_query
+from openrag_cli.retrieval.query import Counted, Query, read_query
 from openrag_cli.retrieval.request import SearchRequest
 from openrag_cli.retrieval.scoring import Asked, Scored, best_first, has_phrases, score
 from openrag_cli.retrieval.tokens import Tokenizer
@@ -130,6 +130,11 @@ class InHand:
     def n_chunks(self) -> int:
         """How many chunks the files have."""
         return len(self._matches)
+
+    @property
+    def counts(self) -> Counted:
+        """In how many of the chunks each word stands."""
+        return self._words
 
     def search(self, request: SearchRequest) -> list[Hit]:
         """Return the best hits, best first. Raises: what the search beside it raises."""

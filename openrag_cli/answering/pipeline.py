@@ -20,10 +20,11 @@ from openrag_cli.answering.llm.model import ChatModel, Delta, ModelRequest
 from openrag_cli.answering.messages import SMALL_PASSAGES, Composer
 from openrag_cli.answering.partial import PartialAnswer
 from openrag_cli.answering.passages import DocumentOf, gather
-from openrag_cli.answering.quoting.names import missing_names
+from openrag_cli.answering.quoting.evidence import PASSAGES
+from openrag_cli.answering.quoting.further import further_passages
 from openrag_cli.answering.support import attached, checked_marks
 from openrag_cli.answering.words import language
-from openrag_cli.domain import Hit, Passage, SearchMode
+from openrag_cli.domain import Hit, Passage
 from openrag_cli.errors import (
     ContextTooLong,
     InvalidInput,
@@ -46,15 +47,9 @@ QUOTE_TOKENS = 4000
 TEMPERATURE = 0.1
 """Asked of the LLM unless the caller says otherwise: answers from documents are no place for invention."""
 
-MAX_NAMES = 4
-NAMING_HITS = 3
-NAMING_TOKENS = 1500
-"""What is read, at most, to tell whether any document has a name that the best passages have not."""
-
 MAX_LOOKS = 20
 """Searches for one answer, at most: one is made again when a file was replaced before its text was read."""
 
-FLOOR_PASSAGES = 3
 MARGIN_TOKENS = 200
 MIN_PASSAGE_TOKENS = 128
 _LIMITS = ("max_tokens", "max_completion_tokens")
@@ -259,9 +254,9 @@ class Chat:
         passages = await asyncio.to_thread(self._retrieve, request.search, queries, room)
         if isinstance(model, HttpChatModel):
             passages = await asyncio.to_thread(self._shown, queries, passages)
-        elif missing := missing_names(query, passages):
+        else:
             search = replace(request.search, text=query)
-            passages += await asyncio.to_thread(self._naming, search, missing, passages)
+            passages += await asyncio.to_thread(further_passages, self._retrieve, search, passages)
         retrieved = Retrieved(query, tuple(passages), round(time.monotonic() - began, 4))
         messages, fence = self._messages(request, passages, window.context_tokens)
         return retrieved, replace(ask, messages=messages, question=query, passages=passages, fence=fence)
@@ -284,19 +279,6 @@ class Chat:
                 gone = exc
         raise StoreBusy("the files found are replaced faster than they can be read", hint="ask again") from gone
 
-    def _naming(self, request: SearchRequest, names: Sequence[str], found: Sequence[Passage]) -> list[Passage]:
-        """Return passages that have the names which those found have not, numbered on from these.
-
-        So nothing is said to be in no document that is in one which was not among the best.
-        """
-        more: list[Passage] = []
-        for name in names[:MAX_NAMES]:
-            look = replace(request, mode=SearchMode.TEXT, top_k=NAMING_HITS, min_score=None, context=0)
-            passages = self._retrieve(look, [name], NAMING_TOKENS)
-            naming = [passage for passage in passages if not missing_names(f"in {name}", [passage])]
-            more += [replace(passage, score=0.0) for passage in naming[:1]]
-        return [replace(passage, number=len(found) + at) for at, passage in enumerate(more, start=1)]
-
     def _shown(self, queries: Sequence[str], passages: list[Passage]) -> list[Passage]:
         """Return what the LLM is shown of what was found: nothing that the extractive answerer would not answer from."""
         if not any(self._is_answered(query, passages) for query in queries):
@@ -306,10 +288,8 @@ class Chat:
     def _is_answered(self, query: str, passages: list[Passage]) -> bool:
         """Whether passages pass the floor. It is one of words: it holds where question and passage are of one language."""
         spoken = language(query)
-        is_same = spoken is not None and any(
-            language(passage.text) == spoken for passage in passages[:FLOOR_PASSAGES]
-        )
-        return not is_same or self._extractive.has_evidence(query, passages[:FLOOR_PASSAGES])
+        is_same = spoken is not None and any(language(passage.text) == spoken for passage in passages[:PASSAGES])
+        return not is_same or self._extractive.has_evidence(query, passages)
 
     def _room(self, request: ChatRequest, window: Window) -> int:
         """Return how many tokens of passages fit beside everything else."""

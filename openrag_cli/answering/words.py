@@ -31,6 +31,11 @@ def language(text: str) -> str | None:
     return max(set(foreign), key=foreign.count) if len(foreign) * 2 > len(letters) > 0 else None
 
 
+def is_common(word: str) -> bool:
+    """Whether a word is one of the commonest of a language."""
+    return word.casefold() in _EVERY_COMMON
+
+
 def content_words(text: str) -> set[str]:
     """Return the beginnings of the words of a text, without case and accents, common words left out."""
     plain = unicodedata.normalize("NFKD", text).casefold()

@@ -1,38 +1,72 @@
-"""Whether there is enough to answer from, and what is said when there is not."""
+"""Whether there is enough to answer from, and what is said when there is not.
 
-from collections.abc import Sequence
+Calibrated by `benchmarks/calibrate.py`, which prints the curves.
+"""
 
-from openrag_cli.answering.quoting.names import missing_names
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from openrag_cli.answering.quoting.asked import Question
+from openrag_cli.answering.quoting.names import called_by, is_titled, missing_names
 from openrag_cli.answering.words import language
 from openrag_cli.domain import Passage
 
 NOTHING = "Nothing in the documents answers this."
 
-MIN_EVIDENCE = 1.32
-"""The floor for questions in English. Chosen on 88 questions with an answer and 40 without, the very ones it was
-measured on."""
-
-MIN_EVIDENCE_ELSEWHERE = 1.26
-"""The floor for other languages, in which the embedding tells less."""
-
-MIN_EVIDENCE_TO_SHOW = 1.0
-"""What an LLM is shown may say less: it reads better than a measure of words, and can refuse by itself."""
-
-WORD_SHARE = 0.5
+PASSAGES = 3
+"""Passages that evidence is looked for in."""
 
 
-def evidence(meaning: Sequence[float], shares: Sequence[float], passages: Sequence[Passage]) -> float:
-    """Return how much there is to answer from, 0 to 2.5.
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """What each part of the evidence is worth, and how much of it a question needs.
 
-    It is the score of the best passage, the best cosine of a unit, and half of the best share of the question's words.
+    From the certainty `sure` of the best unit on an answer is short.
     """
-    score = max((passage.score for passage in passages), default=0.0)
-    return min(1.0, max(0.0, score)) + max(meaning, default=0.0) + WORD_SHARE * max(shares, default=0.0)
+
+    score: float
+    meaning: float
+    words: float
+    subject: float
+    floor: float
+    sure: float
 
 
-def floor(question: str) -> float:
-    """Return how much evidence a question needs, by its language."""
-    return MIN_EVIDENCE if language(question) in {"en", None} else MIN_EVIDENCE_ELSEWHERE
+ENGLISH = Measure(score=0.7, meaning=1.0, words=0.75, subject=0.1, floor=1.44, sure=0.3)
+ELSEWHERE = Measure(score=0.45, meaning=0.9, words=1.0, subject=0.1, floor=1.1, sure=0.5)
+"""Other languages: the embedding was trained on English, and tells less there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What speaks for an answer: the score of the best passage, the best cosine of a unit, the best share of the
+    question's words in the passages of a file, and whether the best file is called by what the question names."""
+
+    score: float
+    meaning: float
+    words: float
+    is_subject: bool
+
+    def total(self, measure: Measure) -> float:
+        """Return how much there is, by a measure."""
+        told = measure.score * self.score + measure.meaning * self.meaning + measure.words * self.words
+        return told + measure.subject * self.is_subject
+
+
+def evidence(question: Question, passages: Sequence[Passage], meaning: Sequence[float]) -> Evidence:
+    """Return what speaks for an answer from passages, the best first; `meaning` has the cosines of their units."""
+    best = passages[:PASSAGES]
+    return Evidence(
+        score=max((passage.score for passage in best), default=0.0),
+        meaning=max(meaning, default=0.0),
+        words=max((question.told(words) for words in _words_by_file(question, best)), default=0.0),
+        is_subject=bool(best) and is_titled(question.asks, best[0]),
+    )
+
+
+def measure_for(question: str) -> Measure:
+    """Return how evidence is weighed, by the language of a question."""
+    return ENGLISH if language(question) in {"en", None} else ELSEWHERE
 
 
 def refusal(question: str, passages: Sequence[Passage]) -> str:
@@ -42,3 +76,12 @@ def refusal(question: str, passages: Sequence[Passage]) -> str:
         return NOTHING
     *first, last = missing
     return f"No document names {', '.join(first)} or {last}." if first else f"No document names {last}."
+
+
+def _words_by_file(question: Question, passages: Sequence[Passage]) -> Iterable[set[str]]:
+    """Return the words of the passages of each file, its name and headings among them."""
+    found: dict[str, set[str]] = {}
+    for passage in passages:
+        text = " ".join([*passage.heading, *passage.head, called_by(passage.file), passage.text])
+        found.setdefault(passage.file.revision, set()).update(question.terms(text))
+    return found.values()

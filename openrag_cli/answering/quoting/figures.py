@@ -58,7 +58,7 @@ def _title(heads: Sequence[str]) -> str:
 
 def _shown(heads: Sequence[str], label: str, figures: str, line: str) -> str:
     values = [" ".join(one.split()) for one in _ONE.findall(figures)]
-    columns = next((found for head in reversed(heads) if (found := _COLUMN.findall(head))), [])
+    columns = _columns(heads, len(values))
     title = _title(heads)
     unit = next((match[0].strip("() ") for head in heads if (match := _UNIT.search(head))), "")
     if columns and len(columns) == len(values):
@@ -68,6 +68,15 @@ def _shown(heads: Sequence[str], label: str, figures: str, line: str) -> str:
         return f"{title}\n\n{table}" if title else table
     kept = [head for head in heads if not _FURNITURE.match(head)][-(_MAX_TITLE_LINES + 1) :]
     return "\n".join(["```text", *kept, line, "```"])
+
+
+def _columns(heads: Sequence[str], n_values: int) -> list[str]:
+    """Return the columns that the last head with some names; or those of all heads together, where each names one."""
+    last = next((found for head in reversed(heads) if (found := _COLUMN.findall(head))), [])
+    if len(last) == n_values:
+        return last
+    together = _COLUMN.findall(" ".join(heads))
+    return together if len(together) == n_values else last
 
 
 def _cells(cells: Sequence[str]) -> str:

@@ -4,10 +4,10 @@ import difflib
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from openrag_cli.answering.words import language
-from openrag_cli.domain import Passage
+from openrag_cli.domain import File, Passage
 
 _WORD = re.compile(r"[^\W_](?:[\w&.+#/-]*[^\W_]|[+#]{1,2})?(?:['\u2019]s\b)?")
 _YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
@@ -73,6 +73,23 @@ def names(question: str) -> list[str]:
     return list(dict.fromkeys(_runs(question)))
 
 
+def called_by(file: File) -> str:
+    """Return the names of a file, its id and that of the original, as one text."""
+    return file.file_id if file.filename == file.file_id else f"{file.file_id} {file.filename}"
+
+
+def is_titled(question: str, passage: Passage) -> bool:
+    """Whether the file of a passage is called by the names of a question, all of them."""
+    wanted = names(question)
+    sources = _sources([replace(passage, text="", heading=(), head=())])
+    return bool(wanted) and all(_is_there(name, sources) for name in wanted)
+
+
+def is_apart(word: str) -> bool:
+    """Whether a word tells nothing where no document has it: a number, a currency, an abbreviation of accounting."""
+    return word.isdigit() or word.casefold() in _TERMS
+
+
 def _runs(question: str) -> Iterator[str]:
     spoken = language(question)
     tokens = list(_WORD.finditer(question))
@@ -116,14 +133,14 @@ def _sources(passages: Sequence[Passage]) -> _Sources:
     texts = []
     titles = []
     for passage in passages:
-        title = " ".join([passage.file.file_id, passage.file.filename, *passage.heading, *passage.head])
+        title = " ".join([called_by(passage.file), *passage.heading, *passage.head])
         titles.append(title)
         texts.append(_folded(f"{title}\n{passage.text}"))
     words: set[str] = set()
     for text in texts:
         words.update(re.findall(r"[^\W_]+", text))
     compact = re.sub(r"[\W_]+", "", _folded(" ".join(titles)))
-    raw = " ".join(f"{passage.file.filename} {passage.text}" for passage in passages)
+    raw = " ".join(f"{called_by(passage.file)} {passage.text}" for passage in passages)
     initials = "".join(
         word[0] if word[0].isupper() else " "
         for word in re.findall(r"[^\W\d_]+", raw)

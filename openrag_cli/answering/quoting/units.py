@@ -16,12 +16,16 @@ from openrag_cli.answering.sentences import split
 from openrag_cli.domain import Passage
 
 MAX_CODE_LINES = 40
+MAX_CODE_WORDS = 90
 MAX_LIST_WORDS = 75
 MAX_GRID_LINES = 30
 MAX_TABLE_ROWS = 8
 MIN_LETTERS = 2
 _HEADING_MARKS = re.compile(r"^\s*#{1,6}\s+|\s+#+\s*$")
-_TAG = re.compile(r"(?<!`)</?[A-Za-z][\w.]*(?:\s[\w-]+=[^<>]*)?/?>(?!`)")
+_TAG = re.compile(r"(?<![`\w])</?[A-Za-z][\w.]*(?:\s[\w-]+=[^<>]*)?/?>(?!`)|(?<=\w)<[A-Za-z][\w.]*>(?!`)")
+_TARGET = re.compile(r"(?<=`)_{1,2}(?![\w`])|[ ]?\[[\w#*.-]+\]_(?!\w)")
+"""What is left of a link or a footnote of reStructuredText."""
+
 _LETTER = re.compile(r"[^\W_]")
 
 
@@ -251,7 +255,13 @@ def units(passage: Passage) -> list[Unit]:
     for line in lines:
         starts.append(starts[-1] + len(line) + 1)
     reader = _Reader(passage, cleaned, lines, starts, blocks(lines))
-    return [unit for unit in reader.units() if len(_LETTER.findall(unit.text)) > MIN_LETTERS]
+    return [
+        unit for unit in reader.units() if len(_LETTER.findall(unit.text)) > MIN_LETTERS and not _is_too_long(unit)
+    ]
+
+
+def _is_too_long(unit: Unit) -> bool:
+    return unit.kind is Kind.CODE and n_words(unit.shown) > MAX_CODE_WORDS
 
 
 def _closes(lines: Sequence[str], block: Block) -> bool:
@@ -263,14 +273,19 @@ def _is_open(text: str) -> bool:
 
 
 def _flat(text: str) -> str:
-    return " ".join(_TAG.sub(" ", text).split())
+    return " ".join(_plain(text).split())
+
+
+def _plain(text: str) -> str:
+    """Return prose without what is left of markup; what looks like a tag and is none, a <name> to fill in, as code."""
+    return _TAG.sub(r"`\g<0>`", _TARGET.sub("", text))
 
 
 def _item_text(text: str) -> str:
     """Return a list item with the lines it goes over joined, those below it kept as items of their own."""
     out: list[str] = []
     base = indent_of(text.split("\n", 1)[0])
-    for line in text.split("\n"):
+    for line in _plain(text).split("\n"):
         marker = MARKER.match(line)
         if marker:
             depth = max(0, (indent_of(line) - base) // 2)
@@ -286,8 +301,8 @@ def _mark(marker: str) -> str:
 
 
 def n_words(text: str) -> int:
-    """Return how many words a text has for its reader; marks of tables and lists are none."""
-    return sum(bool(_LETTER.search(word)) for word in text.split())
+    """Return how many words a text has for its reader, numbers among them; marks of tables and lists are none."""
+    return sum(any(char.isalnum() for char in word) for word in text.split())
 
 
 def is_block(unit: Unit) -> bool:

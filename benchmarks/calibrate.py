@@ -1,0 +1,176 @@
+"""The weights of units and the floor of evidence, chosen on questions with and without an answer.
+
+    python benchmarks/calibrate.py [--store DIR] [--weights]
+
+Reads ../shared/data/docs and ../shared/data/piaf-fr with the questions in benchmarks/questions. Printed: for each language
+what the parts of the evidence are worth (a logistic regression), the curve of the floor (share of the questions without an
+answer that is refused, share of the answerable ones that is lost), and its best point; with --weights first the weights of
+`quoting/scoring.py`: a listwise regression on the questions of the part "tune" and on those of PIAF that answers.py does
+not ask. Nothing is written: what is chosen is a constant in the program.
+"""
+
+import argparse
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from asking import Asked, holds, of_piaf, open_store, written
+from scipy.optimize import minimize
+
+from openrag_cli.answering.extractive import ExtractiveModel
+from openrag_cli.answering.passages import gather
+from openrag_cli.answering.pipeline import QUOTE_TOKENS, TOP_K
+from openrag_cli.answering.quoting.asked import read_question
+from openrag_cli.answering.quoting.evidence import Evidence
+from openrag_cli.answering.quoting.names import missing_names
+from openrag_cli.answering.quoting.scoring import WEIGHTS, features
+from openrag_cli.answering.quoting.units import n_words
+from openrag_cli.engine import Engine
+from openrag_cli.retrieval.request import SearchRequest
+
+OTHERS_OF_PIAF = 400
+FRENCH = 60.0
+"""What the questions of PIAF count together in the weights, where an English one counts two."""
+
+BRIEF_WORDS = 20
+"""A unit with more words than this is a lesser answer, in proportion."""
+
+EVEN = 0.01
+"""Of floors whose gain differs by no more than this the lowest is best: it loses least."""
+
+NAMES = list(WEIGHTS)
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What the program measures of a question: `float[unit, weight]`, the worth of each unit as an answer, evidence."""
+
+    asked: Asked
+    values: np.ndarray
+    worth: np.ndarray
+    evidence: Evidence
+    is_named: bool
+    is_right: bool
+
+
+def measured(engine: Engine, asked: Asked) -> Measured:
+    """Return what is measured of a question."""
+    parts = engine.parts
+    model = ExtractiveModel(
+        lambda: parts.embedder,
+        lambda text: read_question(text, parts.tokenizer, parts.word_counts),
+    )
+    hits = engine.search(SearchRequest(asked.question, partitions=(asked.partition,), top_k=TOP_K))
+    passages = gather(hits, parts.catalog.document, max_tokens=QUOTE_TOKENS) if hits else []
+    examined = model.examine(asked.question, passages)
+    found = examined.units
+    values = [[one[name] for name in NAMES] for one in features(examined.question, found, examined.meaning)]
+    worth = [float(holds(unit.shown, asked.answers)) / max(1.0, n_words(unit.shown) / BRIEF_WORDS) for unit in found]
+    return Measured(
+        asked,
+        np.array(values).reshape(-1, len(NAMES)),
+        np.array(worth),
+        examined.evidence(passages),
+        bool(missing_names(asked.question, passages)),
+        bool(found) and holds("\n".join(unit.shown for unit in examined.best()), asked.answers),
+    )
+
+
+def fitted(cases: Sequence[tuple[float, Measured]], l2: float = 0.1) -> np.ndarray:
+    """Return the weights that make the units which hold the answers most certain; each case with what it counts."""
+    useful = [(count, case.values, case.worth / case.worth.sum()) for count, case in cases if case.worth.sum() > 0]
+
+    def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
+        total, slope = l2 * float(weights @ weights), 2 * l2 * weights
+        for count, values, worth in useful:
+            scores = values @ weights
+            certain = np.exp(scores - scores.max())
+            certain /= certain.sum()
+            share = certain @ worth
+            right = certain * worth / share
+            total -= count * np.log(share)
+            slope = slope - count * values.T @ (right - certain)
+        return total, slope
+
+    return minimize(loss, np.zeros(len(NAMES)), jac=True, method="L-BFGS-B").x
+
+
+def parts_of(found: Evidence) -> list[float]:
+    return [found.score, found.meaning, found.words, float(found.is_subject)]
+
+
+def fitted_evidence(answerable: Sequence[Measured], others: Sequence[Measured], l2: float = 1.0) -> np.ndarray:
+    """Return what score, meaning and words are worth, so that they tell the two kinds of questions apart best."""
+    values = np.array([[*parts_of(case.evidence), 1.0] for case in [*answerable, *others]])
+    is_right = np.array([True] * len(answerable) + [False] * len(others))
+    counts = np.where(is_right, 0.5 / len(answerable), 0.5 / len(others)) * len(values)
+
+    def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
+        chance = 1 / (1 + np.exp(-np.clip(values @ weights, -30, 30)))
+        off = np.where(is_right, np.log(chance + 1e-12), np.log(1 - chance + 1e-12))
+        slope = -values.T @ (counts * (is_right - chance))
+        ridge = l2 * np.array([*weights[:-1], 0.0])
+        return float(-(counts * off).sum() + 0.5 * ridge @ weights), slope + ridge
+
+    bounds = [(0, None)] * 4 + [(None, None)]
+    weights = minimize(loss, np.zeros(5), jac=True, method="L-BFGS-B", bounds=bounds).x[:4]
+    return weights / max(weights.max(), 1e-9)
+
+
+def print_curve(answerable: Sequence[Measured], others: Sequence[Measured], weights: np.ndarray) -> float:
+    """Print what each floor refuses and loses, and return the best: that of the most refused less lost."""
+    rights = np.array([weights @ parts_of(case.evidence) for case in answerable])
+    wrongs = np.array([weights @ parts_of(case.evidence) for case in others if not case.is_named])
+    n_named = len(others) - len(wrongs)
+    floors = np.round(np.arange(rights.min() - 0.02, np.quantile(rights, 0.15), 0.02), 2)
+    rows = [(floor, (n_named + (wrongs < floor).sum()) / len(others), (rights < floor).mean()) for floor in floors]
+    gains = [refused - lost for _, refused, lost in rows]
+    best = next(row for row, gain in zip(rows, gains, strict=True) if gain >= max(gains) - EVEN)
+    for floor, refused, lost in rows[:: max(1, len(rows) // 24)]:
+        print(f"  floor {floor:5.2f}: {refused:6.1%} refused, {lost:6.1%} lost")
+    print(f"  best  {best[0]:5.2f}: {best[1]:6.1%} refused ({n_named} by name), {best[2]:6.1%} lost")
+    return float(best[0])
+
+
+def right_share(cases: Sequence[Measured], weights: np.ndarray) -> float:
+    """Return how often the best unit holds the answer."""
+    return float(
+        np.mean([bool(case.worth[np.argmax(case.values @ weights)]) if len(case.worth) else False for case in cases])
+    )
+
+
+def main() -> None:
+    """Measure, fit, print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--store", type=Path, help="folder of the stores to keep; default: a temporary one")
+    parser.add_argument("--weights", action="store_true", help="find the weights of units too")
+    arguments = parser.parse_args()
+    asked, others = of_piaf()
+    with tempfile.TemporaryDirectory() as scratch:
+        root = arguments.store or Path(scratch)
+        with open_store(root, "docs") as engine:
+            tune = [measured(engine, one) for one in written("docs", "tune")]
+            check = [measured(engine, one) for one in written("docs", "check")]
+            none = [measured(engine, one) for one in written("docs-none")]
+        with open_store(root, "piaf") as engine:
+            french = [measured(engine, one) for one in asked]
+            none_french = [measured(engine, one) for one in written("piaf-none")]
+            rest = others[:: max(1, len(others) // OTHERS_OF_PIAF)] if arguments.weights else []
+            tune_french = [measured(engine, one) for one in rest]
+    if arguments.weights:
+        share = FRENCH / max(1, len(tune_french))
+        weights = fitted([(2.0, case) for case in tune] + [(share, case) for case in tune_french])
+        for name, value in zip(NAMES, weights, strict=True):
+            print(f'    "{name}": {value:.2f},')
+        for label, cases in (("tune", tune), ("check", check), ("PIAF", french)):
+            print(f"  {label}: {right_share(cases, weights):.3f} with the answer in the best unit")
+    for label, answerable, off in (("English", [*tune, *check], none), ("French", french, none_french)):
+        worth = fitted_evidence(answerable, off)
+        print(f"{label}: score {worth[0]:.2f}, meaning {worth[1]:.2f}, words {worth[2]:.2f}, subject {worth[3]:.2f}")
+        print_curve(answerable, off, worth)
+
+
+if __name__ == "__main__":
+    main()
