@@ -365,3 +365,20 @@ def test_other_languages_are_answered(engine, text, question, part):
     engine.drain()
     _, finished, _ = answer(engine, question, search=SearchRequest("", partitions=(partition,)))
     assert part in finished.text
+
+
+@pytest.mark.parametrize(
+    ("question", "is_answered"),
+    [
+        ("Which port does the gateway service have?", True),
+        ("How do I install the splitter?", True),
+        ("How do I bake sourdough bread?", False),
+        ("What is the dosage of paracetamol for children?", False),
+    ],
+)
+def test_an_llm_is_shown_what_an_answer_without_one_would_be_made_of(engine, question, is_answered):
+    chat = engine.parts.chat
+    passages = gather(engine.search(SearchRequest(question, top_k=8)), engine.parts.catalog.document, max_tokens=4000)
+    assert bool(chat._shown([question], passages)) is is_answered
+    _, finished, _ = answer(engine, question)
+    assert bool(finished.citations) is is_answered

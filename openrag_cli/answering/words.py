@@ -14,7 +14,18 @@ _COMMON = {
     "pt": "o de que e do da em um para é com não uma os no se na por mais as dos como mas ao",
     "nl": "de het een en van in is dat op te zijn met voor niet aan er om ook als bij door naar",
 }
-_COMMON_WORDS = {language: frozenset(words.split()) for language, words in _COMMON.items()}
+_ASKING = {
+    "en": "how what which who when where why do does did can could should i my we",
+    "fr": "comment quel quelle quels quelles combien quand où pourquoi je mon ma nous peut",
+    "de": "wie was welche welcher welches wer wann wo warum ich mein wir kann wird wurde",
+    "es": "cómo qué cuál cuándo dónde quién cuánto cuántos cuántas yo mi puede",
+    "it": "come cosa quale quando dove chi perché quanto quanti io mio può",
+    "pt": "como qual quando onde quem quanto quantos eu meu pode",
+    "nl": "hoe wat welke wanneer waar wie waarom ik mijn kan wordt",
+}
+"""Words of questions, which are short."""
+
+_COMMON_WORDS = {name: frozenset(f"{words} {_ASKING[name]}".split()) for name, words in _COMMON.items()}
 _EVERY_COMMON = frozenset().union(*_COMMON_WORDS.values())
 
 
