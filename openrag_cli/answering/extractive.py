@@ -46,7 +46,7 @@ class Examined:
     def best(self) -> list[Unit]:
         """Return the units that answer, the best first."""
         found = scored(self.question, self.units, self.meaning, self.vectors)
-        return chosen(self.question.text, found, measure_for(self.question.text).sure)
+        return chosen(self.question.text, found, measure_for(self.question.text))
 
     def evidence(self, passages: Sequence[Passage]) -> Evidence:
         """Return what of the best passages speaks for an answer."""

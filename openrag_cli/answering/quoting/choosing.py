@@ -4,12 +4,13 @@ import re
 from collections.abc import Sequence
 
 from openrag_cli.answering.quoting.blocks import Kind
+from openrag_cli.answering.quoting.evidence import Measure
 from openrag_cli.answering.quoting.names import years_of
 from openrag_cli.answering.quoting.scoring import Scored
 from openrag_cli.answering.quoting.units import Unit, n_words
 
-SURE_WORDS, UNSURE_WORDS = 58, 79
-"""Words of an answer of several units, at most, where the best is sure and where not; a single unit may be longer."""
+SURE_WORDS = 58
+"""Words of an answer of several units, at most, where the best of them is sure; a single unit may be longer."""
 
 SAME = 0.95
 """A unit with such a cosine to one that is chosen says the same in the same words."""
@@ -31,11 +32,11 @@ def is_computation(question: str) -> bool:
     return bool(_ASKS_SUM.search(question)) and bool(years_of(question))
 
 
-def chosen(question: str, candidates: Sequence[Scored], sure: float) -> list[Unit]:
-    """Return the units of the answer, the best first; from the certainty `sure` on it is a short one."""
+def chosen(question: str, candidates: Sequence[Scored], measure: Measure) -> list[Unit]:
+    """Return the units of the answer, the best first."""
     left = sorted(candidates, key=lambda one: -one.score)
     best = left[0]
-    n_left = (SURE_WORDS if best.certainty >= sure else UNSURE_WORDS) - n_words(best.unit.shown)
+    n_left = (SURE_WORDS if best.certainty >= measure.sure else measure.room) - n_words(best.unit.shown)
     needs_rows = is_computation(question) and best.unit.kind is Kind.FIGURES
     picked = [best]
     for one in left[1:]:

@@ -21,7 +21,7 @@ PASSAGES = 3
 class Measure:
     """What each part of the evidence is worth, and how much of it a question needs.
 
-    From the certainty `sure` of the best unit on an answer is short.
+    From the certainty `sure` of the best unit on an answer is short; another may have as many words as `room`.
     """
 
     score: float
@@ -30,10 +30,11 @@ class Measure:
     subject: float
     floor: float
     sure: float
+    room: int
 
 
-ENGLISH = Measure(score=0.7, meaning=1.0, words=0.75, subject=0.1, floor=1.44, sure=0.3)
-ELSEWHERE = Measure(score=0.45, meaning=0.9, words=1.0, subject=0.1, floor=1.1, sure=0.5)
+ENGLISH = Measure(score=0.7, meaning=1.0, words=0.75, subject=0.1, floor=1.44, sure=0.25, room=70)
+ELSEWHERE = Measure(score=0.45, meaning=0.9, words=1.0, subject=0.1, floor=1.1, sure=0.5, room=79)
 """Other languages: the embedding was trained on English, and tells less there."""
 
 
