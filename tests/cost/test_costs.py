@@ -13,6 +13,8 @@ from openrag_cli.retrieval.scope import Scopes
 from openrag_cli.store.publish import Completion
 from openrag_cli.sync.plan import FolderFile, PartitionFile, Rules, SyncHistory, SyncRecord, make_plan
 
+pytestmark = pytest.mark.timeout(1800)  # the first one makes the store
+
 
 def upload(file_id: str) -> Upload:
     return Upload("big", file_id, new_task_id(), "new.md", "text/plain", 10, EMPTY_SHA256, {})

@@ -10,6 +10,8 @@ from openrag_cli.index.rows import Scope
 from openrag_cli.retrieval.request import SearchRequest
 from openrag_cli.retrieval.search import DEPTH, NAMED_DEPTH
 
+pytestmark = pytest.mark.timeout(1800)  # the first one makes the store
+
 QUERY = "w00003 w00040 w00500 w06000"
 LEGS = 2
 MOST_ROWS = LEGS * (DEPTH + NAMED_DEPTH)

@@ -7,6 +7,8 @@ from harness import open_engine, put
 from openrag_cli.domain import SearchMode
 from openrag_cli.retrieval.request import SearchRequest
 
+pytestmark = pytest.mark.timeout(1800)  # the first one makes the store
+
 MB = 1_000_000
 
 
