@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from openrag_cli.answering.pipeline import ChatRequest
     from openrag_cli.ingest.naming import Source
     from openrag_cli.ingest.options import AddOptions
-    from openrag_cli.ingest.pipeline import Listener
     from openrag_cli.ingest.refresh import Refresher
+    from openrag_cli.ingest.report import Listener
     from openrag_cli.maintenance.checks.findings import Finding
     from openrag_cli.maintenance.janitor import Tidied
     from openrag_cli.maintenance.service import Maintenance

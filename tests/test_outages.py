@@ -14,7 +14,7 @@ from openrag_cli.documents.sandbox.protocol import Converted
 from openrag_cli.engine import Engine
 from openrag_cli.errors import Forbidden, IngestError, OpenRAGError, StoreFull
 from openrag_cli.ingest import worker as ingest_worker
-from openrag_cli.ingest.pipeline import TaskDone
+from openrag_cli.ingest.report import TaskDone
 from openrag_cli.ingest.worker import Worker
 from openrag_cli.store.database import Database
 from openrag_cli.wiring import Components, built_once

@@ -6,6 +6,9 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
     from rich.console import Console
     from rich.live import Live
 
@@ -25,6 +28,10 @@ class AnswerView:
         self._live: Live | None = None
         self._console: Console | None = None
         self._has_text = False
+
+    def waiting(self) -> AbstractContextManager[Callable[[str], None]]:
+        """Return what shows, while nothing has come, what is waited for; see `Output.waiting`."""
+        return self._out.waiting()
 
     def feed(self, text: str) -> None:
         """Show a piece."""

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
+from openrag_cli.cli.progress import Progress
 from openrag_cli.contract import to_json as render
 from openrag_cli.terminal import for_json, for_terminal, quoted_name
 
@@ -259,22 +260,51 @@ class Output:
     def progress(self, what: str) -> Iterator[Progress]:
         """Show a bar on a terminal while the block runs; nothing elsewhere, with --quiet, or with --json."""
         if self.is_quiet or self.is_json or not sys.stderr.isatty():
-            yield Progress(lambda **_: None)
+            yield Progress(what)
             return
-        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, ProgressColumn, SpinnerColumn
         from rich.progress import Progress as Bar
+        from rich.text import Text
 
-        console = self.console(sys.stderr)
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=None),
-            MofNCompleteColumn(),
-            TextColumn("files, {task.fields[chunks]:,} chunks, {task.fields[rate]:.0f} chunks/s"),
-            TimeRemainingColumn(),
-        )
-        with Bar(*columns, console=console, transient=True, expand=True) as bar:
-            task = bar.add_task(what, total=None, chunks=0, rate=0.0)
-            yield Progress(lambda **changes: bar.update(task, **changes))
+        progress = Progress(what)
+
+        class Told(ProgressColumn):
+            """What a part of the line says now."""
+
+            def __init__(self, tell: Callable[[], str]) -> None:
+                super().__init__()
+                self._tell = tell
+
+            def render(self, _: Any) -> Text:
+                return Text(self._tell())
+
+        columns = (SpinnerColumn(), Told(progress.text), BarColumn(bar_width=None), Told(progress.left))
+        with Bar(*columns, console=self.console(sys.stderr), transient=True, expand=True) as bar:
+            task = bar.add_task(what, total=None)
+            progress.draw = lambda done, total: bar.update(task, completed=done, total=total)
+            yield progress
+
+    @contextlib.contextmanager
+    def waiting(self) -> Iterator[Callable[[str], None]]:
+        """Give the block a function that shows what is waited for, beside a spinner on a terminal; an empty text ends it."""
+        if self.is_quiet or self.is_json or not (sys.stderr.isatty() and self.is_terminal):
+            yield lambda _: None
+            return
+        from rich.status import Status
+
+        status = Status("", console=self.console(sys.stderr))
+
+        def show(text: str) -> None:
+            if text:
+                status.update(text)
+                status.start()
+            else:
+                status.stop()
+
+        try:
+            yield show
+        finally:
+            status.stop()
 
 
 class TerminalFormatter(logging.Formatter):
@@ -292,31 +322,6 @@ def _shown(text: str) -> str:
     for at in range(0, len(styled), 2):
         shown += [f"\x1b{styled[at]}", for_terminal(styled[at + 1])]
     return "".join(shown)
-
-
-class Progress:
-    """Counts what is done; `update` draws it."""
-
-    def __init__(self, update: Callable[..., None]) -> None:
-        import time
-
-        self._update = update
-        self._clock = time.monotonic
-        self._began = self._clock()
-        self._n_files = 0
-        self._n_chunks = 0
-
-    def expect(self, n_files: int) -> None:
-        """Set the number of files to come."""
-        self._began = self._clock()
-        self._update(total=n_files)
-
-    def advance(self, n_chunks: int) -> None:
-        """Count one more file, of `n_chunks` chunks."""
-        self._n_files += 1
-        self._n_chunks += n_chunks
-        rate = self._n_chunks / max(self._clock() - self._began, 0.001)
-        self._update(completed=self._n_files, chunks=self._n_chunks, rate=rate)
 
 
 def _fitting(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int) -> dict[int, int]:

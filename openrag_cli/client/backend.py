@@ -15,9 +15,8 @@ if TYPE_CHECKING:
     from openrag_cli.answering.pipeline import ChatRequest
     from openrag_cli.ingest.naming import Source
     from openrag_cli.ingest.options import AddOptions
-    from openrag_cli.ingest.pipeline import Listener
     from openrag_cli.ingest.refresh import RefreshRun
-    from openrag_cli.ingest.report import Failure
+    from openrag_cli.ingest.report import Failure, Listener
     from openrag_cli.maintenance.checks.findings import Finding
     from openrag_cli.retrieval.request import SearchRequest
     from openrag_cli.retrieval.retriever import Extract

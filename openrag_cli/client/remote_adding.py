@@ -15,7 +15,7 @@ from openrag_cli.ingest.report import Failure, Report
 if TYPE_CHECKING:
     from openrag_cli.ingest.naming import Source
     from openrag_cli.ingest.options import AddOptions
-    from openrag_cli.ingest.pipeline import Listener
+    from openrag_cli.ingest.report import Listener
 
 
 class _Server(Server, Protocol):

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from openrag_cli.client.remote_views import RemoteViews
     from openrag_cli.ingest.naming import Source
     from openrag_cli.ingest.options import AddOptions
-    from openrag_cli.ingest.pipeline import Listener
+    from openrag_cli.ingest.report import Listener
     from openrag_cli.maintenance.checks.findings import Finding
     from openrag_cli.sync.outcome import SyncOptions, SyncOutcome
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from openrag_cli.client.connection import Connection
     from openrag_cli.contract.sync_json import Planned
-    from openrag_cli.ingest.pipeline import Listener
+    from openrag_cli.ingest.report import Listener
 
 IN_MEMORY_BYTES = 1 << 20
 _NO_LIMIT = 1 << 62  # it is the server's, which is told the sizes

@@ -13,7 +13,7 @@ from openrag_cli.ingest.report import Failure, Report, WarnedFile
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from openrag_cli.ingest.pipeline import Listener
+    from openrag_cli.ingest.report import Listener
 
 POLL_S = 0.2
 RUN_POLLS = 10
@@ -42,7 +42,7 @@ def await_tasks(
 ) -> None:
     """Wait until every task has ended, or `should_stop`; `pending` maps tasks to paths of this machine, `listener` is
     told of each one that ended, and `report` counts them."""
-    from openrag_cli.ingest.pipeline import TaskDone
+    from openrag_cli.ingest.report import TaskDone
 
     for task_id, path in pending.items():
         task = _ended(server, task_id, should_stop)

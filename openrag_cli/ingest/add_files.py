@@ -146,6 +146,7 @@ class Adder:
         with self._all_or_none(group):
             for source in sources:
                 self._store(source, known.get(source.file_id), group)
+                self._options.on_looked()
             failpoint("spooled")
             self._blobs.commit(group.revisions)
         if group.stored or group.refused:

@@ -50,7 +50,8 @@ class AddOptions:
 
     A file that exists is replaced only if `may_replace` it; with `keeps_metadata` the new version has what the old one
     has when it goes. With `is_guarded` nothing takes the place of what another command has put, or is putting, since
-    it was looked for. `on_stored` is told of each group of files before it is queued.
+    it was looked for. `on_stored` is told of each group of files before it is queued, `on_looked` of each
+    file that was looked at.
     """
 
     partition: str
@@ -63,3 +64,4 @@ class AddOptions:
     keeps_metadata: bool = False
     is_guarded: bool = False
     on_stored: Callable[[Sequence[QueuedUpload]], None] = _nothing
+    on_looked: Callable[[], None] = lambda: None

@@ -9,11 +9,11 @@ import logging
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from openrag_cli.documents.chunking.chunker import Chunker
 from openrag_cli.documents.sandbox.pool import Converted
@@ -24,6 +24,7 @@ from openrag_cli.failpoints import failpoint
 from openrag_cli.index.rows import Row
 from openrag_cli.index.table import Index
 from openrag_cli.index.words import WORDS_VERSION
+from openrag_cli.ingest.report import Begun, Embedded, Listener, Read, TaskDone
 from openrag_cli.store.blobs import BlobStore
 from openrag_cli.store.catalog import Catalog
 from openrag_cli.store.database import Database
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 logger = logging.getLogger(__name__)
+Item = TypeVar("Item")
 
 MAX_BATCH_FILES = 256
 MAX_BATCH_CHUNKS = 512
@@ -75,8 +77,11 @@ class PassageEmbedder(Protocol):
         """See `Embedder`."""
 
 
-EMBED_WINDOW = 256
-"""Passages embedded at once: enough for batches of like length, few enough to stop in between."""
+EMBED_CHARS = 48_000
+"""Characters of whole documents that are embedded in one order of length. A stop waits for these, or for one document."""
+
+STEP_CHARS = 16_000
+"""Characters embedded at once: about what the model takes in one batch, a fraction of a second."""
 
 
 class EmbeddedOnce:
@@ -89,6 +94,7 @@ class EmbeddedOnce:
     def __init__(self, index: Index, embedder: PassageEmbedder) -> None:
         self._index = index
         self._embedder = embedder
+        self._made: dict[str, np.ndarray] = {}
         self.n_made = 0
 
     def key(self, text: str) -> str:
@@ -96,36 +102,47 @@ class EmbeddedOnce:
         return hashlib.sha256(f"{self._embedder.identity}\0{text}".encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
     def vectors(
-        self, texts: Sequence[str], *, should_stop: Callable[[int], bool] = lambda _: False
+        self,
+        texts: Sequence[str],
+        *,
+        should_stop: Callable[[int], bool] = lambda _: False,
+        on_embedded: Callable[[int], None] = lambda _: None,
     ) -> "list[np.ndarray] | None":
         """Return the vector of each passage, float[dimension].
 
-        `should_stop(n)` is asked now and then, with how many are to be made in all; None when it says so.
+        `should_stop(n)` is asked now and then, with how many are to be made in all; None when it says so. `on_embedded`
+        is told of passages that have theirs.
         """
         keys = [self.key(text) for text in texts]
-        known = self._index.vectors_made_of(set(keys))
+        known = self._index.vectors_made_of(set(keys)) | self._made
         missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
+        on_embedded(len(texts) - len(missing))
         order = sorted(missing, key=lambda key: len(missing[key]))  # a batch then holds passages of like length
-        for begin in range(0, len(order), EMBED_WINDOW):
+        for some in _cut(order, lambda key: len(missing[key]), STEP_CHARS):
             if should_stop(len(order)):
                 return None
-            some = order[begin : begin + EMBED_WINDOW]
-            known |= zip(some, self._embedder.embed_passages([missing[key] for key in some]), strict=True)
+            made = zip(some, self._embedder.embed_passages([missing[key] for key in some]), strict=True)
+            self._made.update(made)
             self.n_made += len(some)
-        return [known[key] for key in keys]
+            on_embedded(len(some))
+        return [known[key] if key in known else self._made[key] for key in keys]
 
 
-@dataclass(frozen=True, slots=True)
-class TaskDone:
-    """One task reached its end: its chunks, its error, or (`is_lost`) it was cancelled or taken over."""
+def _cut(items: Sequence[Item], size: Callable[[Item], int], most: int) -> Iterator[list[Item]]:
+    """Yield items in groups of no more than a size together, or one that is larger."""
+    group: list[Item] = []
+    total = 0
+    for item in items:
+        if group and total + size(item) > most:
+            yield group
+            group, total = [], 0
+        group.append(item)
+        total += size(item)
+    if group:
+        yield group
 
-    task: Task
-    n_chunks: int = 0
-    error: TaskError | None = None
-    is_lost: bool = False
 
-
-Listener = Callable[[TaskDone], None]
+_Entry = tuple[Task, Converted]
 
 
 @dataclass(slots=True)
@@ -225,6 +242,7 @@ class Ingester:
             while waiting and len(running) < 2 * self._n_converters:
                 task = waiting.popleft()
                 running[threads.submit(self._convert, task)] = task
+                listener(Begun(task))
             if not running:
                 break
             done, _ = wait(running, timeout=1.0, return_when=FIRST_COMPLETED)
@@ -257,6 +275,7 @@ class Ingester:
             self._fail(task, exc, TaskState.SERIALIZING, listener)
         else:
             ready.add(task, converted)
+            listener(Read(task, len(converted.spans)))
             failpoint("converted")
 
     def _postpone(self, task: Task, exc: OpenRAGError | OSError) -> None:
@@ -281,25 +300,48 @@ class Ingester:
             return
         owned = {task.id for task in self._queue.advance([task for task, _ in ready.entries], TaskState.INSERTING)}
         entries = [(task, converted) for task, converted in ready.entries if task.id in owned]
-        rows = self._embed(entries, should_stop)
-        if rows is None:
+        entries, rows = self._embed(entries, listener, should_stop)
+        if not entries and should_stop():
             return
         failpoint("embedded")
         finished = self._write(entries, rows)
         counts = {task.id: len(converted.spans) for task, converted in entries}
         for task, _ in ready.entries:
+            if task.id in owned and task.id not in counts:
+                continue  # it waits: a stop came before it was embedded
             is_done = task.id in finished
             listener(TaskDone(task, n_chunks=counts[task.id]) if is_done else TaskDone(task, is_lost=True))
 
-    def _embed(self, entries: Sequence[tuple[Task, Converted]], should_stop: Callable[[], bool]) -> list[Row] | None:
-        """Return the rows of the batch; None when a stop was asked for and the batch is too large to finish soon."""
-        chunks = [chunk for task, converted in entries for chunk in chunks_of(task.upload, converted)]
+    def _embed(
+        self, entries: Sequence[_Entry], listener: Listener, should_stop: Callable[[], bool]
+    ) -> tuple[list[_Entry], list[Row]]:
+        """Return documents with their rows: all of the batch, or until a stop those that were embedded whole."""
+        done: list[_Entry] = []
+        rows: list[Row] = []
+        once = EmbeddedOnce(self._index, self._embedder)
+        for group in _cut(entries, _n_chars, EMBED_CHARS):
+            found = None if should_stop() else self._rows(group, once, listener, should_stop)
+            if found is None:
+                break
+            done += group
+            rows += found
+        return done, rows
+
+    def _rows(
+        self, group: Sequence[_Entry], once: EmbeddedOnce, listener: Listener, should_stop: Callable[[], bool]
+    ) -> list[Row] | None:
+        """Return the rows of a few documents; None when a stop was asked for in the middle of a very long one."""
+        chunks = [chunk for task, converted in group for chunk in chunks_of(task.upload, converted)]
         # A title is embedded with each chunk but searched with its file, so that a new name changes no row.
         passages = [self._chunker.passage(chunk.span) for chunk in chunks]
-        embedded = [text for task, converted in entries for text in self._embedded(task, converted)]
+        embedded = [text for task, converted in group for text in self._embedded(task, converted)]
         numbers = self._catalog.partition_numbers({chunk.partition for chunk in chunks})
-        once = EmbeddedOnce(self._index, self._embedder)
-        vectors = once.vectors(embedded, should_stop=lambda n: n > 4 * MAX_BATCH_CHUNKS and should_stop())
+        is_long = sum(map(len, embedded)) > 4 * EMBED_CHARS
+        vectors = once.vectors(
+            embedded,
+            should_stop=lambda _: is_long and should_stop(),
+            on_embedded=lambda n_chunks: listener(Embedded(n_chunks)),
+        )
         if vectors is None:
             return None
         return [
@@ -335,6 +377,10 @@ class Ingester:
 
     def _made_by(self, converted: Converted) -> MadeBy:
         return MadeBy(converted.document.reader, converted.chunker, self._embedder.identity)
+
+
+def _n_chars(entry: _Entry) -> int:
+    return sum(len(span.indexed) for span in entry[1].spans)
 
 
 def chunks_of(upload: Upload, converted: Converted) -> list[Chunk]:

@@ -22,7 +22,7 @@ from openrag_cli.store.refresh_queue import RefreshQueue, Rereading
 from openrag_cli.store.task_records import TaskRecords
 
 if TYPE_CHECKING:
-    from openrag_cli.ingest.pipeline import Listener
+    from openrag_cli.ingest.report import Listener
 
 GROUP_FILES = 200
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from openrag_cli.ingest.naming import readable
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from openrag_cli.domain import Task, TaskError
     from openrag_cli.ingest.naming import Source
     from openrag_cli.ingest.stable_read import FileState
 
@@ -94,3 +96,50 @@ class Report:
 def kind_of(message: str) -> str:
     """Return the noun for a kind of file from the sentence that says it is not read."""
     return next((noun for noun, words in _KINDS if words.search(message)), "other file")
+
+
+# --- while it goes on
+
+
+@dataclass(frozen=True, slots=True)
+class TaskDone:
+    """One task reached its end: its chunks, its error, or (`is_lost`) it was cancelled or taken over."""
+
+    task: Task
+    n_chunks: int = 0
+    error: TaskError | None = None
+    is_lost: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """So many files, of so many bytes, wait to be indexed."""
+
+    n_files: int
+    n_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A document is being read."""
+
+    task: Task
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A document was read, and cut into so many chunks."""
+
+    task: Task
+    n_chunks: int
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """So many more chunks were embedded."""
+
+    n_chunks: int
+
+
+Progressed = Work | Begun | Read | Embedded | TaskDone
+Listener = Callable[[Progressed], None]

@@ -16,7 +16,8 @@ from typing import Final
 
 from openrag_cli.domain import Task
 from openrag_cli.errors import OpenRAGError
-from openrag_cli.ingest.pipeline import Ingester, Listener
+from openrag_cli.ingest.pipeline import Ingester
+from openrag_cli.ingest.report import Listener, Work
 from openrag_cli.store.task_queue import HEARTBEAT_S, TaskQueue
 
 logger = logging.getLogger(__name__)
@@ -140,6 +141,7 @@ class Worker:
         """
         waiting = _Waiting(self._queue, self._batch)
         with self._alive():
+            listener(Work(*self._queue.size_of_live(batch=self._batch)))
             while not should_stop():
                 self._queue.expire(is_dead)
                 self._run(listener, should_stop, maintain)

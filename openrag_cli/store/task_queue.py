@@ -193,6 +193,14 @@ class TaskQueue:
         )
         return bool(rows)
 
+    def size_of_live(self, *, batch: str | None = None) -> tuple[int, int]:
+        """Return how many tasks, or tasks of a batch, are unfinished, and how many bytes their files have."""
+        rows = self._db.rows(
+            f"SELECT count(*), coalesce(sum(size), 0) FROM task WHERE state NOT IN {FINAL} AND (? IS NULL OR batch = ?)",
+            (batch, batch),
+        )
+        return int(rows[0][0]), int(rows[0][1])
+
     def held_by(self, is_dead: Callable[[str], bool]) -> int:
         """Return how many tasks are held by workers that are known to be dead, or whose leases have run out."""
         rows = self._db.rows(

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from openrag_cli.config.settings import Settings
-    from openrag_cli.ingest.pipeline import Listener
     from openrag_cli.ingest.refresh import Refresher, RefreshRun
+    from openrag_cli.ingest.report import Listener
     from openrag_cli.sync.outcome import SyncOutcome
     from openrag_cli.sync.runner import Syncer
 

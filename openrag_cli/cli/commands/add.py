@@ -40,7 +40,7 @@ from openrag_cli.ingest.report import Report
 from openrag_cli.store.names import check_file_id
 
 if TYPE_CHECKING:
-    from openrag_cli.ingest.pipeline import TaskDone
+    from openrag_cli.ingest.report import Progressed
 
 SHOWN_FAILURES = 20
 MAX_WARNING_CHARS = 300
@@ -136,13 +136,14 @@ def index(
     """
     context.allow_creating()
     with context.stopping() as should_stop:
-        with context.out.progress("indexing") as progress:
+        with context.out.progress("scanning") as progress:
+            progress.scan(len(intake.sources))
             report = context.engine.add(
                 intake.sources,
-                options,
+                replace(options, on_looked=progress.look),
                 detach=is_detached,
                 on_queued=progress.expect,
-                listener=lambda done: progress.advance(done.n_chunks),
+                listener=progress.take,
                 should_stop=should_stop,
             )
         is_stopped = should_stop()
@@ -264,15 +265,19 @@ def report_exit_code(report: Report, *, n_inputs: int) -> int:
 
 def drain(context: Context) -> int:
     """Run every queued task, with a progress bar; the body of `openrag task run`."""
+    from openrag_cli.ingest.report import TaskDone
+
     engine = context.engine
     failures: list[TaskDone] = []
     n_done = n_chunks = 0
     with context.stopping() as should_stop:
         with context.out.progress("indexing") as progress:
 
-            def listen(done: "TaskDone") -> None:
+            def listen(done: "Progressed") -> None:
                 nonlocal n_done, n_chunks
-                progress.advance(done.n_chunks)
+                progress.take(done)
+                if not isinstance(done, TaskDone):
+                    return
                 n_done += done.error is None and not done.is_lost
                 n_chunks += done.n_chunks
                 if done.error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing
+from contextlib import aclosing, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -35,6 +35,10 @@ class Answering(Protocol):
         """Close the connections to the LLM."""
 
 
+def _nothing(_: str) -> None:
+    """Show nothing."""
+
+
 async def follow(
     engine: Answering, request: ChatRequest, view: AnswerView | None, said: list[str] | None = None
 ) -> tuple[Retrieved, Finished]:
@@ -44,22 +48,32 @@ async def follow(
     """
     retrieved = Retrieved(None, (), 0.0)
     finished: Finished | None = None
-    try:
-        async with aclosing(engine.answer(request)) as events:
-            async for event in events:
-                if isinstance(event, Retrieved):
-                    retrieved = event
-                elif isinstance(event, TextDelta):
-                    if view:
-                        view.feed(event.text or event.refusal)
-                    if said is not None:
-                        said.append(event.text or event.refusal)
-                else:
-                    finished = event
-    finally:
-        if view:
-            view.close()
-        await engine.end_chat()
+    with view.waiting() if view else nullcontext(_nothing) as wait_for:
+        wait_for("searching")
+        try:
+            async with aclosing(engine.answer(request)) as events:
+                async for event in events:
+                    if isinstance(event, Retrieved):
+                        retrieved = event
+                        wait_for(
+                            f"reading {render.counted(len(event.passages), 'passage')}"
+                            if event.passages
+                            else "asking"
+                        )
+                        continue
+                    wait_for("")
+                    if isinstance(event, TextDelta):
+                        if view:
+                            view.feed(event.text or event.refusal)
+                        if said is not None:
+                            said.append(event.text or event.refusal)
+                    else:
+                        finished = event
+        finally:
+            wait_for("")
+            if view:
+                view.close()
+            await engine.end_chat()
     assert finished is not None, "an answer ends with Finished"
     if not (finished.text.strip() or finished.refusal or finished.error):
         finished = replace(finished, error=_nothing_said(finished))

@@ -150,7 +150,7 @@ class Context:
             if asked.is_set():
                 raise KeyboardInterrupt
             asked.set()
-            self.out.warn("\nstopping after the batch in hand; press Ctrl-C again to stop now")
+            self.out.warn("\nstopping after the document in hand; press Ctrl-C again to stop now")
 
         before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
         try:

@@ -76,11 +76,9 @@ def run_questions(
     runs = []
     for one in dict.fromkeys(mode):
         with context.out.progress(f"asking, {one}") as progress:
-            progress.expect(len(asked))
+            progress.expect(len(asked), f"asking, {one}")
             search = _Asking(context, partition, one, top_k, is_extractive=no_llm)
-            found = run(
-                one, asked, measures, search=search.files, cited=search.cited, on_question=lambda: progress.advance(0)
-            )
+            found = run(one, asked, measures, search=search.files, cited=search.cited, on_question=progress.look)
         runs.append(found)
     shown = [*(one for one in measures if one.k), *_answer_of(runs)]
     _show(context, questions, (partition, top_k), runs, (list(dict.fromkeys(shown)), bounds))

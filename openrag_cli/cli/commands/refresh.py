@@ -80,7 +80,7 @@ def _run(
     with context.out.progress("reading again") as progress:
         run = RefreshRun(
             on_queued=progress.expect,
-            listener=lambda done: progress.advance(done.n_chunks),
+            listener=progress.take,
             should_stop=should_stop,
         )
         report = refresher.refresh(files, run)

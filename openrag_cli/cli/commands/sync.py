@@ -24,7 +24,6 @@ from openrag_cli.cli.commands.sync_options import (
 )
 from openrag_cli.cli.commands.sync_view import code_of, merged, show
 from openrag_cli.cli.exit_codes import ExitCode, exit_code
-from openrag_cli.cli.output import Progress
 from openrag_cli.contract import to_json as render
 from openrag_cli.domain import new_task_id
 from openrag_cli.errors import OpenRAGError, PathNotFound, StoreBusy, WrongUsage
@@ -202,22 +201,8 @@ def _run(
         return is_late or is_interrupted()
 
     with contextlib.ExitStack() as shown:
-        bars: list[Progress] = []
-
-        n_expected = 0
-
-        def show_bar(n_files: int) -> None:
-            nonlocal n_expected
-            n_expected += n_files
-            if n_files and not bars:
-                bars.append(shown.enter_context(context.out.progress("indexing")))
-            if bars:
-                bars[0].expect(n_expected)
-
+        progress = shown.enter_context(context.out.progress(f"scanning {readable(str(options.folder))}"))
         outcome = context.engine.sync(
-            options,
-            on_queued=show_bar,
-            listener=lambda done: bars[0].advance(done.n_chunks),
-            should_stop=should_stop,
+            options, on_queued=progress.expect, listener=progress.take, should_stop=should_stop
         )
     return outcome, is_late
