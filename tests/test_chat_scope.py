@@ -3,13 +3,13 @@
 import json
 
 import pytest
+from harness import open_engine, put
 
 from openrag_cli.cli.commands.chat_scope import ChatScope
 from openrag_cli.cli.commands.search_options import SearchOptions
 from openrag_cli.domain import SearchMode
 from openrag_cli.errors import DocumentNotFound, InvalidInput, PartitionNotFound
 from openrag_cli.retrieval import filters
-from tests.harness import open_engine, put
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pexpect
 import pytest
+from harness import open_engine
 
 from openrag_cli.cli.progress import Forecast, Progress
 from openrag_cli.domain import Task, TaskKind, TaskState, new_task_id
@@ -13,7 +14,6 @@ from openrag_cli.ingest.discovery import collect
 from openrag_cli.ingest.options import AddOptions
 from openrag_cli.ingest.report import Begun, Embedded, Read, TaskDone, Work
 from openrag_cli.ingest.upload import new_upload
-from tests.harness import open_engine
 
 RECORDED = sorted((Path(__file__).parent / "fixtures").glob("progress-*.jsonl"))
 
