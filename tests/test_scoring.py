@@ -6,11 +6,13 @@ from pathlib import Path
 import pytest
 from harness import check, open_engine, put
 
-from openrag_cli.domain import SearchMode
+from openrag_cli.domain import SearchMode, new_task_id
 from openrag_cli.engine import Engine
 from openrag_cli.index import words
 from openrag_cli.index.looks import Ask, Looked, Snapshot
 from openrag_cli.index.words import WORDS_VERSION
+from openrag_cli.ingest.discovery import collect
+from openrag_cli.ingest.options import AddOptions
 from openrag_cli.retrieval.request import SearchRequest
 from openrag_cli.retrieval.scoring import WHOLE
 from openrag_cli.store.searching.word_counts import WordCounts, count_by_revision
@@ -105,6 +107,26 @@ def test_a_name_is_found_before_the_words_it_is_made_of(engine: Engine) -> None:
     for mode in (SearchMode.HYBRID, SearchMode.TEXT):
         hits = engine.search(SearchRequest("fetchPendingInvoices", mode=mode))
         assert hits[0].file.file_id == "invoices.py"
+
+
+def test_a_file_whose_whole_title_the_query_says_gains_and_one_named_by_a_number_does_not(tmp_path: Path) -> None:
+    with open_engine(tmp_path / "named") as engine:
+        pages = {
+            "tar": "# tar\n\nArchiving utility. Lists and unpacks what is in a file.\n",
+            "atool": "# atool\n\nExtract an archive: a tar archive, a zip archive.\n",
+            "1999": "# 1999\n\nThe year 1999.\n",
+        }
+        for name, text in pages.items():
+            (tmp_path / f"{name}.md").write_text(text)
+        files = collect([tmp_path / f"{name}.md" for name in pages], root=tmp_path).sources
+        engine.add(files, AddOptions("p", new_task_id()))
+        named = {
+            hit.file.file_id: hit.scores["named"] for hit in engine.search(SearchRequest("extract a tar archive"))
+        }
+        assert named.pop("tar.md") > 0
+        assert set(named.values()) == {0.0}
+        years = engine.search(SearchRequest("what came in 1999"))
+        assert all(hit.scores["named"] == 0 for hit in years)
 
 
 @pytest.mark.parametrize("mode", list(SearchMode))
