@@ -32,7 +32,7 @@ class Delta:
 
     `text` is shown and cited; `thought` is what the model thinks aloud, never cited and never searched; `refusal` says
     why it does not answer. `tool_calls` are pieces of calls as a stream of OpenAI's API has them, each with its index,
-    the first of each with id and name, arguments as text. `finish_reason` is one of `FINISH_REASONS`.
+    the first of each with id and name, arguments as text. `finish_reason` is stop, length, tool_calls or content_filter.
     `quotes` are the very parts of passages that the text was taken from verbatim: such text has no marks of its own yet.
     `note` says what was done to the answer here, such as that it was stopped.
     """
@@ -45,9 +45,6 @@ class Delta:
     usage: Usage | None = None
     quotes: tuple[Passage, ...] = ()
     note: str = ""
-
-
-FINISH_REASONS = ("stop", "length", "tool_calls", "content_filter")
 
 
 class ChatModel(Protocol):
