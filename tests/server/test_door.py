@@ -35,6 +35,16 @@ def plain(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def appending(tmp_path_factory):
+    """A server that ends every answer with its sources."""
+    running = start(tmp_path_factory.mktemp("appending") / "store", env={"OPENRAG_CHAT_SOURCES": "append"})
+    with running.client() as client:
+        added(client, "/indexer/partition/ops/file/keys.md", KEYS, "keys.md")
+    yield running
+    assert running.stop() == 0
+
+
+@pytest.fixture(scope="module")
 def prefixed(tmp_path_factory):
     """A server with a token, below a path, for pages of one origin."""
     env = TOKEN | {"OPENRAG_ROOT_PATH": "/rag", "OPENRAG_CORS_ORIGINS": "http://app.example"}
@@ -223,6 +233,34 @@ def test_sources_are_appended_where_that_is_asked_for(plain):
         streamed = "".join(piece.choices[0].delta.content or "" for piece in pieces if piece.choices)
     assert whole == streamed
     assert whole.splitlines()[-1].startswith("[1] keys.md:")
+
+
+CLIENTS = {
+    # as recorded: what each sends for one question, and where it reads the answer
+    "aichat": {"stream": True, "messages": QUESTION},
+    "aichat with its prompt": {
+        "stream": True,
+        "messages": [{"role": "system", "content": "Answer in one line."}, *QUESTION],
+        "temperature": 0.0,
+        "max_tokens": 4096,
+    },
+    "llm": {"stream": True, "messages": QUESTION, "stream_options": {"include_usage": True}},
+}
+
+
+@pytest.mark.parametrize("name", CLIENTS)
+def test_command_line_clients_print_the_sources_where_the_server_appends_them(appending, name):
+    headers = {"Authorization": "Bearer any", "Content-Type": "application/json", "Accept": "*/*"}
+    with appending.client() as client:
+        body = json.dumps({"model": "openrag-ops", **CLIENTS[name]})
+        answer = client.post("/v1/chat/completions", content=body, headers=headers)
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    lines = [line.removeprefix("data: ") for line in answer.text.splitlines() if line.startswith("data: ")]
+    assert lines.pop() == "[DONE]"
+    pieces = [piece for line in lines for piece in json.loads(line)["choices"]]
+    text = "".join(piece["delta"].get("content") or "" for piece in pieces)
+    assert "90 days" in text
+    assert text.splitlines()[-1].startswith("[1] keys.md:")
 
 
 def test_the_official_client_reads_responses_and_their_citations(plain):
