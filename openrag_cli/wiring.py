@@ -55,9 +55,8 @@ _guard = threading.Lock()
 class built_once(Generic[Value]):  # noqa: N801 - a decorator, written as `property` is
     """A property that is made when it is first asked for, and once, however many threads ask at the same time.
 
-    `functools.cached_property` takes no lock from Python 3.12 on, and one for all objects of a class before that. Here
-    each object has a lock for each property.
-    A property may ask for others as long as none of them asks for it. After an error who asks next tries again.
+    `functools.cached_property` takes no lock from Python 3.12 on, and one for all objects of a class before that. Here it
+    is one for each property of an object; one may ask for others that do not ask for it. After an error the next tries.
     """
 
     def __init__(self, make: Callable[[Any], Value]) -> None:
@@ -146,9 +145,8 @@ class Components:
     @built_once
     def embedder(self) -> "Embedder":
         """The embedding model of the settings. Raises: ConfigError; StoreMismatch: the store is of another."""
-        embedder = self.model
-        self.catalog.check_model(embedder.identity)
-        return embedder
+        self.catalog.check_model(self.model.identity)
+        return self.model
 
     @built_once
     def model(self) -> "Embedder":
