@@ -247,12 +247,8 @@ class Components:
         """What answers. It belongs to the event loop that first uses it. Raises: ConfigError, for a wrong prompt."""
         from openrag_cli.answering.quoting.asked import read_question
 
-        return self._chat(
-            self.retriever.search,
-            self.catalog.document,
-            lambda: self.embedder,
-            lambda text: read_question(text, self.tokenizer, self.word_counts),
-        )
+        read = partial(read_question, tokenizer=self.tokenizer, counts=self.word_counts)
+        return self._chat(self.retriever.search, self.catalog.document, lambda: self.embedder, read)
 
     def about(self, files: "Sequence[HandFile]", *, with_store: bool) -> "Chat":
         """Return what answers from files that are not stored, or from them and the store. Raises: see `InHand`."""

@@ -46,7 +46,7 @@ class Examined:
     def best(self) -> list[Unit]:
         """Return the units that answer, the best first."""
         found = scored(self.question, self.units, self.meaning, self.vectors)
-        return chosen(self.question.text, found, measure_for(self.question.text))
+        return chosen(self.question.text, found, measure_for(self.question.text, [self.units[0].passage]))
 
     def evidence(self, passages: Sequence[Passage]) -> Evidence:
         """Return what of the best passages speaks for an answer."""
@@ -114,7 +114,7 @@ class ExtractiveModel:
 
 
 def _is_enough(examined: Examined, passages: Sequence[Passage]) -> bool:
-    measure = measure_for(examined.question.text)
+    measure = measure_for(examined.question.text, passages)
     return bool(examined.units) and examined.evidence(passages).total(measure) >= measure.floor
 
 

@@ -12,10 +12,13 @@ from openrag_cli.answering.quoting.units import Unit, n_words
 SURE_WORDS = 58
 """Words of an answer of several units, at most, where the best of them is sure; a single unit may be longer."""
 
+ALONE = 0.8
+"""From this certainty on the best unit is the answer: one right block is better than four sentences."""
+
 SAME = 0.95
 """A unit with such a cosine to one that is chosen says the same in the same words."""
 
-FAR = 5.0
+FAR = 3.0
 """A unit is added only if its score is at most so much less than the best one's."""
 
 MAX_UNITS = 4
@@ -41,7 +44,8 @@ def chosen(question: str, candidates: Sequence[Scored], measure: Measure) -> lis
     picked = [best]
     for one in left[1:]:
         cost = n_words(one.unit.shown)
-        if len(picked) == MAX_UNITS or one.score < best.score - FAR:
+        is_alone = best.certainty >= ALONE and not needs_rows
+        if is_alone or len(picked) == MAX_UNITS or one.score < best.score - FAR:
             break
         if cost > n_left or (needs_rows and one.unit.kind is not Kind.FIGURES) or _is_said(one, picked):
             continue
