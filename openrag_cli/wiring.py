@@ -76,9 +76,7 @@ class built_once(Generic[Value]):  # noqa: N801 - a decorator, written as `prope
         with _guard:
             lock = kept.setdefault(f"_lock_of_{self._name}", threading.RLock())
         with lock:
-            if self._name not in kept:
-                kept[self._name] = self._make(owner)
-            value: Value = kept[self._name]
+            value: Value = kept[self._name] if self._name in kept else kept.setdefault(self._name, self._make(owner))
             return value
 
 
