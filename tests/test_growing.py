@@ -170,3 +170,10 @@ def test_a_passage_over_two_pages_is_cited_by_both_and_a_quote_by_its_own():
     assert place(as_json(passage)) == "a p.1-2"
     assert place(as_json(passage.narrowed(border, border + 5))) == "a p.2"
     assert place(as_json(passage.narrowed(0, 5))) == "a p.1"
+
+
+def test_the_beginning_of_a_chunks_id_is_enough(zoo):
+    hit = zoo("search", "zebra", "--json").json["hits"][0]
+    assert zoo("extract", "show", hit["chunk_id"][:12], "--json").json["chunk_id"] == hit["chunk_id"]
+    assert zoo("extract", "show", "0" * 12).code == 66
+    assert zoo("extract", "show", hit["chunk_id"][:3]).code == 66

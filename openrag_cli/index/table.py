@@ -326,6 +326,15 @@ class Index:
         rows = self._rows(column, values, self._place()).to_pylist() if self.exists and values else []
         return [match(row, 0.0) for row in sorted(rows, key=lambda row: row["ordinal"])]
 
+    def ids_from(self, beginning: str, below: str) -> list[str]:
+        """Return two ids of chunks at most that are not before one text and are before another."""
+        import_lancedb()
+        from lancedb.expr import col, lit
+
+        within = (col("id") >= lit(beginning)) & (col("id") < lit(below))
+        with self._errors("reading the index"):
+            return list(self._open().search().where(within).select(["id"]).limit(2).to_arrow()["id"].to_pylist())
+
     def first_headings(self, revisions: Sequence[str]) -> dict[str, str]:
         """Return the outermost heading above the first chunk of each revision that has one."""
         if not self.exists or not revisions:

@@ -1,6 +1,7 @@
 """What a store answers: hits for a query, chunks by id, the chunks of files."""
 
 import contextlib
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -23,6 +24,9 @@ from openrag_cli.store.searching.views import Views
 from openrag_cli.store.searching.word_counts import WordCounts
 
 __all__ = ["Extract", "Retriever", "SearchRequest", "in_groups"]
+
+_BEGINNING = re.compile(r"[0-9a-f]{4,31}")
+"""What may be the beginning of a chunk's id, which has 32 hex characters."""
 
 MAX_LOOKS = 5
 GROUP_FILES, GROUP_CHUNKS = 512, 4096  # read by one query to the index
@@ -122,11 +126,14 @@ class Retriever:
         return grown(hits, chunks, documents, n_neighbours=request.context, max_tokens=request.max_tokens)
 
     def extract(self, chunk_id: str, *, context: int = 0) -> Extract:
-        """Return a visible chunk with up to `context` chunks of its file on either side.
+        """Return a visible chunk with up to `context` chunks of its file on either side; the beginning of an id is enough.
 
         Raises:
-            ChunkNotFound: no visible file has it.
+            ChunkNotFound: no visible file has it, or several chunks have ids that begin so.
         """
+        if _BEGINNING.fullmatch(chunk_id) and self._index.exists:
+            found = self._index.ids_from(chunk_id, f"{chunk_id}g")
+            chunk_id = found[0] if len(found) == 1 else chunk_id
         matches = self._index.chunks(ids=[chunk_id]) if chunk_id.isascii() else []
         files = self._catalog.files_by_revision(match.revision for match in matches)
         for match in matches:
