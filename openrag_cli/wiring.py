@@ -256,19 +256,14 @@ class Components:
 
         embedder = self.embedder if with_store else self.model
         tokenizer = self.tokenizer if with_store else Tokenizer(self.settings.language)
+        beside = (self.retriever.search, self.catalog.document) if with_store else None
         with contextlib.ExitStack() as held:
 
             def convert(path: "Path", filename: str) -> "Converted":
                 pool = held.enter_context(self._converters(embedder, 1, path.parent))
                 return pool.convert(path, filename)
 
-            in_hand = InHand(
-                files,
-                convert=convert,
-                embedder=embedder,
-                tokenizer=tokenizer,
-                beside=(self.retriever.search, self.catalog.document) if with_store else None,
-            )
+            in_hand = InHand(files, convert=convert, embedder=embedder, tokenizer=tokenizer, beside=beside)
         counts = self.word_counts if with_store else in_hand.counts
         read = partial(read_question, tokenizer=tokenizer, counts=counts)
         return self._chat(in_hand.search, in_hand.document_of, lambda: embedder, read)
