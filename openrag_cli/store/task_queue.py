@@ -224,7 +224,7 @@ class TaskQueue:
     def _end_long_pauses(self) -> None:
         paused = "state = 'QUEUED' AND n_paused > 0 AND not_before > ?"
         latest = (now_ms() + (MAX_PAUSE_S + CLOCK_SKEW_S) * 1000,)
-        if self._db.rows(f"SELECT 1 FROM task WHERE {paused} LIMIT 1", latest):
+        if self._db.rows(f"SELECT 1 FROM task INDEXED BY task_paused WHERE {paused} LIMIT 1", latest):
             with self._db.transaction() as connection:
                 connection.execute(f"UPDATE task SET not_before = 1 WHERE {paused}", latest)
 
