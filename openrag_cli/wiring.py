@@ -325,12 +325,7 @@ class Components:
         """What makes titles."""
         from openrag_cli.maintenance.titles import TitleKeeper
 
-        return TitleKeeper(
-            self.titles,
-            lambda: self.embedder,
-            self.tokenizer.for_search,
-            self._first_headings,
-        )
+        return TitleKeeper(self.titles, lambda: self.embedder, self.tokenizer.for_search, self._first_headings)
 
     def retitled(self, file: File) -> File:
         """Return a file that was edited or renamed, after its title has been made again."""
