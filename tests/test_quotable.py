@@ -2,6 +2,7 @@
 
 from openrag_cli.answering.sentences import split
 from openrag_cli.documents.chunking.markup import quotable
+from openrag_cli.documents.readers.pdf_pages.document import join_pages
 
 
 def quoted(text: str, media_type: str = "text/markdown") -> list[str]:
@@ -23,3 +24,15 @@ def test_roles_and_directives_are_not_quoted():
 def test_plain_text_and_code_are_quoted_as_they_are():
     for media_type in ("text/plain", "text/x-python"):
         assert quotable("a[b](c) <div> ---", media_type) == "a[b](c) <div> ---"
+
+
+def test_running_heads_are_quoted_on_their_first_page_alone():
+    texts = [
+        f"The Harbour Book\nOtters live at gate {n}.\nSo do cranes.\nAnd a heron.\nPage {n} of 4" for n in range(1, 5)
+    ]
+    markdown, pages = join_pages(texts)
+    shown = quotable(markdown, "application/pdf", pages)
+    assert len(shown) == len(markdown)
+    assert shown.count("The Harbour Book") == 1
+    assert "of 4" not in shown[pages[2].start :]
+    assert shown.count("Otters live") == 4

@@ -43,7 +43,8 @@ def gather(hits: Sequence[Hit], document_of: DocumentOf, *, max_tokens: int) -> 
             break
         revision = passage.file.revision
         if revision not in quotables:
-            quotables[revision] = quotable(documents[revision].markdown, passage.file.media_type)
+            document = documents[revision]
+            quotables[revision] = quotable(document.markdown, passage.file.media_type, document.pages)
         passages.append(replace(passage, quotable=quotables[revision][passage.start : passage.end]))
         n_left -= cost
     return passages

@@ -5,10 +5,11 @@ nor searched by words, nor quoted. Code stays whole.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from openrag_cli.documents.chunking.masks import Mask, merged
-from openrag_cli.domain import Document
+from openrag_cli.documents.readers.pdf_pages.marginals import marginal_lines
+from openrag_cli.domain import Document, Page
 
 _RST = "text/x-rst"
 _MAX_TAG_CHARS = 2_000
@@ -81,15 +82,17 @@ def masks_of(document: Document) -> tuple[Mask, ...]:
     return masks if rest and _is_text_left(text, masks) else ()
 
 
-def quotable(markdown: str, media_type: str) -> str:
+def quotable(markdown: str, media_type: str, pages: Sequence[Page] = ()) -> str:
     """Return a stored text in which each masked character is a NUL (line breaks stay): offsets are those of the text.
 
-    Text is quoted without its NULs. What the reader alone knew, such as running heads, is not masked here.
+    Text is quoted without its NULs. Of a text with pages the running heads and feet are masked after their first page.
     """
     has_headings = media_type not in WITHOUT_HEADINGS and not media_type.startswith("text/x-")
     document = Document(markdown, media_type=media_type, has_headings=has_headings)
+    heads = marginal_lines([markdown[page.start : page.end] for page in pages])
+    running = [(page.start + a, page.start + b) for page, lines in zip(pages, heads, strict=True) for a, b in lines]
     pieces, position = [], 0
-    for start, end in masks_of(document):
+    for start, end in merged([*masks_of(document), *running]):
         pieces += [markdown[position:start], _NOT_BREAK.sub("\0", markdown[start:end])]
         position = end
     return "".join([*pieces, markdown[position:]])
