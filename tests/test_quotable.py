@@ -27,12 +27,14 @@ def test_plain_text_and_code_are_quoted_as_they_are():
 
 
 def test_running_heads_are_quoted_on_their_first_page_alone():
+    animals = ["Otters", "Cranes", "Herons", "Voles"]
     texts = [
-        f"The Harbour Book\nOtters live at gate {n}.\nSo do cranes.\nAnd a heron.\nPage {n} of 4" for n in range(1, 5)
+        f"The Harbour Book\n{who} live at gate {n}.\nThere {who} sleep.\nHere {who} eat.\nNo {who} fish.\nPage {n} of 4"
+        for n, who in enumerate(animals, start=1)
     ]
     markdown, pages = join_pages(texts)
     shown = quotable(markdown, "application/pdf", pages)
     assert len(shown) == len(markdown)
     assert shown.count("The Harbour Book") == 1
     assert "of 4" not in shown[pages[2].start :]
-    assert shown.count("Otters live") == 4
+    assert all(f"{who} live at gate" in shown and f"No {who} fish." in shown for who in animals)
