@@ -2,8 +2,9 @@
 
     python benchmarks/reading.py FOLDER [FOLDER...]
 
-Each document is read by openrag and by markitdown, and held against its own text nodes, taken by other means than a
-reader (`documents/witness.py`); kinds without a witness, and documents that are refused, are left out and counted.
+Each document is read by openrag and by markitdown, and held against what is expected of it (`expected_outputs/`), else
+its own text nodes, taken by other means than a reader (`documents/witness.py`), else pypdf's reading; what was which is
+printed. Kinds with none of these, and documents that are refused, are left out and counted.
 Recall is the share of the witness's words that are there; order that of the longest common subsequence, over the first
 4,000 words. Prints the ten worst and the medians.
 """
@@ -18,7 +19,7 @@ from collections import Counter
 from pathlib import Path
 
 from openrag_cli.documents.convert import convert_file
-from openrag_cli.documents.media_types import HEAD_BYTES, media_type_of
+from openrag_cli.documents.media_types import PDF
 from openrag_cli.documents.readers.base import Limits, Source
 from openrag_cli.documents.witness import WITNESSES
 from openrag_cli.errors import OpenRAGError
@@ -63,33 +64,56 @@ def markitdown_text(path: Path) -> str:
         return ""
 
 
-def measure(path: Path) -> tuple[float, float, float] | None:
-    """Return (recall, order, markitdown's recall) of one file; None where there is nothing to hold it against."""
-    try:
-        document = convert_file(path, path.name)
-        media_type = media_type_of(path.name, path.read_bytes()[: 64 * HEAD_BYTES])
-    except OpenRAGError:
-        return None
-    witness = WITNESSES.get(document.media_type)
+def reference(path: Path, media_type: str) -> tuple[str, str] | None:
+    """Return (what a file is held against, its text): what is expected of it, its text nodes, pypdf's reading."""
+    expected = path.parent / "expected_outputs" / f"{path.stem}.md"
+    if media_type == PDF and expected.exists():
+        return "expected", expected.read_text(encoding="utf-8")
+    if media_type == PDF:
+        return "pypdf", pypdf_text(path)
+    witness = WITNESSES.get(media_type)
     if witness is None:
         return None
-    wanted = words("\n".join(witness(Source(path, path.name, media_type, Limits(), lambda _: None))))
-    if not wanted:
+    return "text nodes", "\n".join(witness(Source(path, path.name, media_type, Limits(), lambda _: None)))
+
+
+def pypdf_text(path: Path) -> str:
+    """Return what pypdf reads of a PDF, or nothing."""
+    from pypdf import PdfReader
+
+    try:
+        return "\n".join(page.extract_text() for page in PdfReader(path).pages)
+    except Exception:  # noqa: BLE001 - it raises anything
+        return ""
+
+
+def measure(path: Path) -> tuple[str, float, float, float] | None:
+    """Return (what it is held against, recall, order, markitdown's recall) of one file; None where there is nothing."""
+    try:
+        document = convert_file(path, path.name)
+    except OpenRAGError:
         return None
-    found = words(document.markdown)
-    return recall(wanted, found), order(wanted, found), recall(wanted, words(markitdown_text(path)))
+    found = reference(path, document.media_type)
+    wanted = words(found[1]) if found else []
+    if not found or not wanted:
+        return None
+    own = words(document.markdown)
+    return found[0], recall(wanted, own), order(wanted, own), recall(wanted, words(markitdown_text(path)))
 
 
 def main() -> None:
-    """Print the table."""
+    """Print the tables."""
     paths = [path for folder in sys.argv[1:] for path in sorted(Path(folder).rglob("*")) if path.is_file()]
+    paths = [path for path in paths if path.parent.name != "expected_outputs"]
     results = {path: found for path in paths if (found := measure(path))}
-    print(f"{len(results)} of {len(paths)} files held against their text nodes")
-    print("| file | recall | order | markitdown |\n| --- | ---: | ---: | ---: |")
-    for path, figures in sorted(results.items(), key=lambda entry: entry[1])[:10]:
-        print(f"| {path.name} | {' | '.join(f'{figure:.3f}' for figure in figures)} |")
-    medians = [statistics.median(column) for column in zip(*results.values(), strict=True)]
-    print(f"| median | {' | '.join(f'{figure:.3f}' for figure in medians)} |")
+    print(f"{len(results)} of {len(paths)} files can be held against something")
+    for path, (kind, *_) in results.items():
+        print(f"{path.name}: {kind}")
+    print("| file | held against | recall | order | markitdown |\n| --- | --- | ---: | ---: | ---: |")
+    for path, (kind, *figures) in sorted(results.items(), key=lambda entry: entry[1][1:])[:10]:
+        print(f"| {path.name} | {kind} | {' | '.join(f'{figure:.3f}' for figure in figures)} |")
+    medians = [statistics.median(column) for column in list(zip(*results.values(), strict=True))[1:]]
+    print(f"| median | | {' | '.join(f'{figure:.3f}' for figure in medians)} |")
 
 
 if __name__ == "__main__":
