@@ -37,10 +37,10 @@ def look(syncer: Syncer, options: SyncOptions, settings: Settings, should_stop: 
     Raises:
         PathNotFound: there is no such folder. WrongUsage: its prefix belongs to another.
     """
-    prefix = syncer.prefix()
+    scan = scanned(options, own=settings.store, max_bytes=settings.max_file_bytes)
+    prefix = syncer.prefix(scan)
     if prefix.is_taken:
         raise prefix_refusal(prefix.text, options.folder, options.partition)
-    scan = scanned(options, own=settings.store, max_bytes=settings.max_file_bytes)
     scan.begin_ids_with(prefix.text)
     syncer.take(scan)
     read_contents(scan, syncer.to_hash(), should_stop)

@@ -34,9 +34,10 @@ class FolderPrefix:
         self._partition = partition
         self._root = root
 
-    def choose(self, wanted: str | None) -> Prefix:
-        """Return the prefix, empty or with a slash at its end: the wanted one, else that of the first sync, else none
-        for the first folder of the partition, and its own name for a further one.
+    def choose(self, wanted: str | None, inherited: str | None = None) -> Prefix:
+        """Return the prefix, empty or with a slash at its end: the wanted one, else that of the first sync, or of the
+        folder whose place it takes (`inherited`), else none for the first folder of the partition, and its own name
+        for a further one.
 
         Raises:
             InvalidInput: it cannot begin an id.
@@ -45,7 +46,7 @@ class FolderPrefix:
         if not self._db.path.exists():
             return Prefix(wanted or "")
         rows = folders_of(self._db, self._partition)
-        mine = next((str(row["prefix"]) for row in rows if row["path"] == self._root.key), None)
+        mine = next((str(row["prefix"]) for row in rows if row["path"] == self._root.key), inherited)
         if mine is not None and wanted in {None, mine}:
             return Prefix(mine)
         others = [row for row in rows if row["path"] != self._root.key and self._root.is_there(row["path"])]

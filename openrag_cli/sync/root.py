@@ -31,6 +31,18 @@ class Root:
             return key not in self.gone
         return os.path.isdir(key)  # noqa: PTH112 - bytes
 
+    def device(self) -> int | None:
+        """Return the number of the disk that a folder of this machine is on."""
+        return None if self.key.startswith(_CLIENT) else _device_of(self.key)
+
+
+def _device_of(path: bytes) -> int | None:
+    try:
+        device = os.stat(path).st_dev  # noqa: PTH116 - bytes
+    except OSError:
+        return None
+    return device if device < 1 << 63 else None
+
 
 def local_root(folder: Path) -> Root:
     """Return a folder of this machine, whatever path leads to it."""

@@ -6,6 +6,7 @@ the tasks that bring it are queued, and after what is done at once. Looking and 
 
 from __future__ import annotations
 
+import logging
 from contextlib import contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from openrag_cli.store.task_records import TaskRecords
     from openrag_cli.sync.prefix import FolderPrefix, Prefix
     from openrag_cli.sync.state import SyncState
+
+
+logger = logging.getLogger(__name__)
 
 
 class Syncer:
@@ -82,16 +86,26 @@ class Syncer:
 
     # --- looking; nothing is written but the end of tasks whose worker died
 
-    def prefix(self) -> Prefix:
-        """Choose what the ids of the folder begin with, and remember it with what is saved next."""
-        chosen = self._prefix.choose(self._options.prefix)
+    def prefix(self, scan: Scan) -> Prefix:
+        """Choose what the ids of the folder begin with, and remember it with what is saved next.
+
+        A new folder that has what a folder that is gone had takes its place, with its ids and all that is known of them.
+        """
+        inherited = self._memory.inherit(scan.seen)
+        if inherited is not None:
+            logger.warning("%s takes the place of %s, which is gone", self._options.folder, inherited.shown)
+        chosen = self._prefix.choose(self._options.prefix, inherited.prefix if inherited else None)
         self._memory.keep_prefix(chosen.text)
         return chosen
 
     def take(self, scan: Scan) -> list[str]:
-        """Take what a folder has, its ids complete; return the files without bytes that are left out of it."""
+        """Take what a folder has, its ids complete; return the files without bytes that are left out of it.
+
+        Raises: PathNotFound: its disk is not there, see `SyncState.check_disk`.
+        """
         self._scan = scan
         self._before = self._recall()
+        self._memory.check_disk(self._options.folder, self._before.rows.keys(), scan.seen.keys())
         empty = [] if self._options.keeps_empty else scan.leave_out_empty(self._before.held.keys())
         self._past = settled(self._before)
         self._rows = dict(self._past.rows)

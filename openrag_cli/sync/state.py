@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import shlex
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from openrag_cli.domain import TaskState
-from openrag_cli.errors import StoreBusy
+from openrag_cli.errors import PathNotFound, StoreBusy
 from openrag_cli.store.files.sources import source_id
 from openrag_cli.store.task_rows import find_partition_id, to_error
 from openrag_cli.sync.plan import Attempt, PartitionFile, SyncHistory, SyncRecord
@@ -16,9 +18,11 @@ from openrag_cli.sync.root import Root
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from pathlib import Path
 
     from openrag_cli.store.database import Database
+    from openrag_cli.sync.plan import FolderFile
 
 _COLUMNS = "size, mtime_ns, sha256, revision, task_id, n_failed, failed_at"
 
@@ -32,6 +36,36 @@ class SyncState:
         self._root = root
         self._path = root.key
         self._prefix: str | None = None
+        self._place_of: bytes | None = None
+
+    def inherit(self, seen: Mapping[str, FolderFile]) -> Inherited | None:
+        """Take the place of a remembered folder that is gone, where this one is new and has what that one had.
+
+        `seen` has the ids without a prefix. More than half of the files that the other brought must be here, of the
+        same size and last change: then it was renamed, mounted elsewhere or restored. It is written with what is saved
+        next.
+        """
+        if not self._db.path.exists():
+            return None
+        folders = folders_of(self._db, self._partition)
+        if any(row["path"] == self._path for row in folders):
+            return None
+        for row in folders:
+            if self._root.is_there(row["path"]):
+                continue
+            known = self._db.rows(
+                "SELECT file_id, size, mtime_ns FROM folder_file WHERE folder_id = ? AND revision IS NOT NULL",
+                (row["id"],),
+            )
+            ids = [(one["file_id"].removeprefix(row["prefix"]), one["size"], one["mtime_ns"]) for one in known]
+            n_same = sum(
+                file_id in seen and (seen[file_id].size, seen[file_id].mtime_ns) == (size, mtime_ns)
+                for file_id, size, mtime_ns in ids
+            )
+            if 2 * n_same > len(ids):
+                self._place_of = row["path"]
+                return Inherited(os.fsdecode(row["path"]), str(row["prefix"]))
+        return None
 
     def keep_prefix(self, prefix: str) -> None:
         """Write this prefix of the folder's ids down with what is saved next."""
@@ -63,7 +97,8 @@ class SyncState:
             ).fetchall()
             elsewhere = _ids_of(connection, [row["id"] for row in others if self._root.is_there(row["path"])])
             folder = connection.execute(
-                "SELECT id, is_settled FROM folder WHERE partition_id = ? AND path = ?", (partition_id, self._path)
+                "SELECT id, is_settled FROM folder WHERE partition_id = ? AND path = ?",
+                (partition_id, self._place_of or self._path),
             ).fetchone()
             if folder is None:
                 return SyncHistory(held=held_files, elsewhere=elsewhere)
@@ -77,6 +112,35 @@ class SyncState:
                 elsewhere=elsewhere,
                 is_settled=bool(folder["is_settled"]),
             )
+
+    def check_disk(self, folder: Path, known: Collection[str], seen: Collection[str]) -> None:
+        """Refuse a folder on another disk than it was where none of its files is: it is not there, and nothing of it
+        was deleted. Raises: PathNotFound."""
+        if not known or any(file_id in seen for file_id in known):
+            return
+        rows = self._db.rows(
+            "SELECT device FROM folder JOIN partition ON partition.id = partition_id "
+            "WHERE partition.name = canonical(?) AND path = ?",
+            (self._partition, self._path),
+        )
+        was = rows[0]["device"] if rows else None
+        if was is not None and was != self._root.device():
+            raise PathNotFound(
+                f"{folder} is on another disk than it was, and none of its files is there",
+                hint=f"mount its disk; where its files are meant to go: openrag file sync --forget {shlex.quote(str(folder))}",
+            )
+
+    def _take_place(self, connection: sqlite3.Connection, partition_id: int) -> None:
+        if self._place_of is None:
+            return
+        place = (partition_id, self._place_of)
+        connection.execute(
+            "UPDATE file SET source_id = ? WHERE partition_id = ? "
+            "AND source_id IN (SELECT id FROM source WHERE kind = 'folder' AND root = ?)",
+            (source_id(connection, self._root.source), *place),
+        )
+        connection.execute("UPDATE folder SET path = ? WHERE partition_id = ? AND path = ?", (self._path, *place))
+        self._place_of = None
 
     def records(self, file_ids: Iterable[str]) -> dict[str, SyncRecord]:
         """Return what is remembered of some files of the folder."""
@@ -98,10 +162,17 @@ class SyncState:
         """
         with self._db.transaction() as connection:
             partition_id = find_partition_id(connection, self._partition, create=True)
+            self._take_place(connection, partition_id)
             connection.execute(
-                "INSERT INTO folder (partition_id, path, is_settled, prefix) VALUES (?, ?, 1, coalesce(?, '')) "
-                "ON CONFLICT (partition_id, path) DO UPDATE SET prefix = coalesce(?, prefix)",
-                (partition_id, self._path, self._prefix, self._prefix),
+                "INSERT INTO folder (partition_id, path, is_settled, prefix, device) "
+                "VALUES (:partition, :path, 1, coalesce(:prefix, ''), :device) "
+                "ON CONFLICT (partition_id, path) DO UPDATE SET prefix = coalesce(:prefix, prefix), device = :device",
+                {
+                    "partition": partition_id,
+                    "path": self._path,
+                    "prefix": self._prefix,
+                    "device": self._root.device(),
+                },
             )
             if is_settled is not None:
                 connection.execute(
@@ -134,6 +205,18 @@ class SyncState:
                 )
 
 
+class Inherited(NamedTuple):
+    """A folder whose place another takes: its path, and what its ids begin with."""
+
+    path: str
+    prefix: str
+
+    @property
+    def shown(self) -> str:
+        """Its path; of a client's folder nobody here knows it."""
+        return "another folder" if self.path.startswith("client:") else self.path
+
+
 def is_syncing(partition: str) -> StoreBusy:
     """Return the error for a folder that another sync works on."""
     return StoreBusy(
@@ -164,9 +247,10 @@ def _attempts_of(connection: sqlite3.Connection, folder_id: int) -> dict[str, At
 
 
 def folders_of(database: Database, partition: str) -> list[sqlite3.Row]:
-    """Return `path` and `prefix` of every folder that was synced into a partition."""
+    """Return `id`, `path` and `prefix` of every folder that was synced into a partition."""
     return database.rows(
-        "SELECT path, prefix FROM folder JOIN partition ON partition.id = partition_id WHERE name = canonical(?)",
+        "SELECT folder.id AS id, path, prefix FROM folder "
+        "JOIN partition ON partition.id = partition_id WHERE name = canonical(?)",
         (partition,),
     )
 

@@ -71,7 +71,7 @@ def _options(order: shapes.SyncOrder, partition: str) -> SyncOptions:
 
 
 def _planned(engine: Engine, syncer: Syncer, scan: Scan, options: SyncOptions) -> Planned:
-    prefix = syncer.prefix()
+    prefix = syncer.prefix(scan)
     planned = Planned(prefix.text, is_taken=prefix.is_taken)
     if prefix.is_taken:
         return planned
