@@ -1,10 +1,16 @@
 """Slow and lying clients: each is answered or cut off, and the server goes on."""
 
+import asyncio
 import contextlib
 import socket
 import time
 
+import numpy as np
 import pytest
+from starlette.requests import Request
+
+from openrag_cli.server.openai_schemas import EmbeddingBody
+from openrag_cli.server.routes import openai
 
 from .conftest import start, wait_for
 
@@ -68,6 +74,56 @@ def test_a_body_that_stalls_is_answered_with_408(impatient):
     answer = _talk(impatient, _head("Content-Length: 100000"), b"--bound\r\n")
     assert b" 408 " in answer.splitlines()[0]
     assert _alive(impatient)
+
+
+@pytest.mark.parametrize(("token", "status"), [("wrong", 401), ("s3cret-s3cret", 400)])
+def test_a_body_that_comes_steadily_outlives_the_deadline_for_heads(tmp_path, token, status):
+    server = start(tmp_path / "store", env={"OPENRAG_HEAD_TIMEOUT_S": "0.5", "AUTH_TOKEN": "s3cret-s3cret"})
+    head = _head("Content-Length: 1000").replace(b"\r\n\r\n", f"\r\nAuthorization: Bearer {token}\r\n\r\n".encode())
+    try:
+        answer = _talk(server, head, *[b"x" * 100] * 10, pause_s=0.2)
+    finally:
+        assert server.stop() == 0
+    assert answer.startswith(f"HTTP/1.1 {status} ".encode()), answer
+
+
+class CountingEngine:
+    """An engine that counts the batches which it is given to embed, each of which takes a moment."""
+
+    embedding_model = "model"
+
+    def __init__(self):
+        self.n_batches = 0
+
+    def embed(self, texts):
+        self.n_batches += 1
+        time.sleep(0.05)
+        return np.zeros((len(texts), 4), dtype=np.float32), len(texts)
+
+
+@pytest.mark.parametrize(("leaves_after_s", "n_texts"), [(0.0, 400), (0.12, 400), (None, 40)])
+def test_embeddings_end_when_their_client_leaves(monkeypatch, leaves_after_s, n_texts):
+    engine = CountingEngine()
+    monkeypatch.setattr(openai, "engine_of", lambda _: engine)
+
+    async def receive():
+        await asyncio.sleep(60 if leaves_after_s is None else leaves_after_s)
+        return {"type": "http.disconnect"}
+
+    async def ask():
+        request = Request({"type": "http", "method": "POST", "headers": [], "path": "/v1/embeddings"}, receive)
+        body = EmbeddingBody(model="model", input=[f"text {number}" for number in range(n_texts)])
+        answer = await openai.embeddings(request, body)
+        n_then = engine.n_batches
+        await asyncio.sleep(0.3)
+        return answer, n_then
+
+    answer, n_then = asyncio.run(ask())
+    if leaves_after_s is None:
+        assert (len(answer.data), engine.n_batches) == (40, 3)
+    else:
+        assert answer.status_code == 499
+        assert engine.n_batches <= n_then + 1 <= 5  # of 25; what is under way ends
 
 
 def test_a_chunked_body_over_the_limit_is_413(tmp_path):
