@@ -57,6 +57,7 @@ def asking(needs: Mapping[str, tuple[Right, Where]]) -> Callable[[type[Kind]], t
     """Return a class decorator: each named method or property first asks the object's `principal`."""
 
     def decorate(kind: type[Kind]) -> type[Kind]:
+        """Return the method, guarded."""
         for name, (right, where) in needs.items():
             found = vars(kind)[name]
             if isinstance(found, property):
@@ -72,6 +73,7 @@ def asking(needs: Mapping[str, tuple[Right, Where]]) -> Callable[[type[Kind]], t
 def _asked(method: Callable[..., Any], right: Right, where: Where) -> Callable[..., Any]:
     @functools.wraps(method)
     def ask(owner: Any, *arguments: Any, **options: Any) -> Any:
+        """Ask for the right, then do it."""
         principal: Principal = owner.principal
         is_bound = principal.partitions is not None  # else nothing need be looked up
         principal.require(right, where(owner, *arguments, **options) if is_bound else ())

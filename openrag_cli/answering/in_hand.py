@@ -69,9 +69,11 @@ class _Rows(Found):
         return len(self._own)
 
     def texts(self, places: "Sequence[int]") -> dict[int, str]:
+        """Return the passages at these places."""
         return {at: self._own[at].span.text for at in places}
 
     def matches(self, places: "Sequence[int]") -> list[Match]:
+        """Return the chunks at these places."""
         return [self._own[at] for at in places]
 
 
@@ -87,12 +89,15 @@ class _Words:
             self._n_words += len(found)
 
     def totals(self) -> Totals:
+        """Return how many chunks there are, and how long they are."""
         return Totals(self._n_chunks, self._n_words)
 
     def chunks_with(self, words: Iterable[str]) -> dict[str, int]:
+        """Return in how many chunks each word stands."""
         return {word: self._counts[word] for word in words if word in self._counts}
 
     def chunks_titled(self, words: Iterable[str]) -> dict[str, int]:
+        """Return in how many titles each word stands: files in hand have none."""
         del words  # a title of its own would say of these few files what their chunks say
         return {}
 

@@ -166,7 +166,10 @@ class Output:
         from rich.console import Console
 
         class SafeConsole(Console):
+            """A console that writes no control characters of others."""
+
             def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+                """Yield segments, made safe."""
                 for segment in super().render(renderable, options):
                     is_ours = segment.control is not None
                     yield segment if is_ours else segment._replace(text=for_terminal(segment.text))
@@ -276,6 +279,7 @@ class Output:
                 self._tell = tell
 
             def render(self, _: Any) -> Text:
+                """Return its text."""
                 return Text(self._tell())
 
         columns = (SpinnerColumn(), Told(progress.text), BarColumn(bar_width=None), Told(progress.left))

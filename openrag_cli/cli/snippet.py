@@ -97,6 +97,7 @@ def _best_window(lines: Sequence[Line], n_lines: int) -> int:
     """Return where the window with the most words begins; of equals that whose best line is nearest to its middle."""
 
     def worth(begin: int) -> tuple[int, int, int, bool, int, int]:
+        """Return how much of the query a line says."""
         window = lines[begin : begin + n_lines]
         counts = [len(line.found) for line in window]
         every = len(frozenset[str]().union(*(line.found for line in window)))

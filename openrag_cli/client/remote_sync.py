@@ -157,6 +157,7 @@ class RemoteSyncer:
         with tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES) as copy:
 
             def keep(stream: IO[bytes]) -> None:
+                """Copy what is read."""
                 copy.seek(0)
                 copy.truncate()
                 shutil.copyfileobj(stream, copy)

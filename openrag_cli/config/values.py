@@ -120,6 +120,7 @@ def choice(*words: str) -> Callable[[Any], str]:
     """Return a parser that takes these words."""
 
     def parse(value: Any) -> str:
+        """Return the value that a text stands for. Raises: ValueError."""
         if value not in words:
             raise ValueError(f"must be {' or '.join(words)}")
         return str(value)
@@ -148,6 +149,7 @@ def integer(low: int, high: int) -> Callable[[Any], int]:
     """Return a parser of whole numbers from `low` to `high`."""
 
     def parse(value: Any) -> int:
+        """Return the value that a text stands for. Raises: ValueError."""
         if isinstance(value, bool | float):
             raise ValueError("must be a whole number")  # noqa: TRY004 - one error type for every parser
         try:
@@ -171,6 +173,7 @@ def number(low: float, high: float) -> Callable[[Any], float]:
     """Return a parser of numbers from `low` to `high`."""
 
     def parse(value: Any) -> float:
+        """Return the value that a text stands for. Raises: ValueError."""
         try:
             number = float(value)
         except (TypeError, ValueError):

@@ -40,18 +40,21 @@ def xml_texts(content: bytes, without: frozenset[str], only: frozenset[str] = fr
     n_within = n_without = 0
 
     def start(name: str, _: dict[str, str]) -> None:
+        """Take note of an element that begins."""
         nonlocal n_within, n_without
         local = name.rpartition(" ")[2]
         n_within += local in only
         n_without += local in without
 
     def end(name: str) -> None:
+        """Take note of an element that ends."""
         nonlocal n_within, n_without
         local = name.rpartition(" ")[2]
         n_within -= local in only
         n_without -= local in without
 
     def text(data: str) -> None:
+        """Take its letters."""
         if not n_without and (n_within or not only):
             texts.append(data)
 
@@ -90,6 +93,7 @@ class _PageTexts(HTMLParser):
         self._within: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """See `html.parser.HTMLParser`."""
         del attrs
         if tag in _NO_TEXT:
             self._within.append(tag)
@@ -97,10 +101,12 @@ class _PageTexts(HTMLParser):
             self._within.clear()
 
     def handle_endtag(self, tag: str) -> None:
+        """See `html.parser.HTMLParser`."""
         if tag in self._within:
             del self._within[self._within.index(tag) :]
 
     def handle_data(self, data: str) -> None:
+        """See `html.parser.HTMLParser`."""
         if not self._within:
             self.texts.append(data)
 

@@ -31,11 +31,13 @@ class _StandInFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         self.root = root
 
     def find_spec(self, fullname: str, *_: Any) -> importlib.machinery.ModuleSpec | None:
+        """See `importlib.abc.MetaPathFinder`."""
         if fullname.split(".", maxsplit=1)[0] != self.root:
             return None
         return importlib.machinery.ModuleSpec(fullname, self, is_package=True)
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> types.ModuleType:
+        """See `importlib.abc.Loader`."""
         return _StandIn(spec.name)
 
     def exec_module(self, module: types.ModuleType) -> None:
@@ -68,6 +70,7 @@ class _Refuser(importlib.abc.MetaPathFinder):
         self.root = root
 
     def find_spec(self, fullname: str, *_: Any) -> None:
+        """See `importlib.abc.MetaPathFinder`."""
         if fullname.split(".", maxsplit=1)[0] == self.root:
             raise ModuleNotFoundError(f"{fullname} is not imported in this process", name=fullname)
 

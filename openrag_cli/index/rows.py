@@ -135,6 +135,7 @@ def schema(dimension: int, word_columns: Sequence[str]) -> Any:
     import pyarrow as pa
 
     def required(name: str, kind: Any) -> Any:
+        """Return a column that is never null."""
         return pa.field(name, kind, nullable=False)
 
     whole = [required(name, pa.int32()) for name in ("ordinal", "text_at", "start", "end", "line_start", "line_end")]

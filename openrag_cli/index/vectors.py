@@ -75,6 +75,7 @@ def looks(table: Any, vector: "np.ndarray", limit: int, scope: Scope) -> Iterato
     """Yield queries for the nearest rows in scope; each further one is for when the one before found fewer."""
 
     def query() -> Any:
+        """Return the query of the vectors nearest to one."""
         return within(table.search(vector).distance_type("cosine"), scope)
 
     lists = lists_of(table)

@@ -57,6 +57,7 @@ def query(weights: Mapping[str, float], required: Iterable[str] = ()) -> Any:
     from lancedb.query import BooleanQuery, MatchQuery, Occur
 
     def matching(word: str, weight: float) -> Any:
+        """Return the query of one word."""
         return MatchQuery(word, COLUMN, boost=weight)  # type: ignore[call-arg]  # defaults not in its types (0.40)
 
     needed = set(required)

@@ -155,6 +155,7 @@ class _Ready:
     since: float = field(default_factory=time.monotonic)
 
     def add(self, task: Task, converted: Converted) -> None:
+        """Take a converted file."""
         self.entries.append((task, converted))
         if task.attempts > 1:
             self.max_files = CLAIM_FILES

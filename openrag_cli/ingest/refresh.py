@@ -89,6 +89,7 @@ class Refresher:
         model = self._model
 
         def check(made_by: MadeBy | None, media_type: str) -> bool:
+            """Whether a text was made by what would make it now."""
             return is_current(made_by, media_type, model)
 
         return self._queue.outdated(partition, check, limit=limit, was_tried=check if is_untried else None)

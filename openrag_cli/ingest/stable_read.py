@@ -82,20 +82,25 @@ class _Beginning(io.RawIOBase):
         self._stream.seek(0)
 
     def readable(self) -> bool:
+        """See `io.RawIOBase`."""
         return True
 
     def seekable(self) -> bool:
+        """See `io.RawIOBase`."""
         return True
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """See `io.RawIOBase`."""
         if whence != os.SEEK_SET:
             raise io.UnsupportedOperation("only from the beginning")
         return self._stream.seek(offset)
 
     def tell(self) -> int:
+        """See `io.RawIOBase`."""
         return self._stream.tell()
 
     def readinto(self, buffer: Any) -> int:
+        """See `io.RawIOBase`."""
         block = self._stream.read(max(0, min(len(buffer), self._n_bytes - self._stream.tell())))
         buffer[: len(block)] = block
         return len(block)

@@ -198,6 +198,7 @@ class Worker:
         stopped = threading.Event()
 
         def beat() -> None:
+            """Renew the leases until the work ends."""
             while not stopped.wait(HEARTBEAT_S):
                 try:
                     self._queue.heartbeat(self.name)

@@ -135,9 +135,11 @@ class _Summed(io.RawIOBase):
         self.digest = hashlib.sha256()
 
     def readable(self) -> bool:
+        """See `io.RawIOBase`."""
         return True
 
     def read(self, size: int = -1) -> bytes:
+        """See `io.RawIOBase`."""
         block = self._stream.read(size)
         self.digest.update(block)
         return block

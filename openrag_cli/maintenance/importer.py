@@ -51,9 +51,11 @@ class _Staging:
         self._model = model
 
     def announce(self, revisions: Sequence[str]) -> None:
+        """Write down which revisions are to come."""
         self._imports.announce(revisions)
 
     def stage(self, files: Sequence[KnownFile], words: Mapping[str, WordCount]) -> None:
+        """Put a group of files down, unseen."""
         self._imports.stage(self._partition_id, [self._staged(file, words[file.upload.revision]) for file in files])
 
     def _staged(self, file: KnownFile, words: WordCount) -> Staged:

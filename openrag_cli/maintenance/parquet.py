@@ -35,11 +35,13 @@ def vector_writer(path: Path, dimension: int) -> Iterator[WriteVectors]:
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
 
         def flush() -> None:
+            """Write the rows that are kept."""
             if held:
                 writer.write_table(pa.concat_tables(held))
                 held.clear()
 
         def write(file_id: str, vectors: "np.ndarray") -> None:
+            """Keep the vectors of a file, and write when there are many."""
             column = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), dimension)
             n = len(vectors)
             held.append(pa.table([[file_id] * n, list(range(n)), column], schema=schema))

@@ -117,6 +117,7 @@ class _Parser:
         return taken
 
     def parse(self) -> Condition:
+        """Return the condition that the whole text writes."""
         condition = self._any()
         if self._next[0] != "end":
             raise self._wrong(f"unexpected {self._next[1]!r}", self._next[2])

@@ -162,6 +162,7 @@ def _lifespan(
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        """Begin and end with the server."""
         engine.partitions()  # makes the store, or fails with a clear error before a request does
         if supervisor is not None:
             supervisor.start()

@@ -88,6 +88,7 @@ class Observed:
         status = 500
 
         async def noted(message: Message) -> None:
+            """Take note of one answer."""
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]

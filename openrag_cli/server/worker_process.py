@@ -27,6 +27,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's to handle
 
     def watch() -> None:
+        """Stop when the parent is gone."""
         while os.read(0, 1):  # returns nothing when the supervisor has closed its end, or died
             pass
         stopped.set()

@@ -58,6 +58,7 @@ class _Reader:
     headings: dict[int, str] = field(default_factory=dict)
 
     def units(self) -> Iterator[Unit]:
+        """Return the units of what is read so far."""
         for at, block in enumerate(self.found):
             if block.kind is Kind.HEADING:
                 self._head(block)

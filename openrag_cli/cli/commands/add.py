@@ -274,6 +274,7 @@ def drain(context: Context) -> int:
         with context.out.progress("indexing") as progress:
 
             def listen(done: "Progressed") -> None:
+                """Take note of a task that ended."""
                 nonlocal n_done, n_chunks
                 progress.take(done)
                 if not isinstance(done, TaskDone):

@@ -146,6 +146,7 @@ class Context:
         asked = threading.Event()
 
         def ask(number: int, _frame: FrameType | None) -> None:
+            """Ask the command to stop; asked again, it ends at once."""
             self.is_terminated |= number == signal.SIGTERM
             if asked.is_set():
                 raise KeyboardInterrupt

@@ -45,6 +45,7 @@ class EditedLines:
             def get_completions(
                 self, document: "Document", complete_event: "CompleteEvent"
             ) -> "Iterator[Completion]":
+                """Yield what may stand at the cursor, as prompt-toolkit asks for it."""
                 del complete_event
                 text = document.text_before_cursor
                 last = text.rpartition(" ")[2]

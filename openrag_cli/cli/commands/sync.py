@@ -147,6 +147,7 @@ class Syncing:
         from openrag_cli.sync.watching import changed_folders
 
         def should_stop() -> bool:
+            """Whether a signal or the time says so."""
             return is_interrupted() or (self._deadline is not None and time.monotonic() >= self._deadline)
 
         folders = [str(one.folder) for one in wanted]
@@ -196,6 +197,7 @@ def _run(
     is_late = False
 
     def should_stop() -> bool:
+        """Whether a signal or the time says so."""
         nonlocal is_late
         is_late = is_late or (deadline is not None and time.monotonic() >= deadline)
         return is_late or is_interrupted()

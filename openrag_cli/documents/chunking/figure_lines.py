@@ -37,6 +37,7 @@ class _Line:
 
     @property
     def is_head_like(self) -> bool:
+        """Whether a line may name columns."""
         return bool(_HEAD_WORDS.search(self.text)) or len(self.text) < _LABEL_CHARS // 2
 
 

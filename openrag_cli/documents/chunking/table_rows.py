@@ -217,6 +217,7 @@ def _separator(text: str, rows: Sequence[_Range]) -> str:
     lines = [text[start:end] for start, end in rows[:20]]
 
     def score(separator: str) -> tuple[int, int]:
+        """Return how many lines a separator cuts into the same number of columns, and that number."""
         counts = [len(_values(line, separator)) for line in lines]
         usual = max(set(counts), key=counts.count)
         return (counts.count(usual) if usual > 1 else 0, usual)

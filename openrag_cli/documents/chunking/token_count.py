@@ -80,6 +80,7 @@ class _WordPiece:
         self._pieces = _Counts(self._count_piece)
 
     def count(self, text: str) -> int:
+        """Return how many tokens a text has, without those that begin and end every text."""
         return sum(map(self._words.__getitem__, _WORD.findall(text)))
 
     def _count_word(self, word: str) -> int:

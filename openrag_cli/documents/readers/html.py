@@ -152,6 +152,7 @@ class _Walker:
     # --- blocks
 
     def heading(self, element: Any) -> None:
+        """Write a heading of its level."""
         self.writer.end_line()
         if self._in_cell:
             self.walk(element)
@@ -162,6 +163,7 @@ class _Walker:
         self.writer.add_block(f"{'#' * HEADINGS[element.tag]} {text}" if text else "")
 
     def list_(self, element: Any) -> None:
+        """Write a list with its marks."""
         self.writer.end_line()
         number = _integer(element.get("start"), 1)
         items = []
@@ -185,15 +187,18 @@ class _Walker:
         self.writer.blocks += items
 
     def definition(self, element: Any) -> None:
+        """Write what a term means."""
         blocks = self._inner(element)
         if blocks:
             self.writer.add_block(joined_blocks(blocks) if self._in_cell else indented(joined_blocks(blocks), ": "))
 
     def quotation(self, element: Any) -> None:
+        """Write a quotation."""
         text = joined_blocks(self._inner(element))
         self.writer.add_block(text if self._in_cell else "> " + text.replace("\n", "\n> ") if text else "")
 
     def preformatted(self, element: Any) -> None:
+        """Write code as it stands."""
         for line_break in element.iter("br"):
             line_break.tail = "\n" + (line_break.tail or "")
         code = "".join(element.itertext()).replace("\r\n", "\n").strip("\n").rstrip()
@@ -205,12 +210,14 @@ class _Walker:
         self.writer.add_block(fenced(code, language[1] if language else "") if code else "")
 
     def rule(self, element: Any) -> None:
+        """Write a rule."""
         del element
         self.writer.add_block("" if self._in_cell else "---")
 
     # --- tables
 
     def table(self, element: Any) -> None:
+        """Write a table."""
         self.writer.end_line()
         rows = list(_rows(element))
         if self._in_cell:
@@ -250,14 +257,17 @@ class _Walker:
     # --- inline
 
     def line_break(self, element: Any) -> None:
+        """End the line."""
         del element
         self.writer.add(" " if self._in_cell else "\n")
 
     def link(self, element: Any) -> None:
+        """Write the words of a link."""
         with self.writer.styled(url=(element.get("href") or "").strip(), **line_marks(element)):
             self.walk(element)
 
     def image(self, element: Any) -> None:
+        """Write what an image is called."""
         alt = " ".join((element.get("alt") or "").split()).replace("]", " ")
         address = (element.get("src") or "").strip()
         if alt:
@@ -265,12 +275,14 @@ class _Walker:
             self._text(f"![{alt}]({address.replace(' ', '%20').replace(')', '%29')})" if is_named else alt)
 
     def field(self, element: Any) -> None:
+        """Write the value of a field."""
         if (element.get("type") or "text").lower() in SHOWN_INPUTS:
             self.writer.space()
             self._text(element.get("value"))
             self.writer.space()
 
     def choice(self, element: Any) -> None:
+        """Write what is chosen."""
         options = [" ".join("".join(option.itertext()).split()) for option in element.iter("option")]
         self.writer.space()
         self._text(", ".join(option for option in options if option))
@@ -282,15 +294,18 @@ class _Walker:
         self.writer.add(f"({text})" if text else "")
 
     def quoted(self, element: Any) -> None:
+        """Write words in quotation marks."""
         self.writer.add("“")
         self.walk(element)
         self.writer.add("”")
 
     def code(self, element: Any) -> None:
+        """Write code inside a line."""
         with self.writer.styled(is_code=True, is_bold=False, is_italic=False):
             self.walk(element)
 
     def fraction(self, element: Any) -> None:
+        """Write a fraction."""
         parts = [" ".join("".join(part.itertext()).split()) for part in element]
         self.writer.add("/".join(part if len(part) == 1 or part.isalnum() else f"({part})" for part in parts if part))
 

@@ -148,6 +148,7 @@ class _Walker:
     # --- blocks
 
     def paragraph(self, element: Any) -> None:
+        """Write a paragraph, then its notes and boxes."""
         style = attribute(element, "style-name")
         if self._is_hidden(element, "paragraph"):
             return
@@ -163,6 +164,7 @@ class _Walker:
         self._end()
 
     def heading(self, element: Any) -> None:
+        """Write a heading of its level."""
         if self._is_hidden(element, "paragraph"):
             return
         self._end()
@@ -172,12 +174,14 @@ class _Walker:
         self._end()
 
     def section(self, element: Any) -> None:
+        """Write what a section holds."""
         self._end()
         if attribute(element, "display") != "none" or not self._source.is_hidden(plain_text(element)):
             self.walk(element)
         self._end()
 
     def list_(self, element: Any) -> None:
+        """Write a list with its marks."""
         self._end()
         self._list_styles = [*self._list_styles, attribute(element, "style-name") or (self._list_styles or [""])[-1]]
         is_numbered = self._styles.is_numbered(self._list_styles[-1], len(self._list_styles))
@@ -195,6 +199,7 @@ class _Walker:
         self.writer.blocks += items
 
     def table(self, element: Any) -> None:
+        """Write a table."""
         self._end()
         rows: list[list[Cell]] = []
         self._rows(element, rows, is_head=False)
@@ -231,6 +236,7 @@ class _Walker:
     # --- inline
 
     def span(self, element: Any) -> None:
+        """Write a run of text."""
         look = self._styles.look("text", attribute(element, "style-name"))
         if look.is_hidden and self._source.is_hidden(plain_text(element)):
             return
@@ -244,21 +250,26 @@ class _Walker:
             self.walk(element)
 
     def link(self, element: Any) -> None:
+        """Write the words of a link."""
         with self.writer.styled(url=attribute(element, "href")):
             self.walk(element)
 
     def blanks(self, element: Any) -> None:
+        """Write as many blanks as it says."""
         self.writer.add(" " * max(1, min(number_of(attribute(element, "c"), 1), 200)))
 
     def tab(self, element: Any) -> None:
+        """Write a tab."""
         del element
         self.writer.add("\t")
 
     def line_break(self, element: Any) -> None:
+        """End the line."""
         del element
         self.writer.add(" " if self._in_cell else "\n")
 
     def ruby(self, element: Any) -> None:
+        """Write a word with its reading."""
         base, reading = child_of(element, "ruby-base"), child_of(element, "ruby-text")
         if base is not None:
             self.walk(base)
@@ -266,6 +277,7 @@ class _Walker:
         self.writer.add(f"({text})" if text else "")
 
     def note(self, element: Any) -> None:
+        """Keep a note for the end of its paragraph."""
         citation, body = child_of(element, "note-citation"), child_of(element, "note-body")
         mark = plain_text(citation) if citation is not None else "*"
         self.writer.space()
@@ -275,6 +287,7 @@ class _Walker:
             self._after.append(f"[{mark}] {joined_blocks(blocks)}")
 
     def comment(self, element: Any) -> None:
+        """Keep a comment for the end of its paragraph."""
         author = child_of(element, "creator")
         by = f" ({plain_text(author)})" if author is not None else ""
         paragraphs = [child for child in element if local(child) in {"p", "h", "list"}]
@@ -286,6 +299,7 @@ class _Walker:
             self._after.append(f"Comment{by}: {' '.join(texts)}")
 
     def box(self, element: Any) -> None:
+        """Keep a box for the end of its paragraph."""
         blocks = self.inner(element)
         if blocks:
             self.writer.end_line()
@@ -325,6 +339,7 @@ class _Walker:
             self.box(body)
 
     def formula(self, element: Any) -> None:
+        """Write a formula."""
         for part in element.iter():
             if isinstance(part.tag, str):
                 part.tag = local(part)
@@ -333,6 +348,7 @@ class _Walker:
         self.writer.space()
 
     def hidden_text(self, element: Any) -> None:
+        """Leave hidden text out, and count it."""
         text = attribute(element, "string-value") or plain_text(element)
         is_shown = attribute(element, "is-hidden") == "false"
         if is_shown or not self._source.is_hidden(text):

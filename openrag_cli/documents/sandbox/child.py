@@ -119,6 +119,7 @@ def _serve(setup: Message, pending: "queue.SimpleQueue[Message]", results: int) 
         write_all(results, frame({"kind": "ready"}))
 
         def report_pages(n_pages: int, request: Message = request) -> None:
+            """Set the limit of time by the number of pages, and tell the parent."""
             _limit_cpu(request["deadline_s"] + request["page_s"] * n_pages + slack_s)
             write_all(results, frame({"kind": "work", "pages": n_pages}))
 

@@ -128,6 +128,7 @@ def _finite(digits: str) -> float:
 
 class _JsonRequest(Request):
     async def json(self) -> Any:
+        """Return the body as JSON, within its limits. Raises: TooLarge, InvalidInput."""
         body = await self.body()
         return await asyncio.to_thread(parse, body) if len(body) > LARGE_BYTES else parse(body)
 
@@ -140,6 +141,7 @@ class JsonRoute(APIRoute):
         handle = super().get_route_handler()
 
         async def checked(request: Request) -> Response:
+            """Answer, or refuse a body that is not JSON where JSON is taken."""
             kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
             if self.body_field is not None and kind != "application/json" and not kind.endswith("+json"):
                 raise HTTPException(415, "the body must be JSON: send Content-Type: application/json")
@@ -231,6 +233,7 @@ class UploadRoute(APIRoute):
         handle = super().get_route_handler()
 
         async def spooled(request: Request) -> Response:
+            """Answer, with the files of a form in the spool."""
             return await handle(_UploadRequest(request.scope, request.receive))
 
         return spooled

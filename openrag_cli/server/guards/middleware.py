@@ -60,6 +60,7 @@ class Guard:
         status = 0
 
         async def tagged(message: Message) -> None:
+            """Send a message with the id of its request."""
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -148,6 +149,7 @@ class BodyLimit:
         trouble: Exception | None = None
 
         async def counted() -> Message:
+            """Receive a part of the body, and count its bytes."""
             nonlocal n_bytes, trouble, is_read
             if is_read:  # what comes now is only the client's leaving
                 return await receive()
@@ -164,6 +166,7 @@ class BodyLimit:
             return message
 
         async def watched(message: Message) -> None:
+            """Send a message, unless an answer of ours takes its place."""
             nonlocal is_started
             if trouble is None or is_started:  # else the framework's own answer to our exception: ours follows
                 is_started = True

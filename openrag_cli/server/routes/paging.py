@@ -46,6 +46,7 @@ def everything(
     first = look(limit=READ_AT_ONCE, offset=offset, after=after)
 
     def pieces() -> Iterator[str]:
+        """Yield the parts of the answer."""
         page = first
         yield f"{{{json.dumps(name)}:["
         separator = ""

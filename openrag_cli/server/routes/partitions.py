@@ -88,6 +88,7 @@ def list_chunks(
     look = functools.partial(engine_of(request).partition_chunks, partition)
 
     def show(entry: tuple[File, Chunk]) -> schemas.Passage:
+        """Return a chunk with its link."""
         file, chunk = entry
         link = extract_link(request, chunk.id)
         return schemas.Passage(link=link, content=chunk.span.text, metadata=chunk_shapes.over_http(chunk, file))
@@ -123,6 +124,7 @@ def list_files(
     look = functools.partial(engine.files, partition, where=filter)
 
     def show(file: File) -> schemas.FileEntry:
+        """Return a file with its link."""
         entry = {**file_shapes.over_http(file), "link": link(request, "partition", partition, "file", file.file_id)}
         return schemas.FileEntry(**entry)
 

@@ -155,6 +155,7 @@ def extract(
     found = engine_of(request).extract(extract_id, context=context)
 
     def passage(chunk: Chunk) -> schemas.Passage:
+        """Return a chunk with its link."""
         metadata = chunk_shapes.over_http(chunk, found.file)
         return schemas.Passage(link=extract_link(request, chunk.id), content=chunk.span.shown, metadata=metadata)
 

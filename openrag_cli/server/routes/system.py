@@ -105,9 +105,11 @@ def queue_tasks(
     engine = engine_of(request)
 
     def look(*, limit: int, offset: int = 0, after: str) -> Results[Task]:  # noqa: ARG001 - tasks are not skipped
+        """Return a page of tasks."""
         return engine.tasks(states, limit=limit, after=after)
 
     def show(task: Task) -> schemas.QueuedTask:
+        """Return a task with its links."""
         url = task_link(request, task.id)
         links = {"url": url, "error_url": f"{url}/error" if task.state is TaskState.FAILED else None}
         return schemas.QueuedTask(**task_shapes.LISTED.as_json(task), **links)

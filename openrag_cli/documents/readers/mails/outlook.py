@@ -57,6 +57,7 @@ class _Folder:
     path: tuple[str, ...]
 
     def stream(self, name: str) -> bytes | None:
+        """Return the bytes of a stream, or nothing."""
         where = [*self.path, name]
         if not self.ole.exists(where) or self.ole.get_type(where) != 2:
             return None
@@ -65,6 +66,7 @@ class _Folder:
         return None
 
     def folders(self, start: str) -> Iterator["_Folder"]:
+        """Return the folders of one kind."""
         depth = len(self.path)
         entries = self.ole.listdir(streams=True, storages=True)
         names = {entry[depth] for entry in entries if tuple(entry[:depth]) == self.path and len(entry) > depth}

@@ -56,6 +56,7 @@ def _blocks(source: Source, package: Package, *, depth: int = 0) -> list[str]:
     folder = posixpath.dirname(main)
 
     def part(kind: str) -> Any:
+        """Return a part of the document that another names."""
         return package.xml(parts.get(kind, f"{folder}/{kind}.xml"))
 
     context = Context(source, package, Styles(part("styles")), Numbers(part("numbering")))

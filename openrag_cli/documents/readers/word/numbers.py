@@ -93,6 +93,7 @@ class Numbers:
 
     def _label(self, known: _List, level: int) -> str:
         def shown(match: re.Match[str]) -> str:
+            """Return a number as its list shows it."""
             place = int(match[1]) - 1
             other = known.levels.get(place, _Level())
             return written(known.counts.get(place, other.start), other.form)

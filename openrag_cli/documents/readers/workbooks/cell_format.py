@@ -61,6 +61,7 @@ def number_format(code: str, *, is_1904: bool = False) -> Format:
     conditions = [_CONDITION.search(section) for section in _sections(code)]
 
     def show(value: float) -> str:
+        """Return the value as the cell shows it."""
         section, shown = _conditional(sections, conditions, value) or _chosen(sections, value)
         try:
             return _shown(section, shown, is_1904=is_1904).strip()

@@ -83,6 +83,7 @@ def _read(source: Source, archive: zipfile.ZipFile, names: dict[str, str]) -> tu
     package = Package(archive, source)
 
     def sheets() -> Iterator[Sheet]:
+        """Yield the sheets in their order."""
         for node in root.iter():
             if _local(node) != "sheet":
                 continue
