@@ -31,6 +31,18 @@ def nameless() -> tuple[str, ...]:
 
 
 @functools.cache
+def namespaces() -> tuple[str, ...]:
+    """Return the words before a command that may mount; skips, saying so, where no mount namespace can be made."""
+    for way in (("unshare", "--mount"), ("unshare", "--mount", "--map-root-user")):
+        if shutil.which("unshare") is None:
+            break
+        probe = [*way, "sh", "-c", "mount -t tmpfs tmpfs /mnt"]
+        if subprocess.run(probe, capture_output=True, timeout=60, check=False).returncode == 0:
+            return way
+    pytest.skip("no mount namespace can be made here")
+
+
+@functools.cache
 def as_user() -> tuple[str, ...]:
     """Return the words between `setpriv --reuid N` and a command; skips, saying so, where nobody else can be played.
 

@@ -1,6 +1,5 @@
 """A disk that is full, under each folder that a command uses: one sentence, the exit code of the table, nothing lost."""
 
-import functools
 import os
 import shutil
 import subprocess
@@ -8,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from machines import namespaces
 
 PROGRAM = f"{sys.executable} -m openrag_cli"
 FULL = """
@@ -19,18 +19,6 @@ dd if=/dev/zero of="$full/filler" bs=1k 2> "$copy.log" || true
 cd "$work"
 "$@"
 """
-
-
-@functools.cache
-def namespaces() -> tuple[str, ...]:
-    """Return the words before a command that may mount; skips, saying so, where no mount namespace can be made."""
-    for way in (("unshare", "--mount"), ("unshare", "--mount", "--map-root-user")):
-        if shutil.which("unshare") is None:
-            break
-        probe = [*way, "sh", "-c", "mount -t tmpfs tmpfs /mnt"]
-        if subprocess.run(probe, capture_output=True, timeout=60, check=False).returncode == 0:
-            return way
-    pytest.skip("no mount namespace can be made here")
 
 
 @pytest.fixture
