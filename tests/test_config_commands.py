@@ -12,7 +12,20 @@ from openrag_cli.config.edit import set_value, unset_value
 from openrag_cli.config.folder_trust import trust
 from openrag_cli.config.settings import SETTINGS, load, project_config_path
 
-SAMPLES = ["/some/where", "french", "3", "true", "json", "debug", "http://here/v1", "600", "a,b", "small", "append"]
+SAMPLES = [
+    "/some/where",
+    "french",
+    "3",
+    "true",
+    "json",
+    "debug",
+    "http://here/v1",
+    "600",
+    "a,b",
+    "small",
+    "append",
+    "string",
+]
 
 
 def test_show_tells_every_setting_and_where_it_comes_from(cli, environment, tmp_path):

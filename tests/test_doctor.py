@@ -48,7 +48,8 @@ def test_a_store_in_order_has_nothing_to_tell(filled, examine, cli):
     body = examine()
     assert bad(body) == {}
     assert [entry["name"] for entry in body["findings"]] == [
-        "settings", "platform", "sandbox", "command", "model", "llm", "disk", "store", "tasks", "originals", "readers", "index",
+        "settings", "platform", "sandbox", "command", "model", "llm", "disk", "access", "store", "tasks", "originals",
+        "readers", "index",
     ]  # fmt: skip
     shown = cli("doctor").out
     assert "3 files, 3 chunks, 1 partition" in shown

@@ -111,6 +111,7 @@ def test_names_that_an_older_openrag_kept_in_two_forms_are_one_form_each(tmp_pat
     with database.transaction() as connection:
         for name in ("caf\u00e9", "cafe\u0301", "re\u0301sume\u0301"):
             connection.execute("INSERT INTO partition (name, created_at) VALUES (?, 0)", (name,))
+        connection.execute("ALTER TABLE folder DROP COLUMN device")
         connection.execute("PRAGMA user_version = 19")
     database.close()
     names = [partition.name for partition in Catalog(Database(tmp_path / "openrag.db")).partitions()]

@@ -142,8 +142,11 @@ def test_sessions_of_an_older_store_are_the_admins(tmp_path):
         "INSERT INTO session VALUES (3, 'keys', '[\"p\"]', 1, 2, '{}');"
         "INSERT INTO message VALUES (7, 3, 'user', 'what?', '[]', 2)"
     )
+    later = "ALTER TABLE folder DROP COLUMN device; DROP INDEX task_of_state"
     with sqlite3.connect(path) as old:
-        old.executescript(f"DROP TABLE message; DROP TABLE session; {made}; {said}; PRAGMA user_version = 17")
+        old.executescript(
+            f"{later}; DROP TABLE message; DROP TABLE session; {made}; {said}; PRAGMA user_version = 17"
+        )
     old.close()
     database = Database(path)
     assert database.format() == FORMAT

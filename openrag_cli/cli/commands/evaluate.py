@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -113,6 +112,8 @@ class _Asking:
 
         search = replace(self._search, top_k=PASSAGES, per_file=None)
         request = ChatRequest([Message("user", text)], search=search, is_extractive=self._is_extractive)
+        import asyncio
+
         _, finished = asyncio.run(follow(self._engine, request, None))
         return [passage.text for passage in finished.citations]
 

@@ -86,9 +86,11 @@ class Access:
 
 
 def access_to(folder: Path) -> Access:
-    """Return what this user may not do with a store."""
+    """Return what this user may not do with a store; nothing where there is none."""
     found = Access()
     for path, is_folder in _entries(folder):
+        if not os.path.lexists(path):  # no store yet, or gone meanwhile
+            continue
         found.n_entries += 1
         enter = os.X_OK if is_folder else 0
         may_read, may_write = os.access(path, os.R_OK | enter), os.access(path, os.W_OK | enter)
