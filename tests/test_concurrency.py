@@ -13,6 +13,8 @@ from harness import IS_LONG, Driver, check, contents, open_engine, put, submit
 from openrag_cli.domain import Hit, SearchMode, TaskState
 from openrag_cli.engine import Engine
 from openrag_cli.errors import Conflict
+from openrag_cli.index.looks import Snapshot
+from openrag_cli.ingest.report import Progressed, TaskDone
 from openrag_cli.retrieval.request import SearchRequest
 
 
@@ -112,7 +114,8 @@ def test_four_processes_write_while_a_fifth_searches_and_it_never_sees_half_a_ve
 
 
 def test_the_old_version_is_found_until_the_new_one_is_complete(store: Path) -> None:
-    seen = []
+    seen: list[str] = []
+    told: list[type] = []
 
     with open_engine(store) as engine, open_engine(store) as reader:
 
@@ -130,13 +133,22 @@ def test_the_old_version_is_found_until_the_new_one_is_complete(store: Path) -> 
         engine.parts.queue.complete = look_then_complete  # type: ignore[method-assign]
         put(engine, "p", "steady", version_of(5))
         look()
-        engine.drain(listener=lambda _: look())
-    assert seen == [version_of(0), version_of(0), version_of(5)]
+
+        def listen(progressed: Progressed) -> None:
+            look()
+            told.append(type(progressed))
+
+        engine.drain(listener=listen)
+    assert told.index(TaskDone) == len(told) - 1
+    # put; then what is told until the task is done, and the look before the catalog knows it; then the new version
+    assert seen == [version_of(0)] * (1 + len(told)) + [version_of(5)]
 
 
 @pytest.mark.parametrize("mode", [SearchMode.DENSE, SearchMode.TEXT])
 @pytest.mark.parametrize("file_ids", [[], ["steady"]])
-@pytest.mark.parametrize("place", ["before the index is read", "before the catalog is read"])
+@pytest.mark.parametrize(
+    "place", ["before the index is opened", "before the index is read", "before the catalog is read"]
+)
 def test_a_search_that_replacements_overtake_finds_the_newest_version(
     store: Path, monkeypatch: pytest.MonkeyPatch, mode: SearchMode, file_ids: list[str], place: str
 ) -> None:
@@ -150,11 +162,11 @@ def test_a_search_that_replacements_overtake_finds_the_newest_version(
                 put(writer, "p", "steady", version_of(number))
                 writer.drain()  # and the old chunks are swept
 
-        target, name = (
-            (reader.parts.titles, "of")
-            if place == "before the catalog is read"
-            else (reader.parts.index, "dense" if mode is SearchMode.DENSE else "text")
-        )
+        target, name = {
+            "before the index is opened": (reader.parts.index, "snapshot"),
+            "before the index is read": (Snapshot, "look"),
+            "before the catalog is read": (reader.parts.titles, "of"),
+        }[place]
         real = getattr(target, name)
 
         def overtaken(*arguments: Any, **named: Any) -> Any:
@@ -164,6 +176,7 @@ def test_a_search_that_replacements_overtake_finds_the_newest_version(
         monkeypatch.setattr(target, name, overtaken)
         hits = reader.search(SearchRequest("beacon", ["p"], file_ids, 50, mode, collapse=False))
         assert_whole(hits, reader)
+        assert next(versions, None) != 1, "nothing overtook the search"
         assert contents(reader)["p", "steady"] == hits[0].file.metadata["text"] or not file_ids
         if place == "before the catalog is read":
             assert {hit.file.metadata["text"] for hit in hits if hit.file.file_id == "steady"} == {version_of(2)}

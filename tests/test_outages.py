@@ -108,7 +108,7 @@ def test_the_connections_of_threads_that_ended_are_closed(tmp_path: Path) -> Non
         found = 0
         for entry in Path("/proc/self/fd").iterdir():
             try:
-                found += "openrag.db" in os.readlink(entry)
+                found += os.readlink(entry).startswith(str(database.path))
             except OSError:
                 continue
         return found

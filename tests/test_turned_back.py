@@ -293,7 +293,7 @@ def test_an_answer_about_a_file_replaced_after_the_search_is_of_its_new_version(
         return hits
 
     monkeypatch.setattr(chat, "_search", search_then_replace)
-    passages = chat._retrieve(SearchRequest("how often do keys rotate"), 1000)
+    passages = chat._retrieve(SearchRequest(""), ["how often do keys rotate"], 1000)
     assert [passage.text for passage in passages] == ["the keys rotate every 3 days"]
 
 

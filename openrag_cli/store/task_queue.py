@@ -226,7 +226,7 @@ class TaskQueue:
         latest = (now_ms() + (MAX_PAUSE_S + CLOCK_SKEW_S) * 1000,)
         if self._db.rows(f"SELECT 1 FROM task INDEXED BY task_paused WHERE {paused} LIMIT 1", latest):
             with self._db.transaction() as connection:
-                connection.execute(f"UPDATE task SET not_before = 1 WHERE {paused}", latest)
+                connection.execute(f"UPDATE task INDEXED BY task_paused SET not_before = 1 WHERE {paused}", latest)
 
     def holder(self, *, batch: str | None = None) -> tuple[str, datetime] | None:
         """Return who else holds unfinished tasks, those of a batch or of files that it waits for, and until when."""
