@@ -691,7 +691,7 @@ def test_the_connection_is_opened_while_the_documents_are_searched():
                     async for event in chat.answer(ChatRequest([Message("user", "How often are keys rotated?")]))
                 ]
             finally:
-                await chat.aclose()
+                await chat.end_chat()
 
         told = asyncio.run(talk())
     assert seen == [1], "the server was asked before the search was done"

@@ -285,7 +285,9 @@ class Output:
         columns = (SpinnerColumn(), Told(progress.text), BarColumn(bar_width=None), Told(progress.left))
         with Bar(*columns, console=self.console(sys.stderr), transient=True, expand=True) as bar:
             task = bar.add_task(what, total=None)
-            progress.draw = lambda done, total: bar.update(task, completed=done, total=total)
+            progress.draw = lambda done, total: bar.update(
+                task, completed=done, total=total, refresh=not done
+            )  # what begins is shown at once, however soon it ends
             yield progress
 
     @contextlib.contextmanager
