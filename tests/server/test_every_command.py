@@ -17,8 +17,9 @@ from .conftest import start
 
 TIMES_AND_IDS = {
     "revision", "created_at", "indexed_at", "updated_at", "chunk_id", "others", "seconds", "task_id", "at", "timings",
+    "synced_at",
 }  # fmt: skip
-ID = re.compile(r"[0-9a-f]{48}|[0-9a-f]{32}(?![0-9a-f])|[\w.-]+:\d+:[0-9a-f]{8}")  # the last is a worker's
+ID = re.compile(r"[0-9a-f]{48}|[0-9a-f]{32}(?![0-9a-f])|[\w.-]+:\d+:[\w.]+:[0-9a-f]{8}")  # the last is a worker's
 OF_ONE_MACHINE = {"source", "path", "store"}
 """A file that is sent is an upload, and has no path where it is kept; `openrag` alone names its store."""
 

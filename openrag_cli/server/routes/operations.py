@@ -3,7 +3,7 @@
 from typing import Any
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StrictBool
 
 from openrag_cli.contract import to_json as render
 from openrag_cli.domain import File, TaskState, new_task_id
@@ -49,9 +49,9 @@ class Refreshing(BaseModel):
     """
 
     file_ids: list[str] = []
-    is_outdated: bool = False
-    is_dry_run: bool = False
-    most_untried: int | None = Field(default=None, ge=0)
+    is_outdated: StrictBool = False
+    is_dry_run: StrictBool = False
+    most_untried: int | None = Field(default=None, ge=0, strict=True)
     batch: str | None = Field(default=None, pattern="^[0-9a-f]{48}$")
 
 

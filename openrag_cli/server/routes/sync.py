@@ -129,7 +129,9 @@ def take_file(  # the fields of a form
     )
 
 
-@_json.post(f"{_PLACE}/end", status_code=204, responses=errors(s400="The request is wrong"))
+@_json.post(
+    f"{_PLACE}/end", status_code=204, responses=errors(s400="The request is wrong", s415="The body is not JSON")
+)
 def end_sync(request: Request, partition: PartitionPath, body: shapes.SyncEnd) -> Response:
     """Remember what became of the files of a folder, and put the index in order."""
     engine = engine_of(request)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StrictBool
 
 from openrag_cli.ingest.report import Failure
 
@@ -57,5 +57,5 @@ class SyncEnd(BaseModel):
 
     source: str = Field(pattern="^[0-9a-f]{32}$")
     label: str = Field(min_length=1, max_length=1024)
-    is_stopped: bool = False
-    is_resuming: bool = False
+    is_stopped: StrictBool = False
+    is_resuming: StrictBool = False
