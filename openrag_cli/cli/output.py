@@ -285,9 +285,7 @@ class Output:
         columns = (SpinnerColumn(), Told(progress.text), BarColumn(bar_width=None), Told(progress.left))
         with Bar(*columns, console=self.console(sys.stderr), transient=True, expand=True) as bar:
             task = bar.add_task(what, total=None)
-            progress.draw = lambda done, total: bar.update(
-                task, completed=done, total=total, refresh=not done
-            )  # what begins is shown at once, however soon it ends
+            progress.draw = lambda done, total: bar.update(task, completed=done, total=total, refresh=not done)
             yield progress
 
     @contextlib.contextmanager

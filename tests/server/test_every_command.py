@@ -200,7 +200,7 @@ def files(tmp_path, handbook):
     (handbook / "warned.eml").write_text(mail)
     for name in ("later.md", "later2.md"):
         (tmp_path / name).write_text(f"# {name}\n\nWhat comes later.\n")
-    question = {"question": QUESTION, "relevant": ["ops/secrets.md"], "answers": ["every 90 days"]}
+    question = {"question": QUESTION, "relevant": ["warned.eml"], "answers": ["every 90 days"]}
     (tmp_path / "questions.jsonl").write_text(json.dumps(question) + "\n")
     for folder in ("notes", "more/notes"):
         (tmp_path / folder).mkdir(parents=True)
