@@ -134,12 +134,13 @@ def test_every_example_of_the_man_pages_that_can_be_run_works(cli, environment, 
     )
     assert cli("file", "add", "invoice.md", "-p", "finance").code == 0
     assert cli("file", "add", "x.md", "-p", "tmp").code == 0
-    environment.setattr("sys.stdin", io.StringIO("who rotates keys?\n"))
+    environment.setattr("sys.stdin", io.StringIO("who rotates api keys?\n"))
     assert cli("chat", "-p", "handbook", "--session", "keys").code == 0
-    assert cli("search", "keys", "-p", "handbook", "--all").code == 0
-    assert cli("config", "set", "llm.model", "some-model").code == 0
     lines = [example for page in COMMANDS for example in page.examples]
     lines.sort(key=lambda line: bool(LAST.search(line)))
+    lines.insert(lines.index("openrag open 2"), "openrag search keys -p handbook --filter year=2026 --all")
+    unset = lines.index("openrag config unset llm.model")
+    lines.insert(unset, "openrag config set llm.model some-model")  # no earlier: what asks would ask an LLM
     assert _check(cli, environment, lines) > 40
 
 
