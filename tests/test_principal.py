@@ -142,7 +142,10 @@ def test_sessions_of_an_older_store_are_the_admins(tmp_path):
         "INSERT INTO session VALUES (3, 'keys', '[\"p\"]', 1, 2, '{}');"
         "INSERT INTO message VALUES (7, 3, 'user', 'what?', '[]', 2)"
     )
-    later = "ALTER TABLE folder DROP COLUMN device; DROP INDEX task_of_state"
+    later = (
+        "ALTER TABLE folder DROP COLUMN device; ALTER TABLE folder_file DROP COLUMN inode; "
+        "ALTER TABLE folder_file DROP COLUMN ctime_ns; DROP INDEX task_of_state"
+    )
     with sqlite3.connect(path) as old:
         old.executescript(
             f"{later}; DROP TABLE message; DROP TABLE session; {made}; {said}; PRAGMA user_version = 17"

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from harness import open_engine
+from harness import open_engine, opened_below
 
 from openrag_cli.errors import IngestError, PathNotFound
 from openrag_cli.ingest.stable_read import read_steadily
@@ -214,16 +214,77 @@ def test_metadata_outlives_a_replacement_and_a_move(cli, sync, notes):
     assert cli("file", "show", "list.txt", "-p", "notes", "--json").json["metadata"] == {"year": 2024}
 
 
-def test_a_touched_file_is_read_and_an_untouched_one_only_when_asked(sync, notes):
+OTHER = "AN index of trees\n"  # of the same size
+
+
+def copied_over(path, other):
+    subprocess.run(["cp", "-p", other, path], check=True)
+
+
+def moved_over(path, other):
+    os.replace(other, path)
+
+
+def written_over(path, other):
+    times = path.stat().st_atime_ns, path.stat().st_mtime_ns
+    path.write_text(other.read_text())
+    os.utime(path, ns=times)
+
+
+@pytest.mark.parametrize("put", [copied_over, moved_over, written_over])
+def test_other_content_of_the_same_size_and_time_is_found(cli, sync, notes, tmp_path, put):
+    path, other = notes / "index.txt", tmp_path / "other.txt"
     sync()
-    path = notes / "index.txt"
-    os.utime(path, (1, 1))
+    other.write_text(OTHER)
+    shutil.copystat(path, other)
+    before = path.stat()
+    put(path, other)
+    assert (path.stat().st_size, path.stat().st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+    assert sync() == (0, 1, 0, 0, 4, 0)
+    assert cli("file", "get", "index.txt", "-p", "notes").out == OTHER
     assert sync() == (0, 0, 0, 0, 5, 0)
-    path.write_text("AN index of trees\n")  # of the same size
+
+
+def touched(path):
     os.utime(path, (1, 1))
-    assert sync() == (0, 0, 0, 0, 5, 0)
-    assert sync("--checksum") == (0, 1, 0, 0, 4, 0)
-    assert sync("--checksum") == (0, 0, 0, 0, 5, 0)
+
+
+def made_private(path):
+    path.chmod(0o600)
+
+
+def linked(path):
+    path.with_name("index-2.md").hardlink_to(path)
+    path.with_name("index-2.md").unlink()
+
+
+def copied_to_itself(path):
+    shutil.copy2(path, path.with_name("new"))
+    path.with_name("new").rename(path)
+
+
+@pytest.mark.parametrize("change", [touched, made_private, linked, copied_to_itself])
+def test_a_file_that_looks_changed_is_read_once_and_indexed_only_when_its_bytes_are_other(sync, notes, cli, change):
+    sync()
+    change(notes / "index.txt")
+    before = revisions(cli)
+    assert opened_below(notes, sync) == [notes / "index.txt"]
+    assert opened_below(notes, sync) == []
+    assert revisions(cli) == before
+    assert len(opened_below(notes, lambda: sync("--checksum"))) == 5
+
+
+def test_a_store_that_knows_no_inodes_reads_each_file_once(sync, notes, tmp_path):
+    sync()
+    database = Database(tmp_path / "store" / "openrag.db")
+    with database.transaction() as connection:
+        connection.execute("ALTER TABLE folder_file DROP COLUMN inode")
+        connection.execute("ALTER TABLE folder_file DROP COLUMN ctime_ns")
+        connection.execute("PRAGMA user_version = 21")
+    database.close()
+    (notes / "index.txt").write_text(OTHER)
+    assert len(set(opened_below(notes, sync))) == 5
+    assert opened_below(notes, sync) == []
 
 
 def test_what_the_rules_exclude_from_now_on_is_deleted_and_links_out_are_not_followed(cli, sync, notes, tmp_path):

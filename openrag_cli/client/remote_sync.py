@@ -27,7 +27,7 @@ from openrag_cli.sync.folder import scanned
 from openrag_cli.sync.outcome import Reporter, SyncOptions, SyncOutcome, refusal, wanted_of
 from openrag_cli.sync.prefix import prefix_refusal
 from openrag_cli.sync.root import local_root
-from openrag_cli.sync.scan import Scan, mtime_of, read_contents
+from openrag_cli.sync.scan import Scan, looked_at, read_contents
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from openrag_cli.client.connection import Connection
     from openrag_cli.contract.sync_json import Planned
     from openrag_cli.ingest.report import Listener
+    from openrag_cli.ingest.stable_read import FileState
 
 IN_MEMORY_BYTES = 1 << 20
 _NO_LIMIT = 1 << 62  # it is the server's, which is told the sizes
@@ -165,7 +166,7 @@ class RemoteSyncer:
             try:
                 _, state = read_steadily(source.path, keep)
                 copy.seek(0)
-                form["mtime_ns"] = str(max(0, mtime_of(state)))
+                form |= _identity(state)
                 answer = self._send("PUT", path, copy, source.filename, form)
             except (errors.InvalidInput, errors.Conflict, errors.NotFound, errors.IngestError) as exc:
                 report.failures.append(failure(source, exc))
@@ -179,3 +180,8 @@ class RemoteSyncer:
         if task_id:
             report.note_growing(source, task_id, state)
         return str(task_id) if task_id else None
+
+
+def _identity(state: FileState) -> dict[str, str]:
+    seen = looked_at(state)
+    return {"mtime_ns": str(max(0, seen.mtime_ns)), "inode": str(seen.inode), "ctime_ns": str(seen.ctime_ns)}

@@ -1,7 +1,8 @@
 """What a server plans for a sync of a client's folder, as JSON and back; and the listing that the client sends.
 
 A listing is JSON Lines, one file a line: its path below the folder, its size, when it was last changed (in ns since
-1970), and its sha256 where the client has read it; or the path alone of a file that is there and cannot be read now.
+1970), its sha256 where the client has read it (or null), and, from clients since 0.2.0, its inode and when that was last
+changed; or the path alone of a file that is there and cannot be read now.
 """
 
 from __future__ import annotations
@@ -103,7 +104,7 @@ def from_json(body: Json) -> Planned:
 def listing(scan: Scan) -> Iterator[bytes]:
     """Yield the lines of a folder's listing."""
     for path, seen in scan.seen.items():
-        yield json.dumps([path, seen.size, seen.mtime_ns, seen.sha256]).encode() + b"\n"
+        yield json.dumps([path, seen.size, seen.mtime_ns, seen.sha256, seen.inode, seen.ctime_ns]).encode() + b"\n"
     for path in scan.skipped:
         yield json.dumps([path]).encode() + b"\n"
 
@@ -126,7 +127,7 @@ def read_listing(stream: BinaryIO, origin: FileSource, *, max_bytes: int) -> Sca
         elif entry[1] > max_bytes:
             scan.skip(path, file_too_large(max_bytes))
         else:
-            scan.seen[path] = FolderFile(entry[1], entry[2], entry[3])
+            scan.seen[path] = FolderFile(*entry[1:])
     return scan
 
 
@@ -141,11 +142,23 @@ def _entry(line: bytes, number: int) -> list[Any]:
     match entry:
         case [str()]:
             return entry
-        case [str(), int(size), int(mtime_ns), None | str() as digest] if (
-            0 <= size < _MAX and -_MAX <= mtime_ns < _MAX and (digest is None or _SHA256.fullmatch(digest))
+        case [str(), int(size), int(mtime_ns), None | str() as digest, *rest] if (
+            0 <= size < _MAX
+            and -_MAX <= mtime_ns < _MAX
+            and (digest is None or _SHA256.fullmatch(digest))
+            and _is_identity(rest)
         ):
             return entry
     raise InvalidInput(
         f"line {number} of the listing is no file of a folder",
         hint='for example ["a.md", 120, 1700000000000000000, null]',
     )
+
+
+def _is_identity(rest: list[Any]) -> bool:
+    match rest:
+        case [] | [None, None]:
+            return True
+        case [int(inode), int(ctime_ns)]:
+            return 0 <= inode < _MAX and -_MAX <= ctime_ns < _MAX
+    return False

@@ -214,6 +214,7 @@ class Adder:
             source.path,
             lambda stream: self._spool(source, stream),
             discard=lambda read: self._blobs.discard([read[0].revision]),
+            is_copy=source.is_copy,
         )
         self.report.note_growing(source, spooled.revision, stat)
         upload = Upload(
@@ -230,7 +231,7 @@ class Adder:
             changed_at=changed_at(stat.st_mtime_ns),
         )
         replaces = known.revision if known else None
-        return QueuedUpload(source, upload, stat.st_size, stat.st_mtime_ns, refusal, replaces)
+        return QueuedUpload(source, upload, stat, refusal, replaces)
 
     def _spool(self, source: Source, stream: BinaryIO) -> tuple[Spooled, str, UnsupportedFormat | None]:
         revision = new_task_id()

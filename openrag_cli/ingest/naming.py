@@ -23,6 +23,11 @@ class Source:
     name: str = ""
 
     @property
+    def is_copy(self) -> bool:
+        """Whether it is a copy that we made, to which nobody else writes."""
+        return bool(self.name)
+
+    @property
     def filename(self) -> str:
         """Its last part, without bytes that no text can hold."""
         return readable(self.name or self.path.name)

@@ -10,6 +10,7 @@ from openrag_cli import limits
 from openrag_cli.domain import File, Metadata, Upload
 from openrag_cli.errors import UnsupportedFormat
 from openrag_cli.ingest.naming import Source
+from openrag_cli.ingest.stable_read import FileState
 
 
 class IfExists(StrEnum):
@@ -22,7 +23,7 @@ class IfExists(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class QueuedUpload:
-    """A file as it was read: what is to be queued, its size, and when it was last changed, in ns since 1970.
+    """A file as it was read: what is to be queued, and the state that it was in.
 
     A kind of file that no reader knows is not read whole: its upload has no hash, and `refusal` says why. `replaces` is
     the revision that the file had when it was looked for.
@@ -30,8 +31,7 @@ class QueuedUpload:
 
     source: Source
     upload: Upload
-    size: int
-    mtime_ns: int
+    state: FileState
     refusal: UnsupportedFormat | None = None
     replaces: str | None = None
 

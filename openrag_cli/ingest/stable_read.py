@@ -21,27 +21,33 @@ MAX_READINGS = 4
 
 GRAIN_S = 0.02
 """A file changed this recently may change again within the same tick of the file system's clock (10 ms at most on
-Linux), and its modification time would not tell."""
+Linux), and its times would not tell."""
 
 Result = TypeVar("Result")
 
 
 class FileState(NamedTuple):
-    """What a file was when it was read: its size, and when it was last changed, in ns since 1970. `is_cut`: it grew
-    meanwhile, and only that much of it was read."""
+    """What a file was when it was read, in the words of `os.stat_result`. `is_cut`: it grew meanwhile, and only so much
+    of it was read."""
 
     st_size: int
     st_mtime_ns: int
+    st_ino: int
+    st_ctime_ns: int
     is_cut: bool = False
 
 
 def read_steadily(
-    path: Path, read: Callable[[BinaryIO], Result], *, discard: Callable[[Result], None] = lambda _: None
+    path: Path,
+    read: Callable[[BinaryIO], Result],
+    *,
+    discard: Callable[[Result], None] = lambda _: None,
+    is_copy: bool = False,
 ) -> tuple[Result, FileState]:
     """Return what `read` makes of the file, and the state that it was in; read again when it changed meanwhile.
 
     `discard` is given what `read` made of a state that did not last. A file that only grows, as a log does, is read up
-    to the size that it had.
+    to the size that it had. A copy of ours (`is_copy`) may be new.
 
     Raises:
         PathNotFound: it is gone. IngestError: it cannot be read, or changed in each of 4 readings.
@@ -49,11 +55,12 @@ def read_steadily(
     with user_file_errors(path), path.open("rb", buffering=0) as stream:
         for _ in range(MAX_READINGS):
             stream.seek(0)
-            before = _old_enough(os.fstat(stream.fileno()), stream)
+            seen = os.fstat(stream.fileno())
+            before = seen if is_copy else _old_enough(seen, stream)
             result = read(stream)
             after = os.fstat(stream.fileno())
-            if (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns):
-                return result, FileState(after.st_size, after.st_mtime_ns)
+            if state_of(before) == (state := state_of(after)):
+                return result, state
             discard(result)
             if after.st_size > before.st_size > 0 and (grown := _read_grown(stream, before, read, discard)):
                 return grown
@@ -68,7 +75,7 @@ def _read_grown(
     before = sha256_of(_beginning(stream, n_bytes))
     result = read(_beginning(stream, n_bytes))
     if sha256_of(_beginning(stream, n_bytes)) == before and os.fstat(stream.fileno()).st_size >= n_bytes:
-        return result, FileState(n_bytes, seen.st_mtime_ns, is_cut=True)
+        return result, state_of(seen)._replace(is_cut=True)
     discard(result)
     return None
 
@@ -110,6 +117,11 @@ def _beginning(stream: BinaryIO, n_bytes: int) -> BinaryIO:
     return io.BufferedReader(_Beginning(stream, n_bytes), BLOCK_BYTES)
 
 
+def state_of(stat: os.stat_result) -> FileState:
+    """Return the state that a file is in."""
+    return FileState(stat.st_size, stat.st_mtime_ns, stat.st_ino, stat.st_ctime_ns)
+
+
 def changed_at(mtime_ns: int) -> datetime | None:
     """Return when a file was last changed; None where its file system tells what is no time."""
     try:
@@ -119,7 +131,7 @@ def changed_at(mtime_ns: int) -> datetime | None:
 
 
 def _old_enough(stat: os.stat_result, stream: BinaryIO) -> os.stat_result:
-    age_s = time.time() - stat.st_mtime_ns / 1e9
+    age_s = time.time() - max(stat.st_mtime_ns, stat.st_ctime_ns) / 1e9
     if not 0 <= age_s < GRAIN_S:
         return stat
     time.sleep(GRAIN_S - age_s)

@@ -32,11 +32,20 @@ _NOT_COUNTED = frozenset({"unsupported_format"})
 
 @dataclass(frozen=True, slots=True)
 class FolderFile:
-    """A file of the folder; `sha256` is None when it was not read because nothing known has its size."""
+    """A file of the folder; `sha256` is None when it was not read because nothing known has its size.
+
+    `inode` and `ctime_ns` are None where an older client does not tell them.
+    """
 
     size: int
     mtime_ns: int
     sha256: str | None = None
+    inode: int | None = None
+    ctime_ns: int | None = None
+
+    def record(self, sha256: str, revision: str | None) -> SyncRecord:
+        """Return what to remember of it, as the partition holds it."""
+        return SyncRecord(self.size, self.mtime_ns, sha256, revision, inode=self.inode, ctime_ns=self.ctime_ns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +73,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class SyncRecord:
-    """What the last sync saw of a file, and what it did about it: see schema/003_folders.sql."""
+    """What the last sync saw of a file, and what it did about it: see schema/003_folders.sql and 022_stats.sql."""
 
     size: int
     mtime_ns: int
@@ -73,10 +82,17 @@ class SyncRecord:
     task_id: str | None = None
     n_failed: int = 0
     failed_at: int | None = None
+    inode: int | None = None
+    ctime_ns: int | None = None
 
     def has_stat_of(self, seen: FolderFile) -> bool:
-        """Whether the file still looks as it did."""
-        return self.size == seen.size and self.mtime_ns == seen.mtime_ns
+        """Whether the file still looks as it did; size and time can be those of other bytes (`cp -p`)."""
+        is_alike = self.size == seen.size and self.mtime_ns == seen.mtime_ns
+        return is_alike and (seen.ctime_ns is None or (self.inode, self.ctime_ns) == (seen.inode, seen.ctime_ns))
+
+    def with_stat_of(self, seen: FolderFile) -> SyncRecord:
+        """Return the record of the same content, looked at again."""
+        return replace(self, mtime_ns=seen.mtime_ns, inode=seen.inode, ctime_ns=seen.ctime_ns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,7 +284,7 @@ def _place(plan: Plan, file_id: str, seen: FolderFile, past: SyncHistory, rules:
     if held and held.sha256 == seen.sha256:
         plan.n_unchanged += 1
         may_own = file_id not in past.elsewhere or past.owned(file_id)
-        now = SyncRecord(seen.size, seen.mtime_ns, held.sha256, held.revision if may_own else None)
+        now = seen.record(held.sha256, held.revision if may_own else None)
         if now != row:
             plan.remember[file_id] = now
     elif is_live and is_tried:
@@ -276,7 +292,7 @@ def _place(plan: Plan, file_id: str, seen: FolderFile, past: SyncHistory, rules:
     elif row and attempt and _is_left_alone(row, attempt, rules, is_tried=is_tried):
         plan.failed[file_id] = task_id
         if is_tried and not row.has_stat_of(seen):
-            plan.remember[file_id] = replace(row, mtime_ns=seen.mtime_ns)
+            plan.remember[file_id] = row.with_stat_of(seen)
     elif held is None:
         plan.adds.append(file_id)
     elif past.owned(file_id):
@@ -322,10 +338,7 @@ def _find_moves(plan: Plan, gone: Iterable[str], seen: Mapping[str, FolderFile],
         occupant = past.held.get(target)
         replaced = occupant.revision if occupant and target not in leaving else None
         plan.moves.append(Move(source, target, past.held[source].revision, replaced))
-        one = seen[target]
-        plan.remember[target] = SyncRecord(
-            one.size, one.mtime_ns, past.held[source].sha256, past.held[source].revision
-        )
+        plan.remember[target] = seen[target].record(past.held[source].sha256, past.held[source].revision)
     plan.adds = [one for one in plan.adds if one not in targets]
     plan.adds += [one for one in plan.replaces if one in leaving and one not in targets]
     plan.replaces = [one for one in plan.replaces if one not in targets and one not in leaving]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from openrag_cli.errors import Conflict, TaskNotFound
@@ -18,7 +19,7 @@ from openrag_cli.ingest.options import AddOptions, IfExists, QueuedUpload
 from openrag_cli.ingest.report import Failure, Report
 from openrag_cli.sync.outcome import SyncOptions, wanted_of
 from openrag_cli.sync.plan import Plan, Rules, SyncHistory, SyncRecord, ids_to_hash, make_plan, settled
-from openrag_cli.sync.scan import Scan
+from openrag_cli.sync.scan import Scan, looked_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from openrag_cli.store.catalog import Catalog
     from openrag_cli.store.task_queue import TaskQueue
     from openrag_cli.store.task_records import TaskRecords
+    from openrag_cli.sync.plan import FolderFile
     from openrag_cli.sync.prefix import FolderPrefix, Prefix
     from openrag_cli.sync.state import SyncState
 
@@ -243,18 +245,22 @@ class Receiver:
         self._memory = memory
         self._options = options
 
-    def take(self, source: Source, revision: str | None) -> Adder:
-        """Queue a file in the place of a revision, or (None) where there is none; return what tells of it."""
+    def take(self, source: Source, revision: str | None, seen: FolderFile) -> Adder:
+        """Queue a file, as the client saw it, in the place of a revision, or (None) where there is none; return what tells
+        of it."""
         adding = _adding(
-            self._options, may_replace=lambda file: file.revision == revision, on_stored=self._note_stored
+            self._options,
+            may_replace=lambda file: file.revision == revision,
+            on_stored=lambda group: self._note_stored(group, seen),
         )
         adder = self._new_adder(adding)
         adder.submit([source], lambda: False)
         return adder
 
-    def _note_stored(self, group: Sequence[QueuedUpload]) -> None:
+    def _note_stored(self, group: Sequence[QueuedUpload], seen: FolderFile) -> None:
         rows = self._memory.records(one.source.file_id for one in group)
-        self._memory.save(stored_records(group, rows), is_settled=False)
+        stored = stored_records(group, rows)
+        self._memory.save({one: row.with_stat_of(seen) for one, row in stored.items()}, is_settled=False)
 
 
 def _adding(
@@ -281,12 +287,10 @@ def settle(memory: SyncState, *, is_stopped: bool) -> None:
 
 def stored_records(group: Sequence[QueuedUpload], rows: Mapping[str, SyncRecord]) -> dict[str, SyncRecord]:
     """Return what to remember of files that are about to be queued, from what `rows` remember of them."""
+    known = {one.source.file_id: rows.get(one.source.file_id) for one in group}
     return {
-        one.source.file_id: SyncRecord(
-            size=one.size,
-            mtime_ns=one.mtime_ns,
-            sha256=one.upload.sha256,
-            revision=row.revision if (row := rows.get(one.source.file_id)) else None,
+        (file_id := one.source.file_id): replace(
+            looked_at(one.state).record(one.upload.sha256, row.revision if (row := known[file_id]) else None),
             task_id=one.upload.revision,
             n_failed=row.n_failed if row else 0,
         )

@@ -74,7 +74,7 @@ class Scan:
         for file_id, seen in self.seen.items():
             row = past.rows.get(file_id)
             if row is not None and row.has_stat_of(seen) and seen.sha256 is None:
-                self.seen[file_id] = FolderFile(seen.size, seen.mtime_ns, row.sha256)
+                self.seen[file_id] = replace(seen, sha256=row.sha256)
 
     def skip(self, file_id: str, why: OpenRAGError | None = None) -> None:
         """Leave a file alone in this run; `why` makes it a failure."""
@@ -84,9 +84,10 @@ class Scan:
             self.failures.append(failure(self.sources[file_id], why))
 
 
-def mtime_of(stat: os.stat_result | FileState) -> int:
-    """Return the time of the last change in ns since 1970, as the catalog can store it (until 2262)."""
-    return min(stat.st_mtime_ns, _MAX_STORED)
+def looked_at(stat: os.stat_result | FileState, sha256: str | None = None) -> FolderFile:
+    """Return what is seen of a file, in numbers that the catalog can store (times until 2262)."""
+    mtime_ns, ctime_ns = (min(ns, _MAX_STORED) for ns in (stat.st_mtime_ns, stat.st_ctime_ns))
+    return FolderFile(stat.st_size, mtime_ns, sha256, inode=stat.st_ino & _MAX_STORED, ctime_ns=ctime_ns)
 
 
 def scan_folder(folder: Path, *, max_bytes: int, choice: Choice, origin: FileSource) -> Scan:
@@ -111,7 +112,7 @@ def scan_folder(folder: Path, *, max_bytes: int, choice: Choice, origin: FileSou
         if stat.st_size > max_bytes:
             scan.skip(source.file_id, file_too_large(max_bytes))
         else:
-            scan.seen[source.file_id] = FolderFile(stat.st_size, mtime_of(stat))
+            scan.seen[source.file_id] = looked_at(stat)
     scan.failures += walk.failures
     scan.left_out += walk.left_out
     scan.skipped |= set(walk.links)
@@ -133,4 +134,4 @@ def read_contents(scan: Scan, wanted: Iterable[str], should_stop: Callable[[], b
         except IngestError as exc:
             scan.skip(file_id, exc)
         else:
-            scan.seen[file_id] = FolderFile(stat.st_size, mtime_of(stat), digest)
+            scan.seen[file_id] = looked_at(stat, digest)

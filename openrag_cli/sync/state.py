@@ -7,6 +7,7 @@ import json
 import os
 import shlex
 from contextlib import contextmanager
+from dataclasses import astuple
 from typing import TYPE_CHECKING, NamedTuple
 
 from openrag_cli.domain import TaskState
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from openrag_cli.store.database import Database
     from openrag_cli.sync.plan import FolderFile
 
-_COLUMNS = "size, mtime_ns, sha256, revision, task_id, n_failed, failed_at"
+_COLUMNS = "size, mtime_ns, sha256, revision, task_id, n_failed, failed_at, inode, ctime_ns"
 
 
 class SyncState:
@@ -188,7 +189,7 @@ class SyncState:
             )
             connection.executemany(
                 f"INSERT OR REPLACE INTO folder_file (folder_id, file_id, {_COLUMNS}) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [(folder_id, file_id, *_values(row)) for file_id, row in rows.items()],
             )
             owned = [(file_id, row.revision) for file_id, row in rows.items() if row.revision]
@@ -226,7 +227,7 @@ def is_syncing(partition: str) -> StoreBusy:
 
 
 def _values(row: SyncRecord) -> tuple[object, ...]:
-    return row.size, row.mtime_ns, row.sha256, row.revision, row.task_id, row.n_failed, row.failed_at
+    return astuple(row)
 
 
 def _ids_of(connection: sqlite3.Connection, folder_ids: Iterable[int]) -> frozenset[str]:

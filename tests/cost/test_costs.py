@@ -4,6 +4,7 @@ import sys
 
 import pytest
 from conftest import N_FILES  # type: ignore[import-not-found]
+from harness import open_engine, opened_below
 from synthetic_store import EMPTY_SHA256, revision
 
 from openrag_cli.domain import Document, MadeBy, TaskKind, TaskState, Upload, new_task_id
@@ -13,6 +14,7 @@ from openrag_cli.retrieval.scope import Scopes
 from openrag_cli.store.database import now_ms
 from openrag_cli.store.publish import Completion
 from openrag_cli.store.task_queue import MAX_PAUSE_S
+from openrag_cli.sync.outcome import SyncOptions
 from openrag_cli.sync.plan import FolderFile, PartitionFile, Rules, SyncHistory, SyncRecord, make_plan
 
 pytestmark = pytest.mark.timeout(1800)  # the first one makes the store
@@ -182,3 +184,15 @@ def test_what_no_filter_looks_in_is_changed_without_a_row_of_theirs(big):
         connection.execute("UPDATE file SET file_id = 'x', filename = 'x' WHERE file_id = 'd00/000100.md'")
         keys = [row["key"] for row in connection.execute("SELECT key FROM written ORDER BY key")]
     assert keys == ["file_id", "filename", "stored_as"]
+
+
+def test_a_sync_of_2000_unchanged_files_opens_none_of_them(environment, tmp_path):
+    folder = tmp_path / "notes"
+    folder.mkdir()
+    for n in range(2000):
+        (folder / f"{n}.txt").write_text("a note that is everywhere the same\n")
+    with open_engine(tmp_path / "store") as engine:
+        assert engine.sync(SyncOptions(folder, "notes")).report.added == 2000
+        assert opened_below(folder, lambda: engine.sync(SyncOptions(folder, "notes"))) == []
+        (folder / "7.txt").chmod(0o600)
+        assert opened_below(folder, lambda: engine.sync(SyncOptions(folder, "notes"))) == [folder / "7.txt"]

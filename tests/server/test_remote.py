@@ -1,6 +1,10 @@
 """The command line on a server: the same output as on a store."""
 
+import json
+import shutil
+
 import pytest
+from harness import opened_below
 
 from openrag_cli.cli.exit_codes import ExitCode
 
@@ -131,6 +135,32 @@ def test_a_folder_of_a_client_is_synced_and_where_it_lies_stays_with_it(remote, 
     assert remote("file", "sync", folder, *p, "--delete", "--max-delete", "2", "--json").json["deleted"] == 2
 
 
+def test_other_content_of_the_same_size_and_time_is_found_in_a_folder_of_a_client(remote, tmp_path, partition):
+    folder, p = tmp_path / "notes", ("-p", partition)
+    folder.mkdir()
+    for name in ("one", "two"):
+        (folder / f"{name}.md").write_text(f"This is note {name}.\n")
+    assert remote("file", "sync", folder, *p, "--json").json["added"] == 2
+    assert opened_below(folder, lambda: remote("file", "sync", folder, *p)) == []
+    (tmp_path / "other.md").write_text("This is note six.\n")
+    shutil.copystat(folder / "one.md", tmp_path / "other.md")
+    shutil.copy2(tmp_path / "other.md", folder / "one.md")
+    (folder / "two.md").chmod(0o600)
+    report = remote("file", "sync", folder, *p, "--json").json
+    assert [report[key] for key in ("replaced", "unchanged")] == [1, 1]
+    assert "note six" in remote("file", "get", "one.md", *p).out
+    assert opened_below(folder, lambda: remote("file", "sync", folder, *p)) == []
+
+
+@pytest.mark.parametrize("identity", ["", ", null, null"])
+def test_a_client_that_knows_no_inodes_may_list_a_folder(client, partition, identity):
+    order = {"source": "0" * 32, "label": "x", "batch": "0" * 48, "is_dry_run": True}
+    listing = f'["a.md", 5, 1700000000000000000, null{identity}]\n'.encode()
+    url = f"/indexer/partition/{partition}/sync"
+    planned = client.post(url, files={"file": ("listing", listing)}, data={"options": json.dumps(order)})
+    assert planned.json()["plan"]["adds"] == ["a.md"]
+
+
 def test_another_way_to_a_synced_folder_is_the_same_folder_and_a_copy_is_another(remote, tmp_path, partition):
     folder = tmp_path / "notes"
     folder.mkdir()
@@ -171,6 +201,8 @@ def test_a_file_that_another_put_there_meanwhile_stays_and_is_a_conflict(remote,
         ('{"source": "' + "0" * 32 + '", "label": "x", "batch": "' + "0" * 48 + '"}', b"[1]\n"),
         ('{"source": "' + "0" * 32 + '", "label": "x", "batch": "' + "0" * 48 + '"}', b'["a", -1, 0, null]\n'),
         ('{"source": "' + "0" * 32 + '", "label": "x", "batch": "' + "0" * 48 + '"}', b'["a", 1, 0, "g"]\n'),
+        ('{"source": "' + "0" * 32 + '", "label": "x", "batch": "' + "0" * 48 + '"}', b'["a", 1, 0, null, 1, "x"]\n'),
+        ('{"source": "' + "0" * 32 + '", "label": "x", "batch": "' + "0" * 48 + '"}', b'["a", 1, 0, null, -1, 1]\n'),
         ('{"source": "' + "0" * 32 + '", "label": "x", "batch": "' + "0" * 48 + '"}', b'["a"]\n["a"]\n'),
         ('{"source": "' + "0" * 32 + '", "label": "x", "batch": "' + "0" * 48 + '", "max_delete": "-1"}', b""),
     ],

@@ -40,7 +40,7 @@ MaxDeleteOption = Annotated[
     ),
 ]
 ChecksumOption = Annotated[
-    bool, typer.Option("--checksum", help="Read every file. Default: those whose size or time has changed.")
+    bool, typer.Option("--checksum", help="Read every file. Default: those whose size, times or inode changed.")
 ]
 TimeoutOption = Annotated[
     float | None,

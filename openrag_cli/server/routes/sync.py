@@ -24,7 +24,7 @@ from openrag_cli.server.routes.indexer import UPLOAD_ERRORS, FileIdPath, Partiti
 from openrag_cli.server.urls import engine_of
 from openrag_cli.store.names import check_partition
 from openrag_cli.sync.outcome import SyncOptions, refusal
-from openrag_cli.sync.plan import parse_limit
+from openrag_cli.sync.plan import FolderFile, parse_limit
 from openrag_cli.sync.root import client_root
 from openrag_cli.sync.runner import Receiver, Syncer, settle
 from openrag_cli.sync.scan import Scan
@@ -107,12 +107,15 @@ def take_file(  # the fields of a form
     label: Annotated[str, Form()],
     batch: Annotated[str, Form(pattern="^[0-9a-f]{48}$")],
     mtime_ns: Annotated[int, Form(ge=0, lt=1 << 63)],
+    inode: Annotated[int | None, Form(ge=0, lt=1 << 63)] = None,
+    ctime_ns: Annotated[int | None, Form(ge=-(1 << 63), lt=1 << 63)] = None,
     revision: Annotated[str, Form(description="The version that is to be replaced; empty for a new file")] = "",
 ) -> shapes.SyncUpload:
     """Queue one file of a folder, if nobody has put another in its place since the plan."""
     engine = engine_of(request)
     root = client_root(source, readable(label))
     options = SyncOptions(Path(label), check_partition(partition), batch=batch)
+    seen = FolderFile(file.size or 0, mtime_ns, inode=inode, ctime_ns=ctime_ns)
     receiver = Receiver(engine.parts.sync_adder, SyncState(engine.parts.database, partition, root), options)
     spool = engine.settings.store / "spool"
     with os_errors(f"receiving an upload into {spool}"), tempfile.NamedTemporaryFile(dir=spool) as kept:
@@ -120,7 +123,7 @@ def take_file(  # the fields of a form
         kept.flush()
         os.utime(kept.name, ns=(mtime_ns, mtime_ns))
         taken = Source(Path(kept.name), file_id, root.source, name=file.filename or file_id.rpartition("/")[2])
-        adder = receiver.take(taken, revision or None)
+        adder = receiver.take(taken, revision or None, seen)
     failures = adder.report.failures
     return shapes.SyncUpload(
         task_id=adder.task_ids.get(file_id),
