@@ -40,7 +40,9 @@ def open_store(root: Path, name: str) -> Engine:
     folders = [SHARED / "filings" / "pdfs"] if name == "filings" else sorted((SHARED / name).iterdir())
     for folder in folders:
         partition = name if name == "filings" else folder.name.partition("-")[0]
-        report = engine.add(collect([folder]).sources, AddOptions(partition, new_task_id(), if_exists=IfExists.SKIP))
+        report = engine.add_sources(
+            collect([folder]).sources, AddOptions(partition, new_task_id(), if_exists=IfExists.SKIP)
+        )
         print(f"{partition}: indexed {report.added:,} documents ({report.unchanged:,} were there)")
     return engine
 

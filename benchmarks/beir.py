@@ -37,7 +37,7 @@ def index(engine: Engine, documents: dict[str, str]) -> None:
         for key, text in documents.items():
             Path(scratch, f"{key}.txt").write_text(text, encoding="utf-8")
         options = AddOptions("collection", new_task_id(), if_exists=IfExists.SKIP)
-        report = engine.add(collect([Path(scratch)]).sources, options)
+        report = engine.add_sources(collect([Path(scratch)]).sources, options)
     print(f"indexed {report.added:,} documents ({report.unchanged:,} were there) in {report.seconds:.0f} s")
     for failure in report.failures:
         print(f"failed: {failure.file_id}: {failure.message}")

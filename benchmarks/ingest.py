@@ -29,7 +29,7 @@ RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 def pipeline(folder: Path, store: str, threads: int) -> tuple[float, list[str], float]:
     """Index `folder` into a fresh store; return seconds, the passages embedded, and files per index version."""
     with Engine(load({"store": store, "threads": threads}).settings) as engine:
-        report = engine.add(collect([folder]).sources, AddOptions("bench", new_task_id()))
+        report = engine.add_sources(collect([folder]).sources, AddOptions("bench", new_task_id()))
         chunker = Chunker(default_model_dir() / "tokenizer.json", 256)
         passages = [
             chunker.passage(chunk.span)

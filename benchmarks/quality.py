@@ -220,7 +220,7 @@ def indexed(collection: Collection, store: Path) -> Iterator[Engine]:
                 Path(scratch, name).write_text(text, encoding="utf-8")
             sources = collection.sources or [Path(scratch)]
             options = AddOptions("collection", new_task_id(), if_exists=IfExists.SKIP)
-            report = engine.add(collect(sources).sources, options)
+            report = engine.add_sources(collect(sources).sources, options)
         print(f"{collection.name}: {report.added:,} files added, {report.failed} failed, {report.seconds:.0f} s")
         yield engine
 

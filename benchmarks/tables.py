@@ -227,7 +227,7 @@ def main() -> None:
             (Path(folder) / file.name).write_bytes(file.content)
         with Engine(load({"store": f"{folder}/store"}).settings) as engine:
             sources = collect([Path(folder) / file.name for file in files]).sources
-            engine.add(sources, AddOptions("tables", new_task_id()))
+            engine.add_sources(sources, AddOptions("tables", new_task_id()))
             n = len(files) * options.per_table
             print(f"{'mode':8}{'first':>8}  missed by file")
             for mode in SearchMode:

@@ -14,18 +14,24 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from openrag_cli.client.answers import Answer
-    from openrag_cli.client.library import Library, open  # noqa: A004 - openrag_cli.open, as gzip.open
-    from openrag_cli.domain import Chunk, Document, File, Hit, Partition, Passage, Task, TaskState
+    from openrag_cli.client.opening import open  # noqa: A004 - openrag_cli.open, as gzip.open
+    from openrag_cli.domain import Chunk, Document, File, Hit, Partition, Passage, Session, Task, TaskState, Turn
     from openrag_cli.errors import OpenRAGError
     from openrag_cli.ingest.report import Report
+    from openrag_cli.library.answers import Answer
+    from openrag_cli.library.conversation import Conversation
+    from openrag_cli.library.library import Library
+    from openrag_cli.retrieval.request import SearchRequest
+    from openrag_cli.retrieval.retriever import Extract
 
 __version__ = "0.2.0"
 
 __all__ = [
     "Answer",
     "Chunk",
+    "Conversation",
     "Document",
+    "Extract",
     "File",
     "Hit",
     "Library",
@@ -33,18 +39,25 @@ __all__ = [
     "Partition",
     "Passage",
     "Report",
+    "SearchRequest",
+    "Session",
     "Task",
     "TaskState",
+    "Turn",
     "__version__",
     "open",
 ]
 
 _HOMES = {
-    "client.answers": ("Answer",),
-    "client.library": ("Library", "open"),
-    "domain": ("Chunk", "Document", "File", "Hit", "Partition", "Passage", "Task", "TaskState"),
+    "client.opening": ("open",),
+    "domain": ("Chunk", "Document", "File", "Hit", "Partition", "Passage", "Session", "Task", "TaskState", "Turn"),
     "errors": ("OpenRAGError",),
     "ingest.report": ("Report",),
+    "library.answers": ("Answer",),
+    "library.conversation": ("Conversation",),
+    "library.library": ("Library",),
+    "retrieval.request": ("SearchRequest",),
+    "retrieval.retriever": ("Extract",),
 }
 """Where each public name lives: it is imported when it is first asked for."""
 

@@ -17,6 +17,9 @@ from typing import Any, Literal
 ALL_PARTITIONS = "all"
 """The reserved name that means every partition in a search."""
 
+DEFAULT_PARTITION = "default"
+"""Where files go, and are looked for, when no partition is named."""
+
 Metadata = dict[str, Any]
 
 

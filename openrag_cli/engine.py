@@ -9,6 +9,7 @@ from openrag_cli.access.principal import ADMIN, Principal, asking
 from openrag_cli.access.rights import NEEDS
 from openrag_cli.config.settings import Settings
 from openrag_cli.domain import (
+    DEFAULT_PARTITION,
     Chunk,
     Document,
     File,
@@ -23,6 +24,8 @@ from openrag_cli.domain import (
 )
 from openrag_cli.errors import Conflict, DocumentNotFound, PartitionNotFound
 from openrag_cli.ingest.report import Report
+from openrag_cli.library.answers import AnswerLoop
+from openrag_cli.library.library import LocalStore
 from openrag_cli.store.blobs import open_original
 from openrag_cli.store.files.results import Results
 from openrag_cli.store.metadata import check_metadata
@@ -50,7 +53,7 @@ if TYPE_CHECKING:
 
 
 @asking(NEEDS)
-class Engine:
+class Engine(LocalStore):
     """One store and what can be done with it. Safe across threads; other processes may work on the same store.
 
     Without `creates`, a store that is not there is StoreNotFound. One that cannot be written is read; writing is Forbidden.
@@ -58,16 +61,12 @@ class Engine:
 
     def __init__(self, settings: Settings, *, creates: bool = True) -> None:
         self.settings, self.principal = settings, ADMIN
+        self.loop = AnswerLoop(self.end_chat)
         self.parts = Components(settings, creates=creates)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the connections; the engine may be used again."""
+        self.loop.close()
         self.parts.close()
 
     def asked_by(self, principal: Principal) -> Self:
@@ -100,10 +99,16 @@ class Engine:
     # --- files
 
     def files(
-        self, partition: str, *, limit: int = -1, offset: int = 0, after: str = "", where: str = ""
+        self,
+        partition: str = DEFAULT_PARTITION,
+        *,
+        limit: int = -1,
+        offset: int = 0,
+        after: str = "",
+        filter: str = "",  # noqa: A002
     ) -> Results[File]:
-        """Return files of a partition, or of `all`, by id; a negative limit means all, `where` is a filter."""
-        return self.parts.scopes.files(partition, where, limit=limit, offset=offset, after=after)
+        """Return files of a partition, or of `all`, by id; a negative limit means all."""
+        return self.parts.scopes.files(partition, filter, limit=limit, offset=offset, after=after)
 
     def file_keys(self, partition: str) -> "list[KeyFacts]":
         """Return the keys of metadata that the files of a partition, or of `all`, have. Raises: PartitionNotFound."""
@@ -169,7 +174,7 @@ class Engine:
         )
         return uploader.submit(upload, source, kind=kind, batch=batch or upload.revision, settings=self.settings)
 
-    def add(
+    def add_sources(
         self,
         sources: Iterable["Source"],
         options: "AddOptions",
@@ -199,7 +204,7 @@ class Engine:
         report.seconds = round(time.monotonic() - began, 3)
         return report
 
-    def sync(
+    def sync_folder(
         self,
         options: "SyncOptions",
         *,
@@ -207,7 +212,7 @@ class Engine:
         listener: "Listener" = lambda _: None,
         should_stop: Callable[[], bool] = lambda: False,
     ) -> "SyncOutcome":
-        """Make a partition hold what a folder has; see sync/, and `add` for the callbacks.
+        """Make a partition hold what a folder has; see sync/, and `add_sources` for the callbacks.
 
         Raises:
             PathNotFound: no such folder. StoreBusy: it is being synced. TooManyDeletions: nothing was changed.
@@ -307,7 +312,7 @@ class Engine:
         self.parts.embedder.embed_query("warm")
         self.parts.index.statistics()
 
-    def search(self, request: "SearchRequest") -> Results[Hit]:
+    def find(self, request: "SearchRequest") -> Results[Hit]:
         """Return the best hits, best first. Raises: InvalidInput, PartitionNotFound, DocumentNotFound; StoreError."""
         return self.parts.retriever.search(request)
 

@@ -212,7 +212,7 @@ def _add_folder(engine: Engine, partition: str, folder: str, if_exists: str = "r
     from openrag_cli.ingest.options import AddOptions, IfExists
 
     options = AddOptions(partition, new_task_id(), if_exists=IfExists(if_exists))
-    report = engine.add(collect([Path(folder)]).sources, options)
+    report = engine.add_sources(collect([Path(folder)]).sources, options)
     return {"added": report.added, "replaced": report.replaced, "failed": [f.message for f in report.failures]}
 
 
@@ -236,7 +236,7 @@ def _retry_all(engine: Engine) -> int:
 
 def _sync(engine: Engine, folder: str, partition: str) -> int:
     options = SyncOptions(Path(folder), partition, is_deleting=True, max_delete=DeleteLimit(100, is_percent=True))
-    return engine.sync(options).report.deleted
+    return engine.sync_folder(options).report.deleted
 
 
 def _refresh(engine: Engine, partition: str, is_detached: bool = False) -> int:

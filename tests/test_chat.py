@@ -210,7 +210,7 @@ def test_every_citation_of_real_documents_is_where_it_says(tmp_path, shared):
         *sorted((shared / "docs/haystack-docs-mdx").rglob("*.mdx"))[:20],
     ]
     with open_engine(tmp_path / "store", threads=2) as engine:
-        engine.add(collect(paths).sources, AddOptions("p", new_task_id(), if_exists=IfExists.SKIP))
+        engine.add_sources(collect(paths).sources, AddOptions("p", new_task_id(), if_exists=IfExists.SKIP))
         n_cited = 0
         for question in (
             "What is a graph?", "How wide may a line be?", "What does a topology space need?",

@@ -28,7 +28,9 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
             f"# Title {n}\n\nthe keys rotate every {n} days\n\n" + "word " * 300
         )
     with open_engine(root / "store") as engine:
-        engine.add(collect([root / "docs"]).sources, AddOptions("one", new_task_id(), metadata={"year": 2024}))
+        engine.add_sources(
+            collect([root / "docs"]).sources, AddOptions("one", new_task_id(), metadata={"year": 2024})
+        )
         engine.maintenance.export("one", root / "out")
     return root / "out"
 

@@ -46,7 +46,7 @@ def folder(tmp_path: Path) -> Path:
 def add(engine: Engine, *paths: Path, if_exists: IfExists = IfExists.FAIL, **options: object) -> Report:
     detach = bool(options.pop("detach", False))
     chosen = AddOptions("p", new_task_id(), if_exists=if_exists, **options)  # type: ignore[arg-type]
-    return engine.add(collect(paths).sources, chosen, detach=detach)
+    return engine.add_sources(collect(paths).sources, chosen, detach=detach)
 
 
 def counts(report: Report) -> tuple[int, int, int, int]:
@@ -93,7 +93,7 @@ def test_a_bad_document_fails_alone(engine: Engine, folder: Path) -> None:
 def test_a_user_file_that_breaks_while_it_is_read_fails_alone(engine: Engine, folder: Path) -> None:
     (folder / "good.md").write_text("The heron stands.")
     sources = [Source(Path("/proc/self/mem"), "memory.txt"), *collect([folder]).sources]
-    report = engine.add(sources, AddOptions("p", new_task_id()))
+    report = engine.add_sources(sources, AddOptions("p", new_task_id()))
     assert counts(report) == (1, 0, 0, 1)
     assert report.failures[0].code == "unreadable"
     assert not list((engine.settings.store / "spool").iterdir())
@@ -205,7 +205,7 @@ def test_stopping_keeps_what_is_done_and_leaves_the_rest_queued_for_the_next_run
         (folder / f"{n}.md").write_text(f"text {n}")
     stops = iter([False] * n_looks)
     options = AddOptions("p", new_task_id())
-    engine.add(collect([folder]).sources, options, should_stop=lambda: next(stops, True))
+    engine.add_sources(collect([folder]).sources, options, should_stop=lambda: next(stops, True))
     states = [task.state for task in engine.tasks()]
     assert len(states) == 6
     assert set(states) <= {TaskState.COMPLETED, TaskState.QUEUED}

@@ -131,8 +131,8 @@ def test_a_store_of_before_is_brought_within_the_rules(tmp_path):
         assert file.metadata == {"user.score": 3, "deep": deep, "year": 1}
         assert check_metadata(file.metadata)
         assert engine.tasks()[0].upload.metadata == file.metadata
-        assert [one.file_id for one in engine.files("p", where="year = 1 and user.score = 3")] == ["f"]
-        assert engine.files("p", where="indexed_at < '2020'") == [file]
+        assert [one.file_id for one in engine.files("p", filter="year = 1 and user.score = 3")] == ["f"]
+        assert engine.files("p", filter="indexed_at < '2020'") == [file]
 
 
 def store_of_format_5(folder, metadata):

@@ -30,12 +30,12 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
 @pytest.mark.parametrize("where", ["", "year < 2003"])
 @pytest.mark.parametrize("limit", [1, 4, 100])
 def test_pages_of_files_are_the_list(engine: Engine, partition: str, where: str, limit: int) -> None:
-    whole = engine.files(partition, where=where)
+    whole = engine.files(partition, filter=where)
     assert whole.total == len(whole) > 0
     assert whole.next is None
     found, after = [], ""
     while True:
-        page = engine.files(partition, limit=limit, after=after, where=where)
+        page = engine.files(partition, limit=limit, after=after, filter=where)
         assert page.total == whole.total
         found += page
         if page.next is None:
@@ -43,7 +43,7 @@ def test_pages_of_files_are_the_list(engine: Engine, partition: str, where: str,
         assert len(page) == limit
         after = page.next
     assert found == list(whole)
-    assert list(engine.files(partition, limit=limit, offset=2, where=where)) == list(whole)[2 : 2 + limit]
+    assert list(engine.files(partition, limit=limit, offset=2, filter=where)) == list(whole)[2 : 2 + limit]
 
 
 def test_a_page_goes_on_where_the_one_before_ended_though_files_go(engine: Engine) -> None:

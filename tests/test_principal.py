@@ -57,7 +57,7 @@ def calls(partition, engine):
         "chunks": lambda asked: asked.chunks(partition, "a.md"),
         "file_with_chunks": lambda asked: asked.file_with_chunks(partition, "a.md"),
         "partition_chunks": lambda asked: asked.partition_chunks(partition, limit=1),
-        "search": lambda asked: asked.search(SearchRequest("one", partitions=[partition])),
+        "find": lambda asked: asked.search(SearchRequest("one", partitions=[partition])),
         "answer": lambda asked: asyncio.run(asked.answer(question).aclose()),
         "extract": lambda asked: asked.extract(chunk),
         "task": lambda asked: asked.task(task),

@@ -104,7 +104,7 @@ def test_every_step_of_indexing_is_told(tmp_path):
     events, looked = [], []
     with open_engine(tmp_path / "store") as engine:
         options = AddOptions("p", new_task_id(), on_looked=lambda: looked.append(1))
-        engine.add(collect([folder]).sources, options, listener=events.append)
+        engine.add_sources(collect([folder]).sources, options, listener=events.append)
         n_chunks = engine.partition("p").chunk_count
     assert len(looked) == 3
     assert events[0] == Work(3, sum(path.stat().st_size for path in folder.iterdir()))
@@ -128,7 +128,7 @@ def test_a_stop_commits_what_is_embedded_and_leaves_the_rest(tmp_path):
             if isinstance(event, Embedded):
                 seen.append(event)
 
-        engine.add(collect([folder]).sources, options, listener=listen, should_stop=lambda: len(seen) > 0)
+        engine.add_sources(collect([folder]).sources, options, listener=listen, should_stop=lambda: len(seen) > 0)
         n_after_stop = len(seen)
         files = engine.files("p")
         assert 1 <= len(files) < 6

@@ -119,7 +119,7 @@ def test_a_file_whose_whole_title_the_query_says_gains_and_one_named_by_a_number
         for name, text in pages.items():
             (tmp_path / f"{name}.md").write_text(text)
         files = collect([tmp_path / f"{name}.md" for name in pages], root=tmp_path).sources
-        engine.add(files, AddOptions("p", new_task_id()))
+        engine.add_sources(files, AddOptions("p", new_task_id()))
         named = {
             hit.file.file_id: hit.scores["named"] for hit in engine.search(SearchRequest("extract a tar archive"))
         }

@@ -379,23 +379,23 @@ def test_a_sync_stopped_anywhere_keeps_what_is_done_and_goes_on_next_time(enviro
     stops = iter([False] * n_looks)
     with open_engine(tmp_path / "store") as engine:
         options = SyncOptions(notes, "notes")
-        engine.sync(options, should_stop=lambda: next(stops, True))
+        engine.sync_folder(options, should_stop=lambda: next(stops, True))
         n_tasks = len(engine.tasks())
-        outcome = engine.sync(SyncOptions(notes, "notes"))
+        outcome = engine.sync_folder(SyncOptions(notes, "notes"))
         assert len(engine.tasks()) == 5
         assert outcome.report.added + outcome.plan.n_unchanged == 5
         assert n_tasks in {0, 5}
-        done = engine.sync(SyncOptions(notes, "notes"))
+        done = engine.sync_folder(SyncOptions(notes, "notes"))
         assert (done.report.added, done.report.unchanged) == (0, 5)
 
 
 def test_what_was_hashed_before_the_time_was_up_is_not_hashed_again(environment, notes, tmp_path):
     with open_engine(tmp_path / "store") as engine:
-        engine.sync(SyncOptions(notes, "notes"))
+        engine.sync_folder(SyncOptions(notes, "notes"))
         for path in notes.rglob("*.*"):
             os.utime(path, (1, 1))
         stops = iter([False] * 3)
-        engine.sync(SyncOptions(notes, "notes"), should_stop=lambda: next(stops, True))
+        engine.sync_folder(SyncOptions(notes, "notes"), should_stop=lambda: next(stops, True))
         rows = SyncState(engine.parts.database, "notes", local_root(notes)).load().rows.values()
         assert sum(row.mtime_ns == 10**9 for row in rows) == 3
 

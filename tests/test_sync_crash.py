@@ -74,10 +74,10 @@ def answers(engine: Engine, queries: list[str]) -> list[list[tuple[str, int, str
 def assert_ends_clean(store: Path, folder: Path, clean: Engine, queries: list[str]) -> None:
     """Sync twice, and compare with a store that was built without a kill."""
     with open_engine(store) as engine:
-        first = engine.sync(options(folder))
+        first = engine.sync_folder(options(folder))
         assert first.report.failures == []
         version, n_tasks = engine.parts.index.version(), len(engine.tasks())
-        second = engine.sync(options(folder))
+        second = engine.sync_folder(options(folder))
         report = second.report
         assert (report.added, report.replaced, report.moved, report.deleted, report.failed) == (0, 0, 0, 0, 0)
         assert not second.plan.remember
@@ -95,10 +95,10 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("sync")
     build(root / "folder")
     with open_engine(root / "store") as engine:
-        engine.sync(options(root / "folder"))
+        engine.sync_folder(options(root / "folder"))
     change(root / "folder")
     with open_engine(root / "clean") as engine:
-        engine.sync(options(root / "folder"))
+        engine.sync_folder(options(root / "folder"))
     return root
 
 

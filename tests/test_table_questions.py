@@ -31,7 +31,9 @@ def test_the_row_that_is_asked_for_is_in_the_first_hit(tables, tmp_path):
     for file in files:
         (tmp_path / file.name).write_bytes(file.content)
     with Engine(load({"store": str(tmp_path / "store")}).settings) as engine:
-        engine.add(collect([tmp_path / file.name for file in files]).sources, AddOptions("tables", new_task_id()))
+        engine.add_sources(
+            collect([tmp_path / file.name for file in files]).sources, AddOptions("tables", new_task_id())
+        )
         missed = [one for few in tables.missed(engine, files, SearchMode.HYBRID).values() for one in few]
         assert len(missed) <= 2, missed
         (hit,) = engine.search(SearchRequest(files[0].questions[0].text, top_k=1))

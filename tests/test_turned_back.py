@@ -100,11 +100,11 @@ def test_a_cancelled_add_of_a_deleted_file_stays_deleted(engine: Engine) -> None
 
 
 def test_a_replacement_of_a_renamed_file_is_not_brought_back_under_the_old_id(engine: Engine, docs: Path) -> None:
-    engine.sync(SyncOptions(docs, "p"))
+    engine.sync_folder(SyncOptions(docs, "p"))
     task_id = submit(engine, "p", "a.md", " ", REPLACE)
     engine.drain()
     (docs / "a.md").rename(docs / "z.md")
-    assert engine.sync(SyncOptions(docs, "p")).report.moved == 1
+    assert engine.sync_folder(SyncOptions(docs, "p")).report.moved == 1
     with pytest.raises(Conflict, match="renamed since"):
         engine.retry_task(task_id)
 
@@ -137,7 +137,7 @@ def test_a_failed_submission_of_a_group_leaves_no_bytes_behind(engine: Engine, d
 
     monkeypatch.setattr(engine.parts.queue, "submit", refuse)  # as when another process holds the file for 30 s
     with pytest.raises(StoreBusy):
-        engine.add(collect([docs]).sources, AddOptions("p", new_task_id()))
+        engine.add_sources(collect([docs]).sources, AddOptions("p", new_task_id()))
     assert list(engine.parts.blobs.stored()) == []
 
 
@@ -145,22 +145,22 @@ def test_a_failed_submission_of_a_group_leaves_no_bytes_behind(engine: Engine, d
 
 
 def test_sync_leaves_a_file_that_a_client_has_put_since(engine: Engine, docs: Path) -> None:
-    engine.sync(SyncOptions(docs, "p"))
+    engine.sync_folder(SyncOptions(docs, "p"))
     (docs / "a.md").unlink()
     task_id = submit(engine, "p", "a.md", "a version that came over HTTP", REPLACE)
-    outcome = engine.sync(SyncOptions(docs, "p", is_deleting=True))
+    outcome = engine.sync_folder(SyncOptions(docs, "p", is_deleting=True))
     assert outcome.report.deleted == 0
     engine.drain()
     assert engine.task(task_id).state is TaskState.COMPLETED
     assert contents(engine)["p", "a.md"] == "a version that came over HTTP"
-    assert engine.sync(SyncOptions(docs, "p", is_deleting=True)).report.deleted == 0
+    assert engine.sync_folder(SyncOptions(docs, "p", is_deleting=True)).report.deleted == 0
     assert ("p", "a.md") in contents(engine)
     check(engine)
 
 
 @pytest.mark.parametrize("moment", ["waits", "is done", "was deleted"])
 def test_sync_replaces_nothing_that_a_client_has_put_since_it_looked(engine: Engine, docs: Path, moment: str) -> None:
-    engine.sync(SyncOptions(docs, "p"))
+    engine.sync_folder(SyncOptions(docs, "p"))
     (docs / "a.md").write_text("the folder's second version\n")
     options = SyncOptions(docs, "p")
     syncer = engine.parts.syncer(options)
@@ -195,11 +195,11 @@ def test_an_edit_of_metadata_survives_a_replacement_that_waits(
     path = tmp_path / "a.md"
     path.write_text("version one")
     options = AddOptions("p", "b1", metadata={"year": 2024, "draft": True})
-    engine.add(collect([path]).sources, options)
+    engine.add_sources(collect([path]).sources, options)
     path.write_text("version two")
     own = {"source": "web"} if keeps else {"source": "web", "draft": True}
     replacing = AddOptions("p", "b2", metadata=own, if_exists=IfExists.REPLACE, keeps_metadata=keeps)
-    engine.add(collect([path]).sources, replacing, detach=True)
+    engine.add_sources(collect([path]).sources, replacing, detach=True)
     queue = engine.parts.queue
     (task,) = queue.claim("w", limit=1) if stage != "waits" else (None,)
     if stage == "failed":

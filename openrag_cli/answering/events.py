@@ -65,6 +65,12 @@ class Finished:
     warnings: tuple[str, ...] = ()
     error: OpenRAGError | None = None
 
+    @property
+    def kept(self) -> str:
+        """What a session keeps of the answer: its text, marked where it broke off, or why there is none."""
+        text = self.text or self.refusal
+        return f"{text} [broken off]" if self.error else text
+
 
 def unsupported(finished: Finished) -> set[int]:
     """Return the numbers of cited passages that no mark of the answer is borne out by."""

@@ -1,4 +1,4 @@
-"""openrag as a Python library, and the engine of another machine, over HTTP.
+"""The library of another machine, over HTTP, and what opens either.
 
-May import: contract and what lies below. Begin with `library.py`.
+May import: contract and what lies below. Begin with `remote_engine.py`.
 """

@@ -1,6 +1,6 @@
 """The engine's twin on a server: the same methods, over the HTTP API.
 
-What an edge may ask of both is in backend.py; what only the server's own machine can do is not here.
+What an edge may ask of both is in `library.library`; what only the server's own machine can do is not here.
 """
 
 import contextlib
@@ -9,20 +9,33 @@ import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from datetime import datetime
 from io import BytesIO
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, BinaryIO, Self
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from openrag_cli import errors
 from openrag_cli.client.connection import Connection
 from openrag_cli.client.from_json import body_of, path_of, to_key
-from openrag_cli.config.secret import Secret, Url
+from openrag_cli.config.settings import Settings
 from openrag_cli.contract import to_json as render
 from openrag_cli.contract.nouns import chunk as chunk_shapes
 from openrag_cli.contract.nouns import file as file_shapes
 from openrag_cli.contract.nouns import partition as partition_shapes
 from openrag_cli.contract.nouns import task as task_shapes
-from openrag_cli.domain import FINAL_STATES, Document, File, Hit, LogLine, Metadata, Page, Partition, Task, TaskState
+from openrag_cli.domain import (
+    DEFAULT_PARTITION,
+    FINAL_STATES,
+    Document,
+    File,
+    Hit,
+    LogLine,
+    Metadata,
+    Page,
+    Partition,
+    Task,
+    TaskState,
+)
 from openrag_cli.ingest.report import Report
+from openrag_cli.library.answers import AnswerLoop
+from openrag_cli.library.library import Library
 from openrag_cli.retrieval.request import SearchRequest
 from openrag_cli.retrieval.retriever import Extract
 from openrag_cli.store.files.filtered_files import KeyFacts
@@ -55,22 +68,18 @@ def _never() -> bool:
     return False
 
 
-class RemoteEngine:
-    """A store behind the HTTP API at `url`. Safe across threads."""
+class RemoteEngine(Library):
+    """A store behind the HTTP API of `settings.server`. Safe across threads."""
 
-    def __init__(self, url: Url, token: Secret | None) -> None:
-        self._connection = Connection(url, token)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+    def __init__(self, settings: Settings) -> None:
+        assert settings.server, "the URL of a server"
+        self.settings = settings
+        self.loop = AnswerLoop(self.end_chat)
+        self._connection = Connection(settings.server, settings.token)
 
     def close(self) -> None:
-        """Close the connections."""
+        """See `Library.close`."""
+        self.loop.close()
         self._connection.close()
 
     def _send(self, method: str, path: str, **arguments: Any) -> "httpx.Response":
@@ -82,22 +91,22 @@ class RemoteEngine:
     # --- partitions
 
     def partitions(self) -> list[Partition]:
-        """See `Engine.partitions`; times are to the second."""
+        """See `Library.partitions`; times are to the second."""
         return [partition_shapes.read(entry) for entry in self._get("/partition")["partitions"]]
 
     def create_partition(self, name: str) -> Partition:
-        """See `Engine.create_partition`."""
+        """See `Library.create_partition`."""
         return partition_shapes.read(body_of(self._send("POST", path_of("partition", check_partition(name)))))
 
     def partition(self, name: str) -> Partition:
-        """See `Engine.partition`."""
+        """See `Library.partition`."""
         found = next((partition for partition in self.partitions() if partition.name == name), None)
         if found is None:
             raise errors.PartitionNotFound(name)
         return found
 
     def delete_partition(self, name: str) -> int:
-        """See `Engine.delete_partition`."""
+        """See `Library.delete_partition`."""
         n_files = self.partition(name).file_count
         self._send("DELETE", path_of("partition", name))
         return n_files
@@ -105,10 +114,16 @@ class RemoteEngine:
     # --- files
 
     def files(
-        self, partition: str, *, limit: int = -1, offset: int = 0, after: str = "", where: str = ""
+        self,
+        partition: str = DEFAULT_PARTITION,
+        *,
+        limit: int = -1,
+        offset: int = 0,
+        after: str = "",
+        filter: str = "",  # noqa: A002
     ) -> Results[File]:
-        """See `Engine.files`; `all` is not known to a server."""
-        optional = {"filter": where} if where.strip() else {}
+        """See `Library.files`; `all` is not known to a server."""
+        optional = {"filter": filter} if filter.strip() else {}
         pages = self._pages(path_of("partition", partition), "files", limit, after, offset=offset, **optional)
         return Results(map(file_shapes.read, pages), pages.warnings, total=pages.total, next=pages.next)
 
@@ -130,51 +145,51 @@ class RemoteEngine:
             asked |= {"offset": asked["offset"] + wanted} if "offset" in asked else {}
 
     def file_keys(self, partition: str) -> list[KeyFacts]:
-        """See `Engine.file_keys`."""
+        """See `Library.file_keys`."""
         return [to_key(entry) for entry in self._get(path_of("partition", partition, "keys"))["keys"]]
 
     def file(self, partition: str, file_id: str) -> File:
-        """See `Engine.file`."""
+        """See `Library.file`."""
         return file_shapes.read(self._get(path_of("partition", partition, "file", file_id))["metadata"])
 
     def document(self, partition: str, file_id: str) -> Document:
-        """See `Engine.document`."""
+        """See `Library.document`."""
         body = self._get(path_of("partition", partition, "text", file_id))
         pages = tuple(Page(page["number"], page["start"], page["end"]) for page in body["pages"])
         return Document(markdown=body["text"], pages=pages)
 
     def original(self, partition: str, file_id: str) -> BinaryIO:
-        """See `Engine.original`; the bytes are held in memory."""
+        """See `Library.original`; the bytes are held in memory."""
         return BytesIO(self._send("GET", path_of("partition", partition, "content", file_id)).content)
 
     def edit_file(self, partition: str, file_id: str, changes: Metadata, *, remove: Sequence[str] = ()) -> File:
-        """See `Engine.edit_file`."""
+        """See `Library.edit_file`."""
         form: Json = {"metadata": json.dumps(changes), "remove": list(remove)}
         self._send("PATCH", path_of("indexer", "partition", partition, "file", file_id), data=form)
         return self.file(partition, file_id)
 
     def rename_file(self, partition: str, old: str, new: str) -> File:
-        """See `Engine.rename_file`."""
+        """See `Library.rename_file`."""
         body = {"file_id": old, "new_id": new}
         self._connection.json("POST", path_of("indexer", "partition", partition, "rename"), json=body)
         return self.file(partition, new)
 
     def delete_files(self, partition: str, file_ids: Sequence[str]) -> tuple[list[str], list[str]]:
-        """See `Engine.delete_files`."""
+        """See `Library.delete_files`."""
         body = {"file_ids": list(file_ids)}
         found = self._connection.json("POST", path_of("indexer", "partition", partition, "delete"), json=body)
         return list(found["deleted"]), list(found["missing"])
 
     @property
     def refresher(self) -> "RemoteRefresher":
-        """See `Engine.refresher`."""
+        """See `Library.refresher`."""
         from openrag_cli.client.remote_refresh import RemoteRefresher
 
         return RemoteRefresher(self, self._connection)
 
     # --- adding
 
-    def add(
+    def add_sources(
         self,
         sources: Iterable["Source"],
         options: "AddOptions",
@@ -184,7 +199,7 @@ class RemoteEngine:
         listener: "Listener" = lambda _: None,
         should_stop: Callable[[], bool] = _never,
     ) -> Report:
-        """See `Engine.add`: files are sent one by one; then, unless `detach`, the server's workers are waited for."""
+        """See `Library.add_sources`: files are sent one by one; then, unless `detach`, the server's workers are waited for."""
         from openrag_cli.client.remote_adding import RemoteAdder
 
         began = time.monotonic()
@@ -196,7 +211,7 @@ class RemoteEngine:
         adder.report.seconds = round(time.monotonic() - began, 3)
         return adder.report
 
-    def sync(
+    def sync_folder(
         self,
         options: "SyncOptions",
         *,
@@ -204,7 +219,7 @@ class RemoteEngine:
         listener: "Listener" = lambda _: None,
         should_stop: Callable[[], bool] = _never,
     ) -> "SyncOutcome":
-        """See `Engine.sync`; the folder is of this machine, and the server's workers are waited for."""
+        """See `Library.sync_folder`; the folder is of this machine, and the server's workers are waited for."""
         from openrag_cli.client.remote_sync import RemoteSyncer
         from openrag_cli.ingest.refresh import RefreshRun
 
@@ -219,7 +234,7 @@ class RemoteEngine:
         self._send("POST", "/queue/run")
 
     def drain(self, *, listener: "Listener" = lambda _: None, should_stop: Callable[[], bool] = _never) -> None:
-        """See `Engine.drain`: the server's workers run all that is queued, or one that it starts for it."""
+        """See `Library.drain`: the server's workers run all that is queued, or one that it starts for it."""
         from openrag_cli.client.waiting import await_tasks
         from openrag_cli.domain import LIVE_STATES
 
@@ -230,34 +245,34 @@ class RemoteEngine:
     # --- tasks
 
     def tasks(self, states: Iterable[TaskState] = (), *, limit: int = -1, after: str = "") -> Results[Task]:
-        """See `Engine.tasks`."""
+        """See `Library.tasks`."""
         asked = {"task_status": [str(state) for state in states]}
         pages = self._pages("/queue/tasks", "tasks", limit, after, **asked)
         tasks = (task_shapes.read(entry) for entry in pages)
         return Results(tasks, total=pages.total, next=pages.next)
 
     def task(self, task_id: str) -> Task:
-        """See `Engine.task`."""
+        """See `Library.task`."""
         return task_shapes.read(self._get(path_of("indexer", "task", task_id)))
 
     def task_traceback(self, task_id: str) -> list[str]:
-        """See `Engine.task_traceback`."""
+        """See `Library.task_traceback`."""
         with contextlib.suppress(errors.NotFound):  # a cancelled task has an error, and none for an engineer
             return list(self._get(path_of("indexer", "task", task_id, "error"))["parts"])
         return []
 
     def task_counts(self, batch: str | None = None) -> dict[TaskState, int]:
-        """See `Engine.task_counts`."""
+        """See `Library.task_counts`."""
         counts = self._get("/queue/info", **({"batch": batch} if batch else {}))["tasks"]
         finished = {state: counts[f"total_{state.lower()}"] for state in FINAL_STATES}
         return {state: finished.get(state, counts["active_statuses"].get(str(state), 0)) for state in TaskState}
 
     def count_live(self, batch: str | None = None) -> int:
-        """See `Engine.count_live`."""
+        """See `Library.count_live`."""
         return sum(n for state, n in self.task_counts(batch).items() if not state.is_final)
 
     def task_log(self, task_id: str, *, last: int = -1) -> list[LogLine]:
-        """See `Engine.task_log`."""
+        """See `Library.task_log`."""
         lines = self._get(path_of("indexer", "task", task_id, "logs"), max_lines=last if last > 0 else 100_000)[
             "logs"
         ]
@@ -265,17 +280,17 @@ class RemoteEngine:
         return [LogLine(datetime.fromisoformat(at), level, message) for at, level, message in parts]
 
     def cancel_task(self, task_id: str) -> Task:
-        """See `Engine.cancel_task`."""
+        """See `Library.cancel_task`."""
         self._send("DELETE", path_of("indexer", "task", task_id))
         return self.task(task_id)
 
     def retry_task(self, task_id: str) -> Task:
-        """See `Engine.retry_task`."""
+        """See `Library.retry_task`."""
         self._send("POST", path_of("indexer", "task", task_id, "retry"))
         return self.task(task_id)
 
     def wait_tasks(self, task_ids: Sequence[str], *, timeout_s: float | None = None) -> list[Task]:
-        """See `Engine.wait_tasks`."""
+        """See `Library.wait_tasks`."""
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         while True:
             tasks = [self.task(task_id) for task_id in task_ids]
@@ -289,12 +304,12 @@ class RemoteEngine:
             time.sleep(POLL_S)
 
     def prune_tasks(self, *, older_than_s: float = 0.0, states: Iterable[TaskState] = ()) -> int:
-        """See `Engine.prune_tasks`."""
+        """See `Library.prune_tasks`."""
         body = {"older_than_s": older_than_s, "states": [str(state) for state in states]}
         return int(self._connection.json("POST", "/indexer/prune", json=body)["tasks"])
 
     def examine(self) -> "list[Finding]":
-        """See `Engine.examine`: the server's own report."""
+        """See `Library.examine`: the server's own report."""
         from openrag_cli.client.from_json import to_finding
 
         return [to_finding(entry) for entry in self._get("/doctor")["findings"]]
@@ -302,38 +317,38 @@ class RemoteEngine:
     # --- asking
 
     def answer(self, request: "ChatRequest") -> "AsyncGenerator[Event, None]":
-        """See `Engine.answer`."""
+        """See `Library.answer`."""
         from openrag_cli.client.remote_answers import answer
 
         return answer(self._connection, request)
 
     async def end_chat(self) -> None:
-        """See `Engine.end_chat`; each answer has closed its own connection."""
+        """See `Library.end_chat`; each answer has closed its own connection."""
 
     @property
     def llm(self) -> str | None:
-        """See `Engine.llm`."""
+        """See `Library.llm`."""
         answers = self._get("/readyz")["answers"]
         return None if answers == "extractive" else str(answers)
 
     @property
     def sessions(self) -> "RemoteSessions":
-        """See `Engine.sessions`."""
+        """See `Library.sessions`."""
         from openrag_cli.client.remote_answers import RemoteSessions
 
         return RemoteSessions(self._connection)
 
     @property
     def views(self) -> "RemoteViews":
-        """See `Engine.views`."""
+        """See `Library.views`."""
         from openrag_cli.client.remote_views import RemoteViews
 
         return RemoteViews(self._connection)
 
     # --- searching
 
-    def search(self, request: SearchRequest) -> Results[Hit]:
-        """See `Engine.search`."""
+    def find(self, request: SearchRequest) -> Results[Hit]:
+        """See `Library.find`."""
         request.check()
         parameters: Json = {
             "text": request.text,
@@ -353,7 +368,7 @@ class RemoteEngine:
         return Results(hits, file_shapes.read_warnings(body))
 
     def extract(self, chunk_id: str, *, context: int = 0) -> Extract:
-        """See `Engine.extract`."""
+        """See `Library.extract`."""
         body = self._get(path_of("extract", chunk_id), context=context)
         chunk = chunk_shapes.read({"content": body["page_content"], "metadata": body["metadata"]})
         before, after = (tuple(map(chunk_shapes.read, body[side])) for side in ("before", "after"))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from openrag_cli.cli.commands.context import DEFAULT_PARTITION, Context, parse_metadata, read_stdin, reading_argument
+from openrag_cli.cli.commands.context import Context, parse_metadata, read_stdin, reading_argument
 from openrag_cli.cli.commands.options import (
     DryRunOption,
     FollowOption,
@@ -23,7 +23,7 @@ from openrag_cli.cli.exit_codes import ExitCode, failure_exit_code
 from openrag_cli.cli.output import Column
 from openrag_cli.config.homes import scratch_folder
 from openrag_cli.contract import to_json as render
-from openrag_cli.domain import DocumentWarning, new_task_id
+from openrag_cli.domain import DEFAULT_PARTITION, DocumentWarning, new_task_id
 from openrag_cli.errors import InvalidInput, os_errors
 from openrag_cli.ingest.discovery import (
     LINKED_FILE,
@@ -138,7 +138,7 @@ def index(
     with context.stopping() as should_stop:
         with context.out.progress("scanning") as progress:
             progress.scan(len(intake.sources))
-            report = context.engine.add(
+            report = context.engine.add_sources(
                 intake.sources,
                 replace(options, on_looked=progress.look),
                 detach=is_detached,

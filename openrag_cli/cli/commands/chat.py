@@ -27,8 +27,6 @@ from openrag_cli.errors import InvalidInput, OpenRAGError, PartitionNotFound, St
 if TYPE_CHECKING:
     import asyncio
 
-    from openrag_cli.answering.events import Finished
-
 ContinueOption = Annotated[bool, typer.Option("--continue", "-c", help="Go on with the last session. Default: off.")]
 SessionOption = Annotated[
     str | None,
@@ -89,12 +87,6 @@ def chat(
     with contextlib.ExitStack() as held:
         repl = Repl(context, opened, held, scope=scope, model=model, is_extractive=no_llm)
         return repl.run()
-
-
-def _kept(finished: "Finished") -> str:
-    """Return what the session keeps of an answer: its text, marked where it broke off, or why there is none."""
-    text = finished.text or finished.refusal
-    return f"{text} [broken off]" if finished.error else text
 
 
 class Repl:
@@ -242,7 +234,7 @@ class Repl:
         self._query = retrieved.query
         self._passages = [render.passage(passage) for passage in retrieved.passages]
         self._citations = [render.passage(passage) for passage in finished.citations]
-        keep(_kept(finished), self._citations)
+        keep(finished.kept, self._citations)
         self._unanswered = None
         if self._out.is_json:
             self._out.json_lines([render.answer(question, retrieved, finished)])

@@ -12,7 +12,7 @@ from openrag_cli.retrieval import filters
 from openrag_cli.retrieval.request import MAX_TOP_K, SearchRequest, SortOrder
 
 if TYPE_CHECKING:
-    from openrag_cli.client.backend import Backend
+    from openrag_cli.library.library import Library
 
 OFF = "off"
 COMMANDS = {
@@ -84,7 +84,7 @@ class ChatScope:
         line = line if len(line) <= MAX_PROMPT_CHARS else line[: MAX_PROMPT_CHARS - 1] + "…"
         return f"{line} > " if line else "> "
 
-    def choose(self, engine: "Backend", command: str, text: str) -> None:
+    def choose(self, engine: "Library", command: str, text: str) -> None:
         """Obey a command of `COMMANDS`; without a text it changes nothing. Raises: InvalidInput, NotFound."""
         if not text:
             return
@@ -109,7 +109,7 @@ class ChatScope:
     def _partitions(self) -> tuple[str, ...]:
         return tuple(self.options.partition) or (ALL_PARTITIONS,)
 
-    def _choose_partitions(self, engine: "Backend", text: str) -> None:
+    def _choose_partitions(self, engine: "Library", text: str) -> None:
         known = names_to_search(engine)
         wanted = [text] if text in known else text.split()  # a name may hold spaces
         for name in wanted:
@@ -117,7 +117,7 @@ class ChatScope:
                 raise PartitionNotFound(name)
         self.options = replace(self.options, partition=wanted)
 
-    def _found(self, engine: "Backend", text: str) -> list[str]:
+    def _found(self, engine: "Library", text: str) -> list[str]:
         """Return the ids that a text names, in quotes where they hold spaces. Raises: DocumentNotFound."""
         if self._has(engine, text):
             return [text]
@@ -130,7 +130,7 @@ class ChatScope:
                 raise DocumentNotFound(file_id, ", ".join(self._partitions()))
         return ids
 
-    def _has(self, engine: "Backend", file_id: str) -> bool:
+    def _has(self, engine: "Library", file_id: str) -> bool:
         for name in self._names_of_partitions(engine):
             try:
                 engine.file(name, file_id)
@@ -139,12 +139,12 @@ class ChatScope:
             return True
         return False
 
-    def _names_of_partitions(self, engine: "Backend") -> list[str]:
+    def _names_of_partitions(self, engine: "Library") -> list[str]:
         views = {view.name: view.partitions for view in engine.views.all()}
         names = [part for name in self._partitions() for part in views.get(name, (name,))]
         return [partition.name for partition in engine.partitions()] if ALL_PARTITIONS in names else names
 
-    def words(self, engine: "Backend", text: str) -> Iterable[str]:
+    def words(self, engine: "Library", text: str) -> Iterable[str]:
         """Return what may stand where the cursor is, at the end of a command of `COMMANDS`, from the catalog."""
         command, _, rest = text.partition(" ")
         start = rest.rpartition(" ")[2]
@@ -161,12 +161,12 @@ class ChatScope:
         found = [
             file.file_id
             for name in self._names_of_partitions(engine)
-            for file in engine.files(name, limit=MAX_COMPLETIONS, where=where)
+            for file in engine.files(name, limit=MAX_COMPLETIONS, filter=where)
         ]
         return [shlex.quote(file_id) if " " in file_id else file_id for file_id in found]
 
 
-def names_to_search(engine: "Backend") -> list[str]:
+def names_to_search(engine: "Library") -> list[str]:
     """Return what may be named to be searched: each partition, each view, and all."""
     partitions = [partition.name for partition in engine.partitions()]
     return [*partitions, *(view.name for view in engine.views.all()), ALL_PARTITIONS]

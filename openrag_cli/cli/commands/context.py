@@ -27,10 +27,7 @@ from openrag_cli.store.access.permissions import CATALOG, has_catalog, umask_for
 from openrag_cli.store.metadata import check_metadata
 
 if TYPE_CHECKING:
-    from openrag_cli.client.remote_engine import RemoteEngine
-    from openrag_cli.engine import Engine
-
-DEFAULT_PARTITION = "default"
+    from openrag_cli.library.library import Library, LocalStore
 
 
 class Context:
@@ -85,12 +82,12 @@ class Context:
         return None if found is None or found.settings.cache.is_relative_to(homes.NOWHERE) else found.settings.cache
 
     @cached_property
-    def engine(self) -> "Engine | RemoteEngine":
-        """The engine on the store of the settings, or its twin on the server that they name."""
+    def engine(self) -> "Library":
+        """The library on the store of the settings, or on the server that they name."""
         if self.settings.server:
             from openrag_cli.client.remote_engine import RemoteEngine
 
-            return RemoteEngine(self.settings.server, self.settings.token)
+            return RemoteEngine(self.settings)
         from openrag_cli.engine import Engine
 
         store = self.settings.store
@@ -100,8 +97,8 @@ class Context:
                 homes.ensure_scratch(store / "cache" / "tmp")
         return Engine(self.settings, creates=self._creates)
 
-    def here(self, line: str) -> "Engine":
-        """Return the engine on a store of this machine, for what is done there alone; `line` is the command to type there.
+    def here(self, line: str) -> "LocalStore":
+        """Return the library on a store of this machine, for what is done there alone; `line` is the command to type there.
 
         Raises:
             InvalidInput: --server names a server instead.

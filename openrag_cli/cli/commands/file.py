@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from openrag_cli.cli.commands import add, refresh, rename, sync
-from openrag_cli.cli.commands.context import DEFAULT_PARTITION, Context, parse_metadata, read_stdin
+from openrag_cli.cli.commands.context import Context, parse_metadata, read_stdin
 from openrag_cli.cli.commands.options import (
     DryRunOption,
     LinesOption,
@@ -25,7 +25,7 @@ from openrag_cli.cli.commands.search_options import FilterOption
 from openrag_cli.cli.exit_codes import ExitCode
 from openrag_cli.cli.output import Column, human_size
 from openrag_cli.contract import to_json as render
-from openrag_cli.domain import new_task_id
+from openrag_cli.domain import DEFAULT_PARTITION, new_task_id
 from openrag_cli.errors import DocumentNotFound, InvalidInput, PathNotFound
 from openrag_cli.ingest.discovery import FileList
 from openrag_cli.ingest.naming import Source
@@ -69,7 +69,7 @@ def list_files(
         openrag file list -p handbook --filter 'year >= 2024 and not draft = true'
     """
     context: Context = ctx.obj
-    files = context.engine.files(partition, limit=limit, offset=offset, after=after, where=condition)
+    files = context.engine.files(partition, limit=limit, offset=offset, after=after, filter=condition)
     if jsonl:
         context.out.json_lines(render.document("file", render.file(file)) for file in files)
     elif context.out.is_json:

@@ -126,7 +126,7 @@ def grep(
 def _files(context: Context, partitions: list[str], file_ids: list[str], condition: str) -> list[File]:
     """Return the files to search, by partition and id. Raises: DocumentNotFound, when none has an id that is named."""
     names = partitions or [one.name for one in context.engine.partitions()]
-    files = [one for name in names for one in context.engine.files(name, where=condition)]
+    files = [one for name in names for one in context.engine.files(name, filter=condition)]
     if not file_ids:
         return files
     chosen = [one for one in files if one.file_id in file_ids]

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from openrag_cli.cli import last_search
-from openrag_cli.cli.commands.context import DEFAULT_PARTITION
 from openrag_cli.cli.last_search import Found
 from openrag_cli.cli.output import BOLD, CYAN, DIM
 from openrag_cli.cli.places import local_path, name_of, paste
+from openrag_cli.domain import DEFAULT_PARTITION
 from openrag_cli.terminal import quoted_name
 
 if TYPE_CHECKING:

@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from openrag_cli.cli.commands.context import DEFAULT_PARTITION, Context
+from openrag_cli.cli.commands.context import Context
+from openrag_cli.domain import DEFAULT_PARTITION
 
 
 def is_not_given(ctx: typer.Context, param: typer.CallbackParam) -> bool:

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from openrag_cli.cli.commands.add import duration, report_exit_code, show_failures, show_warnings
-from openrag_cli.cli.commands.context import DEFAULT_PARTITION, Context
+from openrag_cli.cli.commands.context import Context
 from openrag_cli.cli.commands.options import DryRunOption, PartitionOption
 from openrag_cli.cli.exit_codes import ExitCode
 from openrag_cli.cli.output import Column
 from openrag_cli.contract import to_json as render
-from openrag_cli.domain import File
+from openrag_cli.domain import DEFAULT_PARTITION, File
 from openrag_cli.ingest.report import Report
 
 if TYPE_CHECKING:

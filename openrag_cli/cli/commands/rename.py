@@ -4,9 +4,10 @@ from typing import Annotated
 
 import typer
 
-from openrag_cli.cli.commands.context import DEFAULT_PARTITION, Context
+from openrag_cli.cli.commands.context import Context
 from openrag_cli.cli.commands.options import PartitionOption
 from openrag_cli.contract import to_json as render
+from openrag_cli.domain import DEFAULT_PARTITION
 
 
 def rename(

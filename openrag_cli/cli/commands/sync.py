@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from openrag_cli.cli.commands.context import DEFAULT_PARTITION, Context
+from openrag_cli.cli.commands.context import Context
 from openrag_cli.cli.commands.option_groups import grouped, is_given
 from openrag_cli.cli.commands.options import DryRunOption, PartitionOption
 from openrag_cli.cli.commands.sync_memory import list_or_forget, recalled, remember
@@ -25,7 +25,7 @@ from openrag_cli.cli.commands.sync_options import (
 from openrag_cli.cli.commands.sync_view import code_of, merged, show
 from openrag_cli.cli.exit_codes import ExitCode, exit_code
 from openrag_cli.contract import to_json as render
-from openrag_cli.domain import new_task_id
+from openrag_cli.domain import DEFAULT_PARTITION, new_task_id
 from openrag_cli.errors import OpenRAGError, PathNotFound, StoreBusy, WrongUsage
 from openrag_cli.ingest.naming import readable
 
@@ -204,7 +204,7 @@ def _run(
 
     with contextlib.ExitStack() as shown:
         progress = shown.enter_context(context.out.progress(f"scanning {readable(str(options.folder))}"))
-        outcome = context.engine.sync(
+        outcome = context.engine.sync_folder(
             options, on_queued=progress.expect, listener=progress.take, should_stop=should_stop
         )
     return outcome, is_late

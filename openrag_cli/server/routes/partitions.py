@@ -121,7 +121,7 @@ def list_files(
     """Return the files of a partition, by id, or those that a filter lets through."""
     engine = engine_of(request)
     engine.partition(partition)
-    look = functools.partial(engine.files, partition, where=filter)
+    look = functools.partial(engine.files, partition, filter=filter)
 
     def show(file: File) -> schemas.FileEntry:
         """Return a file with its link."""

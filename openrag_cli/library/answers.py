@@ -1,16 +1,17 @@
 """Answers for callers without an event loop: the loop runs in a thread of its own, the caller takes piece by piece."""
 
-import asyncio
+from __future__ import annotations
+
 import threading
-from collections.abc import AsyncGenerator, Coroutine, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from openrag_cli.client.backend import Backend
 from openrag_cli.domain import Passage
 
 if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterator
+
     from openrag_cli.answering.events import Event, Finished
-    from openrag_cli.answering.pipeline import ChatRequest
 
 T = TypeVar("T")
 
@@ -18,14 +19,16 @@ T = TypeVar("T")
 class AnswerLoop:
     """The event loop of one library's answers; its thread begins with the first answer."""
 
-    def __init__(self, backend: Backend) -> None:
-        self._backend = backend
+    def __init__(self, end_chat: Callable[[], Awaitable[None]]) -> None:
+        self._end_chat = end_chat
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Return what `work` comes to, in the loop. Raises: what it raises."""
+        import asyncio
+
         with self._lock:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
@@ -33,11 +36,6 @@ class AnswerLoop:
                 self._thread.start()
             loop = self._loop
         return asyncio.run_coroutine_threadsafe(work, loop).result()
-
-    def answer(self, request: "ChatRequest") -> "Answer":
-        """Return an answer that is made as it is read. Raises: InvalidInput, when nothing is asked."""
-        _ = request.question
-        return Answer(self, self._backend.answer(request))
 
     def close(self) -> None:
         """End the loop and its thread."""
@@ -50,7 +48,7 @@ class AnswerLoop:
         self._loop = self._thread = None
 
     async def _ended(self) -> None:
-        await self._backend.end_chat()
+        await self._end_chat()
         assert self._loop is not None
         await self._loop.shutdown_asyncgens()
 
@@ -61,8 +59,14 @@ class Answer:
     Its marks, such as [1], name `citations` by `number`. An answer that breaks off raises its error where it is read.
     """
 
-    def __init__(self, loop: AnswerLoop, events: "AsyncGenerator[Event, None]") -> None:
+    def __init__(
+        self,
+        loop: AnswerLoop,
+        events: AsyncGenerator[Event, None],
+        on_finished: Callable[[Finished], None] = lambda _: None,
+    ) -> None:
         self._loop = loop
+        self._on_finished = on_finished
         self._events = events
         self._pieces: list[str] = []
         self._sources: tuple[Passage, ...] = ()
@@ -89,6 +93,7 @@ class Answer:
             elif isinstance(event, Finished):
                 self._finished = event
                 self._loop.run(_close(self._events))
+                self._on_finished(event)
             elif event.text or event.refusal:
                 self._pieces.append(event.text or event.refusal)
             return True
@@ -97,7 +102,7 @@ class Answer:
         return False
 
     @property
-    def finished(self) -> "Finished":
+    def finished(self) -> Finished:
         """All that is known at the end: model, usage, times, marks. Raises: what broke the answer off."""
         while self._advance():
             pass
@@ -133,9 +138,9 @@ class Answer:
         self._loop.run(_close(self._events))
 
 
-async def _next(events: "AsyncGenerator[Event, None]") -> "Event":
+async def _next(events: AsyncGenerator[Event, None]) -> Event:
     return await anext(events)
 
 
-async def _close(events: "AsyncGenerator[Event, None]") -> None:
+async def _close(events: AsyncGenerator[Event, None]) -> None:
     await events.aclose()
