@@ -8,20 +8,39 @@ written as [1][3]. Everywhere else the text is the model's own, letter by letter
 import re
 from dataclasses import dataclass, field
 
-_NUMBERS = r"\d{1,3}(?:\s*(?:[,;]|-|\u2013|and|&)\s*\^?(?:(?:source|passage)s?\s*)?\d{1,3})*"
+_WORD = (
+    r"(?:sources?|passages?|docs?|documents?|refs?|references?|chunks?|citations?|cite|extracts?|excerpts?|extraits?"
+    r"|quellen?|fuentes?|fontes?|fonti)[.:_]?[ \t]*(?:#|n[o\u00b0\u00ba]\.?[ \t]*)?"
+)
+_NUMBERS = rf"\d{{1,3}}(?:[ \t]*(?:[,;]|-|\u2013|and|&)[ \t]*\^?(?:{_WORD})?\d{{1,3}})*"
+_WHERE = r"(?:[ \t]*[,:;][ \t]*(?:pp?\.|pages?|lines?|l\.|s\.)[ \t]*[\d\u2013-]{1,9})?"
+_FULL_OPEN, _FULL_CLOSE = "\u3010\u3016\uff3b", "\u3011\u3017\uff3d"
 _MARK = re.compile(
-    rf"[ \t]*(?:\[\s*(?P<note>\^?)(?P<word>(?:sources?|passages?|docs?|documents?|refs?)\s*:?\s*)?(?P<in>{_NUMBERS})\s*\]"
-    rf"|\u3010\s*(?P<fullword>(?:source|passage)\s*)?(?P<full>{_NUMBERS})(?:\u2020[^\u3011\n]{{0,60}})?\s*\u3011)",
+    rf"[ \t]*(?:\[[ \t]*(?P<note>\^?)(?P<word>{_WORD})?(?P<in>{_NUMBERS}){_WHERE}[ \t]*\]"
+    rf"|\[\[[ \t]*(?P<double>{_NUMBERS})[ \t]*\]\]"
+    rf"|[{_FULL_OPEN}][ \t]*(?:{_WORD})?(?P<full>{_NUMBERS})(?::\d{{1,3}})?(?:\u2020[^{_FULL_CLOSE}\n]{{0,60}})?[ \t]*"
+    rf"[{_FULL_CLOSE}])",
     re.IGNORECASE,
 )
 _MAY_BECOME_MARK = re.compile(
-    r"[ \t]*(?:\[\s*\^?[a-z]{0,9}\s*:?\s*[\d\s,;&a-z\u2013^-]{0,60}\]?|\u3010[^\u3011\n]{0,80}\u3011?)?\Z",
+    rf"[ \t]*(?:\[{{1,2}}[ \t]*\^?[a-z]{{0,10}}[.:_#\u00b0\u00ba \ta-z]{{0,6}}[\d \t,;:.&a-z\u2013^-]{{0,60}}\]{{0,2}}"
+    rf"|[{_FULL_OPEN}][^{_FULL_CLOSE}\n]{{0,80}}[{_FULL_CLOSE}]?)?\Z",
     re.IGNORECASE,
 )
-_PLAIN = re.compile(r"[^`\[\u3010 \t\n\\$|]+")
+_PLAIN = re.compile(rf"[^`~\[{_FULL_OPEN} \t\n\\$|{{}}]+")
 _CLOSERS = frozenset(".!?\u2026\u3002\uff01\uff1f\"'\u201d\u2019\u00bb%\u300d\u300f")
 _JOINERS = frozenset("=:,({[<+/^&|\\#@~-\u2013")
+_BETWEEN_MARKS = frozenset({",", ";", "/", "&", "-", "\u2013"})
+_COMMAND = re.compile(r"\\[A-Za-z]+[ \t]*\Z")
+_OPENS_MATH = re.compile(r"\$(?:[\\{(\[|]|[A-Za-z](?![A-Za-z0-9]))")
+_OBJECT = re.compile(r"\s*\{\s*[\"'}]")
+_MAY_BE_OBJECT = re.compile(r"\s*\{\s*")
+_MATH_BLOCK = re.compile(r"\\begin\{(?:equ|ali|gat|mul|eqn|arr|cas|[pbvBV]?mat)")
 _MAX_PENDING = 120
+_TAIL = 16
+_AHEAD = {"\\": len("\\begin{pmat"), "$": 3, "{": 2}
+"""How many characters tell what such a one begins."""
+
 _MIN_FENCE = 3
 _MIN_WORD = 3
 
@@ -58,9 +77,14 @@ class CitationFilter:
     _fence: str = ""
     _ticks: str = ""
     _math: str = ""
+    _depth: int = 0
+    """Of braces: JSON that stands in the text."""
+    _has_begun: bool = False
     _is_table: bool = False
     _at_line_start: bool = True
-    _after_mark: bool = False
+    _is_blank_line: bool = False
+    _since_mark: str | None = None
+    """What was shown since the last mark, while it is short; None: no mark is near."""
 
     def __post_init__(self) -> None:
         self.is_verbatim = self.is_verbatim or self.n_passages == 0
@@ -92,8 +116,11 @@ class CitationFilter:
     def _settle(self, *, is_last: bool) -> str:
         held, at = self._held, 0
         shown: list[str] = []
-        if self._n_shown == 0 and held.lstrip().startswith("{"):
-            self.is_verbatim = True  # an object: whatever brackets it has are its own
+        if not self._has_begun and held.strip():
+            if not is_last and _MAY_BE_OBJECT.fullmatch(held):
+                return ""
+            self._has_begun = True
+            self.is_verbatim = bool(_OBJECT.match(held))  # whatever brackets it has are its own
         if self.is_verbatim:
             self._held = ""
             return self._show(held)
@@ -112,21 +139,26 @@ class CitationFilter:
         if plain and not self._ticks:
             shown.append(self._pass(plain[0]))
             return plain.end()
-        if char == "`" or self._ticks:
+        if char in "`~" or self._ticks:
             self._count_ticks(char)
-        is_apart = bool(self._fence or self._ticks or self._math)
-        if not is_apart and char in " \t[\u3010":
+        is_code = bool(self._fence or self._ticks)
+        if not (is_code or self._math or self._depth) and char in f" \t[{_FULL_OPEN}":
             if found := _MARK.match(held, at):
-                if found.end() == len(held) and not is_last:
+                after = held[found.end() : found.end() + 2]
+                if not is_last and (not after or after == " "):
                     return None  # what follows tells a link or an index from a mark
-                shown.append(self._marked(found, held[found.end() : found.end() + 1]))
+                shown.append(self._marked(found, after))
                 return found.end()
             if not is_last and len(held) - at <= _MAX_PENDING and _MAY_BECOME_MARK.match(held, at):
                 return None
-        if char in "\\$" and not (self._fence or self._ticks):
-            if at + 1 == len(held) and not is_last:
+        if char in "\\${}" and not is_code:
+            ahead = held[at : at + _AHEAD.get(char, 1)]
+            if not is_last and len(ahead) < _AHEAD.get(char, 1) and _is_open(ahead):
                 return None
-            self._follow_math(held[at : at + 2])
+            if ahead[:2] in {"\\\\", "\\$"}:  # escaped: it begins nothing
+                shown.append(self._pass(ahead[:2]))
+                return at + 2
+            self._follow(ahead)
         shown.append(self._pass(char))
         return at + 1
 
@@ -135,50 +167,63 @@ class CitationFilter:
         if text == "\n":
             if len(self._fence) < _MIN_FENCE:
                 self._fence = ""  # code within a line ends with it: a lone backtick opens nothing
-            self._at_line_start, self._is_table = True, False
-        elif self._at_line_start and text.strip():
-            self._at_line_start = False
-            self._is_table = text.lstrip().startswith("|")
-        if text.strip():
-            self._after_mark = False
+            if self._math == "$":
+                self._math = ""
+            if self._is_blank_line:
+                self._depth = 0
+            self._at_line_start, self._is_table, self._is_blank_line = True, False, True
+        elif text.strip():
+            self._at_line_start = self._is_blank_line = False
+            self._is_table |= text == "|"
+        if self._since_mark is not None:
+            self._since_mark = (self._since_mark + text)[:_MIN_WORD]
         return self._show(text)
 
     def _count_ticks(self, char: str) -> None:
-        """Follow runs of backticks: one that opens code is closed by a run of the same length."""
-        if char == "`":
+        """Follow runs of backticks, or of tildes where a line begins: one that opens code is closed by its like."""
+        if char == "`" or (char == "~" and (self._ticks or self._at_line_start or self._fence.startswith("~"))):
             self._ticks += char
             return
         run, self._ticks = self._ticks, ""
         if not self._fence:
-            self._fence = run
+            self._fence = run if run.startswith("`") or len(run) >= _MIN_FENCE else ""
         elif self._fence == run:
             self._fence = ""
 
-    def _follow_math(self, pair: str) -> None:
-        r"""Follow displayed and inline mathematics: \[ \], \( \), $$ $$."""
+    def _follow(self, ahead: str) -> None:
+        r"""Follow mathematics (\[ \], \( \), $$ $$, $ $, \begin{equation}) and the braces of JSON."""
+        pair = ahead[:2]
         if self._math:
-            self._math = "" if pair == self._math else self._math
-        else:
-            self._math = {"\\[": "\\]", "\\(": "\\)", "$$": "$$"}.get(pair, "")
-            if pair == "$$":
-                self._math = "$$"
+            is_end = ahead.startswith("\\end") if self._math == "\\end" else pair[: len(self._math)] == self._math
+            self._math = "" if is_end else self._math
+        elif ahead.startswith("{"):
+            self._depth += bool(self._depth or self._at_line_start or pair in {'{"', "{'"})
+        elif ahead.startswith("}"):
+            self._depth = max(0, self._depth - 1)
+        elif _MATH_BLOCK.match(ahead):
+            self._math = "\\end"
+        elif pair == "$$" or (pair in {"\\[", "\\("}):
+            self._math = {"$$": "$$", "\\[": "\\]", "\\(": "\\)"}[pair]
+        elif _OPENS_MATH.match(ahead):
+            self._math = "$"
 
     def _show(self, text: str) -> str:
         self._n_shown += len(text)
-        self._tail = (self._tail + text)[-8:] if len(text) < 8 else text[-8:]
+        self._tail = (self._tail + text)[-_TAIL:] if len(text) < _TAIL else text[-_TAIL:]
         return text
 
     # --- is it a citation
 
     def _marked(self, found: "re.Match[str]", after: str) -> str:
-        numbers = _numbers(found["in"] or found["full"])
+        inside = found["in"] or found["double"] or found["full"]
+        numbers = _numbers(inside)
         known = [number for number in numbers if 1 <= number <= self.n_passages]
         written = found[0]
         lead = written[: len(written) - len(written.lstrip(" \t"))]
         is_explicit = bool(found["full"] or found["word"] or found["note"])
         place = self._place(lead, after, is_explicit=is_explicit)
-        is_range = any(sign in (found["in"] or found["full"]) for sign in "-\u2013")
-        if place == "none" or (is_range and len(known) < len(numbers)):
+        is_range = any(sign in inside for sign in "-\u2013")
+        if place == "none" or 0 in numbers or (is_range and len(known) < len(numbers)):
             return self._pass(written)
         if place == "beside":  # counted where it names a passage, and left as it is
             return self._beside(written, lead, numbers, known)
@@ -189,7 +234,7 @@ class CitationFilter:
             start = self._n_shown
             parts.append(self._show(f"[{number}]"))
             self.marks.append(Mark(number, start, self._n_shown))
-        self._after_mark, self._at_line_start = True, False
+        self._since_mark, self._at_line_start, self._is_blank_line = "", False, False
         return "".join(parts)
 
     def _beside(self, written: str, lead: str, numbers: list[int], known: list[int]) -> str:
@@ -197,25 +242,61 @@ class CitationFilter:
         shown = self._pass(written)
         if known == numbers:
             self.marks += [Mark(number, start, self._n_shown) for number in known]
-            self._after_mark = True
+            self._since_mark = ""
         return shown
 
     def _place(self, lead: str, after: str, *, is_explicit: bool) -> str:
         """Return what the place says: a "citation", something "beside" prose that may be one, or "none"."""
         before = self._tail.rstrip(" \t")[-1:] if lead or self._tail else ""
-        if after and (after in "({=_" or after.isalnum()):
+        next_char = after[:1]
+        is_index = after == " =" or (next_char and (next_char in "({=_+" or next_char.isalnum()))
+        if is_index or _COMMAND.search(self._tail):
             return "none"
         if self._is_table:
             return "beside" if before in {"|", ""} or lead else "none"
-        if self._after_mark and not lead:
+        since = None if self._since_mark is None else self._since_mark.strip()
+        if since is not None and ((since == "" and not lead) or since in _BETWEEN_MARKS):
             return "citation"
         if self._at_line_start or not before or before == "\n":
-            return "citation" if is_explicit else "none" if after in {"", "\n", ",", ":"} else "beside"
+            is_note = is_explicit and next_char != ":"
+            return "citation" if is_note else "none" if next_char in {"", "\n", ",", ":"} else "beside"
+        return self._place_in_line(before, lead, next_char, is_explicit=is_explicit)
+
+    def _place_in_line(self, before: str, lead: str, after: str, *, is_explicit: bool) -> str:
+        """Return what a place behind other text says."""
+        if self._is_within(after):
+            return "beside"
         if before in _JOINERS:
-            return "citation" if is_explicit and before != "\\" else "beside" if before == ":" and lead else "none"
+            return self._joined(before, lead, is_explicit=is_explicit)
         if lead or is_explicit or before in _CLOSERS or ord(before) > 0x2E80:  # CJK text has no blanks
             return "citation"
         return "beside" if self._tail[-_MIN_WORD:].isalpha() and len(self._tail) >= _MIN_WORD else "none"
+
+    def _joined(self, before: str, lead: str, *, is_explicit: bool) -> str:
+        """Return what a place behind a sign that joins says: a value behind its key is none."""
+        if is_explicit and before != "\\":
+            return "citation"
+        is_key = self._tail.rstrip(" \t")[:-1].endswith(('"', "'"))
+        return "beside" if before == ":" and lead and not is_key else "none"
+
+    def _is_within(self, after: str) -> bool:
+        """Whether a mark stands in parentheses, in bold type or raised, where these stand behind prose."""
+        tail = self._tail
+        if after == "*" and tail.endswith("*"):
+            return tail.rstrip("*")[-1:].isspace()
+        if tail.endswith("<sup>"):
+            return True
+        return after in {")", ",", ";", "["} and tail.endswith("(") and not (tail[-2:-1].isalnum() or tail == "(")
+
+
+def _is_open(ahead: str) -> bool:
+    """Whether what has come may still become what begins mathematics or JSON."""
+    return (
+        not ahead.startswith("\\")
+        or ahead.startswith("\\begin{")
+        or "\\begin{".startswith(ahead)
+        or "\\end".startswith(ahead)
+    )
 
 
 def without_marks(text: str) -> str:
