@@ -1,30 +1,25 @@
 """What goes to an LLM and what comes from it, in the dialects and shapes that servers have."""
 
 import asyncio
-import contextlib
 import json
-import os
 import threading
 import time
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from llm_server import STREAM, ask, chunk, events, model, refuses, says, serving, text_of
 
 from openrag_cli.answering.conversation import Message
-from openrag_cli.answering.llm.client import HttpChatModel
 from openrag_cli.answering.llm.guards import FenceFilter, RepeatGuard
-from openrag_cli.answering.llm.model import Delta, ModelRequest
-from openrag_cli.answering.llm.models import choose, read_models
-from openrag_cli.answering.llm.refusals import retry_after_s
-from openrag_cli.answering.llm.request import clean
+from openrag_cli.answering.llm.model import ModelRequest
+from openrag_cli.answering.llm.models import choose, read_models, window_of
+from openrag_cli.answering.llm.refusals import refusal, retry_after_s
+from openrag_cli.answering.llm.request import Dialect, clean
 from openrag_cli.answering.llm.response import AnswerReader
 from openrag_cli.answering.llm.sse import SseParser
 from openrag_cli.answering.llm.thoughts import ThoughtSplitter, without_thoughts
 from openrag_cli.answering.messages import Composer
 from openrag_cli.answering.pipeline import Chat, ChatRequest, Window
 from openrag_cli.answering.prompts import Prompts
-from openrag_cli.config.settings import load
 from openrag_cli.errors import (
     ConfigError,
     ContextTooLong,
@@ -35,120 +30,6 @@ from openrag_cli.errors import (
     UpstreamRejected,
     UpstreamTimeout,
 )
-
-Handler = Callable[[dict, int], tuple[int, dict[str, str], list[bytes]]]
-STREAM = {"Content-Type": "text/event-stream"}
-
-
-def chunk(delta, reason=None, **more):
-    return {"choices": [{"index": 0, "delta": delta, "finish_reason": reason}], **more}
-
-
-def events(*chunks, end=b"data: [DONE]\n\n", eol="\n"):
-    return [f"data: {json.dumps(entry)}{eol}{eol}".encode() for entry in chunks] + [end.replace(b"\n", eol.encode())]
-
-
-def says(text="Fine.", reason="stop"):
-    return 200, STREAM, events(chunk({"content": text}), chunk({}, reason))
-
-
-def refuses(status, message, **error):
-    return (
-        status,
-        {"Content-Type": "application/json"},
-        [json.dumps({"error": {"message": message, **error}}).encode()],
-    )
-
-
-class Server:
-    """A server that answers as a function says; `bodies` and `paths` are what it was sent."""
-
-    def __init__(self, handler: Handler, models: Callable[[int], dict] | None = None) -> None:
-        self.bodies: list[dict] = []
-        self.paths: list[str] = []
-        self.handler = handler
-        self.models = models or (lambda _: {"data": [{"id": "m"}]})
-        self.n_listings = 0
-
-
-@contextlib.contextmanager
-def serving(handler: Handler, **options) -> Iterator[tuple[Server, str]]:
-    state = Server(handler, **options)
-
-    class Http(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.0"
-
-        def log_message(self, *_):
-            pass
-
-        def do_GET(self):
-            state.paths.append(self.path)
-            if not self.path.partition("?")[0].endswith("/v1/models"):
-                self._send(404, {}, [b'{"detail": "Not Found"}'])
-                return
-            state.n_listings += 1
-            self._send(
-                200, {"Content-Type": "application/json"}, [json.dumps(state.models(state.n_listings)).encode()]
-            )
-
-        def do_POST(self):
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            state.paths.append(self.path)
-            if not self.path.partition("?")[0].endswith("/v1/chat/completions"):
-                self._send(404, {}, [b'{"detail": "Not Found"}'])
-                return
-            state.bodies.append(body)
-            self._send(*state.handler(body, len(state.bodies)))
-
-        def _send(self, status, headers, blocks):
-            self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.end_headers()
-            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-                for block in blocks:
-                    self.wfile.write(block)
-                    self.wfile.flush()
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Http)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    try:
-        yield state, f"http://127.0.0.1:{server.server_address[1]}/v1"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-
-def model(url: str, **settings) -> HttpChatModel:
-    flags = {"llm.base_url": url, "llm.model": "m", "llm.retries": 1} | {f"llm.{k}": v for k, v in settings.items()}
-    return HttpChatModel(load(flags, {"OPENRAG_CONFIG": os.devnull}).settings)
-
-
-def ask(url: str, messages=None, *, fence=None, waits=True, parameters=None, **settings) -> list[Delta]:
-    async def collect() -> list[Delta]:
-        llm = model(url, **settings)
-        wanted = {"temperature": 0.1, "max_tokens": 50} if parameters is None else parameters
-        request = ModelRequest(
-            messages or [{"role": "system", "content": "S"}, {"role": "user", "content": "q"}],
-            "q",
-            parameters=wanted,
-            fence=fence,
-            waits_when_busy=waits,
-        )
-        try:
-            return [delta async for delta in llm.stream(request)]
-        finally:
-            await llm.aclose()
-
-    return asyncio.run(collect())
-
-
-def text_of(deltas: list[Delta]) -> str:
-    return "".join(delta.text for delta in deltas)
-
 
 # --- shapes of an answer
 
@@ -387,6 +268,71 @@ def test_tool_calls_are_told_apart_numbered_and_their_arguments_are_text(name):
     assert reader.close().finish_reason == "tool_calls"
 
 
+MORE_CALLS = {
+    "no ids and no index, in two deltas": [
+        chunk({"tool_calls": [call()]}), chunk({"tool_calls": [OTHER]}),
+    ],
+    "no ids and no index, in one delta": [chunk({"tool_calls": [call(), OTHER]})],
+    "empty ids and one index": [
+        chunk({"tool_calls": [call(index=0, id="")]}), chunk({"tool_calls": [{"index": 0, "id": "", **OTHER}]}),
+    ],
+    "an id for every piece": [
+        chunk({"tool_calls": [{"index": 0, "id": "a1", "function": {"name": "tide", "arguments": ""}}]}),
+        chunk({"tool_calls": [{"index": 0, "id": "a2", "function": {"arguments": '{"pier"'}}]}),
+        chunk({"tool_calls": [{"index": 0, "id": "a3", "function": {"name": None, "arguments": ": 3}"}}]}),
+        chunk({"tool_calls": [{"index": 1, "id": "b1", **OTHER}]}),
+    ],
+    "an id and the name for every piece": [
+        chunk({"tool_calls": [{"index": 0, "id": "a1", "function": {"name": "tide", "arguments": '{"pier"'}}]}),
+        chunk({"tool_calls": [{"index": 0, "id": "a2", "function": {"name": "tide", "arguments": ": 3}"}}]}),
+        chunk({"tool_calls": [{"index": 0, "id": "b1", **OTHER}]}),
+    ],
+    "no arguments": [
+        chunk({"tool_calls": [call(index=0, id="a")]}),
+        chunk({"tool_calls": [{"index": 1, "id": "b", "function": {"name": "wind", "arguments": None}}]}),
+    ],
+    "arguments of blanks": [
+        chunk({"tool_calls": [call(index=0, id="a"), {"index": 1, "id": "b", "function": {"name": "wind", "arguments": " "}}]}),
+    ],
+    "name and arguments beside the id": [
+        chunk({"tool_calls": [{"id": "a", "name": "tide", "arguments": {"pier": 3}}, {"id": "b", "name": "wind"}]}),
+    ],
+    "an index as text": [
+        chunk({"tool_calls": [call(index="0", id="a"), {"index": "1", "id": "b", **OTHER}]}),
+    ],
+    "the name late": [
+        chunk({"tool_calls": [{"index": 0, "id": "a", "function": {"arguments": ""}}]}),
+        chunk({"tool_calls": [{"index": 0, "function": {"name": "tide", "arguments": '{"pier": 3}'}}]}),
+        chunk({"tool_calls": [{"index": 1, "id": "b", **OTHER}]}),
+    ],
+    "the same tool twice, told apart by their end": [
+        chunk({"tool_calls": [{"function": {"name": "tide", "arguments": '{"pier": 3}'}}]}),
+        chunk({"tool_calls": [{"function": {"name": "wind", "arguments": "{"}}]}),
+        chunk({"tool_calls": [{"function": {"arguments": "}"}}]}),
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MORE_CALLS)
+def test_calls_without_what_tells_them_apart_are_told_apart_by_name_and_end(name):
+    made = _called([*MORE_CALLS[name], chunk({}, "stop")])
+    assert [(call["name"], json.loads(call["arguments"])) for call in made] == [("tide", {"pier": 3}), ("wind", {})]
+    assert len({call["id"] for call in made}) == 2
+
+
+def _called(chunks):
+    reader = AnswerReader()
+    pieces = [piece for entry in chunks for piece in reader.read(entry).tool_calls]
+    pieces += reader.close().tool_calls
+    made: dict[int, dict] = {}
+    for piece in pieces:
+        known = made.setdefault(piece["index"], {"name": "", "arguments": "", "id": piece.get("id")})
+        known["name"] += piece["function"].get("name", "")
+        known["arguments"] += piece["function"].get("arguments", "")
+    assert [*made] == [*range(len(made))]
+    return [*made.values()]
+
+
 def test_a_refusal_and_the_older_function_call_are_answers():
     reader = AnswerReader()
     assert reader.read(chunk({"refusal": "I cannot."})).refusal == "I cannot."
@@ -542,6 +488,69 @@ def test_a_status_says_whose_fault_it_is(answer, error, attributes):
     assert len(state.bodies) == 1
 
 
+TOO_LONG = [
+    (400, "This model's maximum context length is 8,192 tokens. However, you requested 10,000 tokens", 8192),
+    (400, "Please reduce the length of the messages or completion.", None),
+    (413, "Request too large for model `m` on tokens per minute (TPM): Limit 6000, Requested 7000", 6000),
+    (400, "prompt is too long: 210000 tokens > 200000 maximum", 200000),
+    (400, "Prompt contains 40000 tokens, too large for model with 32768 maximum context length", 32768),
+    (
+        422,
+        "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 4096. Given: 4000 `inputs` tokens",
+        4096,
+    ),
+    (400, "The input (5000 tokens) is longer than the model's context length (4096 tokens).", 4096),
+    (400, "too many tokens: total number of tokens in the prompt cannot exceed 4081", None),
+    (400, "The input token count (1200000) exceeds the maximum number of tokens allowed (1048576).", 1048576),
+    (400, "This model's maximum prompt length is 131072 but the request contains 200000 tokens.", 131072),
+    (400, "Trying to keep the first 5000 tokens; the model is loaded with context length of only 4096 tokens", 4096),
+    (400, "litellm.ContextWindowExceededError: m", None),
+    (500, "Requested tokens (3000) exceed context window of 2048", 2048),
+    (400, "Prompt length 5000 is greater than max_seq_len 4096", 4096),
+]
+
+
+@pytest.mark.parametrize(("status", "message", "window"), TOO_LONG)
+def test_that_a_request_is_too_long_is_understood_in_the_words_of_servers(status, message, window):
+    error = refusal("the LLM", status, json.dumps({"error": {"message": message}}), {}, model="m")
+    assert isinstance(error, ContextTooLong)
+    assert error.window == window
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "temperature must be between 0 and 2",
+        "max_tokens is too large: 9999. This model supports at most 4096 completion tokens",
+        "m does not support tools",
+        "The model does not support images",
+        "model is required",
+    ],
+)
+def test_other_refusals_are_the_clients_to_mend(message):
+    error = refusal("the LLM", 400, json.dumps({"error": {"message": message}}), {}, model="m")
+    assert type(error) is UpstreamRejected
+    assert not Dialect().learn(error.reason, {"messages": [], "temperature": 9, "max_tokens": 9999, "stream": True})
+
+
+@pytest.mark.parametrize("window", [None, 512])
+def test_a_window_that_a_refusal_names_is_remembered(window):
+    told = {"n_ctx": window} if window else {}
+    answers = [refuses(400, "exceeds the available context size", **told), says()]
+    with serving(lambda _b, n: answers[min(n, 2) - 1]) as (_, url):
+
+        async def twice():
+            llm = model(url)
+            try:
+                with pytest.raises(ContextTooLong):
+                    await anext(llm.stream(ModelRequest([{"role": "user", "content": "q"}], "q")))
+                return await llm.window()
+            finally:
+                await llm.aclose()
+
+        assert asyncio.run(twice()) == window
+
+
 def test_a_rate_limit_is_passed_on_to_those_who_wait_themselves():
     status, headers, blocks = refuses(429, "slow down")
     limited = serving(lambda _b, _n: (status, {**headers, "Retry-After": "37"}, blocks))
@@ -615,6 +624,12 @@ def test_listings_are_read_in_the_shapes_that_servers_have():
     assert read_models({"data": [{"id": "a", "meta": {"n_ctx": 2048}}]})[0].window == 2048
     assert read_models({"data": [{"id": "a", "max_model_len": 4096}]})[0].window == 4096
     assert read_models("x") == []
+    only = read_models({"data": [{"id": "/models/qwen.gguf", "meta": {"n_ctx": 2048}}]})
+    assert [window_of(only, name) for name in ("qwen", None, "/models/qwen.gguf")] == [2048] * 3
+    several = read_models(
+        {"data": [{"id": "a:latest", "max_model_len": 4096}, {"id": "b"}, {"id": "c", "max_model_len": True}]}
+    )
+    assert [window_of(several, name) for name in ("a", "b", "c", "d", None)] == [4096, None, None, None, 4096]
     assert choose(read_models({"data": [{"id": "whisper-1"}, {"id": "qwen3"}]})) == "qwen3"
 
 
@@ -652,8 +667,19 @@ def test_a_stretch_that_comes_five_times_in_a_row_ends_the_answer():
         "```\n" + "x = 1; y = 2; z = 3\n" * 30 + "```\n",
         "-" * 200,
         "1234567890 " * 9,
+        "a | b | c | d | e | ffff\n" * 30,
+        "````\n```\n" + "x = 1; y = 2; z = 33\n" * 30 + "```\n````\n",
+        "  ~~~sh\n" + "kms rotate --all --quiet\n" * 30 + "  ~~~\n",
+        "abcdefghij0123456789" * 4,
     ):
         assert not RepeatGuard().feed(fine)
+
+
+@pytest.mark.parametrize("n_chars", [20, 49, 400, 3500])
+def test_a_stretch_of_any_length_is_noticed_though_its_end_comes_within_it(n_chars):
+    stretch = "".join(f"Sentence {n} of a long paragraph. " for n in range(200))[:n_chars]
+    assert not any(RepeatGuard().feed(stretch * 4 + "and no more of it") for _ in range(2))
+    assert RepeatGuard().feed("Well. " + stretch * 6)
 
 
 def test_lines_that_carry_the_fence_are_dropped_wherever_the_stream_is_cut():

@@ -10,10 +10,13 @@ ranks found fewer.
 import logging
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 from openrag_cli.answering import conversation
+from openrag_cli.answering.citations import without_marks
 from openrag_cli.answering.conversation import Message
 from openrag_cli.answering.llm.model import ChatModel, ModelRequest, complete
+from openrag_cli.answering.llm.thoughts import without_thoughts
 from openrag_cli.answering.prompts import Prompts
 from openrag_cli.domain import Hit
 from openrag_cli.errors import UpstreamError
@@ -36,7 +39,7 @@ async def queries_for(
     the rules alone. `messages` end with the question, as it came or in whatever a front end put around it.
     """
     at = conversation.last_question(messages)
-    earlier = [message for message in messages[:at] if message.role in {"user", "assistant"}]
+    earlier = [_as_said(message) for message in messages[:at] if message.role in {"user", "assistant"}]
     asked = [message.content for message in earlier if message.role == "user"]
     by_rules = conversation.standalone(question, asked)
     if model is None or not conversation.is_follow_up(question, asked):
@@ -57,6 +60,14 @@ async def queries_for(
         return [by_rules]
     accepted = conversation.accepted_query(written, question, [message.content for message in earlier])
     return list(dict.fromkeys([accepted, by_rules])) if accepted else [by_rules]
+
+
+def _as_said(message: Message) -> Message:
+    """Return a message without what nobody said: thoughts of earlier answers, and marks of passages not shown any more."""
+    if message.role != "assistant":
+        asked = conversation.asked_within(message.content)
+        return replace(message, content=asked) if asked else message
+    return replace(message, content=without_marks(without_thoughts(message.content)))
 
 
 def merged(lists: Sequence[Sequence[Hit]], request: SearchRequest) -> list[Hit]:

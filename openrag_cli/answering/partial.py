@@ -8,6 +8,8 @@ from openrag_cli.answering.llm.model import Delta
 from openrag_cli.domain import Passage
 from openrag_cli.errors import UpstreamError
 
+RETRACTED = "the model marks only the end of its thoughts: what it said before that is no part of the answer"
+
 
 @dataclass(slots=True)
 class PartialAnswer:
@@ -31,6 +33,8 @@ class PartialAnswer:
         self.finish_reason = delta.finish_reason or self.finish_reason
         if delta.note:
             self.notes.append(delta.note)
+        if delta.retracts:
+            self._retract()
         checked = self.checked
         text = checked.quote(delta.text, delta.quotes[0].number) if delta.quotes else checked.feed(delta.text)
         self.texts.append(text)
@@ -38,6 +42,14 @@ class PartialAnswer:
         self.refusals.append(delta.refusal)
         shown = TextDelta(text, delta.tool_calls, delta.thought, delta.refusal)
         return shown if shown != TextDelta() else None
+
+    def _retract(self) -> None:
+        """Take all text by now for a thought, its marks for none."""
+        if "".join(self.texts).strip():
+            self.notes.append(RETRACTED)
+        self.thoughts.append("".join(self.texts) + self.checked.close())
+        self.texts = []
+        self.checked = CitationFilter(self.checked.n_passages, self.checked.is_verbatim)
 
     def close(self) -> TextDelta | None:
         """Return what the marks held back."""

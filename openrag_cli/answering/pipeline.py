@@ -170,20 +170,30 @@ class Chat:
                 async for delta in deltas:
                     yield delta
         except ContextTooLong as exc:
-            if not retrieved.passages:
-                raise
             window = exc.window or self._window.context_tokens // 2
+            fewer, again = self._smaller(request, retrieved.passages, ask, window)
+            if fewer == retrieved.passages and again.parameters == ask.parameters:
+                raise
         else:
             return
         logger.info("the LLM's window is %d tokens: asked again with fewer passages", window)
-        room = self._room(request, replace(self._window, context_tokens=window))
-        fewer = _fitting(retrieved.passages, min(room, _total(retrieved.passages) // 2))
-        retrieved = replace(retrieved, passages=fewer)
-        yield retrieved
-        messages, fence = self._messages(request, fewer, window)
-        async with aclosing(model.stream(replace(ask, messages=messages, passages=fewer, fence=fence))) as deltas:
+        yield replace(retrieved, passages=fewer)
+        async with aclosing(model.stream(again)) as deltas:
             async for delta in deltas:
                 yield delta
+
+    def _smaller(
+        self, request: ChatRequest, passages: tuple[Passage, ...], ask: ModelRequest, window: int
+    ) -> tuple[tuple[Passage, ...], ModelRequest]:
+        """Return the passages that fit a window, and what is asked with them: for no longer an answer than half of it."""
+        limits = {name: _limit(ask.parameters, 0) for name in _LIMITS if name in ask.parameters}
+        parameters = {**ask.parameters, **{name: min(most, max(1, window // 2)) for name, most in limits.items()}}
+        if not passages:
+            return passages, replace(ask, parameters=parameters)
+        room = self._room(request, replace(self._window, context_tokens=window))
+        fewer = _fitting(passages, min(room, _total(passages) // 2))
+        messages, fence = self._messages(request, fewer, window)
+        return fewer, replace(ask, messages=messages, passages=fewer, fence=fence, parameters=parameters)
 
     def _finished(
         self, answer: PartialAnswer, retrieved: Retrieved, ask: ModelRequest, model: ChatModel, began: float
@@ -198,7 +208,7 @@ class Chat:
         if checked.unknown:
             gone = ", ".join(f"[{number}]" for number in dict.fromkeys(checked.unknown))
             warnings.append(f"marks that name no passage were taken out: {gone}")
-        if answer.finish_reason == "length" and not answer.notes:
+        if answer.finish_reason == "length" and not any(note.startswith("stopped") for note in answer.notes):
             wanted = _limit(ask.parameters, self._window.max_tokens)
             warnings.append(f"the answer was cut at {wanted:,} tokens (OPENRAG_LLM_MAX_TOKENS, max_tokens)")
         if answer.error:
@@ -259,6 +269,9 @@ class Chat:
             passages += await asyncio.to_thread(further_passages, self._retrieve, search, passages)
         retrieved = Retrieved(query, tuple(passages), round(time.monotonic() - began, 4))
         messages, fence = self._messages(request, passages, window.context_tokens)
+        if not any(name in request.parameters for name in _LIMITS):
+            most = min(self._window.max_tokens, window.context_tokens // 2)
+            ask = replace(ask, parameters={**parameters, "max_tokens": most})
         return retrieved, replace(ask, messages=messages, question=query, passages=passages, fence=fence)
 
     async def _told_window(self, model: ChatModel) -> Window:

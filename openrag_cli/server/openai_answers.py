@@ -89,6 +89,7 @@ class OpenAIAnswer:
     extra_is_text: bool = False
     id: str = field(init=False)
     created: int = field(init=False)
+    _n_sent: int = 0
 
     def __post_init__(self) -> None:
         self.id = f"{'chatcmpl' if self.is_chat else 'cmpl'}-{uuid4().hex}"
@@ -119,7 +120,8 @@ class OpenAIAnswer:
         finished = replace(finished, text=finished.text + self.appended(finished))
         common: Json = {"id": self.id, "created": self.created, "model": self.model, "usage": _usage(finished)}
         if not self.is_chat:
-            choice = shapes.TextChoice(text=finished.text, finish_reason=finished.finish_reason)
+            text = finished.text or finished.refusal  # this shape has no other place for it
+            choice = shapes.TextChoice(text=text, finish_reason=finished.finish_reason)
             return shapes.TextCompletion(choices=[choice], extra=extra, **common)
         message = shapes.AnswerMessage(
             content=finished.text if finished.text or not (calls or finished.refusal) else None,
@@ -163,12 +165,15 @@ class OpenAIAnswer:
             if found.thought:
                 delta["reasoning_content"] = found.thought
             if found.refusal:
-                delta["refusal"] = found.refusal
+                delta["refusal" if self.is_chat else "content"] = found.refusal
+            self._n_sent += len(found.text)
             return [self._chunk(delta)] if delta.keys() & {"content", "tool_calls"} or self.is_chat else []
         chunks: list[bytes] = []
         if appended := self.appended(found):
             chunks.append(self._chunk({"content": appended}))
-        annotations = [entry.model_dump() for entry in self._annotations(retrieved, found)]
+        # What was sent and then found to be a thought stands before the answer.
+        begins = max(0, self._n_sent - len(found.text))
+        annotations = [entry.model_dump() for entry in self._annotations(retrieved, found, begins=begins)]
         if annotations and self.is_chat:
             chunks.append(self._chunk({"annotations": annotations}))
         extra = self.extra_of(self.told(retrieved, found).model_dump(by_alias=True))
@@ -188,15 +193,16 @@ class OpenAIAnswer:
         choice |= {"delta": delta} if self.is_chat else {"text": delta.get("content", "")}
         return event({**self._frame(), "choices": [choice], **({"extra": extra} if extra else {})})
 
-    def _annotations(self, retrieved: Retrieved, finished: Finished) -> list[shapes.Annotation]:
+    def _annotations(self, retrieved: Retrieved, finished: Finished, *, begins: int = 0) -> list[shapes.Annotation]:
+        """Return the citations; `begins`: where in what the client has read the answer begins."""
         found = []
         for mark in finished.marks:
             passage = retrieved.passages[mark.number - 1]
             found.append(
                 shapes.Annotation(
                     url_citation=shapes.UrlCitation(
-                        start_index=mark.start,
-                        end_index=mark.end,
+                        start_index=begins + mark.start,
+                        end_index=begins + mark.end,
                         title=_title(passage),
                         url=self.link_of(passage.chunk_id),
                     )

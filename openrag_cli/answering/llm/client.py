@@ -7,6 +7,7 @@ nobody waits for any more is cancelled upstream. Reference: OpenAI API, "Create 
 import asyncio
 import json
 import random
+import re
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
@@ -20,6 +21,7 @@ from openrag_cli.answering.llm.response import AnswerReader
 from openrag_cli.answering.llm.sse import LineTooLong, SseEvent, SseParser
 from openrag_cli.config.settings import Settings
 from openrag_cli.errors import (
+    ContextTooLong,
     LlmMisconfigured,
     NoAnswer,
     UpstreamBusy,
@@ -42,6 +44,10 @@ STARTING_S = 60.0
 STARTING_PAUSE_S = 1.0
 WINDOW_S = 2.0
 MAX_LESSONS = 6
+_MAX_PING = 200
+_PING = re.compile(
+    r'"(?:type|event|object)"\s*:\s*"(?:ping|heartbeat|keep-?alive|status|progress|metadata)"', re.IGNORECASE
+)
 _OLLAMA_HINT = "for Ollama OPENRAG_LLM_BASE_URL ends in /v1"
 
 
@@ -79,7 +85,9 @@ class HttpChatModel:
 
     async def window(self) -> int | None:
         """Return how many tokens the model reads and writes together, where its server says so soon."""
-        return await self._upstream.window(self._model, timeout_s=WINDOW_S)
+        told = await self._upstream.window(self._model, timeout_s=WINDOW_S)
+        known = [n for n in (told, self._model and self._upstream.dialect(self._model).window) if n]
+        return min(known, default=None)
 
     async def models(self) -> list[str]:
         """Return the ids of the server's models. Raises: UpstreamError, ConfigError."""
@@ -101,11 +109,13 @@ class HttpChatModel:
             body = dialect.body(parameters, messages, model)
             has_begun = False
             try:
-                async with aclosing(self._once(body, ask)) as deltas:
+                async with aclosing(self._once(body, ask, dialect)) as deltas:
                     async for delta in deltas:
                         has_begun = True
                         yield delta
             except (LlmMisconfigured, UpstreamRejected) as exc:
+                if isinstance(exc, ContextTooLong):
+                    dialect.window = exc.window or dialect.window
                 if (
                     has_begun
                     or n_lessons >= MAX_LESSONS
@@ -114,6 +124,9 @@ class HttpChatModel:
                     raise
                 n_lessons += 1
             except UpstreamError as exc:
+                if not has_begun and n_lessons < MAX_LESSONS and dialect.learn_roles(exc.message):
+                    n_lessons += 1
+                    continue
                 pause_s = None if has_begun else self._pause(exc, ask, attempt, starting_until)
                 if pause_s is None:
                     raise
@@ -151,10 +164,14 @@ class HttpChatModel:
             return True
         return False
 
-    async def _once(self, body: Json, ask: ModelRequest) -> AsyncGenerator[Delta, None]:
+    async def _once(self, body: Json, ask: ModelRequest, dialect: Dialect) -> AsyncGenerator[Delta, None]:
         upstream = self._upstream
         limit = next((body[name] for name in ("max_tokens", "max_completion_tokens") if name in body), None)
-        reader = AnswerReader(max_tokens=limit if isinstance(limit, int) else None, fence=ask.fence)
+        reader = AnswerReader(
+            max_tokens=limit if isinstance(limit, int) else None,
+            fence=ask.fence,
+            assumes_thought=dialect.begins_within_thought,
+        )
         try:
             async with upstream.translated(), aclosing(self._bodies(body)) as bodies:
                 async for found in self._watched(bodies, reader):
@@ -163,7 +180,7 @@ class HttpChatModel:
                         break
         except (UpstreamError, LineTooLong) as exc:
             rest = reader.rest()
-            if rest.text:
+            if rest.text or rest.thought or rest.retracts:
                 yield rest
             if isinstance(exc, LineTooLong):
                 raise UpstreamError(f"{upstream.where} sent a line without an end") from exc
@@ -173,6 +190,8 @@ class HttpChatModel:
         except NoAnswer as exc:
             hint = "raise OPENRAG_LLM_MAX_TOKENS" if "length" in exc.message else "ask again, or use --no-llm"
             raise NoAnswer(f"{upstream.where} {exc.message}", hint=hint) from None
+        finally:
+            dialect.begins_within_thought = reader.begins_within_thought
 
     async def _watched(self, bodies: AsyncIterator[Json], reader: AnswerReader) -> AsyncIterator[Delta]:
         """Yield what the chunks hold; the first token and every later one have their time, pings renew neither."""
@@ -193,54 +212,61 @@ class HttpChatModel:
                 until = asyncio.get_running_loop().time() + limit_s
             if delta != Delta():
                 yield delta
+            if reader.failure:
+                raise UpstreamError(f"{self._upstream.where} failed: {reader.failure}")
 
     async def _bodies(self, body: Json) -> AsyncGenerator[Json, None]:
         """Yield the JSON objects of one answer: its chunks, or the whole of one that came in one piece."""
         upstream = self._upstream
         async with upstream.client.stream("POST", upstream.url("chat/completions"), json=body) as response:
+            model = str(body["model"])
             if response.status_code >= 400:
                 text = upstream.masked((await response.aread()).decode("utf-8", "replace"))
-                status, model = response.status_code, str(body["model"])
-                raise refusals.refusal(upstream.where, status, text, response.headers, model=model)
+                raise refusals.refusal(upstream.where, response.status_code, text, response.headers, model=model)
             kind = response.headers.get("content-type", "").lower()
             if "json" in kind and "event-stream" not in kind and "ndjson" not in kind:
                 content = (await response.aread()).decode("utf-8-sig", "replace")
                 if not content.lstrip().startswith(("data:", ":", "event:")):
-                    yield self._object(content)
+                    yield self._object(content, model)
                     return
                 events = SseParser()
                 found = [*events.feed(content.encode()), *events.close()]
-                async for chunk in self._chunks(_each(found), events):
+                async for chunk in self._chunks(_each(found), events, model):
                     yield chunk
                 return
             parser = SseParser()
-            async for chunk in self._chunks(_events(response, parser), parser):
+            async for chunk in self._chunks(_events(response, parser), parser, model):
                 yield chunk
 
-    async def _chunks(self, events: AsyncIterator[SseEvent], parser: SseParser) -> AsyncIterator[Json]:
+    async def _chunks(self, events: AsyncIterator[SseEvent], parser: SseParser, model: str) -> AsyncIterator[Json]:
         has_ended = has_any = False
         async for event in events:
-            if event.data.strip() == "[DONE]":
-                return
-            has_any = True
-            chunk = self._object(event.data, is_error=event.name == "error")
-            choices = chunk.get("choices")
-            has_ended |= isinstance(choices, list) and any(_is_end(choice) for choice in choices)
-            yield chunk
-        if not has_any and parser.stray.strip():
-            yield self._object(parser.stray)
-            return
+            for text in _texts(event):
+                if text.strip().lower() == "[done]":
+                    return
+                if event.name != "error" and _is_ping(text):
+                    continue
+                chunk = self._object(text, model, is_error=event.name == "error", is_first=not has_any)
+                has_any = True
+                has_ended |= _has_end(chunk)
+                yield chunk
+        stray = parser.stray.strip()
+        if stray and (not has_any or (not has_ended and stray.startswith("{"))):
+            for text in _texts(SseEvent("message", stray)):
+                chunk = self._object(text, model, is_first=not has_any)
+                has_any, has_ended = True, has_ended or _has_end(chunk)
+                yield chunk
         if not has_ended:
             raise UpstreamError(f"{self._upstream.where} broke off in the middle of its answer", retry_after_s=None)
 
-    def _object(self, text: str, *, is_error: bool = False) -> Json:
+    def _object(self, text: str, model: str, *, is_error: bool = False, is_first: bool = True) -> Json:
         where = self._upstream.where
         shown = self._upstream.masked(text)
         if is_error:
-            raise UpstreamError(f"{where} failed: {refusals.message_of(shown)}")
+            raise refusals.failure(where, shown, model=model, is_first=is_first)
         try:
             body = json.loads(text)
-        except ValueError as exc:
+        except (ValueError, RecursionError) as exc:
             if text.lstrip()[:1] == "<":
                 raise UpstreamError(f"{where} sent a page: {refusals.message_of(shown)}", hint=refusals.HINT) from exc
             if text.lstrip().startswith('{"message"') or '"done":' in text:
@@ -249,12 +275,34 @@ class HttpChatModel:
         if not isinstance(body, dict):
             raise UpstreamError(f"{where} sent no object: {shown[:80]!r}", hint=refusals.HINT)
         if body.get("error"):
-            raise UpstreamError(f"{where} failed: {refusals.message_of(shown)}")
+            raise refusals.failure(where, shown, model=model, is_first=is_first)
         if "choices" not in body and "done" in body:
             raise UpstreamError(f"{where} speaks another API than OpenAI's", hint=_OLLAMA_HINT)
         if "choices" not in body and "usage" not in body:
             raise UpstreamError(f"{where} sent no answer: {refusals.message_of(shown)}", hint=refusals.HINT)
         return body
+
+
+def _texts(event: SseEvent) -> list[str]:
+    """Return the JSON texts of an event: one, or one a line, where a server ends its events without a blank line."""
+    if "\n" not in event.data or event.name == "error":
+        return [event.data]
+    try:
+        json.loads(event.data)
+    except (ValueError, RecursionError):
+        return [line for line in event.data.split("\n") if line.strip()]
+    return [event.data]
+
+
+def _is_ping(text: str) -> bool:
+    """Whether an event only keeps the connection alive, or tells of what we do not read."""
+    text = text.strip()
+    return text in {"{}", "null", "[]"} or (len(text) < _MAX_PING and bool(_PING.search(text)))
+
+
+def _has_end(chunk: Json) -> bool:
+    choices = chunk.get("choices")
+    return isinstance(choices, list) and any(_is_end(choice) for choice in choices)
 
 
 def _is_end(choice: object) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
 from openrag_cli.answering.llm import refusals
-from openrag_cli.answering.llm.models import ModelInfo, choose, read_models
+from openrag_cli.answering.llm.models import ModelInfo, choose, read_models, window_of
 from openrag_cli.answering.llm.request import Dialect
 from openrag_cli.config.network import is_loopback, network_reason, proxy_for, unusable_proxy
 from openrag_cli.config.secret import Url
@@ -146,8 +146,7 @@ class Upstream:
         done, _ = await asyncio.wait({listing}, timeout=timeout_s)
         if not done:
             return None
-        known = {info.id: info.window for info in listing.result()}
-        return known.get(model) if model else known.get(choose(listing.result()) or "")
+        return window_of(listing.result(), model)
 
     # --- what goes wrong
 

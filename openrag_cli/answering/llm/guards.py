@@ -4,10 +4,13 @@ import re
 from dataclasses import dataclass
 
 MIN_STRETCH = 20
-MAX_STRETCH = 400
+MAX_STRETCH = 4000
 TIMES = 5
 _LOOK_EVERY = 64
-_CODE = ("```", "~~~")
+_MAX_CANDIDATES = 300
+"""How many earlier places of the last characters are looked at."""
+
+_HEAD = 8
 _LONG_RUN = 1000
 """A run of one sign, such as a rule, is taken for a loop only beyond this many characters."""
 
@@ -19,7 +22,9 @@ class RepeatGuard:
     _tail: str = ""
     _head: str = ""
     """The first signs of the line in hand."""
-    _is_code: bool = False
+    _fence: str = ""
+    """The marks that opened a block of code: as many of them close it."""
+    _is_row: bool = False
     _n_new: int = 0
 
     def feed(self, text: str) -> bool:
@@ -28,15 +33,16 @@ class RepeatGuard:
 
     def _feed(self, text: str) -> bool:
         for line in text.splitlines(keepends=True):
-            if len(self._head) < len("```"):
-                self._head = (self._head + line).lstrip()[:3]
+            if len(self._head) < _HEAD:
+                self._head = (self._head + line).lstrip()[:_HEAD]
             self._tail += line
+            self._is_row |= "|" in line
             if line.endswith(("\n", "\r")):
-                if self._head in _CODE:
-                    self._is_code = not self._is_code
+                if marks := _marks_of(self._head):
+                    self._fence = "" if self._fence and marks.startswith(self._fence) else self._fence or marks
                 if self._is_apart:
                     self._tail = ""
-                self._head = ""
+                self._head, self._is_row = "", False
         self._n_new += len(text)
         if self._is_apart or self._n_new < MIN_STRETCH:
             return False
@@ -47,21 +53,28 @@ class RepeatGuard:
     @property
     def _is_apart(self) -> bool:
         """Whether the line in hand is code or a row of a table: these repeat themselves rightly."""
-        return self._is_code or self._head in _CODE or self._head.startswith("|")
+        return bool(self._fence or self._is_row or _marks_of(self._head))
+
+
+def _marks_of(line: str) -> str:
+    """Return the backticks or tildes, three at least, that a line begins with; "" where it begins with none."""
+    found = re.match(r"`{3,}|~{3,}", line)
+    return found[0] if found else ""
 
 
 def _repeats(tail: str) -> bool:
-    last = tail[-MIN_STRETCH:]
-    before = tail.rfind(last, 0, len(tail) - 1)
-    if before < 0:
-        return False
-    period = len(tail) - MIN_STRETCH - before
-    size = period * -(-MIN_STRETCH // period)
-    stretch = tail[-size:]
-    if size > MAX_STRETCH or not tail.endswith(stretch * TIMES):
-        return False
-    is_rule = not any(char.isalnum() for char in stretch)
-    return not is_rule or (len(tail) >= _LONG_RUN and tail.endswith(stretch * (_LONG_RUN // size)))
+    last, at = tail[-MIN_STRETCH:], len(tail) - MIN_STRETCH
+    for _ in range(_MAX_CANDIDATES):
+        at = tail.rfind(last, 0, at + MIN_STRETCH - 1) if at > 0 else -1
+        period = len(tail) - MIN_STRETCH - at
+        size = period * -(-MIN_STRETCH // period)
+        if at < 0 or size > MAX_STRETCH or len(tail) < TIMES * size:
+            return False
+        stretch = tail[-size:]
+        if tail.endswith(stretch, 0, -size) and tail.endswith(stretch * TIMES):
+            is_rule = not any(char.isalnum() for char in stretch)
+            return not is_rule or (len(tail) >= _LONG_RUN and tail.endswith(stretch * (_LONG_RUN // size)))
+    return False
 
 
 _FENCE_LINE = re.compile(r"\s*(?:<<<\s*PASSAGE-[0-9a-f]{4,}|PASSAGE-[0-9a-f]{4,}\s*>>>\s*$)")

@@ -34,7 +34,8 @@ class Delta:
     why it does not answer. `tool_calls` are pieces of calls as a stream of OpenAI's API has them, each with its index,
     the first of each with id and name, arguments as text. `finish_reason` is stop, length, tool_calls or content_filter.
     `quotes` are the very parts of passages that the text was taken from verbatim: such text has no marks of its own yet.
-    `note` says what was done to the answer here, such as that it was stopped.
+    `note` says what was done to the answer here, such as that it was stopped. `retracts`: all text before this piece was a
+    thought, whose end alone was marked.
     """
 
     text: str = ""
@@ -45,6 +46,7 @@ class Delta:
     usage: Usage | None = None
     quotes: tuple[Passage, ...] = ()
     note: str = ""
+    retracts: bool = False
 
 
 class ChatModel(Protocol):
@@ -64,4 +66,7 @@ class ChatModel(Protocol):
 
 async def complete(model: ChatModel, ask: ModelRequest) -> str:
     """Return the text of a whole answer, thoughts left out. Raises: UpstreamError, ConfigError."""
-    return "".join([delta.text async for delta in model.stream(ask)])
+    text = ""
+    async for delta in model.stream(ask):
+        text = delta.text if delta.retracts else text + delta.text
+    return text

@@ -38,7 +38,15 @@ def _info(entry: Any) -> ModelInfo | None:
         return None
     meta = entry.get("meta")
     told = [entry.get(key) for key in _WINDOWS] + [meta.get("n_ctx") if isinstance(meta, dict) else None]
-    return ModelInfo(name, next((n for n in told if isinstance(n, int) and n > 0), None))
+    return ModelInfo(name, next((n for n in told if isinstance(n, int) and not isinstance(n, bool) and n > 0), None))
+
+
+def window_of(models: Sequence[ModelInfo], model: str | None) -> int | None:
+    """Return the window of a model, by its id; the only one that a server has is meant whatever it is called."""
+    wanted = model or choose(models)
+    if len(models) == 1:
+        return models[0].window
+    return next((info.window for info in models if info.id in {wanted, f"{wanted}:latest"}), None)
 
 
 def choose(models: Sequence[ModelInfo]) -> str | None:

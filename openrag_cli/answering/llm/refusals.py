@@ -1,5 +1,6 @@
 """What an LLM's status says, as our errors: whose fault it is, whether to ask again, and what to tell the client."""
 
+import contextlib
 import json
 import re
 import time
@@ -17,19 +18,37 @@ from openrag_cli.errors import (
     UpstreamTimeout,
 )
 
-RETRIED = frozenset({408, 409, 429, 500, 502, 503, 504, 529})
+RETRIED = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 520, 522, 524, 529})
 HINT = "check OPENRAG_LLM_BASE_URL, OPENRAG_LLM_MODEL and OPENRAG_LLM_API_KEY, or use --no-llm"
 BUSY_HINT = "ask again later, or use --no-llm"
 TOO_LONG_HINT = "OPENRAG_LLM_CONTEXT_TOKENS is the LLM's window; a smaller -k shows it fewer passages"
 _TOO_LONG = re.compile(
-    r"(?i)context[ _](?:length|size|window)|maximum context|exceeds? (?:the )?(?:available )?context|prompt is too long"
-    r"|too many (?:input )?tokens|input (?:is )?too long|exceed_context"
+    r"(?i)context[ _]?(?:length|size|window)|maximum (?:context|prompt|input|sequence)|exceeds? (?:the )?(?:available )?context"
+    r"|(?:prompt|input|request|messages?)(?: is| are)? too (?:long|large for)|too many (?:input |prompt )?tokens|exceed_context"
+    r"|request too large|max_seq_len|max_model_len"
+    r"|exceeds? (?:the )?max(?:imum)? (?:number of )?(?:input |prompt )?(?:tokens|length)"
+    r"|input token count|`?inputs`? tokens|reduce (?:the|your) (?:length|prompt|messages?|input)"
 )
 _WINDOW = re.compile(
-    r"(?i)(?:maximum context length (?:is|of)|context (?:length|size|window) (?:is|of|:|=)?)\D{0,20}(\d{3,8})"
+    r"(?i)(?:maximum (?:context|prompt|input|sequence) length|context[ _]?(?:length|size|window)|max_seq_len|max_model_len"
+    r"|maximum number of (?:input )?tokens(?: allowed)?|must be <=|\blimit)\D{0,20}?(\d{3,8})"
+    r"|(?:>|larger than|greater than|longer than|exceeds?)\D{0,30}?(\d{3,8}) (?:tokens? )?max"
+    r"|\b(\d{3,8}) (?:tokens? )?(?:is the )?maximum"
 )
 _LOADING = re.compile(r"(?i)loading|starting|warming|not ready|overloaded")
 _MODEL = re.compile(r"(?i)\bmodel\b")
+_NO_MODEL = re.compile(
+    r"(?i)invalid[ _]model|unknown model|no such model|model[ _]not[ _](?:found|exist)|not a valid model"
+    r"|model\b.{0,80}?(?:not found|does not exist|doesn't exist|not exist|is not available|not loaded)|access to model"
+)
+_NO_KEY = re.compile(
+    r"(?i)\bapi[ _-]?key\b.{0,30}(?:not valid|invalid|incorrect|missing|required|expired)"
+    r"|(?:invalid|incorrect|missing) api[ _-]?key"
+)
+_STATUS_OF = {
+    "rate_limit": 429, "overloaded": 529, "authentication": 401, "permission": 403, "not_found": 404,
+    "invalid_request": 400, "unavailable": 503, "timeout": 504,
+}  # fmt: skip
 
 
 def refusal(
@@ -41,16 +60,8 @@ def refusal(
     if _is_too_long(status, error, text):
         shown = f"{where} says that the request is too long for it: {why}"
         return ContextTooLong(shown, hint=TOO_LONG_HINT, param=_text(error.get("param")), window=_window(error, text))
-    if status in {401, 403}:
-        hint = "set OPENRAG_LLM_API_KEY (or OPENAI_API_KEY) to a key of that server, or use --no-llm"
-        return LlmMisconfigured(f"{where} refuses the key ({status}): {why}", hint=hint)
-    if status == 404 and (_MODEL.search(text) or "model" in str(error.get("code"))):
-        hint = "set OPENRAG_LLM_MODEL to one that it has"
-        return LlmMisconfigured(f"{where} has no model '{model}': {why}", hint=hint, is_missing=True)
-    if status in {404, 405}:
-        hint = "OPENRAG_LLM_BASE_URL is the address up to /v1"
-        shown = f"{where} has no chat completions there ({status}): {why}"
-        return LlmMisconfigured(shown, hint=hint, is_missing=True)
+    if misconfigured := _misconfigured(where, status, why, error, model):
+        return misconfigured
     if status in {400, 413, 422}:
         return UpstreamRejected(
             f"{where} refuses the request ({status}): {why}",
@@ -62,12 +73,53 @@ def refusal(
     return _passing(where, status, why, error, headers)
 
 
+def _misconfigured(
+    where: str, status: int, why: str, error: Mapping[str, Any], model: str
+) -> LlmMisconfigured | None:
+    """Return what a refusal says of a setting: the key, the model, the address, the proxy; None where it is about none."""
+    is_unknown = "model" in str(error.get("code")) or bool((_MODEL if status == 404 else _NO_MODEL).search(why))
+    if is_unknown and (
+        status in {403, 404} or (status in {400, 422} and _NO_MODEL.search(f"{error.get('code')} {why}"))
+    ):
+        hint = "set OPENRAG_LLM_MODEL to one that it has"
+        shown = f"{where} has no model '{model}': {why}"
+        return LlmMisconfigured(shown, hint=hint, is_missing=status != 403)
+    if status in {401, 403} or (status == 400 and _NO_KEY.search(why)):
+        hint = "set OPENRAG_LLM_API_KEY (or OPENAI_API_KEY) to a key of that server, or use --no-llm"
+        return LlmMisconfigured(f"{where} refuses the key ({status}): {why}", hint=hint)
+    if status == 407:
+        hint = "put its user and password into HTTPS_PROXY or HTTP_PROXY, or name the host in NO_PROXY"
+        return LlmMisconfigured(f"the proxy before {where} refuses us ({status}): {why}", hint=hint)
+    if status in {404, 405}:
+        hint = "OPENRAG_LLM_BASE_URL is the address up to /v1"
+        shown = f"{where} has no chat completions there ({status}): {why}"
+        return LlmMisconfigured(shown, hint=hint, is_missing=True)
+    return None
+
+
+def failure(where: str, text: str, *, model: str, is_first: bool) -> UpstreamError | ConfigError:
+    """Return an error that came in the place of an answer, or of its rest, with status 200.
+
+    Before the answer it is what its code, or its kind, says: asked again, or otherwise, like a status. After a part of
+    the answer has come, it is what broke that off.
+    """
+    error = _error(text)
+    told = [str(error.get(name)) for name in ("code", "status", "status_code")]
+    status = next((int(text) for text in told if re.fullmatch(r"[45]\d\d", text)), None)
+    kind = str(error.get("type") or error.get("code") or "").lower()
+    status = status or next((status for name, status in _STATUS_OF.items() if name in kind), None)
+    if is_first and (status or _is_too_long(400, error, text)):
+        return refusal(where, status or 400, text, {}, model=model)
+    return UpstreamError(f"{where} failed: {message_of(text)}")
+
+
 def _passing(
     where: str, status: int, why: str, error: Mapping[str, Any], headers: Mapping[str, str]
 ) -> UpstreamError:
     told = headers.get("retry-after")
+    told_ms = headers.get("retry-after-ms")
     is_spent = "quota" in str(error.get("code")) or "quota" in str(error.get("type"))
-    wait_s = None if status not in RETRIED or is_spent else retry_after_s(told)
+    wait_s = None if status not in RETRIED or is_spent else retry_after_s(told, told_ms)
     kind = UpstreamBusy if status == 429 else UpstreamTimeout if status in {408, 504} else UpstreamError
     return kind(
         f"{where} answered {status}: {why}",
@@ -78,17 +130,18 @@ def _passing(
     )
 
 
-def retry_after_s(header: str | None) -> float:
-    """Return the seconds that a `Retry-After` asks for, given as seconds or as a date; 0 where it says nothing."""
-    if not header:
-        return 0.0
+def retry_after_s(header: str | None, milliseconds: str | None = None) -> float:
+    """Return the seconds that a `Retry-After` asks for, given as seconds or as a date; 0 where it says nothing.
+
+    `milliseconds`: the header `retry-after-ms`, which some servers send for shorter times; it is the finer of the two.
+    """
+    for text, scale in ((milliseconds, 0.001), (header, 1.0)):
+        with contextlib.suppress(ValueError):
+            if text:
+                return max(0.0, float(text) * scale)
     try:
-        return max(0.0, float(header))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, parsedate_to_datetime(header).timestamp() - time.time())
-    except (ValueError, TypeError):
+        return max(0.0, parsedate_to_datetime(header or "").timestamp() - time.time())
+    except (ValueError, TypeError, OverflowError):
         return 0.0
 
 
@@ -123,8 +176,8 @@ def _window(error: Mapping[str, Any], text: str) -> int | None:
     told = error.get("n_ctx")
     if isinstance(told, int) and told > 0:
         return told
-    found = _WINDOW.search(text)
-    return int(found[1]) if found else None
+    found = _WINDOW.search(re.sub(r"(?<=\d),(?=\d{3})", "", text))
+    return int(next(number for number in found.groups() if number)) if found else None
 
 
 def _text(value: Any) -> str | None:

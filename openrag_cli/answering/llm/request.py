@@ -22,11 +22,20 @@ _FIELDS = {
 }
 _REFUSED = re.compile(
     r"(?i)unsupported|not supported|does not support|unrecogni[sz]ed|unknown|unexpected|extra.{0,12}(?:inputs?|forbidden)"
-    r"|not permitted|not allowed|invalid (?:argument|parameter|field)|only the default"
+    r"|not permitted|not allowed|invalid (?:argument|parameter|field)|only .{0,20}(?:default|allowed|supported|accepted)"
+    r"|deprecated|cannot both|must be (?:1|unset|omitted|verified)\b|does not (?:accept|recogni[sz]e)|not a valid parameter"
+)
+_OF_VALUE = re.compile(r"(?i)\bbetween\b|\brange\b|(?:less|greater|larger|smaller|more) than|at (?:most|least)|[<>]=")
+"""It takes the parameter, and not this value: that is for the client to mend."""
+
+_ALTERNATE = re.compile(
+    r"(?i)roles? (?:must|should) alternate|alternat\w+ (?:roles?|between|user)|consecutive \w+ (?:messages|turns)"
 )
 _NO_SYSTEM = re.compile(
-    r"(?i)system (?:role|message|prompt|instruction)s?.{0,40}(?:not|un)\s?-?support|no system|role.{0,20}'?system'?"
+    r"(?i)(?:system|developer) (?:role|message|prompt|instruction)s?.{0,40}(?:not|un)\s?-?(?:support|allow|enabled)|no system"
+    r"|role.{0,20}'?system'?|only user(?:,| and) (?:and )?assistant|system.{0,20}(?:is )?not (?:supported|allowed)"
 )
+_NO_STREAM = re.compile(r"(?i)\bstream(?:ing|s|ed)?\b")
 _OPTIONAL = (
     "stream_options",
     "temperature",
@@ -38,6 +47,9 @@ _OPTIONAL = (
 )
 
 
+_SAID = frozenset({"role", "content", "name"})
+
+
 @dataclass(slots=True)
 class Dialect:
     """What a server has been found to want otherwise; remembered as long as the program runs."""
@@ -45,6 +57,11 @@ class Dialect:
     renames: dict[str, str] = field(default_factory=dict)
     dropped: set[str] = field(default_factory=set)
     merges_system: bool = False
+    alternates: bool = False
+    is_whole: bool = False
+    """Whether it is asked for whole answers: it sends no streams."""
+    begins_within_thought: bool = False
+    window: int | None = None
 
     def body(self, parameters: Mapping[str, Any], messages: Sequence[Json], model: str) -> Json:
         """Return the request's body."""
@@ -53,12 +70,31 @@ class Dialect:
             sent[self.renames.get(name, name)] = value
         sent = {name: value for name, value in sent.items() if name not in self.dropped}
         spoken = _without_system(messages) if self.merges_system else list(messages)
-        return {**sent, "model": model, "messages": spoken, "stream": True}
+        spoken = _alternating(spoken) if self.alternates else spoken
+        if self.is_whole:
+            sent.pop("stream_options", None)
+        return {**sent, "model": model, "messages": spoken, "stream": not self.is_whole}
 
     def learn(self, text: str, body: Json) -> bool:
         """Take from the text of a refusal (400, 422) what is to be asked otherwise; return whether there was something."""
-        if not _REFUSED.search(text):
+        if self.learn_roles(text):
+            return True
+        if _OF_VALUE.search(text) or not (_REFUSED.search(text) or _NO_SYSTEM.search(text)):
             return False
+        return self._learn_parameter(text, body)
+
+    def learn_roles(self, text: str) -> bool:
+        """Take from the text of a failure of whatever status that roles must alternate; return whether that is new."""
+        if not _ALTERNATE.search(text):
+            return False
+        if not self.alternates:
+            self.alternates = True
+            return True
+        is_new, self.merges_system = not self.merges_system, True  # some count the system's turn too
+        return is_new
+
+    def _learn_parameter(self, text: str, body: Json) -> bool:
+        """Take what a refusal says of one parameter, or of the system's role."""
         for name, other in (("max_tokens", "max_completion_tokens"), ("max_completion_tokens", "max_tokens")):
             if name in body and _names(text, name) and name not in self.renames.values():
                 self.renames = {name: other}
@@ -74,7 +110,9 @@ class Dialect:
             if name in body and _names(text, name):
                 self.dropped.add(name)
                 return True
-        return False
+        is_new = bool(body.get("stream")) and _NO_STREAM.search(text) is not None
+        self.is_whole |= is_new
+        return is_new
 
 
 def _names(text: str, name: str) -> bool:
@@ -94,6 +132,20 @@ def _without_system(messages: Sequence[Json]) -> list[Json]:
             )
             break
     return rest
+
+
+def _alternating(messages: Sequence[Json]) -> list[Json]:
+    """Return the messages with what one role says in a row as one message; calls and their results stand as they are."""
+    found: list[Json] = []
+    for message in messages:
+        last = found[-1] if found else {}
+        texts = (last.get("content"), message.get("content"))
+        is_joined = message["role"] == last.get("role") and message["role"] in {"user", "assistant", "system"}
+        if is_joined and all(isinstance(text, str) for text in texts) and not (last.keys() | message.keys()) - _SAID:
+            found[-1] = {**last, "content": "\n\n".join(text for text in texts if text)}
+        else:
+            found.append(message)
+    return found
 
 
 def clean(messages: Sequence[Json]) -> list[Json]:

@@ -1,7 +1,7 @@
 """Server-sent events as the HTML standard reads them: UTF-8 whatever the header says, a BOM at the head, CR, LF or CRLF.
 
 Beyond it, `error:` as a field of its own (llama.cpp's server) is an event named `error`, and what the end of the stream
-leaves without a blank line is read too.
+leaves without a blank line is read too; names have no case; an event of blanks keeps a connection alive and is none.
 """
 
 import codecs
@@ -29,7 +29,10 @@ class SseParser:
     _decoder: codecs.IncrementalDecoder = field(
         default_factory=lambda: codecs.getincrementaldecoder("utf-8-sig")("replace")
     )
-    _held: str = ""
+    _held: list[str] = field(default_factory=list)
+    """The line in hand, as it came."""
+    _n_held: int = 0
+    _has_return: bool = False
     _name: str = ""
     _data: list[str] = field(default_factory=list)
     _stray: list[str] = field(default_factory=list)
@@ -49,14 +52,17 @@ class SseParser:
         return found + self._dispatch()
 
     def _take(self, text: str, *, is_last: bool) -> list[SseEvent]:
-        held = self._held + text
-        tail = ""
-        if held.endswith("\r") and not is_last:  # its LF may come with the next block
-            held, tail = held[:-1], "\r"
-        lines = held.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-        self._held = "" if is_last else lines.pop() + tail
-        if len(self._held) > MAX_LINE_CHARS:
+        self._n_held += len(text)
+        if self._n_held > MAX_LINE_CHARS:
             raise LineTooLong("a line without an end")
+        self._held.append(text)
+        if not is_last and "\n" not in text and "\r" not in text and not self._has_return:
+            return []
+        held = "".join(self._held)
+        self._has_return = held.endswith("\r") and not is_last  # its LF may come with the next block
+        lines = held[: len(held) - self._has_return].replace("\r\n", "\n").replace("\r", "\n").split("\n")
+        rest = "" if is_last else lines.pop() + "\r" * self._has_return
+        self._held, self._n_held = [rest], len(rest)
         return [event for line in lines for event in self._line(line)]
 
     def _line(self, line: str) -> list[SseEvent]:
@@ -67,7 +73,7 @@ class SseParser:
         if name == "data":
             self._data.append(value)
         elif name == "event":
-            self._name = value
+            self._name = value.strip().lower()
         elif name == "error" and colon:
             self._name = "error"
             self._data.append(value)
@@ -78,4 +84,4 @@ class SseParser:
     def _dispatch(self) -> list[SseEvent]:
         name, data = self._name or "message", self._data
         self._name, self._data = "", []
-        return [SseEvent(name, "\n".join(data))] if data else []
+        return [SseEvent(name, "\n".join(data))] if any(line.strip() for line in data) else []

@@ -61,7 +61,8 @@ async def follow(
                             else "asking"
                         )
                         continue
-                    wait_for("")
+                    is_thought = isinstance(event, TextDelta) and event.thought and not (event.text or event.refusal)
+                    wait_for("thinking" if is_thought else "")
                     if isinstance(event, TextDelta):
                         if view:
                             view.feed(event.text or event.refusal)
