@@ -15,7 +15,7 @@ from openrag_cli.domain import DEFAULT_PARTITION, File
 from openrag_cli.ingest.report import Report
 
 if TYPE_CHECKING:
-    from openrag_cli.client.backend import Refreshing
+    from openrag_cli.library.kept import Refreshing
 
 IdsArgument = Annotated[
     list[str] | None, typer.Argument(metavar="[ID]...", help="Ids of files. Default: every file of the partition.")
