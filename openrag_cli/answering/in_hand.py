@@ -62,6 +62,7 @@ class _Rows(Found):
         self._own = matches
         self.ids = [match.id for match in matches]
         self.revisions = [match.revision for match in matches]
+        self.ordinals = [match.ordinal for match in matches]
         self.words = WordTable.of([match.words for match in matches])
         self.vectors = np.stack(vectors) if vectors else np.zeros((len(matches), 0), dtype=np.float32)
 
@@ -184,9 +185,12 @@ class InHand:
         return self._scored(Asked(query, self._embedder.embed_query(query.text), mode), rows)
 
     def _scored(self, asked: Asked, rows: "_Rows") -> list[Scored]:
-        titles = {revision: FileTitle(len(held.chunks)) for revision, held in self._held.items()}
+        titles = {
+            revision: FileTitle(len(held.chunks), place=("", held.file.file_id))
+            for revision, held in self._held.items()
+        }
         scores = score(asked, rows, titles, yardstick=self._embedded)
-        return [Scored(rows[at], float(scores.totals[at]), scores.of(at)) for at in best_first(scores, rows)]
+        return [Scored(rows[at], float(scores.totals[at]), scores.of(at)) for at in best_first(scores, rows, titles)]
 
     def _embed(self, matches: Sequence[Match]) -> None:
         missing = [match.id for match in matches if match.id not in self._vectors]

@@ -50,6 +50,11 @@ class Found(Sequence[Match]):
         """The revision of each row."""
         return self._list("revision")
 
+    @cached_property
+    def ordinals(self) -> list[int]:
+        """The place of each row among those of its revision."""
+        return self._list("ordinal")
+
     @property
     def keys(self) -> Iterable[tuple[str, str]]:
         """The id and the revision of each row."""

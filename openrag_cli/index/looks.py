@@ -61,7 +61,11 @@ class Snapshot:
             keys = {name: own.column(ROW_ID).to_pylist() for name, own in found.items()}
             # A row is read once, whichever legs found it.
             numbers = sorted(set(itertools.chain(*keys.values())))
-            rows = Found(self._read(numbers, ["id", "revision", words.COLUMN, "vector"]), self._read, self._dimension)
+            rows = Found(
+                self._read(numbers, ["id", "revision", "ordinal", words.COLUMN, "vector"]),
+                self._read,
+                self._dimension,
+            )
         id_of = dict(zip(rows.columns.column(ROW_ID).to_pylist(), rows.ids, strict=True))
         legs = {
             name: {id_of[key]: score for key, score in zip(own, _scores(found[name]), strict=True)}

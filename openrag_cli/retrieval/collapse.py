@@ -21,9 +21,9 @@ class _Kept:
 
 
 class Shown:
-    """Takes hits, best first, until enough are kept. What is left out of a page or is a twin stays named in `others`.
+    """Takes hits, best first, until `limit` are kept. What is left out of a page or is a twin stays named in `others`.
 
-    `asked` are the words of the query, as they are indexed.
+    `asked` are the words of the query, as they are indexed. It is full when no further hit can be shown.
     """
 
     def __init__(self, request: SearchRequest, asked: Iterable[str]) -> None:
@@ -32,12 +32,18 @@ class Shown:
         self._kept: list[_Kept] = []
         self._by_page: dict[tuple[str, int], _Kept] = {}
         self._per_file: dict[str, int] = {}
+        self.limit = request.top_k
         self.is_full = False
 
     @property
     def hits(self) -> list[Hit]:
         """The hits to be shown, best first."""
         return [replace(kept.hit, others=tuple(kept.others)) for kept in self._kept]
+
+    @property
+    def least(self) -> float:
+        """The score of the last hit; infinite when there is none."""
+        return self._kept[-1].hit.score if self._kept else float("inf")
 
     def take(self, hit: Hit, words: str) -> bool:
         """Keep a hit, or leave it out; False when no further one is needed."""
@@ -50,8 +56,8 @@ class Shown:
         if same is not None:
             same.others.append(hit.chunk.id)
             return True
-        if len(self._kept) == request.top_k:
-            self.is_full = True
+        if len(self._kept) >= self.limit:
+            self.is_full = self.limit == request.top_k
             return False
         n_of_file = self._per_file.get(hit.file.revision, 0)
         if request.per_file is not None and n_of_file >= request.per_file:

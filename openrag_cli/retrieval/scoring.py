@@ -108,10 +108,11 @@ def score(asked: Asked, rows: Found, titles: Mapping[str, FileTitle], *, yardsti
     return Scores(totals + named, {"dense": cosines, "title": about, **parts, "named": named})
 
 
-def best_first(scores: Scores, rows: Found) -> list[int]:
-    """Return the places of rows, best first; of equals the smaller chunk id."""
+def best_first(scores: Scores, rows: Found, titles: Mapping[str, FileTitle]) -> list[int]:
+    """Return the places of rows, best first; equals by partition, id of the file and place in it."""
     totals = scores.totals.tolist()
-    return sorted(range(len(rows)), key=lambda at: (-totals[at], rows.ids[at]))
+    own = [titles[revision].place for revision in rows.revisions]
+    return sorted(range(len(rows)), key=lambda at: (-totals[at], own[at], rows.ordinals[at]))
 
 
 def _text_scores(query: Query, rows: Found, titles: Sequence[FileTitle]) -> "np.ndarray":

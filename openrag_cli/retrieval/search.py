@@ -1,13 +1,14 @@
 """From a query to hits: candidates of both legs, one score for each, and the join with the catalog (I1).
 
 The candidates are the best `DEPTH` rows of each leg, however many hits are asked for, and those of files whose titles
-the query names; every candidate gets its whole score (scoring.py). Asking for more only looks deeper when these are
-used up: a hit's score does not change by it.
+the query names; every candidate gets its whole score (scoring.py). They give half as many hits as rows were asked of a
+leg. For more, or when they are used up, further ones come from a deeper look, and stand below: asking for more changes
+neither the place nor the score of a hit.
 """
 
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -15,7 +16,7 @@ from datetime import UTC, datetime
 from openrag_cli.domain import Chunk, Hit, SearchMode
 from openrag_cli.errors import StoreError
 from openrag_cli.index.found import Found, each_once
-from openrag_cli.index.looks import Ask, Looked
+from openrag_cli.index.looks import Ask, Looked, Snapshot
 from openrag_cli.index.rows import Scope
 from openrag_cli.index.table import Index
 from openrag_cli.inference.onnx_embedder import Embedder
@@ -95,49 +96,66 @@ class Searcher:
         """Return the best hits, by the words of this version or (not `has_words`) of the one before."""
         query = read_query(request.text, self._tokenizer, self._counts, self._titles)
         vector = None if request.mode is SearchMode.TEXT else self._embedder().embed_query(query.text)
-        depth = max(DEPTH, 2 * request.top_k)
         asked = Asked(query, vector, request.mode)
         known_dead: set[str] = set()
         while True:
             scope = self._scope_of(request)
-            looks = self._look(request, asked, depth, scope, has_words=has_words)
-            revisions = {revision for look in looks for revision in look.rows.revisions}
-            live = self._titles.of(revisions, with_vectors=vector is not None and query.gate > 0)
-            ranked = self._ranked(asked, looks, live, has_words=has_words)
-            if request.prefers_recent:
-                ranked = self._preferring_recent(request, list(ranked))
-            shown, gone = self._shown(request, query, ranked)
-            dead = (revisions - live.keys()) | gone
-            is_settled = dead <= known_dead and (not request.file_ids or self._scope_of(request) == scope)
-            is_full = (
-                shown.is_full
-                or depth >= MAX_DEPTH
-                or all(len(leg) < depth for leg in looks[0].legs.values())
-                or self._is_used_up(request, scope, shown)
-            )
-            if is_settled and is_full:
+            shown, dead = self._taken(request, asked, scope, has_words=has_words)
+            if dead <= known_dead and (not request.file_ids or self._scope_of(request) == scope):
                 return shown.hits
             known_dead = dead
-            depth = depth if is_full else min(depth * DEEPER, MAX_DEPTH)
+
+    def _taken(
+        self, request: SearchRequest, asked: Asked, scope: Scope, *, has_words: bool
+    ) -> tuple[Shown, set[str]]:
+        """Return what is shown, and the revisions found that are no file's, or no more.
+
+        A look for so many rows of each leg gives half as many hits, and a deeper one those that follow: a hit has its
+        place and its score however many are asked for.
+        """
+        index, depth = self._index.snapshot(), DEPTH
+        looks = self._first_looks(index, request, asked, scope, has_words=has_words)
+        main, yardstick = looks[0], {key for look in looks for leg in look.legs.values() for key in leg}
+        shown, passed, dead = Shown(request, asked.query.order), set[str](), set[str]()
+        while True:
+            revisions = {revision for look in looks for revision in look.rows.revisions}
+            live = self._titles.of(revisions, with_vectors=asked.vector is not None and asked.query.gate > 0)
+            rows = each_once([look.rows for look in looks], live)
+            ranked = self._ranked(asked, rows, main, live, yardstick if has_words else None)
+            if request.prefers_recent:
+                ranked = self._preferring_recent(request, list(ranked))
+            is_last = depth >= MAX_DEPTH or all(len(leg) < depth for leg in main.legs.values())
+            shown.limit = request.top_k if is_last else min(request.top_k, depth // 2)
+            fresh = (row for row in ranked if row.match.id not in passed)
+            dead |= (revisions - live.keys()) | self._show(shown, asked.query, fresh, passed)
+            if is_last or shown.is_full or self._is_used_up(request, scope, shown):
+                return shown, dead
+            depth = min(depth * DEEPER, MAX_DEPTH)
+            main = index.look(self._ask(request, asked, depth, scope, has_words=has_words))
+            looks.append(main)
 
     # --- candidates
 
-    def _look(
-        self, request: SearchRequest, asked: Asked, depth: int, scope: Scope, *, has_words: bool
-    ) -> list[Looked]:
-        """Return the best rows of each leg; only rows with all of its words when the query has a phrase."""
+    def _ask(self, request: SearchRequest, asked: Asked, depth: int, scope: Scope, *, has_words: bool) -> Ask:
+        """Return what is looked for; only rows with all of its words when the query has a phrase."""
         query, vector = asked.query, asked.vector
         is_worded = request.mode is not SearchMode.DENSE
-        index = self._index.snapshot()
         if not has_words:
-            return [index.look(Ask(depth, scope, vector, old_text=query.text if is_worded else ""))]
+            return Ask(depth, scope, vector, old_text=query.text if is_worded else "")
         if query.required:
-            return [index.look(Ask(depth, scope, weights=query.boosts, required=query.required))]
-        if not is_worded:
-            return [index.look(Ask(depth, scope, vector))]
-        first = index.look(Ask(depth, scope, vector, query.boosts))
-        named = self._named(query, scope, first.rows)
-        return [first, index.look(Ask(NAMED_DEPTH, named, vector, query.boosts))] if named else [first]
+            return Ask(depth, scope, weights=query.boosts, required=query.required)
+        return Ask(depth, scope, vector, query.boosts if is_worded else {})
+
+    def _first_looks(
+        self, index: Snapshot, request: SearchRequest, asked: Asked, scope: Scope, *, has_words: bool
+    ) -> list[Looked]:
+        """Return the best rows of each leg, and those of files that the query names."""
+        query = asked.query
+        ask = self._ask(request, asked, DEPTH, scope, has_words=has_words)
+        first = index.look(ask)
+        names_files = has_words and request.mode is not SearchMode.DENSE and not query.required
+        named = self._named(query, scope, first.rows) if names_files else None
+        return [first, index.look(replace(ask, limit=NAMED_DEPTH, scope=named))] if named else [first]
 
     def _named(self, query: Query, scope: Scope, found: Found) -> Scope | None:
         """Return the files whose titles the query names, where not all of their rows are found.
@@ -158,19 +176,22 @@ class Searcher:
     # --- ranking
 
     def _ranked(
-        self, asked: Asked, looks: Sequence[Looked], live: Mapping[str, FileTitle], *, has_words: bool
+        self,
+        asked: Asked,
+        rows: Found,
+        main: Looked,
+        live: Mapping[str, FileTitle],
+        yardstick: Container[str] | None,
     ) -> Iterator[Scored]:
-        """Yield the rows of files that are there, best first, each once."""
-        rows = each_once([look.rows for look in looks], live)
+        """Yield rows, best first, with their ranks in the legs of `main`; without a yardstick by the old fusion."""
         alive = set(rows.ids)
-        legs = [{name: _within(leg, alive) for name, leg in look.legs.items()} for look in looks]
-        if not has_words:
-            yield from fuse(legs[0], {match.id: match for match in rows[:]})
+        legs = {name: _within(leg, alive) for name, leg in main.legs.items()}
+        if yardstick is None:
+            yield from fuse(legs, {match.id: match for match in rows[:]})
             return
-        yardstick = {key for look in legs for leg in look.values() for key in itertools.islice(leg, DEPTH)}
         scores = score(asked, rows, live, yardstick=yardstick)
-        ranks = {f"{name}_rank": {key: rank for rank, key in enumerate(leg, 1)} for name, leg in legs[0].items()}
-        places = best_first(scores, rows)
+        ranks = {f"{name}_rank": {key: rank for rank, key in enumerate(leg, 1)} for name, leg in legs.items()}
+        places = best_first(scores, rows, live)
         for begin in range(0, len(places), SHOWN_AT_ONCE):
             some = places[begin : begin + SHOWN_AT_ONCE]
             for at, match in zip(some, rows.matches(some), strict=True):
@@ -194,9 +215,11 @@ class Searcher:
             found.append(replace(row, score=row.score + bonus, scores={**row.scores, "recent": bonus}))
         return iter(sorted(found, key=lambda row: row.score, reverse=True))
 
-    def _shown(self, request: SearchRequest, query: Query, ranked: Iterator[Scored]) -> tuple[Shown, set[str]]:
-        """Return what is shown, and the revisions that went since the rows were ranked."""
-        shown = Shown(request, query.order)
+    def _show(self, shown: Shown, query: Query, ranked: Iterator[Scored], passed: set[str]) -> set[str]:
+        """Show rows until there are enough, and note their ids; return revisions that went since they were ranked.
+
+        What only a deeper look finds stands below what the look before it gave, and is worth no more.
+        """
         gone: set[str] = set()
         while rows := list(itertools.islice(ranked, SHOWN_AT_ONCE)):
             files = self._catalog.files_by_revision({row.match.revision for row in rows})
@@ -204,13 +227,13 @@ class Searcher:
                 file = files.get(row.match.revision)
                 if file is None:
                     gone.add(row.match.revision)
-                    continue
-                if not has_phrases(query, row.match):
-                    continue
-                chunk = Chunk(row.match.id, file.partition, row.match.revision, row.match.ordinal, row.match.span)
-                if not shown.take(Hit(chunk, file, row.score, row.scores), row.match.words):
-                    return shown, gone
-        return shown, gone
+                elif has_phrases(query, row.match):
+                    chunk = Chunk(row.match.id, file.partition, row.match.revision, row.match.ordinal, row.match.span)
+                    hit = Hit(chunk, file, min(row.score, shown.least), row.scores)
+                    if not shown.take(hit, row.match.words):
+                        return gone
+                passed.add(row.match.id)
+        return gone
 
     def _is_used_up(self, request: SearchRequest, scope: Scope, shown: Shown) -> bool:
         """Whether every file in scope has given all the hits that it may."""

@@ -17,11 +17,13 @@ MAX_TITLE_CHARS = 200
 
 @dataclass(frozen=True, slots=True)
 class FileTitle:
-    """A file's title as it is searched; `vector` is float32 bytes, None where none is kept."""
+    """A file's title as it is searched; `vector` is float32 bytes, None where none is kept. `place` is the file's
+    partition and id: what tells it from every other, in whatever store."""
 
     n_chunks: int
     words: str = ""
     vector: bytes | None = None
+    place: tuple[str, str] = ("", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +103,19 @@ class Titles:
         The title of a file of one chunk says no more than the chunk: its vector is left out.
         """
         rows = self._db.rows(
-            "SELECT f.revision, f.chunk_count, t.words, CASE WHEN ? AND f.chunk_count > 1 THEN t.vector END AS vector "
-            "FROM file f LEFT JOIN title t ON t.revision = f.revision AND t.version = ? "
+            "SELECT f.revision, f.chunk_count, p.name, f.file_id, t.words, "
+            "CASE WHEN ? AND f.chunk_count > 1 THEN t.vector END AS vector FROM file f "
+            "JOIN partition p ON p.id = f.partition_id "
+            "LEFT JOIN title t ON t.revision = f.revision AND t.version = ? "
             "WHERE f.revision IN (SELECT value FROM json_each(?))",
             (with_vectors, self._version, json.dumps(list(revisions))),
         )
-        return {row["revision"]: FileTitle(row["chunk_count"], row["words"] or "", row["vector"]) for row in rows}
+        return {
+            row["revision"]: FileTitle(
+                row["chunk_count"], row["words"] or "", row["vector"], (row["name"], row["file_id"])
+            )
+            for row in rows
+        }
 
     def chunks_titled(self, words: Iterable[str]) -> dict[str, int]:
         """Return how many chunks the files have in whose titles each of the words stands."""
@@ -125,7 +134,7 @@ class Titles:
             "SELECT w.revision, sum(asked.value) AS worth, f.chunk_count FROM json_each(?) asked "
             "JOIN title_word w ON w.word = asked.key JOIN file f ON f.revision = w.revision "
             "WHERE ? IS NULL OR f.partition_id IN (SELECT value FROM json_each(?)) "
-            "GROUP BY w.revision ORDER BY worth DESC, w.revision LIMIT ?",
+            "GROUP BY w.revision ORDER BY worth DESC, f.file_id, f.partition_id LIMIT ?",
             (json.dumps(weights), *2 * (None if partition_ids is None else json.dumps(list(partition_ids)),), limit),
         )
         return {row["revision"]: (row["worth"], row["chunk_count"]) for row in rows}
