@@ -2,8 +2,9 @@
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,8 +15,10 @@ from test_index import nearest
 from openrag_cli.domain import Chunk, Span, chunk_id
 from openrag_cli.engine import Engine
 from openrag_cli.index import policy, vectors
+from openrag_cli.index import rows as index_rows
+from openrag_cli.index.looks import Ask
 from openrag_cli.index.policy import Lists, Plan, Statistics, plan
-from openrag_cli.index.rows import Row, Scope
+from openrag_cli.index.rows import KEY, Row, Scope
 from openrag_cli.index.table import Index
 from openrag_cli.maintenance.checks.findings import Status
 
@@ -170,20 +173,88 @@ def test_rows_that_came_since_are_found_and_those_that_went_are_not(tmp_path: Pa
 def test_a_scope_is_kept_to_and_a_small_one_is_measured_whole(
     sorted_index: Index, rows: list[Row], count_looks: Callable[[], list[str]], scope: Scope, way: str
 ) -> None:
-    def is_in(row: Row) -> bool:
-        return (
-            (scope.partition_ids is None or row.partition_id in scope.partition_ids)
-            and (scope.revisions is None or row.chunk.revision in scope.revisions)
-            and row.chunk.revision not in scope.excluded
-        )
-
-    within = [row for row in rows + some_rows(50_000, 60) if is_in(row)]
+    within = [row for row in rows + some_rows(50_000, 60) if is_in(scope, row)]
     vector = rows[7].vector
     found = nearest(sorted_index, vector, 40, scope)
     assert found.keys() <= {row.chunk.id for row in within}
     assert len(found) == min(40, len(within))
     assert len(found.keys() & set(exact(within, vector, 10))) >= min(10, len(within)) - (way == "lists")
     assert count_looks()[0] == way
+
+
+@pytest.fixture
+def conditions(monkeypatch: pytest.MonkeyPatch) -> list[Scope]:
+    """The scopes that Lance was given a condition for since the test began."""
+    seen: list[Scope] = []
+    real = index_rows.condition
+
+    def observe(scope: Scope, columns: Collection[str] = ()) -> Any:
+        seen.append(scope)
+        return real(scope, columns)
+
+    monkeypatch.setattr(index_rows, "condition", observe)
+    return seen
+
+
+def test_few_excluded_files_are_left_out_of_what_was_found(
+    sorted_index: Index, rows: list[Row], conditions: list[Scope]
+) -> None:
+    nearby = exact(rows, rows[7].vector, 60)
+    revision_of = {row.chunk.id: row.chunk.revision for row in rows}
+    everywhere = list(nearest(sorted_index, rows[7].vector, 60))
+    far = exact(rows, -rows[7].vector, 70)
+    for excluded, n_conditions in ((nearby[:3], 1), (far, 1), ([*nearby[:50], *far[:20]], 2)):
+        conditions.clear()
+        scope = Scope(excluded=[revision_of[key] for key in excluded])
+        looked = sorted_index.look(Ask(40, scope, rows[7].vector, {"text": 1.0}))
+        assert len(conditions) == n_conditions  # one for both legs; another where what was found was not enough
+        found = list(looked.legs["dense"])
+        assert len(found) == 40
+        assert not set(excluded) & {*found, *looked.legs["text"]}
+        if n_conditions == 1:
+            assert found == [key for key in everywhere if key not in excluded][:40]
+        assert set(looked.rows.ids) == {*found, *looked.legs["text"]}
+
+
+def test_many_files_are_looked_up_by_numbers_which_old_rows_get_too(
+    tmp_path: Path, rows: list[Row], conditions: list[Scope]
+) -> None:
+    index = Index(tmp_path / "lance", dimension=DIMENSION)
+    some = [*rows[:1500], *rows[-200:]]
+    index.put(some)
+    index._open().drop_columns([KEY])
+    index = Index(tmp_path / "lance", dimension=DIMENSION)
+    chosen = [row.chunk.revision for row in some[5::7]]
+    scopes = (Scope(revisions=chosen), Scope(excluded=chosen), Scope(partition_ids=[2], revisions=chosen))
+    wanted = [set(exact([row for row in some if is_in(scope, row)], rows[7].vector, 300)) for scope in scopes]
+
+    def check(*, has_numbers: bool) -> None:
+        for scope, expected in zip(scopes, wanted, strict=True):
+            conditions.clear()
+            assert set(nearest(index, rows[7].vector, 300, scope)) == expected
+            assert len(conditions) == 1
+            columns = index.snapshot()._columns
+            assert (KEY in columns) is has_numbers
+            assert (KEY in str(index_rows.condition(scope, columns).to_sql())) is has_numbers
+
+    check(has_numbers=False)
+    [late] = some_rows(70_000, 1)
+    index.put([late])
+    index.drop([late.chunk.revision])
+    check(has_numbers=True)
+    assert index.statistics().lacks_keys
+    index.ensure_keys()
+    check(has_numbers=True)
+    stored = index._open().search().select(["revision", KEY]).limit(5000).to_arrow().to_pylist()
+    assert all(row[KEY] == index_rows.revision_key(row["revision"]) for row in stored)
+
+
+def is_in(scope: Scope, row: Row) -> bool:
+    return (
+        (scope.partition_ids is None or row.partition_id in scope.partition_ids)
+        and (scope.revisions is None or row.chunk.revision in scope.revisions)
+        and row.chunk.revision not in scope.excluded
+    )
 
 
 def test_where_the_lists_hold_too_few_all_rows_are_measured(

@@ -3,16 +3,20 @@
 import contextlib
 import itertools
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from openrag_cli.index import vectors, words
 from openrag_cli.index.found import ROW_ID, Found
 from openrag_cli.index.integrity import passage_words
-from openrag_cli.index.rows import Scope, within
+from openrag_cli.index.rows import Scope, narrowing
 
 if TYPE_CHECKING:
     import numpy as np
+
+MAX_EXCLUDED_SHARE = 0.02
+"""Excluded files for each row up to which their rows are left out of what was found, instead of being looked up."""
 
 Errors = Callable[[str], contextlib.AbstractContextManager[None]]
 
@@ -56,33 +60,49 @@ class Snapshot:
         """Return the best rows of each leg."""
         if self._table is None:
             return Looked(Found(), {})
+        excluded, limit = ask.scope.excluded, ask.limit
         with self._errors("searching the index"):
-            found = dict(self._legs(ask))
-            keys = {name: own.column(ROW_ID).to_pylist() for name, own in found.items()}
-            # A row is read once, whichever legs found it.
-            numbers = sorted(set(itertools.chain(*keys.values())))
-            rows = Found(
-                self._read(numbers, ["id", "revision", "ordinal", words.COLUMN, "vector"]),
-                self._read,
-                self._dimension,
-            )
-        id_of = dict(zip(rows.columns.column(ROW_ID).to_pylist(), rows.ids, strict=True))
-        legs = {
-            name: {id_of[key]: score for key, score in zip(own, _scores(found[name]), strict=True)}
-            for name, own in keys.items()
-        }
-        return Looked(rows, legs)
+            if excluded and len(excluded) <= MAX_EXCLUDED_SHARE * self._table.count_rows():
+                # To leave out a few rows of those found is far cheaper than to look up what all others are.
+                wide = replace(ask, limit=limit + limit // 10 + 5, scope=replace(ask.scope, excluded=()))
+                looked, is_enough = self._look(wide, frozenset(excluded), limit)
+                if is_enough:
+                    return looked
+            return self._look(ask, frozenset(), limit)[0]
+
+    def _look(self, ask: Ask, excluded: AbstractSet[str], limit: int) -> tuple[Looked, bool]:
+        """Return the `limit` best rows of each leg that are of no excluded revision, and whether more would not help."""
+        found = dict(self._legs(ask))
+        keys = {name: own.column(ROW_ID).to_pylist() for name, own in found.items()}
+        # A row is read once, whichever legs found it.
+        numbers = sorted(set(itertools.chain(*keys.values())))
+        read = self._read(numbers, ["id", "revision", "ordinal", words.COLUMN, "vector"])
+        rows = Found(read, self._read, self._dimension)
+        known = zip(read.column(ROW_ID).to_pylist(), rows.keys, strict=True)
+        id_of = {number: key for number, (key, revision) in known if revision not in excluded}
+        legs: dict[str, dict[str, float]] = {}
+        is_enough = True
+        for name, own in keys.items():
+            scores = zip(own, _scores(found[name]), strict=True)
+            kept = ((id_of[key], score) for key, score in scores if key in id_of)
+            legs[name] = dict(itertools.islice(kept, limit))
+            is_enough &= len(legs[name]) == limit or len(own) < ask.limit
+        wanted = set(itertools.chain(*legs.values()))
+        if len(wanted) < len(rows):
+            read = read.take([at for at, key in enumerate(rows.ids) if key in wanted])
+        return Looked(Found(read, self._read, self._dimension), legs), is_enough
 
     def _legs(self, ask: Ask) -> Iterator[tuple[str, Any]]:
+        narrow = narrowing(ask.scope, self._columns)
         if ask.vector is not None:
-            for query in vectors.looks(self._table, ask.vector, ask.limit, ask.scope):
+            for query in vectors.looks(self._table, ask.vector, ask.limit, ask.scope, narrow):
                 nearest = _best(query.select(["_distance"]), ask.limit)
                 if len(nearest) == ask.limit:
                     break
             yield "dense", nearest
         text = words.query(ask.weights, ask.required) if ask.weights or ask.required else passage_words(ask.old_text)
         if text:
-            matching = within(self._table.search(text, query_type="fts"), ask.scope)
+            matching = narrow(self._table.search(text, query_type="fts"))
             yield "text", _best(matching.select(["_score"]), ask.limit)
 
     def _read(self, numbers: Sequence[int], names: Sequence[str]) -> Any:

@@ -21,7 +21,7 @@ from openrag_cli.index.import_shim import import_lancedb
 from openrag_cli.index.lance_errors import REMAKE, lance_errors
 from openrag_cli.index.looks import Ask, Looked, Snapshot
 from openrag_cli.index.policy import Lists, Statistics
-from openrag_cli.index.rows import ADDED, COLUMNS, MADE_OF, Match, Row, added_fields, batch, match, schema
+from openrag_cli.index.rows import ADDED, COLUMNS, MADE_OF, Match, Row, add_missing, batch, match, schema
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,7 +46,7 @@ class Index:
         self._session: Any = None
         self._known_columns: list[str] | None = None
         self._durable: set[str] = set()
-        self._snapshot: tuple[int, Any] | None = None
+        self._snapshot: tuple[int, Any, list[str]] | None = None
 
     # --- opening
 
@@ -187,9 +187,7 @@ class Index:
             return
         self.create()
         with self._durably(), self._errors("writing to the index"):
-            known = self._table.schema.names
-            if missing := [field for field in added_fields() if field.name not in known]:
-                self._table.add_columns(missing)
+            add_missing(self._table)
             merge = self._table.merge_insert("id").when_matched_update_all().when_not_matched_insert_all()
             merge.execute(batch(rows, self._dimension, words.columns(self._open())))
 
@@ -303,8 +301,8 @@ class Index:
             with self._errors("opening the index"):
                 table = self._connect(import_lancedb()).open_table(TABLE)
                 table.checkout(version)
-            snapshot = self._snapshot = (version, table)
-        return Snapshot(snapshot[1], self._columns(), self._dimension, self._errors)
+                snapshot = self._snapshot = (version, table, table.schema.names)
+        return Snapshot(*snapshot[1:], self._dimension, self._errors)
 
     def _place(self) -> list[str]:
         return [name for name in self._columns() if name in {*COLUMNS, *ADDED}]

@@ -12,12 +12,12 @@ from typing import Any
 from openrag_cli.index import vectors, words
 from openrag_cli.index.import_shim import import_lancedb
 from openrag_cli.index.policy import Statistics
-from openrag_cli.index.rows import MADE_OF
+from openrag_cli.index.rows import KEY, MADE_OF
 
 KEEP_VERSIONS = timedelta(hours=1)
 """Versions younger than this stay: a reader in another process may be on one (I4)."""
 
-KEYS = {"id": "BTree", "revision": "BTree", "partition_id": "Bitmap", MADE_OF: "BTree"}
+KEYS = {"id": "BTree", "revision": "BTree", "partition_id": "Bitmap", MADE_OF: "BTree", KEY: "BTree"}
 """The columns by which rows are looked up, and the kind of index of each."""
 
 _ROWS_OF_FRAGMENT = 1 << 32

@@ -7,12 +7,12 @@ policy.py says from how many rows on. Its name says into how many lists, and how
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from openrag_cli.index.import_shim import import_lancedb
 from openrag_cli.index.policy import Lists
-from openrag_cli.index.rows import Scope, within
+from openrag_cli.index.rows import Scope, narrowing
 
 if TYPE_CHECKING:
     import numpy as np
@@ -71,12 +71,18 @@ def count_in_scope(table: Any, scope: Scope) -> int:
     return n_rows // 2 if scope.excluded else n_rows
 
 
-def looks(table: Any, vector: "np.ndarray", limit: int, scope: Scope) -> Iterator[Any]:
-    """Yield queries for the nearest rows in scope; each further one is for when the one before found fewer."""
+def looks(
+    table: Any, vector: "np.ndarray", limit: int, scope: Scope, narrow: Callable[[Any], Any] | None = None
+) -> Iterator[Any]:
+    """Yield queries for the nearest rows in scope; each further one is for when the one before found fewer.
+
+    `narrow` is `narrowing(scope)`, where that is made already.
+    """
+    narrow = narrow or narrowing(scope)
 
     def query() -> Any:
         """Return the query of the vectors nearest to one."""
-        return within(table.search(vector).distance_type("cosine"), scope)
+        return narrow(table.search(vector).distance_type("cosine"))
 
     lists = lists_of(table)
     n_probes = probes(lists, limit, count_in_scope(table, scope)) if lists else None

@@ -64,21 +64,22 @@ class Scopes:
         wanted = self._catalog.partition_ids(request.partitions)
         named = self._named(request, wanted) if request.file_ids else None
         condition = _condition(request)
-        files = self._catalog.filtered
-        if condition is None and named is None:
-            # The rows of a deleted partition, until they are swept, would be all that a search finds.
-            is_swept = wanted is not None or not self._catalog.has_tombstones()
-            return Scope(partition_ids=wanted if is_swept else files.partition_ids(None))
         if condition is None:
-            return Scope(revisions=named)
+            return Scope(revisions=named) if named is not None else Scope(self._swept(wanted))
+        files = self._catalog.filtered
         found = files.selection(condition, files.partition_ids(wanted))
-        if named is None:
-            excluded = found.revisions if found.is_excluded else ()
-            if found.is_excluded and wanted is None:
-                wanted = files.partition_ids(None)
-            return Scope(wanted, None if found.is_excluded else sorted(found.revisions), sorted(excluded))
-        chosen = set(found.revisions)
-        return Scope(revisions=[one for one in named if (one in chosen) is not found.is_excluded])
+        if named is not None:
+            chosen = set(found.revisions)
+            return Scope(revisions=[one for one in named if (one in chosen) is not found.is_excluded])
+        if not found.is_excluded:
+            return Scope(wanted, sorted(found.revisions))
+        return Scope(self._swept(wanted), excluded=sorted(found.revisions))
+
+    def _swept(self, wanted: Sequence[int] | None) -> Sequence[int] | None:
+        """Return partitions none of which is deleted: its rows, until they are swept, would be all that a search finds."""
+        if wanted is not None or not self._catalog.has_tombstones():
+            return wanted
+        return self._catalog.filtered.partition_ids(None)
 
     def _named(self, request: Scoped, wanted: Sequence[int] | None) -> list[str]:
         revisions: list[str] = []
