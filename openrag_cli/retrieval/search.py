@@ -8,10 +8,11 @@ neither the place nor the score of a hit.
 
 import itertools
 from collections import Counter
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import TypeVar
 
 from openrag_cli.domain import Chunk, Hit, SearchMode
 from openrag_cli.errors import StoreError
@@ -44,6 +45,8 @@ NAMED_FILES, NAMED_SHARE, NAMED_DEPTH = 10, 0.6, 100
 and so many rows of each leg within them."""
 
 YEAR_S = 365.25 * 86_400
+
+Item = TypeVar("Item")
 
 
 class Searcher:
@@ -121,13 +124,12 @@ class Searcher:
             revisions = {revision for look in looks for revision in look.rows.revisions}
             live = self._titles.of(revisions, with_vectors=asked.vector is not None and asked.query.gate > 0)
             rows = each_once([look.rows for look in looks], live)
-            ranked = self._ranked(asked, rows, main, live, yardstick if has_words else None)
+            ranked = self._ranked(asked, rows, main, live, yardstick if has_words else None, passed)
             if request.prefers_recent:
                 ranked = self._preferring_recent(request, list(ranked))
             is_last = depth >= MAX_DEPTH or all(len(leg) < depth for leg in main.legs.values())
             shown.limit = request.top_k if is_last else min(request.top_k, depth // 2)
-            fresh = (row for row in ranked if row.match.id not in passed)
-            dead |= (revisions - live.keys()) | self._show(shown, asked.query, fresh, passed)
+            dead |= (revisions - live.keys()) | self._show(shown, asked.query, ranked, passed)
             if is_last or shown.is_full or self._is_used_up(request, scope, shown):
                 return shown, dead
             depth = min(depth * DEEPER, MAX_DEPTH)
@@ -182,18 +184,21 @@ class Searcher:
         main: Looked,
         live: Mapping[str, FileTitle],
         yardstick: Container[str] | None,
+        passed: Container[str],
     ) -> Iterator[Scored]:
-        """Yield rows, best first, with their ranks in the legs of `main`; without a yardstick by the old fusion."""
+        """Yield rows that are not passed, best first, with their ranks in the legs of `main`; without a yardstick by the
+        old fusion.
+        """
         alive = set(rows.ids)
         legs = {name: _within(leg, alive) for name, leg in main.legs.items()}
         if yardstick is None:
-            yield from fuse(legs, {match.id: match for match in rows[:]})
+            fused = fuse(legs, {match.id: match for match in rows[:]})
+            yield from (row for row in fused if row.match.id not in passed)
             return
         scores = score(asked, rows, live, yardstick=yardstick)
         ranks = {f"{name}_rank": {key: rank for rank, key in enumerate(leg, 1)} for name, leg in legs.items()}
-        places = best_first(scores, rows, live)
-        for begin in range(0, len(places), SHOWN_AT_ONCE):
-            some = places[begin : begin + SHOWN_AT_ONCE]
+        places = [at for at in best_first(scores, rows, live) if rows.ids[at] not in passed]
+        for some in _growing(places):
             for at, match in zip(some, rows.matches(some), strict=True):
                 own = {name: float(found[match.id]) for name, found in ranks.items() if match.id in found}
                 yield Scored(match, float(scores.totals[at]), {**scores.of(at), **own})
@@ -221,7 +226,7 @@ class Searcher:
         What only a deeper look finds stands below what the look before it gave, and is worth no more.
         """
         gone: set[str] = set()
-        while rows := list(itertools.islice(ranked, SHOWN_AT_ONCE)):
+        for rows in _growing(ranked):
             files = self._catalog.files_by_revision({row.match.revision for row in rows})
             for row in rows:
                 file = files.get(row.match.revision)
@@ -243,6 +248,14 @@ class Searcher:
             scope.partition_ids, scope.revisions, excluded=scope.excluded, per_file=request.per_file
         )
         return len(shown.hits) >= n_possible
+
+
+def _growing(items: Iterable[Item]) -> Iterator[list[Item]]:
+    """Yield items in groups, each twice as large as the one before: where most are twins, many are needed."""
+    rest, size = iter(items), SHOWN_AT_ONCE
+    while group := list(itertools.islice(rest, size)):
+        yield group
+        size *= 2
 
 
 def _within(leg: Mapping[str, float], alive: AbstractSet[str]) -> Mapping[str, float]:
