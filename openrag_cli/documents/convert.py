@@ -5,31 +5,16 @@ it into a child that can be killed.
 """
 
 import mmap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 from openrag_cli.documents import media_types as formats
 from openrag_cli.documents.media_types import HEAD_BYTES, SUPPORTED, media_type_of
 from openrag_cli.documents.notes import bounded
 from openrag_cli.documents.readers.base import Limits, Source
-from openrag_cli.documents.readers.epub import read_epub
-from openrag_cli.documents.readers.feed import read_feed
-from openrag_cli.documents.readers.mails.mail import read_mail
-from openrag_cli.documents.readers.mails.outlook import read_msg
-from openrag_cli.documents.readers.markup import read_html
-from openrag_cli.documents.readers.notebook import read_notebook
-from openrag_cli.documents.readers.odt import read_odt
-from openrag_cli.documents.readers.pdf_pages.document import read_pdf
-from openrag_cli.documents.readers.plain import read_calendar, read_json, read_text
-from openrag_cli.documents.readers.slides.document import read_pptx
-from openrag_cli.documents.readers.svg import read_svg
-from openrag_cli.documents.readers.word.document import read_docx
-from openrag_cli.documents.readers.workbooks.ods import read_ods
-from openrag_cli.documents.readers.workbooks.xls import read_xls
-from openrag_cli.documents.readers.workbooks.xlsx import read_xlsx
 from openrag_cli.documents.versions import reader_of
-from openrag_cli.documents.witness import WITNESSES
 from openrag_cli.domain import Document, DocumentWarning
 from openrag_cli.errors import IngestError
 from openrag_cli.store.metadata import document_metadata
@@ -61,7 +46,7 @@ def convert_file(
     _check_size(path, limits)
     media_type = _media_type(path, filename)
     source = Source(path, filename, media_type, limits, report_pages or _ignore_pages, keeps_hidden)
-    document = _with_metadata(_cleaned(_READERS.get(media_type, read_text)(source)))
+    document = _with_metadata(_cleaned(_reader(media_type)(source)))
     document = replace(document, reader=reader_of(media_type))
     if not document.markdown.strip():
         raise IngestError("no text was found in it", reason="no_text")
@@ -71,11 +56,19 @@ def convert_file(
 def _warnings(source: Source, document: Document) -> tuple[DocumentWarning, ...]:
     """Return what the reader said and, where it is known what the document's text is, whether too little came through."""
     told = [*document.warnings, *source.notes.told()]
-    witness = WITNESSES.get(document.media_type)
+    witness = _witness(document.media_type)
     if witness is not None and not any(warning.code == "text_cut" for warning in told):
         lost = source.notes.lost(witness(source), document.markdown)
         told += [lost] if lost else []
     return bounded(told)
+
+
+def _witness(media_type: str) -> Callable[[Source], Iterator[str]] | None:
+    if media_type not in _READERS:
+        return None
+    from openrag_cli.documents.witness import WITNESSES
+
+    return WITNESSES.get(media_type)
 
 
 def _ignore_pages(n_pages: int) -> None:
@@ -104,27 +97,35 @@ def _media_type(path: Path, filename: str) -> str:
             return media_type_of(filename, whole[:])
 
 
-_READERS: dict[str, Reader] = {
-    formats.PDF: read_pdf,
-    formats.DOCX: read_docx,
-    formats.PPTX: read_pptx,
-    formats.XLSX: read_xlsx,
-    formats.XLS: read_xls,
-    formats.ODT: read_odt,
-    formats.ODS: read_ods,
-    formats.EPUB: read_epub,
-    formats.MSG: read_msg,
-    formats.EML: read_mail,
-    formats.HTML: read_html,
-    formats.RSS: read_feed,
-    formats.SVG: read_svg,
-    formats.IPYNB: read_notebook,
-    formats.JSON: read_json,
-    formats.JSONL: read_json,
-    formats.PROPERTIES: read_json,
-    formats.CALENDAR: read_calendar,
-    formats.CONTACT: read_calendar,
+_READERS: dict[str, tuple[str, str]] = {
+    formats.PDF: ("pdf_pages.document", "read_pdf"),
+    formats.DOCX: ("word.document", "read_docx"),
+    formats.PPTX: ("slides.document", "read_pptx"),
+    formats.XLSX: ("workbooks.xlsx", "read_xlsx"),
+    formats.XLS: ("workbooks.xls", "read_xls"),
+    formats.ODT: ("odt", "read_odt"),
+    formats.ODS: ("workbooks.ods", "read_ods"),
+    formats.EPUB: ("epub", "read_epub"),
+    formats.MSG: ("mails.outlook", "read_msg"),
+    formats.EML: ("mails.mail", "read_mail"),
+    formats.HTML: ("markup", "read_html"),
+    formats.RSS: ("feed", "read_feed"),
+    formats.SVG: ("svg", "read_svg"),
+    formats.IPYNB: ("notebook", "read_notebook"),
+    formats.JSON: ("plain", "read_json"),
+    formats.JSONL: ("plain", "read_json"),
+    formats.PROPERTIES: ("plain", "read_json"),
+    formats.CALENDAR: ("plain", "read_calendar"),
+    formats.CONTACT: ("plain", "read_calendar"),
 }  # every other type is text, kept as it is
+_TEXT = ("plain", "read_text")
+
+
+def _reader(media_type: str) -> Reader:
+    """Return the reader of a kind; imported now, since most runs meet few kinds."""
+    module, name = _READERS.get(media_type, _TEXT)
+    reader: Reader = getattr(import_module(f"openrag_cli.documents.readers.{module}"), name)
+    return reader
 
 
 _BAD_CHARS = dict.fromkeys(range(0xD800, 0xE000), "\ufffd") | {0: " "}

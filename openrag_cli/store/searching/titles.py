@@ -8,9 +8,10 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from openrag_cli.store.database import Database
+if TYPE_CHECKING:
+    from openrag_cli.store.database import Database
 
 MAX_TITLE_CHARS = 200
 
@@ -51,7 +52,7 @@ class MadeTitle:
 class Titles:
     """The titles of a store's files, with words of one version."""
 
-    def __init__(self, database: Database, version: int) -> None:
+    def __init__(self, database: "Database", version: int) -> None:
         self._db = database
         self._version = version
 

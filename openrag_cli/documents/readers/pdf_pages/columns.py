@@ -5,8 +5,8 @@ continuations begin in lower case.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from itertools import groupby
+from typing import NamedTuple
 
 MIN_LINES = 3
 """Of each column."""
@@ -19,8 +19,7 @@ _MIN_LOWER = 0.4  # of the lines after the first that go on a sentence
 _MIN_GUTTER = 8.0  # points
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(NamedTuple):
     """A stretch of text on one line: its box, in points from the lower left corner."""
 
     left: float

@@ -2,7 +2,6 @@
 
 import re
 import unicodedata
-from collections import Counter
 
 LEAST_CHARS = 40
 """Shorter texts are taken as they are: there is too little to judge by."""
@@ -25,7 +24,7 @@ def is_glyph_codes(text: str) -> bool:
     shown = "".join(text.split())
     if len(shown) < LEAST_CHARS:
         return False
-    n_odd = sum(n for char, n in Counter(shown).items() if unicodedata.category(char) in _ODD or char == "\ufffd")
+    n_odd = sum(shown.count(char) for char in set(shown) if unicodedata.category(char) in _ODD or char == "\ufffd")
     if n_odd > _MOST_ODD * len(shown):
         return True
     words = _WORD.findall(text)
@@ -52,11 +51,12 @@ def _script(char: str) -> str:
 
 def _has_no_words(words: list[str], text: str) -> bool:
     """Whether a Latin text has hardly a vowel and none of the commonest words: letters moved along the alphabet."""
-    letters = Counter("".join(words).lower())
-    n_latin = sum(n for char, n in letters.items() if char.isascii() or _script(char) == "LATIN")
-    if n_latin < 4 * LEAST_CHARS or n_latin < 0.8 * letters.total() or len(letters) < 10:
+    letters = "".join(words).lower()
+    different = set(letters)
+    n_latin = sum(letters.count(char) for char in different if char.isascii() or _script(char) == "LATIN")
+    if n_latin < 4 * LEAST_CHARS or n_latin < 0.8 * len(letters) or len(different) < 10:
         return False
-    share = sum(letters[vowel] for vowel in _VOWELS) / n_latin
+    share = sum(map(letters.count, different & _VOWELS)) / n_latin
     if share >= _LEAST_VOWELS:
         return False
     n_digits = sum(char.isdigit() for char in text)

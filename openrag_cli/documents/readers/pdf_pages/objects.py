@@ -6,6 +6,7 @@ streams. Nothing is decrypted.
 
 import re
 import zlib
+from collections.abc import Iterator
 
 MAX_OBJECTS = 500_000
 _MAX_STREAM_BYTES = 64 * 1024 * 1024
@@ -51,11 +52,7 @@ def _packed(body: bytes) -> dict[int, bytes]:
     first, count = re.search(rb"/First\s+(\d+)", body), re.search(rb"/N\s+(\d+)", body)
     if not start or not first or not count:
         return {}
-    packed = body[start.end() : body.rfind(b"endstream")]
-    try:
-        text = zlib.decompressobj().decompress(packed, _MAX_STREAM_BYTES) if b"/FlateDecode" in body else packed
-    except zlib.error:
-        return {}
+    text = _unpacked(body, start.end(), body.rfind(b"endstream"))
     numbers = [int(number) for number in re.findall(rb"\d+", text[: int(first[1])])]
     pairs = list(zip(numbers[::2], numbers[1::2], strict=False))[: int(count[1])]
     ends = [offset for _, offset in pairs[1:]] + [len(text)]
@@ -65,6 +62,29 @@ def _packed(body: bytes) -> dict[int, bytes]:
         for (number, offset), end in zip(pairs, ends, strict=True)
         if base + offset < len(text)
     }
+
+
+def _unpacked(body: bytes, start: int, end: int) -> bytes:
+    """Return what a stream of a dictionary holds, nothing where it is damaged."""
+    if b"/FlateDecode" not in body[:start]:
+        return body[start:end]
+    try:
+        return zlib.decompressobj().decompress(body[start:end], _MAX_STREAM_BYTES)
+    except zlib.error:
+        return b""
+
+
+def _object_streams(content: bytes) -> Iterator[bytes]:
+    """Yield what each object stream of a file holds; quicker than a scan for all objects."""
+    at = content.find(b"/ObjStm")
+    while at >= 0:
+        start = _STREAM.search(content, at)
+        if start is None:
+            return
+        begin = content.rfind(b"obj", 0, at)
+        end = content.find(b"endstream", start.end())
+        yield _unpacked(content[begin:end], start.end() - begin, end - begin)
+        at = content.find(b"/ObjStm", end) if end >= 0 else -1
 
 
 def rebuilt(content: bytes) -> bytes | None:
@@ -114,7 +134,7 @@ def _pages_in_order(bodies: dict[int, bytes]) -> list[int]:
 
 def layers_off(content: bytes) -> frozenset[str]:
     """Return the names of the layers (optional content groups) that are switched off when the document opens."""
-    if b"/OCG" not in content and b"/ObjStm" not in content:
+    if b"/OCG" not in content and not any(b"/OCG" in inner for inner in _object_streams(content)):
         return frozenset()
     bodies = objects(content)
     off: set[str] = set()

@@ -67,7 +67,7 @@ def page_text(
                 text, runs = _text_and_runs(text_page)
         else:
             has_picture = False  # which is asked of pages without text alone
-        tables = grids(page, glance.n_objects) if glance.has_lines else []
+        tables = grids(glance.paths()) if glance.has_lines else []
         text, table = _arranged(text, runs, text_page, tables, before)
     return PageText(text.strip("\n"), has_picture, table)
 
@@ -93,10 +93,19 @@ def _arranged(
 
 def _text_and_runs(text_page: Any) -> tuple[str, list[Run]]:
     """Return the text of a page and where its stretches are; of more than `MAX_RUNS` some."""
+    from pypdfium2 import raw
+
     text = str(text_page.get_text_range())
     n_runs = text_page.count_rects() if text.strip() else 0
     step = 1 if n_runs <= MAX_RUNS else n_runs // _SAMPLE
-    return text, [Run(*text_page.get_rect(at)) for at in range(0, n_runs, step)]
+    sides = tuple(ctypes.c_double() for _ in range(4))
+    handle, references = text_page.raw, tuple(map(ctypes.byref, sides))
+    left, top, right, bottom = sides
+    return text, [
+        Run(left.value, bottom.value, right.value, top.value)
+        for at in range(0, n_runs, step)
+        if raw.FPDFText_GetRect(handle, at, *references)
+    ]
 
 
 def _left_out(source: Source, page: Any, text_page: Any, hidden: list[Placed]) -> bool:
@@ -138,16 +147,37 @@ class _Glance:
         from pypdfium2 import raw
 
         self._raw = raw
+        self._page = page.raw
         self._parts = tuple(ctypes.c_uint() for _ in range(4))
         self._references = tuple(map(ctypes.byref, self._parts))
+        self._paths: list[Any] = []
         self.box: Box = page.get_bbox()  # what is inherited included
         self.has_room = min(self.box[2] - self.box[0], self.box[3] - self.box[1]) >= _LEAST_SIDE
-        self.n_objects = min(raw.FPDFPage_CountObjects(page), MAX_OBJECTS)
-        step = max(1, self.n_objects // _SAMPLE)
-        get = raw.FPDFPage_GetObject
-        self.has_lines = False
-        odd = [self._is_odd(get(page, at), depth=0) for at in range(0, self.n_objects, step)]
-        self.is_odd = any(odd)
+        self.n_objects = min(raw.FPDFPage_CountObjects(self._page), MAX_OBJECTS)
+        self._step = max(1, self.n_objects // _SAMPLE)
+        get, kind_of = raw.FPDFPage_GetObject, raw.FPDFPageObj_GetType
+        odd = False
+        for at in range(0, self.n_objects, self._step):
+            each = get(self._page, at)
+            kind = kind_of(each)
+            if kind == _PATH:
+                self._paths.append(each)
+            elif not odd:
+                odd = self._is_odd(each, kind, depth=0)
+        self.is_odd = odd
+
+    @property
+    def has_lines(self) -> bool:
+        """Whether something is drawn on the page that may be a line."""
+        return bool(self._paths)
+
+    def paths(self) -> list[Any]:
+        """Return the drawings of the page."""
+        if self._step == 1:
+            return self._paths
+        get, kind_of = self._raw.FPDFPage_GetObject, self._raw.FPDFPageObj_GetType
+        objects = (get(self._page, at) for at in range(self.n_objects))
+        return [each for each in objects if kind_of(each) == _PATH]
 
     def is_left_by(self, runs: Sequence[Run]) -> bool:
         """Whether some of the runs stand outside of the page."""
@@ -156,9 +186,8 @@ class _Glance:
             run.right < left or run.left > right or run.top < bottom or run.bottom > top for run in runs
         )
 
-    def _is_odd(self, each: Any, *, depth: int) -> bool:
+    def _is_odd(self, each: Any, kind: int, *, depth: int) -> bool:
         raw = self._raw
-        kind = raw.FPDFPageObj_GetType(each)
         if kind == _TEXT:
             mode = raw.FPDFTextObj_GetTextRenderMode(each)
             if mode != _FILLED or depth:
@@ -166,10 +195,10 @@ class _Glance:
             red, green, blue, _ = self._parts
             is_known = raw.FPDFPageObj_GetFillColor(each, *self._references)
             return bool(is_known and red.value >= _WHITE and green.value >= _WHITE and blue.value >= _WHITE)
-        self.has_lines |= kind == _PATH
         if kind == _GROUP and depth < _MAX_DEPTH:
             n = min(raw.FPDFFormObj_CountObjects(each), MAX_OBJECTS)
-            return any(self._is_odd(raw.FPDFFormObj_GetObject(each, at), depth=depth + 1) for at in range(n))
+            inner = (raw.FPDFFormObj_GetObject(each, at) for at in range(n))
+            return any(self._is_odd(one, raw.FPDFPageObj_GetType(one), depth=depth + 1) for one in inner)
         return False
 
 

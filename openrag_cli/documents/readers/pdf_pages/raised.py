@@ -14,6 +14,7 @@ MAX_CANDIDATES = 500
 
 _MAX_SIZE = 0.95  # of the letters before it
 _MIN_SHIFT, _MAX_SHIFT = 0.1, 0.8  # of the size of the letters before it
+_SAME_LINE = 0.02  # of its height: letters that end so near each other stand on one line
 _MAX_GAP = 0.4  # of the height of the run before it
 _LINE_GAP = 2.0
 _MAX_CHARS = 12
@@ -38,7 +39,7 @@ def raised_pieces(text: str, runs: Sequence[Run], text_page: Any) -> list[Piece]
 
     The line breaks that PDFium puts around them go with them where the line goes on.
     """
-    if len(runs) < 2 or any(char > "\uffff" for char in text):  # places in the text count in UTF-16
+    if len(runs) < 2 or max(text, default="") > "\uffff":  # places in the text count in UTF-16
         return []
     page = _Page(text_page)
     found: list[Piece] = []
@@ -66,10 +67,13 @@ def replaced(text: str, pieces: Sequence[Piece]) -> str:
 
 def _may_be_raised(before: Run, run: Run) -> bool:
     height = before.top - before.bottom
+    if height <= 0 or run.right - run.left > _MAX_CHARS * height:
+        return False
     gap = run.left - before.right
     is_beside = -0.2 * height <= gap <= _MAX_GAP * height and run.bottom < before.top and run.top > before.bottom
-    off = abs((run.top + run.bottom) - (before.top + before.bottom)) / 2
-    return is_beside and run.top - run.bottom < 1.2 * height and off > 0.05 * height
+    over, under = (run.top - before.top) / height, (run.bottom - before.bottom) / height
+    is_off = (under > 0.15 and over > -0.15) or (over < -0.15 and under < 0.1 and abs(under) > _SAME_LINE)
+    return is_beside and run.top - run.bottom < 1.2 * height and is_off
 
 
 def _goes_on(before: Run, run: Run, after: Run) -> bool:
@@ -83,8 +87,9 @@ class _Page:
         from pypdfium2 import raw
 
         self._raw = raw
-        self._page = text_page
+        self._page = text_page.raw
         self._x, self._y = ctypes.c_double(), ctypes.c_double()
+        self._x_and_y = ctypes.byref(self._x), ctypes.byref(self._y)
 
     def shifted(self, text: str, run: Run) -> tuple[int, int, int] | None:
         """Return (start, end, 1 for raised or -1 for lowered) of a run in the text; None where it is neither."""
@@ -106,7 +111,7 @@ class _Page:
 
     def _known(self, index: int) -> _Place:
         raw = self._raw
-        raw.FPDFText_GetCharOrigin(self._page, index, ctypes.byref(self._x), ctypes.byref(self._y))
+        raw.FPDFText_GetCharOrigin(self._page, index, *self._x_and_y)
         at = raw.FPDFText_GetTextIndexFromCharIndex(self._page, index)
         return _Place(index, at, raw.FPDFText_GetFontSize(self._page, index), self._y.value)
 

@@ -19,8 +19,8 @@ _LEAST_LENGTH = 6.0
 _MAX_CELL_CHARS = 1_200  # a longer cell is a part of a page, and its box no table
 _EDGE_LINES = 3  # above or below a table that begins or ends a page
 _MAX_CELL_LINES = 8  # a cell of more lines is a box of a form, whose lines belong beside those of the next
-_PATH = 2  # PDFium's number of the kind (fpdf_edit.h)
-_MOVE, _LINE = 2, 0  # of a segment
+_BOX_SEGMENTS = 5  # of a filled rectangle, whose sides are no lines
+_MOVE, _LINE = 2, 0  # PDFium's numbers of kinds of segments (fpdf_edit.h)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +57,11 @@ class Grid:
         return row, column
 
 
-def grids(page: Any, n_objects: int) -> list[Grid]:
-    """Return the grids of at least two rows and columns that the lines of a page make."""
+def grids(paths: Sequence[Any]) -> list[Grid]:
+    """Return the grids of at least two rows and columns that the lines of a page's drawings make."""
     level: list[Line] = []
     upright: list[Line] = []
-    for line, is_level in _lines(page, n_objects):
+    for line, is_level in _lines(paths):
         (level if is_level else upright).append(line)
         if len(level) + len(upright) > MAX_LINES:
             return []
@@ -85,33 +85,33 @@ def _open_ends(rows: Sequence[Line], columns: Sequence[Line]) -> Iterator[Line]:
 # --- lines
 
 
-def _lines(page: Any, n_objects: int) -> Iterator[tuple[Line, bool]]:
-    """Yield the lines of a page along its axes, and whether each is level."""
+def _lines(paths: Sequence[Any]) -> Iterator[tuple[Line, bool]]:
+    """Yield the lines of drawings along the axes of the page, and whether each is level."""
     from pypdfium2 import raw
 
-    get, kind_of = raw.FPDFPage_GetObject, raw.FPDFPageObj_GetType
-    for at in range(n_objects):
-        each = get(page, at)
-        if kind_of(each) == _PATH:
-            for left, bottom, right, top in _strokes(raw, each):
-                if top - bottom <= _THIN and right - left >= _LEAST_LENGTH:
-                    yield Line((top + bottom) / 2, left, right), True
-                elif right - left <= _THIN and top - bottom >= _LEAST_LENGTH:
-                    yield Line((left + right) / 2, bottom, top), False
+    left_bottom_right_top = tuple(ctypes.c_float() for _ in range(4))
+    box = tuple(map(ctypes.byref, left_bottom_right_top))
+    bounds = raw.FPDFPageObj_GetBounds
+    for path in paths:
+        bounds(path, *box)
+        left, bottom, right, top = (each.value for each in left_bottom_right_top)
+        is_thin = right - left <= _THIN or top - bottom <= _THIN
+        for one in [(left, bottom, right, top)] if is_thin else _strokes(raw, path):
+            width, height = one[2] - one[0], one[3] - one[1]
+            if height <= _THIN and width >= _LEAST_LENGTH:
+                yield Line((one[3] + one[1]) / 2, one[0], one[2]), True
+            elif width <= _THIN and height >= _LEAST_LENGTH:
+                yield Line((one[0] + one[2]) / 2, one[1], one[3]), False
 
 
 def _strokes(raw: Any, path: Any) -> Iterator[tuple[float, float, float, float]]:
-    """Yield the boxes of what a path draws: itself where it is thin, else the straight strokes that it is made of."""
-    box = tuple(ctypes.c_float() for _ in range(4))
-    raw.FPDFPageObj_GetBounds(path, *map(ctypes.byref, box))
-    left, bottom, right, top = (each.value for each in box)
-    if min(right - left, top - bottom) <= _THIN:
-        yield left, bottom, right, top
+    """Yield the boxes of the straight strokes that a drawing which is no line itself is made of."""
+    n_segments = raw.FPDFPath_CountSegments(path)
+    if n_segments > _MAX_SEGMENTS:
         return
     fill, stroke = ctypes.c_int(), ctypes.c_int()
     raw.FPDFPath_GetDrawMode(path, ctypes.byref(fill), ctypes.byref(stroke))
-    n_segments = raw.FPDFPath_CountSegments(path)
-    if (stroke.value or n_segments > 5) and n_segments <= _MAX_SEGMENTS:
+    if stroke.value or n_segments > _BOX_SEGMENTS:
         yield from _segments(raw, path, n_segments)
 
 
@@ -203,10 +203,11 @@ def pieces_of(
         pieces[start:end] = [written, *[""] * (end - start - 1)]
     places: list[tuple[float, float] | None] = [None] * len(pieces)
     x, y = ctypes.c_double(), ctypes.c_double()
+    handle, x_and_y = text_page.raw, (ctypes.byref(x), ctypes.byref(y))
     for index in range(min(text_page.count_chars(), MAX_CHARS)):
-        at = raw.FPDFText_GetTextIndexFromCharIndex(text_page, index)
+        at = raw.FPDFText_GetTextIndexFromCharIndex(handle, index)
         if 0 <= at < len(pieces) and not text[at].isspace():
-            raw.FPDFText_GetCharOrigin(text_page, index, ctypes.byref(x), ctypes.byref(y))
+            raw.FPDFText_GetCharOrigin(handle, index, *x_and_y)
             places[at] = (x.value, y.value)
     for start, end, _ in raised:  # a raised piece stands with what it is raised above
         places[start:end] = [None] * (end - start)
