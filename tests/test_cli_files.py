@@ -100,6 +100,9 @@ def test_kinds_without_a_reader_are_counted_in_a_folder_and_fail_where_they_are_
     again = cli("file", "sync", handbook, "-p", "synced", "--json")
     assert (again.code, again.json["failed"], sum(again.json["skipped"].values())) == (0, 0, 5)
     assert cli("file", "sync", handbook, "-p", "synced", "--strict").code == 3
+    assert cli("task", "list", "--state", "FAILED", "--json").json["tasks"] == []
+    assert {task["state"] for task in cli("task", "list", "--json").json["tasks"]} == {"COMPLETED"}
+    assert "0 failed" in next(line for line in cli("doctor").out.splitlines() if "tasks" in line)
 
 
 @pytest.mark.parametrize(

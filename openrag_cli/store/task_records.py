@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from openrag_cli.store.database import Database
 
 POLL_S = 0.1
+
+_SKIPPED = "(sha256 = '' AND state = 'FAILED')"  # of a kind that no reader knows, and so never read
 
 
 class TaskRecords:
@@ -54,6 +57,8 @@ class TaskRecords:
     def page(self, states: Iterable[TaskState] = (), *, limit: int, after: str = "") -> Results[Task]:
         """Return up to `limit` tasks (negative: all), newest first, of those after the page that named `after`.
 
+        What was skipped, since no reader knows its kind, is left out; a sync remembers it by its task.
+
         Raises:
             InvalidInput: `after` names no page.
         """
@@ -63,15 +68,17 @@ class TaskRecords:
         if wanted:
             # Each state in the order of its own index: else all tasks of a state would be sorted for a page of them.
             of_state = (
-                "SELECT * FROM (SELECT * FROM task INDEXED BY task_of_state WHERE state = ? AND seq < ? "
+                f"SELECT * FROM (SELECT * FROM task INDEXED BY task_of_state WHERE state = ? AND seq < ? AND NOT {_SKIPPED} "
                 "ORDER BY seq DESC LIMIT ?)"
             )
             sql = f"{' UNION ALL '.join([of_state] * len(wanted))} ORDER BY seq DESC LIMIT ?"
             rows = self._db.rows(sql, (*(part for state in wanted for part in (state, last, n_most)), n_most))
         else:
-            rows = self._db.rows("SELECT * FROM task WHERE seq < ? ORDER BY seq DESC LIMIT ?", (last, n_most))
+            rows = self._db.rows(
+                f"SELECT * FROM task WHERE seq < ? AND NOT {_SKIPPED} ORDER BY seq DESC LIMIT ?", (last, n_most)
+            )
         counted = "state IN (SELECT value FROM json_each(?))" if wanted else "? <> ''"
-        total = self._db.rows(f"SELECT count(*) FROM task WHERE {counted}", (json.dumps(wanted),))
+        total = self._db.rows(f"SELECT count(*) FROM task WHERE {counted} AND NOT {_SKIPPED}", (json.dumps(wanted),))
         kept = rows[: limit if limit >= 0 else None]
         following = token(kept[-1]["seq"]) if len(rows) > len(kept) and kept else None
         return Results(map(to_task, kept), total=int(total[0][0]), next=following)
@@ -102,12 +109,16 @@ class TaskRecords:
         return to_task(rows[0]) if rows else None
 
     def counts(self, *, batch: str | None = None) -> dict[TaskState, int]:
-        """Return how many tasks are in each state."""
+        """Return how many tasks are in each state, without what was skipped."""
         rows = self._db.rows(
-            "SELECT state, count(*) AS n FROM task WHERE ? IS NULL OR batch = ? GROUP BY state", (batch, batch)
+            "SELECT state, count(*) AS n FROM task WHERE ?1 IS NULL OR batch = ?1 GROUP BY state "
+            f"UNION ALL SELECT 'FAILED', -count(*) FROM task WHERE {_SKIPPED} AND (?1 IS NULL OR batch = ?1)",
+            (batch,),
         )
-        found = {row["state"]: int(row["n"]) for row in rows}
-        return {state: found.get(state, 0) for state in TaskState}
+        found: Counter[str] = Counter()
+        for row in rows:
+            found[row["state"]] += int(row["n"])
+        return {state: found[state] for state in TaskState}
 
     def log(self, task_id: str, *, last: int = -1) -> list[LogLine]:
         """Return the last lines of a task's log, oldest first; a negative number means all.

@@ -8,7 +8,7 @@ to right, numbers and other scripts, stays; the rest is read from the right.
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
@@ -34,15 +34,19 @@ class Glyph:
 
 
 def glyphs_of(text_page: Any) -> list[list[Glyph]]:
-    """Return the characters of a page by its lines, without those that PDFium made up."""
+    """Return the characters of a page by its lines, without those that PDFium made up.
+
+    Some writers say the letters of a word at one of its glyphs, and nothing at the others: their codes are no letters.
+    """
     from pypdfium2 import raw
 
     lines: list[list[Glyph]] = [[]]
     for at in range(min(text_page.count_chars(), MAX_CHARS)):
         char = chr(raw.FPDFText_GetUnicode(text_page, at))
+        is_code = raw.FPDFText_HasUnicodeMapError(text_page, at) == 1
         if char == "\n":
             lines.append([])
-        elif char != "\r" and raw.FPDFText_IsGenerated(text_page, at) != 1:
+        elif char != "\r" and not is_code and raw.FPDFText_IsGenerated(text_page, at) != 1:
             left, bottom, right, top = text_page.get_charbox(at, loose=True)
             lines[-1].append(Glyph(char, left, right, bottom, max(top - bottom, 0.1)))
     return lines
@@ -87,23 +91,41 @@ def _turned(row: Sequence[Glyph]) -> str:
 
 def _in_place(row: Sequence[Glyph]) -> list[Glyph]:
     """Return the characters from left to right; marks follow their letter, ligatures are one."""
-    places: dict[tuple[int, int], list[Glyph]] = {}
+    places: dict[tuple[int, int], list[Glyph]] = {_place(one): [] for one in row if not _is_mark(one)}
+    marks = []
     for glyph in row:
-        if not unicodedata.combining(glyph.char):
-            places.setdefault((round(10 * glyph.left), round(10 * glyph.right)), []).append(glyph)
+        places.get(_place(glyph), marks).append(glyph)
     found = []
     for group in places.values():
-        is_turned = all(RIGHT_TO_LEFT.match(glyph.char) for glyph in group)
+        is_turned = any(RIGHT_TO_LEFT.match(glyph.char) for glyph in group)
         chars = "".join(glyph.char for glyph in (reversed(group) if is_turned else group))
         found.append(Glyph(chars, group[0].left, group[0].right, group[0].base, group[0].height))
+    found = [_without_echo(glyph, found) for glyph in found]
     found.sort(key=lambda glyph: glyph.left + glyph.right)
-    for mark in row:
-        if unicodedata.combining(mark.char) and found:
+    for mark in marks:
+        if found:
             middle = (mark.left + mark.right) / 2
             at = min(range(len(found)), key=lambda at: abs((found[at].left + found[at].right) / 2 - middle))
             letter = found[at]
             found[at] = Glyph(letter.char + mark.char, letter.left, letter.right, letter.base, letter.height)
     return found
+
+
+def _place(glyph: Glyph) -> tuple[int, int]:
+    return round(10 * glyph.left), round(10 * glyph.right)
+
+
+def _is_mark(glyph: Glyph) -> bool:
+    return bool(unicodedata.combining(glyph.char))
+
+
+def _without_echo(glyph: Glyph, others: Sequence[Glyph]) -> Glyph:
+    """Return a Latin letter without the right-to-left word that its glyph is said to stand for as well, where that
+    word has a glyph of its own."""
+    word, _, letter = glyph.char.rpartition(" ")
+    if not word or not letter.isascii() or all(other is glyph or other.char.strip() != word for other in others):
+        return glyph
+    return replace(glyph, char=letter)
 
 
 def _spaced(glyphs: Sequence[Glyph]) -> list[str]:
