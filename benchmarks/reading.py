@@ -3,7 +3,7 @@
     python benchmarks/reading.py FOLDER [FOLDER...]
 
 Each document is read by openrag and by markitdown, and held against what is expected of it (`expected_outputs/`), else
-its own text nodes, taken by other means than a reader (`documents/witness.py`), else pypdf's reading; what was which is
+its own text nodes, taken by other means than a reader (`documents/witness/`), else pypdf's reading; what was which is
 printed. Kinds with none of these, and documents that are refused, are left out and counted.
 Recall is the share of the witness's words that are there; order that of the longest common subsequence, over the first
 4,000 words. Prints the ten worst and the medians.
@@ -21,7 +21,7 @@ from pathlib import Path
 from openrag_cli.documents.convert import convert_file
 from openrag_cli.documents.media_types import PDF
 from openrag_cli.documents.readers.base import Limits, Source
-from openrag_cli.documents.witness import WITNESSES
+from openrag_cli.documents.witness.texts import WITNESSES
 from openrag_cli.errors import OpenRAGError
 
 MAX_ORDERED = 4_000

@@ -88,7 +88,7 @@ _PAGE = (
     "<html><head><title>Locks</title><script>run()</script></head><body><p hidden>secret</p><p>10<sup>6</sup></p><ul><li>first item</ul>"
     "<table><tr><th>Depot<th>Stock<tr><td>Kiel<td>11</table><pre>a  b</pre><img src=a.png alt='A weir'><select><option>Ochre</select></body></html>"
 )
-_CALENDAR = "BEGIN:VCALENDAR\r\nDESCRIPTION:the old pumping sta\r\n tion\r\nEND:VCALENDAR\r\n"
+_CALENDAR = "BEGIN:VCALENDAR\r\nDESCRIPTION:the old pumping sta\r\n tion\r\nATTACH;ENCODING=BASE64;VALUE=BINARY:QUJD\r\n REVG\r\nEND:VCALENDAR\r\n"
 _NOTEBOOK = {
     "cells": [
         {"cell_type": "markdown", "source": "# Tide model"},
@@ -105,6 +105,12 @@ _MAIL = mail(
     part("text/calendar", "BEGIN:VCALENDAR\nSUMMARY:Dike tour\nEND:VCALENDAR"),
     part("message/rfc822", "Subject: The contract\n\nIt ends in August."),
     part("application/pdf", "XYZ", "Content-Disposition: attachment; filename=plan.pdf"),
+)
+_MAILBOX = (
+    b"From a@example.net Thu Nov 26 03:15:51 2026\n"
+    + _MAIL.encode()
+    + b"\n\nFrom b@example.net Thu Nov 26 04:15:51 2026\n"
+    b"From: b@example.net\nSubject: Weir\n\n>From here on it is open.\n"
 )
 _FEED = "<rss version='2.0'><channel><title>News</title><item><title>Weir opened</title><author>Ada</author><description>The &lt;b&gt;weir&lt;/b&gt; is open.</description></item></channel></rss>"
 _MESSAGE = make_ole(
@@ -127,7 +133,7 @@ ROWS = [
     ),
     Row("Markdown", "md, markdown, mdx, mkd", "a.md", b"# Rules\n\n```\na  b\n```\n", {"every line as it is, headings as sections": "# Rules\n\n```\na  b"}),
     Row("JSON, Java properties", "json, jsonl, ndjson, properties", "a.json", b'{"a": "Gr\\u00fc\\u00dfe"}', {"every line as it is, escaped letters as letters": "Grüße"}),
-    Row("Calendars and contacts", "ics, ifb, vcf, vcard", "a.ics", _CALENDAR.encode(), {"every field, folded lines joined": "pumping station"}),
+    Row("Calendars and contacts", "ics, ifb, vcf, vcard", "a.ics", _CALENDAR.encode(), {"every field, folded lines joined": "pumping station"}, {"pictures, sounds, keys and files in them": "QUJD"}),
     Row(
         "Jupyter notebook", "ipynb", "a.ipynb", json.dumps(_NOTEBOOK).encode(),
         {"text cells": "# Tide model", "code": "print(42)", "printed results": "42 shown"}, {"pictures": "AAAA"},
@@ -174,6 +180,11 @@ ROWS = [
     Row(
         "Mail", "eml, mht, mhtml", "a.eml", _MAIL.encode(),
         {"subject, sender, recipients, date": "# S\n\nFrom: a@example.net", "the fuller form of the text": "The lock is mended.", "invitations": "SUMMARY:Dike tour", "attached messages": "It ends in August."},
+        {"attachments (named in a warning)": "XYZ"},
+    ),
+    Row(
+        "Mailbox", "mbox, mbx", "a.mbox", _MAILBOX,
+        {"each message as a section, with its head": "## Weir\n\nFrom: b@example.net\n\nFrom here on it is open.", "as mail": "## S\n\nFrom: a@example.net"},
         {"attachments (named in a warning)": "XYZ"},
     ),
     Row(

@@ -9,7 +9,7 @@ from formats_page import PAGE, ROWS, Row, page
 
 from openrag_cli.documents.notes import Notes, letters
 from openrag_cli.documents.readers.base import Limits, Source
-from openrag_cli.documents.witness import WITNESSES
+from openrag_cli.documents.witness.texts import WITNESSES
 
 
 @pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])
@@ -54,7 +54,7 @@ def test_nearly_every_reader_of_a_form_is_guarded() -> None:
         "Calendars and contacts",
         "Separated values",
     }
-    assert unguarded == verbatim | {"PDF", "Outlook message"}
+    assert unguarded == verbatim | {"PDF"}
 
 
 def test_the_page_is_made_from_the_rows() -> None:

@@ -66,7 +66,7 @@ def _warnings(source: Source, document: Document) -> tuple[DocumentWarning, ...]
 def _witness(media_type: str) -> Callable[[Source], Iterator[str]] | None:
     if media_type not in _READERS:
         return None
-    from openrag_cli.documents.witness import WITNESSES
+    from openrag_cli.documents.witness.texts import WITNESSES
 
     return WITNESSES.get(media_type)
 
@@ -108,6 +108,7 @@ _READERS: dict[str, tuple[str, str]] = {
     formats.EPUB: ("epub", "read_epub"),
     formats.MSG: ("mails.outlook", "read_msg"),
     formats.EML: ("mails.mail", "read_mail"),
+    formats.MBOX: ("mails.mailbox", "read_mailbox"),
     formats.HTML: ("markup", "read_html"),
     formats.RSS: ("feed", "read_feed"),
     formats.SVG: ("svg", "read_svg"),

@@ -26,6 +26,7 @@ EPUB = "application/epub+zip"
 XLS = "application/vnd.ms-excel"
 MSG = "application/vnd.ms-outlook"
 EML = "message/rfc822"
+MBOX = "application/mbox"
 HTML = "text/html"
 RSS = "application/rss+xml"
 IPYNB = "application/x-ipynb+json"
@@ -49,7 +50,7 @@ _DOCUMENTS = {
     "txt": PLAIN, "text": PLAIN, "log": PLAIN, "rst": "text/x-rst", "tex": "text/x-tex", "adoc": "text/asciidoc",
     "asciidoc": "text/asciidoc", "org": "text/org", "srt": PLAIN, "vtt": "text/vtt", "diff": "text/x-diff",
     "patch": "text/x-diff", "bib": "text/x-bibtex", "ics": CALENDAR, "ifb": CALENDAR, "ical": CALENDAR,
-    "vcf": CONTACT, "vcard": CONTACT, "mht": EML, "mhtml": EML, "svg": SVG,
+    "mbox": MBOX, "mbx": MBOX, "vcf": CONTACT, "vcard": CONTACT, "mht": EML, "mhtml": EML, "svg": SVG,
 }  # fmt: skip
 _CODE = {
     "py": "python", "pyi": "python", "js": "javascript", "mjs": "javascript", "cjs": "javascript",
@@ -257,7 +258,7 @@ def _text_type(filename: str, head: bytes) -> str:
     if declared in {None, PLAIN} and (known := _OBJECT_START.match(text)):
         return CALENDAR if known[1].upper() == "VCALENDAR" else CONTACT
     if declared is None and _MAIL_START.match(text):
-        return EML
+        return MBOX if text.startswith("From ") else EML
     if declared is None or not _is_text_type(declared):
         return XML if text.startswith("<?xml") else PLAIN
     return XML if declared == RSS else declared

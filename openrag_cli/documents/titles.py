@@ -1,6 +1,7 @@
 """What a document calls itself: the title it declares, or the heading above all of its text."""
 
 from openrag_cli.documents.chunking.outline import sections
+from openrag_cli.documents.media_types import MBOX
 from openrag_cli.domain import Document
 from openrag_cli.store.searching.titles import is_title, title_of
 
@@ -13,5 +14,7 @@ def document_title(filename: str, document: Document) -> str:
 
 
 def _first_heading(document: Document) -> str | None:
+    if document.media_type == MBOX:  # of many messages the first names itself alone
+        return None
     first = next((section.path[0] for section in sections(document)[:2] if section.path), None)
     return first if first and is_title(first) else None

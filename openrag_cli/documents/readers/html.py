@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from openrag_cli.documents.inline import BlockWriter, fenced, indented, joined_blocks
+from openrag_cli.documents.mathml import mathml_text
 from openrag_cli.documents.readers.base import Source, parser_errors
 from openrag_cli.documents.readers.html_rules import (
     APART,
@@ -304,17 +305,15 @@ class _Walker:
         with self.writer.styled(is_code=True, is_bold=False, is_italic=False):
             self.walk(element)
 
-    def fraction(self, element: Any) -> None:
-        """Write a fraction."""
-        parts = [" ".join("".join(part.itertext()).split()) for part in element]
-        self.writer.add("/".join(part if len(part) == 1 or part.isalnum() else f"({part})" for part in parts if part))
-
-    def script(self, element: Any) -> None:
-        """Write a formula's base with what is below and above it."""
-        parts = [" ".join("".join(part.itertext()).split()) for part in element]
-        marks = {"msub": "_", "msup": "^", "msubsup": "_^"}[element.tag]
-        shown = [part if len(part) == 1 or part.isalnum() else f"({part})" for part in parts[1:]]
-        self.writer.add("".join([*parts[:1], *(a + b for a, b in zip(marks, shown, strict=False))]))
+    def formula(self, element: Any) -> None:
+        """Write a formula, in its line unless it is displayed."""
+        text = " ".join(mathml_text(element).split())
+        is_apart = (element.get("display") or "").lower() == "block" and not self._in_cell
+        if is_apart:
+            self.writer.end_line()
+        self.writer.add(text)
+        if is_apart:
+            self.writer.end_line()
 
 
 _HANDLERS: dict[str, Callable[[_Walker, Any], None]] = {
@@ -322,9 +321,8 @@ _HANDLERS: dict[str, Callable[[_Walker, Any], None]] = {
     **dict.fromkeys(("ul", "ol", "menu", "dir"), _Walker.list_),
     **dict.fromkeys(("pre", "listing", "xmp"), _Walker.preformatted),
     **dict.fromkeys(("code", "kbd", "samp", "tt"), _Walker.code),
-    **dict.fromkeys(("msub", "msup", "msubsup"), _Walker.script),
     "a": _Walker.link, "blockquote": _Walker.quotation, "br": _Walker.line_break, "dd": _Walker.definition,
-    "hr": _Walker.rule, "image": _Walker.image, "img": _Walker.image, "input": _Walker.field, "mfrac": _Walker.fraction,
+    "hr": _Walker.rule, "image": _Walker.image, "img": _Walker.image, "input": _Walker.field, "math": _Walker.formula,
     "q": _Walker.quoted, "rt": _Walker.reading, "select": _Walker.choice, "table": _Walker.table,
 }  # fmt: skip
 

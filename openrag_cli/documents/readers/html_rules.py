@@ -12,7 +12,7 @@ BLOCKS = frozenset(
         "address", "article", "aside", "body", "caption", "center", "details", "dialog", "dir", "div", "dl", "dt",
         "fieldset", "figcaption", "figure", "footer", "form", "head", "header", "hgroup", "html", "legend", "li",
         "main", "menu", "nav", "noframes", "ol", "optgroup", "option", "p", "search", "section", "summary", "svg",
-        "tbody", "td", "tfoot", "th", "thead", "tr", "ul", "frameset", "noscript", "math", "desc",
+        "tbody", "td", "tfoot", "th", "thead", "tr", "ul", "frameset", "noscript", "desc",
     })  # fmt: skip
 APART = frozenset(["button", "label", "meter", "output", "progress", "textarea", "text"])
 """Inline elements that a browser draws apart from their neighbours."""
@@ -43,6 +43,7 @@ _CSS_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 _CSS_RULE = re.compile(r"([^{}]+)\{([^{}]*)\}")
 _SIMPLE_SELECTOR = re.compile(r"(?:[a-z]+)?[.#][\w-]+")
 _MAX_CSS = 1 << 20
+_NOTE_CLASSES = frozenset({"footnote-ref", "footnote-reference", "footnoteref", "noteref", "note-ref", "endnote-ref"})
 _LAYOUT_ROLES = frozenset({"presentation", "none"})
 
 
@@ -86,7 +87,11 @@ def line_marks(element: Any) -> dict[str, Any]:
     shift = _SHIFT_STYLE.search(style) if style else None
     if shift:
         return {"shift": 1 if shift[1].lower() == "super" else -1}
-    is_mark = element.tag == "a" and ("noteref" in element.attrib.values() or element.get("role") == "doc-noteref")
+    if element.tag != "a":
+        return {}
+    classes = (element.get("class") or "").lower().split()
+    is_mark = "noteref" in element.attrib.values() or element.get("role") == "doc-noteref"
+    is_mark |= not _NOTE_CLASSES.isdisjoint(classes) and element.find("sup") is None
     return {"shift": 1} if is_mark else {}
 
 

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from typing import Any
 
 from openrag_cli.documents.inline import BlockWriter, fenced, indented, joined_blocks
+from openrag_cli.documents.mathml import mathml_text
 from openrag_cli.documents.media_types import ODT
 from openrag_cli.documents.readers.archive import needs_password
 from openrag_cli.documents.readers.base import Source, cut, parser_errors
-from openrag_cli.documents.readers.html import tree_markdown
 from openrag_cli.documents.readers.odt_styles import Styles
 from openrag_cli.documents.readers.package import (
     Package,
@@ -340,12 +340,16 @@ class _Walker:
 
     def formula(self, element: Any) -> None:
         """Write a formula."""
-        for part in element.iter():
-            if isinstance(part.tag, str):
-                part.tag = local(part)
         self.writer.space()
-        self.writer.add(" ".join(tree_markdown(element, self._source.is_hidden).split()))
+        self.writer.add(" ".join(mathml_text(element).split()))
         self.writer.space()
+
+    def page_number(self, element: Any) -> None:
+        """Write the number of a page, but not of one's own in a head or foot: text has no pages."""
+        if any(local(above).startswith(("header", "footer")) for above in element.iterancestors()):
+            self._source.notes.ignore(plain_text(element))
+        else:
+            self.writer.add(plain_text(element))
 
     def hidden_text(self, element: Any) -> None:
         """Leave hidden text out, and count it."""
@@ -377,6 +381,7 @@ _HANDLERS: dict[str, Callable[[_Walker, Any], None]] = {
     "line-break": _Walker.line_break, "ruby": _Walker.ruby, "note": _Walker.note, "annotation": _Walker.comment,
     "frame": _Walker.frame, "object": _Walker.object_, "math": _Walker.formula, "hidden-text": _Walker.hidden_text,
     "custom-shape": _Walker.box, "rect": _Walker.box, "text-box": _Walker.box,
+    "page-number": _Walker.page_number,
 }  # fmt: skip
 
 

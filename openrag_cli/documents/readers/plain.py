@@ -19,6 +19,11 @@ from openrag_cli.errors import UnsupportedFormat
 
 _FOLD = re.compile(rb"\r?\n[ \t]")  # RFC 5545 and 6350: lines are folded at any byte, even within a character
 _SOFT_BREAK = re.compile(rb"(?i)(;ENCODING=QUOTED-PRINTABLE[^:\r\n]*:)((?:[^\r\n]*=\r?\n)*[^\r\n]*)")
+_BINARY = re.compile(
+    r"(?im)^(?:[\w-]+\.)?(PHOTO|LOGO|IMAGE|SOUND|KEY|ATTACH|X-[\w-]+)[;:](?:[^\n]*ENCODING=(?:B|BASE64)\b[^:\n]*:|[^\n]*;base64,)"
+    r"[^\n]*(?:\n[A-Za-z0-9+/=]+$)*\n?"
+)
+_BINARY_KINDS = {"PHOTO": "picture", "LOGO": "picture", "IMAGE": "picture", "SOUND": "recording", "KEY": "key"}
 _CALENDAR_ESCAPE = re.compile(r"\\([\\,;:nN])")
 _ESCAPE = re.compile(r"(?<!\\)((?:\\\\)*)((?:\\u[0-9a-fA-F]{4})+)")
 
@@ -115,7 +120,13 @@ def calendar_text(content: bytes, notes: Notes, *, complete: bool = True) -> str
     """Return the unfolded lines of an iCalendar or vCard object. Raises: UnsupportedFormat: it is no text."""
     plain = _SOFT_BREAK.sub(lambda match: match[1] + _unquoted(match[2]), content)
     text = decoded_text(_FOLD.sub(b"", plain), notes, complete=complete)
+    text = _BINARY.sub(lambda match: _without_binary(match[1].upper(), notes), text)
     return _CALENDAR_ESCAPE.sub(lambda match: "\n" if match[1] in "nN" else match[1], text)
+
+
+def _without_binary(name: str, notes: Notes) -> str:
+    notes.leave_out(_BINARY_KINDS.get(name, "attachment"))
+    return ""
 
 
 def _unquoted(value: bytes) -> bytes:

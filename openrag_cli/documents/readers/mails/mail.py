@@ -38,7 +38,7 @@ def read_mail(source: Source) -> Document:
     content, _ = read_bytes(source, limit=source.limits.max_bytes)
     with parser_errors("message"):
         message: Part = message_from_bytes(content, policy=policy.compat32)
-        reader = _MailReader(source)
+        reader = MailReader(source)
         text = reader.message(message)
         metadata = metadata_of(message)
     markdown, warnings = cut(text, source.limits.max_chars)
@@ -55,7 +55,9 @@ def tell_attachments(notes: Notes, attachments: list[str]) -> None:
         notes.warn("attachments_left_out", f"{what} not indexed: {names}{more}")
 
 
-class _MailReader:
+class MailReader:
+    """Reads messages of one source; `attachments` are the names of what is not read of them."""
+
     def __init__(self, source: Source) -> None:
         self._source = source
         self.attachments: list[str] = []

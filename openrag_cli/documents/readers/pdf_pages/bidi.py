@@ -17,7 +17,7 @@ MAX_CHARS = 40_000
 
 _ARABIC = re.compile("[\u0600-\u06ff\u0750-\u08ff\ufb50-\ufdff\ufe70-\ufefc]")
 _SEPARATORS, _SIGNS, _UNITS = frozenset(",.:/\u00a0"), frozenset("+-\u2212"), frozenset("%$€£¥₪#°\u2030")
-_BRACKETS = str.maketrans("()[]{}<>«»", ")(][}{><»«")
+_PAIRS = ("()", "[]", "{}", "«»")
 _WIDE = 1.5  # times the height of letters: a gap between two columns
 _SPACE = 0.15  # times the height of letters: a gap between two words
 
@@ -92,7 +92,7 @@ def _turned(row: Sequence[Glyph]) -> str:
 def _in_place(row: Sequence[Glyph]) -> list[Glyph]:
     """Return the characters from left to right; marks follow their letter, ligatures are one."""
     places: dict[tuple[int, int], list[Glyph]] = {_place(one): [] for one in row if not _is_mark(one)}
-    marks = []
+    marks: list[Glyph] = []
     for glyph in row:
         places.get(_place(glyph), marks).append(glyph)
     found = []
@@ -227,7 +227,15 @@ def _with_number(cells: Sequence[str], floor: int, first: int) -> int:
 
 
 def _mended(line: str) -> str:
-    """Return a line with its brackets the right way round: some writers draw the mirrored ones."""
-    brackets = [char for char in line if char in "()[]{}«»"]
-    is_wrong = bool(brackets) and brackets[0] in ")]}»" and brackets[-1] in "([{«"
-    return line.translate(_BRACKETS) if is_wrong else line
+    """Return a line with its brackets the right way round: some writers draw the mirrored ones, or one of a pair."""
+    chars = list(line)
+    for pair in _PAIRS:
+        places = [at for at, char in enumerate(chars) if char in pair]
+        depth = least = 0
+        for at in places:
+            depth += 1 if chars[at] == pair[0] else -1
+            least = min(least, depth)
+        if len(places) % 2 == 0 and (depth or least):
+            for number, at in enumerate(places):
+                chars[at] = pair[number % 2]
+    return "".join(chars)

@@ -24,6 +24,7 @@ BROKEN = "\ufffe"
 # Control characters come from fonts without a Unicode map.
 _BROKEN = re.compile("[\ufffe\x02]+")
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f\uffff\ud800-\udfff]")
+_HYPHEN_AT_END = re.compile(r"(?<=[^\W\d_])\u2010\n(?=[^\W\d_])")  # PDFium knows the one of ASCII alone
 _LEAST_SIDE = 72.0  # points; the box of a smaller page says nothing of what its text is for
 _SAMPLE = 400  # objects
 _LEAST_CHARS = 80  # of a page that may have columns
@@ -134,6 +135,7 @@ class _text_page:  # noqa: N801 - used as a function
 
 def _cleaned(text: str) -> str:
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\xad\n", "-\n").replace("\xad", "")
+    text = _HYPHEN_AT_END.sub(BROKEN, text)
     return _CONTROLS.sub("", _BROKEN.sub(BROKEN, text))
 
 

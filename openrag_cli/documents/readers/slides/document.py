@@ -10,6 +10,7 @@ from openrag_cli.documents.readers.drawings import chart_blocks, core_properties
 from openrag_cli.documents.readers.package import Package, attribute, child_of, local, number_of, open_package
 from openrag_cli.documents.readers.pdf_pages.document import join_pages
 from openrag_cli.documents.readers.slides.order import Box, reading_order
+from openrag_cli.documents.readers.word.formula import formula_text
 from openrag_cli.documents.tables import Cell, build_table
 from openrag_cli.domain import Document
 from openrag_cli.errors import IngestError
@@ -261,7 +262,9 @@ def _line(paragraph: Any) -> str:
             text = child_of(node, "t")
             runs.append(Run((text.text or "").replace("\v", "\n") if text is not None else "", style))
         elif name in {"m", "AlternateContent"}:
-            runs.append(Run(" ".join(_texts(node)), PLAIN))
+            formulas = [part for part in node.iter() if local(part) == "oMath"]
+            shown = [formula_text(part) for part in formulas] or [*_texts(node)]
+            runs.append(Run(f" {' '.join(shown)} ", PLAIN))
     return collapsed(line_of(runs, has_marks=False))
 
 

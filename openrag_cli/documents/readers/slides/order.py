@@ -35,13 +35,25 @@ def _ordered(boxes: list[Box]) -> list[Box]:
     if columns:
         return [box for column in columns for box in _ordered(column)]
     width = max(box.right for box in boxes) - min(box.left for box in boxes)
-    wide = next((at for at, box in enumerate(boxes) if box.width > _WIDE * width), None)
+    wide = next(
+        (at for at, box in enumerate(boxes) if box.width > _WIDE * width and not _has_neighbour(box, boxes)), None
+    )
     if wide is None:
         return _rows(boxes)
     parting = boxes[wide]
     above = [box for box in boxes[:wide] if box.top < parting.top]
     below = [box for box in boxes if box is not parting and box not in above]
     return [*_ordered(above), parting, *_ordered(below)]
+
+
+def _has_neighbour(box: Box, boxes: Sequence[Box]) -> bool:
+    """Whether another box stands beside it, along most of the lower one of the two."""
+    for other in boxes:
+        shared = min(box.top + box.height, other.top + other.height) - max(box.top, other.top)
+        is_beside = other.left >= box.right or other.right <= box.left
+        if is_beside and shared > _TOLERANCE * min(box.height, other.height):
+            return True
+    return False
 
 
 def _columns(boxes: Sequence[Box]) -> list[list[Box]]:

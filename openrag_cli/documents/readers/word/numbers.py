@@ -16,6 +16,10 @@ _CHINESE_FORMATS = frozenset({"chineseCounting", "chineseCountingThousand", "jap
                               "taiwaneseCountingThousand", "ideographDigital", "japaneseDigitalTenThousand"})  # fmt: skip
 
 
+_BOXES = frozenset("☐☑☒✓✔✗✘")
+"""Bullets that say something of their item."""
+
+
 @dataclass(slots=True)
 class _Level:
     form: str = "decimal"
@@ -77,7 +81,8 @@ class Numbers:
             return "-" if number not in {"", "0"} else ""
         form = known.levels[level].form
         if form == "bullet":
-            return "-"
+            sign = known.levels[level].text
+            return f"- {sign}" if sign in _BOXES else "-" if sign.strip() or not sign else ""
         self._count(number, level, known, starts)
         return "" if form == "none" and not known.levels[level].text.strip() else self._label(known, level)
 

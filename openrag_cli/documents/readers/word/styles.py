@@ -95,7 +95,7 @@ class Styles:
     def _paragraph(self, style: str) -> ParagraphStyle:
         level: int | None = _level_of_name(style)
         is_code, number, indent = False, None, None
-        for element in self._line(style):
+        for at, element in enumerate(self._line(style)):
             named = child_of(element, "name")
             name = attribute(named, "val") if named is not None else ""
             properties = child_of(element, "pPr")
@@ -103,7 +103,7 @@ class Styles:
             if level is None and outline is not None:
                 stated = number_of(attribute(outline, "val"), 9)
                 level = stated + 1 if stated < 9 else 0
-            if level is None:
+            if level is None and not (at and name.lower() == "title"):  # authors and dates are set as titles are
                 level = _level_of_name(name)
             is_code = is_code or bool(_CODE.fullmatch(name))
             numbered = child_of(properties, "numPr")

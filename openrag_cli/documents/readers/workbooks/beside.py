@@ -48,5 +48,6 @@ def _drawn(package: Package, part: str) -> Iterator[str]:
     for kind, target, is_outside in package.relations(part).values():
         chart = package.xml(target) if kind == "chart" and not is_outside else None
         for title in chart.iter() if chart is not None else ():
-            if local(title) == "title" and plain_text(title):
+            is_name = local(title) == "v" and local(title.getparent()) == "tx"  # of a series, which no cell holds
+            if (is_name or local(title) == "title") and plain_text(title):
                 yield plain_text(title)

@@ -18,6 +18,7 @@ from types import MappingProxyType
 from openrag_cli.documents import media_types as formats
 from openrag_cli.documents.encoding import NotText, decode_text
 from openrag_cli.documents.readers.base import Source, read_bytes
+from openrag_cli.documents.witness.ole import message_texts, workbook_strings
 
 Witness = Callable[[Source], Iterator[str]]
 
@@ -26,7 +27,8 @@ MAX_PART_BYTES = 64 * 1024 * 1024
 
 _DAMAGE = (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, RuntimeError, NotImplementedError)
 _INLINE = re.compile(rb"<(?:\w+:)?t(?:\s[^>]*)?>([^<]*)</")
-_NO_TEXT = frozenset({"script", "style", "template", "noscript", "head"})
+_ENVELOPE = re.compile(rb"^From [^\n]*\n", re.MULTILINE)
+_NO_TEXT = frozenset({"script", "style", "template", "noscript", "head", "annotation", "annotation-xml"})
 
 
 def xml_texts(content: bytes, without: frozenset[str], only: frozenset[str] = frozenset()) -> list[str]:
@@ -133,16 +135,24 @@ def _epub_texts(source: Source) -> Iterator[str]:
 
 def _mail_texts(source: Source) -> Iterator[str]:
     """Yield the texts of a mail whose parts all say something of their own."""
-    message = message_from_bytes(read_bytes(source, limit=source.limits.max_bytes)[0], policy=policy.compat32)
-    parts = list(message.walk())
+    yield from _message_texts(read_bytes(source, limit=source.limits.max_bytes)[0])
+
+
+def _mailbox_texts(source: Source) -> Iterator[str]:
+    for content in _ENVELOPE.split(read_bytes(source, limit=source.limits.max_bytes)[0]):
+        yield from _message_texts(content)
+
+
+def _message_texts(content: bytes) -> Iterator[str]:
+    parts = list(message_from_bytes(content, policy=policy.compat32).walk())
     if any(part.get_content_type() == "multipart/alternative" for part in parts):
         return
     for part in parts:
-        content = part.get_payload(decode=True)
+        decoded = part.get_payload(decode=True)
         is_shown = part.get_content_disposition() != "attachment"
-        if is_shown and isinstance(content, bytes) and part.get_content_type() in {"text/plain", "text/html"}:
+        if is_shown and isinstance(decoded, bytes) and part.get_content_type() in {"text/plain", "text/html"}:
             with contextlib.suppress(NotText):
-                text = decode_text(content)[0]
+                text = decode_text(decoded)[0]
                 yield from page_texts(text) if part.get_content_subtype() == "html" else [text]
 
 
@@ -182,6 +192,11 @@ def _notebook_texts(source: Source) -> Iterator[str]:
             yield "".join(map(str, text)) if isinstance(text, list) else str(text)
 
 
+def _drawing_texts(source: Source) -> Iterator[str]:
+    content = read_bytes(source, limit=source.limits.max_markup_bytes)[0]
+    yield from xml_texts(content, frozenset({"script", "style", "metadata"}), frozenset({"title", "desc", "text"}))
+
+
 WITNESSES: Mapping[str, Witness] = MappingProxyType(
     {
         formats.DOCX: _word_texts,
@@ -189,11 +204,15 @@ WITNESSES: Mapping[str, Witness] = MappingProxyType(
         formats.HTML: _html_texts,
         formats.EPUB: _epub_texts,
         formats.EML: _mail_texts,
+        formats.MBOX: _mailbox_texts,
+        formats.MSG: message_texts,
         formats.PPTX: _slide_texts,
         formats.XLSX: _workbook_texts,
+        formats.XLS: workbook_strings,
         formats.ODS: _spreadsheet_texts,
         formats.RSS: _feed_texts,
         formats.IPYNB: _notebook_texts,
+        formats.SVG: _drawing_texts,
     }
 )
 """Media type -> its witness; kinds that are kept verbatim need none. A page of a PDF is held against its letters where
