@@ -43,7 +43,7 @@ OWNERS = {
     "lancedb": {"index"},
     "pyarrow": {"index", "maintenance"},  # Parquet in exports
     "onnxruntime": {"inference"},
-    "tokenizers": {"inference"},
+    "tokenizers": {"documents"},
     "semantic_text_splitter": {"documents"},
     "olefile": {"documents"},
     "lxml": {"documents"},

@@ -1,4 +1,5 @@
 """Models that run here: embeddings by ONNX Runtime.
 
-May import: errors, domain, limits, config. Begin with `onnx_embedder.py`: the `Embedder` protocol and its implementation.
+May import: documents (to open a tokenizer) and what lies below. Begin with `onnx_embedder.py`: the `Embedder`
+protocol and its implementation.
 """

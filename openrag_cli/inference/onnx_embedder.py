@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from openrag_cli.documents.chunking.token_count import open_tokenizer
 from openrag_cli.errors import ConfigError, InvalidInput, StoreDamaged
 
 if TYPE_CHECKING:
@@ -254,7 +255,8 @@ class OnnxEmbedder:
         with self._lock:
             if self._opened_tokenizer is None:
                 self._verify()
-                self._opened_tokenizer = _open_tokenizer(self.tokenizer_path, self.manifest.max_tokens)
+                self._opened_tokenizer = open_tokenizer(self.tokenizer_path)
+                self._opened_tokenizer.enable_truncation(self.manifest.max_tokens)
             return self._opened_tokenizer
 
     @property
@@ -350,17 +352,3 @@ def _open_session(path: Path) -> Any:
     if unknown:
         raise ConfigError(f"{path}: unknown inputs: {', '.join(sorted(unknown))}", hint=_OTHER_GRAPH)
     return session
-
-
-def _open_tokenizer(path: Path, max_tokens: int) -> Any:
-    import tokenizers
-
-    try:
-        tokenizer = tokenizers.Tokenizer.from_file(str(path))
-    except Exception as exc:  # tokenizers 0.23 raises bare Exception
-        raise ConfigError(
-            f"{path} is not a tokenizer: {exc}", hint="save it as tokenizer.json (Hugging Face)"
-        ) from exc
-    tokenizer.no_padding()  # the file's own padding and truncation are for another length
-    tokenizer.enable_truncation(max_tokens)
-    return tokenizer

@@ -11,28 +11,21 @@ spans are in order and disjoint, and every character that is neither white space
 exactly one span.
 """
 
-import json
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 from openrag_cli.documents.chunking.markup import masks_of
 from openrag_cli.documents.chunking.masks import unmasked
 from openrag_cli.documents.chunking.outline import Section, sections
-from openrag_cli.documents.chunking.sizers import (
-    CountingSizer,
-    Piece,
-    Sizer,
-    TokenizerSizer,
-)
+from openrag_cli.documents.chunking.sizers import Range, Sizer
 from openrag_cli.documents.chunking.table_pieces import TableCutter, TablePiece
 from openrag_cli.documents.chunking.table_rows import TableRegion, table_regions
-from openrag_cli.documents.chunking.token_count import token_counter
+from openrag_cli.documents.chunking.token_count import TokenCounter, open_tokenizer
 from openrag_cli.domain import Document, Span
 from openrag_cli.errors import ConfigError
 
@@ -41,8 +34,6 @@ MIN_MODEL_TOKENS = 32
 
 _SEPARATOR = " > "
 _BOUNDARIES = (re.compile(r"\n[ \t]*\n"), re.compile(r"\n"), re.compile(r"[.!?] +"), re.compile(r" +"))  # best first
-
-_Range = tuple[int, int]
 
 
 class Chunker:
@@ -60,10 +51,9 @@ class Chunker:
                 f"the embedding model reads {max_tokens} tokens; at least {MIN_MODEL_TOKENS} are needed"
             )
         self._title = ""
-        tokenizer = _read_tokenizer(tokenizer_path)
-        budget = max_tokens - _n_special_tokens(tokenizer.get("post_processor"))
-        count = token_counter(tokenizer)
-        self._sizer: Sizer = CountingSizer(count, budget) if count else TokenizerSizer(tokenizer, budget)
+        tokenizer = open_tokenizer(tokenizer_path)
+        budget = max_tokens - tokenizer.num_special_tokens_to_add(is_pair=False)
+        self._sizer = Sizer(TokenCounter(tokenizer), budget)
 
     def titled(self, title: str) -> "Chunker":
         """Return a chunker whose passages begin with the title of a file."""
@@ -74,11 +64,11 @@ class Chunker:
     def split(self, document: Document) -> list[Span]:
         """Return the chunks of `document`, in order; none for a document of white space."""
         text, outline, tables = document.markdown, sections(document), table_regions(document)
-        masks = masks_of(document)
+        masks, cut = masks_of(document), _Cut(document, self._sizer, self._prefix)
         lines = [0, *(newline.end() for newline in re.finditer("\n", text))]
         spans = []
         for number, unit in _units(document):
-            for path, piece in self._ranges(document, _clip(outline, unit), _within(tables, unit)):
+            for path, piece in cut.ranges(_clip(outline, unit), _within(tables, unit)):
                 stretch = text[piece.start : piece.end]
                 start = piece.start + len(stretch) - len(stretch.lstrip())
                 end = start + len(stretch.strip())
@@ -109,128 +99,115 @@ class Chunker:
                 break
         return _joined(titles, kept)
 
-    def _ranges(
-        self, document: Document, unit: list[Section], tables: Sequence[TableRegion]
+
+class _Cut:
+    """One document being cut. `prefix` joins what chunks under some headings and head lines carry."""
+
+    def __init__(self, document: Document, sizer: Sizer, prefix: Callable[..., str]) -> None:
+        self._text = document.markdown
+        self._has_headings = document.has_headings
+        self._sizer = sizer
+        self._sized = sizer.of(document.markdown)
+        self._prefix = prefix
+
+    def ranges(
+        self, unit: list[Section], tables: Sequence[TableRegion]
     ) -> Iterator[tuple[tuple[str, ...], TablePiece]]:
         """Yield the stretches of one page, or of a document without pages, that become chunks, and their headings."""
-        for section in self._grouped(document.markdown, _without_bare_headings(document.markdown, unit)):
-            own = _within(tables, (section.start, section.end))
-            for piece in self._pieces(document, section, own):
-                if document.markdown[piece.start : piece.end].strip():
+        for section in self._grouped(_without_bare_headings(self._text, unit)):
+            for piece in self._pieces(section, _within(tables, (section.start, section.end))):
+                if self._text[piece.start : piece.end].strip():
                     yield section.path, piece
 
-    def _pieces(self, document: Document, section: Section, tables: Sequence[TableRegion]) -> Iterator[TablePiece]:
+    def _pieces(self, section: Section, tables: Sequence[TableRegion]) -> Iterator[TablePiece]:
         """Cut a section, if need be: its tables by rows, what stands between them by its blocks."""
-        text, path = document.markdown, section.path
-        if self._fits(text, section, section.end):
+        path = section.path
+        if self._fits(section, section.end):
             yield TablePiece(section.start, section.end, ())
             return
         position = section.start
         for table in tables:
-            between = text[position : table.start]
-            if self._sizer.is_small(between):  # a heading, a line that announces the table
+            if self._sized.is_small(position, table.start):  # a heading, a line that announces the table
                 start = position
             else:
-                yield from self._text_pieces(document, path, position, table.start)
+                yield from self._text_pieces(path, position, table.start)
                 start = table.start
-            yield from self._cutter(document, path, table).pieces(start)
+            yield from self._cutter(path, table).pieces(start)
             position = table.end
-        yield from self._text_pieces(document, path, position, section.end)
+        yield from self._text_pieces(path, position, section.end)
 
-    def _cutter(self, document: Document, path: tuple[str, ...], table: TableRegion) -> TableCutter:
+    def _cutter(self, path: tuple[str, ...], table: TableRegion) -> TableCutter:
         return TableCutter(
-            document.markdown,
+            self._text,
             table,
-            fits=lambda head, text: self._sizer.fits(self._prefix(path, head), text),
+            fits=lambda head, start, end: self._sized.fits(self._prefix(path, head), start, end),
             carries=lambda head: len(self._sizer.split_heading("\n".join(head))) == 1,
-            split=lambda head, text: self._sizer.split(self._prefix(path, head), text, has_headings=False),
+            split=lambda head, start, end: self._sized.split(
+                self._prefix(path, head), start, end, has_headings=False
+            ),
         )
 
-    def _text_pieces(self, document: Document, path: tuple[str, ...], start: int, end: int) -> Iterator[TablePiece]:
-        prefix, text = self._prefix(path), document.markdown[start:end]
-        for offset, piece in self._text_cuts(prefix, text, has_headings=document.has_headings):
-            yield TablePiece(start + offset, start + offset + len(piece), ())
+    def _text_pieces(self, path: tuple[str, ...], start: int, end: int) -> Iterator[TablePiece]:
+        for first, last in self._text_cuts(self._prefix(path), start, end):
+            yield TablePiece(first, last, ())
 
-    def _text_cuts(self, prefix: str, text: str, *, has_headings: bool) -> Iterator[Piece]:
+    def _text_cuts(self, prefix: str, start: int, end: int) -> Iterator[Range]:
         """Cut a text, if need be; a scrap (the heading above a large block) is shared with its neighbour."""
-        if self._sizer.fits(prefix, text):
-            yield 0, text
+        if self._sized.fits(prefix, start, end):
+            yield start, end
             return
-        pieces = self._sizer.split(prefix, text, has_headings=has_headings)
+        pieces = self._sized.split(prefix, start, end, has_headings=self._has_headings)
         held = next(pieces, None)
         for piece in pieces:
             assert held is not None
             pair = [held, piece]
-            if self._sizer.is_small(held[1]) or self._sizer.is_small(piece[1]):
-                pair = self._rebalanced(prefix, text, held, piece)
+            if self._sized.is_small(*held) or self._sized.is_small(*piece):
+                pair = self._rebalanced(prefix, held, piece)
             yield from pair[:-1]
             held = pair[-1]
         if held is not None:
             yield held
 
-    def _rebalanced(self, prefix: str, text: str, first: Piece, second: Piece) -> list[Piece]:
+    def _rebalanced(self, prefix: str, first: Range, second: Range) -> list[Range]:
         """Join two neighbours, or move the cut between them to the best place near the middle; else leave them."""
-        start, end = first[0], second[0] + len(second[1])
-        if self._sizer.fits(prefix, text[start:end]):
-            return [(start, text[start:end])]
+        start, end = first[0], second[1]
+        if self._sized.fits(prefix, start, end):
+            return [(start, end)]
         quarter = (end - start) // 4
         for boundary in _BOUNDARIES:
-            cuts = [found.end() for found in boundary.finditer(text, start + quarter, end - quarter)]
+            cuts = [found.end() for found in boundary.finditer(self._text, start + quarter, end - quarter)]
             if cuts:
                 cut = min(cuts, key=lambda cut: abs(cut - start - 2 * quarter))
-                if self._sizer.fits(prefix, text[start:cut]) and self._sizer.fits(prefix, text[cut:end]):
-                    return [(start, text[start:cut]), (cut, text[cut:end])]
+                if self._sized.fits(prefix, start, cut) and self._sized.fits(prefix, cut, end):
+                    return [(start, cut), (cut, end)]
         return [first, second]
 
-    def _grouped(self, text: str, unit: list[Section]) -> Iterator[Section]:
+    def _grouped(self, unit: list[Section]) -> Iterator[Section]:
         """Merge all sections if they fit one chunk, else small ones with a neighbour."""
         if not unit:
             return
         group = unit[0]
-        if self._fits(text, group, unit[-1].end):
+        if self._fits(group, unit[-1].end):
             yield replace(group, end=unit[-1].end)
             return
         for section in unit[1:]:
             is_below = len(section.path) >= len(group.path)
-            is_scrap = self._is_small(text, group) or (is_below and self._is_small(text, section))
-            if is_scrap and self._fits(text, group, section.end):
+            is_scrap = self._is_small(group) or (is_below and self._is_small(section))
+            if is_scrap and self._fits(group, section.end):
                 group = replace(group, end=section.end)
             else:
                 yield group
                 group = section
         yield group
 
-    def _is_small(self, text: str, section: Section) -> bool:
-        return self._sizer.is_small(text[section.start : section.end])
+    def _is_small(self, section: Section) -> bool:
+        return self._sized.is_small(section.start, section.end)
 
-    def _fits(self, text: str, first: Section, end: int) -> bool:
-        return self._sizer.fits(self._prefix(first.path), text[first.start : end])
-
-
-def _read_tokenizer(path: Path) -> dict[str, Any]:
-    """Read a tokenizer.json without its truncation and padding, which would falsify every count."""
-    try:
-        tokenizer = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as exc:
-        raise ConfigError(f"the tokenizer {path} cannot be read: {exc}") from exc
-    if not isinstance(tokenizer, dict) or "model" not in tokenizer:
-        raise ConfigError(f"{path} is not a tokenizer of Hugging Face tokenizers")
-    return {**tokenizer, "truncation": None, "padding": None}
+    def _fits(self, first: Section, end: int) -> bool:
+        return self._sized.fits(self._prefix(first.path), first.start, end)
 
 
-def _n_special_tokens(post_processor: dict[str, Any] | None) -> int:
-    """Return how many tokens the tokenizer adds to a single text."""
-    match post_processor:
-        case {"type": "TemplateProcessing", "single": parts}:
-            return sum("SpecialToken" in part for part in parts)
-        case {"type": "BertProcessing" | "RobertaProcessing"}:
-            return 2
-        case {"type": "Sequence", "processors": processors}:
-            return sum(_n_special_tokens(processor) for processor in processors)
-    return 0
-
-
-def _units(document: Document) -> list[tuple[int | None, _Range]]:
+def _units(document: Document) -> list[tuple[int | None, Range]]:
     """Return page number and range of the stretches that no chunk may cross; together they are the whole text."""
     if not document.pages:
         return [(None, (0, len(document.markdown)))]
@@ -238,7 +215,7 @@ def _units(document: Document) -> list[tuple[int | None, _Range]]:
     return list(zip((page.number for page in document.pages), pairwise(bounds), strict=True))
 
 
-def _within(tables: Sequence[TableRegion], unit: _Range) -> list[TableRegion]:
+def _within(tables: Sequence[TableRegion], unit: Range) -> list[TableRegion]:
     """Return the tables that lie inside `unit`."""
     first = bisect_left(tables, unit[0], key=lambda table: table.start)
     last = bisect_right(tables, unit[1], key=lambda table: table.end)
@@ -270,7 +247,7 @@ def _joined(titles: tuple[str, ...], lines: tuple[str, ...]) -> str:
     return "\n".join([path, *lines] if path else lines)
 
 
-def _clip(outline: list[Section], unit: _Range) -> list[Section]:
+def _clip(outline: list[Section], unit: Range) -> list[Section]:
     """Return the parts of the sections that are inside `unit`."""
     start, end = unit
     first = bisect_right(outline, start, key=lambda section: section.end)

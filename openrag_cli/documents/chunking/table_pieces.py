@@ -7,7 +7,7 @@ of its own columns and the row's first cell, which says whose they are.
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from openrag_cli.documents.chunking.sizers import Piece
+from openrag_cli.documents.chunking.sizers import Range
 from openrag_cli.documents.chunking.table_rows import TableRegion
 from openrag_cli.documents.tables import markdown_row
 
@@ -35,15 +35,15 @@ class TablePiece:
 class TableCutter:
     """Cuts one table of `text`.
 
-    `fits` says whether a text below head lines can be read whole, `carries` whether head lines keep to their share,
-    `split` cuts a text that no better rule cuts.
+    `fits` says whether a range below head lines can be read whole, `carries` whether head lines keep to their share,
+    `split` cuts a range that no better rule cuts.
     """
 
     text: str
     region: TableRegion
-    fits: Callable[[Head, str], bool]
+    fits: Callable[[Head, int, int], bool]
     carries: Callable[[Head], bool]
-    split: Callable[[Head, str], Iterator[Piece]]
+    split: Callable[[Head, int, int], Iterator[Range]]
 
     def pieces(self, start: int) -> Iterator[TablePiece]:
         """Yield the chunks of the table; the first begins at `start`, at or before the region."""
@@ -79,7 +79,7 @@ class TableCutter:
         start, low, high = rows[at][0], 0, min(len(rows) - at, self._max_rows())
         while low < high:
             middle = (low + high + 1) // 2
-            if self.fits(head, self.text[start : rows[at + middle - 1][1]]):
+            if self.fits(head, start, rows[at + middle - 1][1]):
                 low = middle
             else:
                 high = middle - 1
@@ -137,9 +137,7 @@ class TableCutter:
         first = 0
         while first < len(cells):
             end = first + 1
-            while end < len(cells) and self.fits(
-                self._part_head(cells, first, end + 1), self.text[start : cells[end][1]]
-            ):
+            while end < len(cells) and self.fits(self._part_head(cells, first, end + 1), start, cells[end][1]):
                 end += 1
             piece_end = row_end if end == len(cells) else cells[end - 1][1]
             yield from self._fitted(self._part_head(cells, first, end), start, piece_end)
@@ -148,11 +146,11 @@ class TableCutter:
             yield from self._fitted(self._head(), start, row_end)
 
     def _fitted(self, head: Head, start: int, end: int) -> Iterator[TablePiece]:
-        if self.fits(head, self.text[start:end]):
+        if self.fits(head, start, end):
             yield TablePiece(start, end, head)
         else:
             yield from self._split(head, start, end)
 
     def _split(self, head: Head, start: int, end: int) -> Iterator[TablePiece]:
-        for offset, piece in self.split(head, self.text[start:end]):
-            yield TablePiece(start + offset, start + offset + len(piece), head)
+        for first, last in self.split(head, start, end):
+            yield TablePiece(first, last, head)
