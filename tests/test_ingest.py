@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from harness import check, contents, find, open_engine, put, submit
+from starlette.testclient import TestClient
 
 from openrag_cli.domain import File, TaskKind, TaskState, new_task_id
 from openrag_cli.engine import Engine
@@ -26,6 +27,7 @@ from openrag_cli.ingest.discovery import Source, collect
 from openrag_cli.ingest.options import AddOptions, IfExists, QueuedUpload
 from openrag_cli.ingest.report import Report
 from openrag_cli.ingest.upload import new_upload
+from openrag_cli.server.app import create_app
 from openrag_cli.store.blobs import BlobStore, incoming
 from openrag_cli.store.database import Database
 
@@ -343,6 +345,36 @@ def test_a_file_that_came_into_the_spool_is_taken_over_and_one_that_cannot_be_is
         assert (store.path(revision).stat().st_ino == inode) == has_links
         assert store.path(revision).stat().st_mode & 0o777 == 0o600
         assert list((tmp_path / "spool").iterdir()) == []
+
+
+def test_what_came_into_the_spool_of_a_shared_store_is_open_to_its_group(tmp_path):
+    tmp_path.chmod(0o2770)
+    (tmp_path / "spool").mkdir()
+    with incoming(tmp_path / "spool") as stream:
+        stream.write(b"x")
+        stream.seek(0)
+        BlobStore(tmp_path).spool("0" * 48, stream, max_bytes=10)
+    assert (tmp_path / "spool" / ("0" * 48)).stat().st_mode & 0o777 == 0o660
+
+
+@pytest.mark.parametrize("route", ["POST file", "PUT sync"])
+def test_an_upload_is_written_once(engine: Engine, monkeypatch: pytest.MonkeyPatch, route: str) -> None:
+    def copied(*_: object) -> None:
+        raise AssertionError("copied")
+
+    monkeypatch.setattr(BlobStore, "_fresh", copied)
+    sent = {"file": ("note.md", b"# Note\n\nThe pump weighs 40 kg.\n" * 50_000)}
+    with TestClient(create_app(engine), base_url="http://127.0.0.1") as client:
+        if route == "POST file":
+            answer = client.post("/indexer/partition/p/file/a.md", files=sent)
+            assert answer.status_code == 201, answer.text
+        else:
+            fields = {"label": "docs", "batch": "0" * 48, "mtime_ns": "1700000000000000000"}
+            answer = client.put(f"/indexer/partition/p/sync/{'0' * 32}/file/a.md", files=sent, data=fields)
+            assert (answer.status_code, answer.json()["failure"]) == (200, None), answer.text
+    assert [task.state for task in engine.tasks()] == [TaskState.QUEUED]
+    with engine.parts.blobs.open(next(iter(engine.tasks())).id) as stream:
+        assert stream.read() == sent["file"][1]
 
 
 def test_a_file_that_came_and_is_too_large_leaves_nothing(tmp_path):

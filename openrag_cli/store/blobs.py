@@ -121,6 +121,7 @@ class BlobStore:
         try:
             source.flush()
             os.link(came_as, path)
+            path.chmod(file_mode(self._root))
         except OSError:  # a file system without hard links
             yield False
             return

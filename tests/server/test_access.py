@@ -110,6 +110,30 @@ def test_only_pages_of_the_server_and_of_allowed_origins_may_write(
     assert refused(guarded, method, **OWN, **headers) == "not_authenticated", "a page does not know the token"
 
 
+@pytest.mark.parametrize(
+    ("headers", "code"),
+    [
+        ({}, None),
+        ({"sec_fetch_site": "same-origin", "sec_fetch_mode": "cors"}, None),
+        ({"sec_fetch_site": "none", "sec_fetch_mode": "navigate", "sec_fetch_dest": "document"}, None),
+        # a link in a chat's answer to its source
+        ({"sec_fetch_site": "cross-site", "sec_fetch_mode": "navigate", "sec_fetch_dest": "document"}, None),
+        ({"sec_fetch_site": "cross-site", "sec_fetch_mode": "cors", "origin": "http://ours.example"}, None),
+        ({"sec_fetch_site": "cross-site", "sec_fetch_mode": "no-cors", "sec_fetch_dest": "image"}, "wrong_origin"),
+        ({"sec_fetch_site": "cross-site", "sec_fetch_mode": "no-cors", "sec_fetch_dest": "script"}, "wrong_origin"),
+        ({"sec_fetch_site": "same-site", "sec_fetch_mode": "no-cors", "sec_fetch_dest": "empty"}, "wrong_origin"),
+        ({"sec_fetch_site": "cross-site", "sec_fetch_mode": "navigate", "sec_fetch_dest": "iframe"}, "wrong_origin"),
+        ({"sec_fetch_site": "cross-site", "sec_fetch_mode": "cors", "origin": "http://evil.example"}, "wrong_origin"),
+        ({"sec_fetch_site": "cross-site"}, "wrong_origin"),
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_foreign_page_makes_a_server_without_a_token_read_nothing_either(
+    method: str, headers: dict[str, str], code: str | None
+) -> None:
+    assert refused(access(cors_origins="http://ours.example"), method, **OWN, **headers) == code
+
+
 def test_a_token_is_compared_as_the_bytes_of_utf_8() -> None:
     guard = Access(token=Secret("pâsswörd-ключ"), any_host=True)
     scope = {"method": "GET", "path": "/partition", "headers": [(b"authorization", "Bearer pâsswörd-ключ".encode())]}
@@ -145,6 +169,9 @@ def test_a_foreign_page_can_write_nothing(own: Server) -> None:
         said = {"model": "openrag-all", "messages": [{"role": "user", "content": "hi"}]}
         assert client.post("/v1/chat/completions", json=said, headers=evil).status_code == 403
         assert client.get("/partition").json()["partitions"] == []
+        for path in ("/doctor", "/search?text=bank", "/metrics"):
+            assert client.get(path, headers=evil).json()["code"] == "wrong_origin", path
+            assert client.head(path, headers=CROSS).status_code == 403
         preflight = evil | {"Access-Control-Request-Method": "DELETE"}
         assert "access-control-allow-origin" not in client.options("/partition/p", headers=preflight).headers
 

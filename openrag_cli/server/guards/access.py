@@ -1,8 +1,9 @@
 """Who may talk to the server: by the Host that a request names, by the page that sent it, and by its token.
 
 Without a token the danger is the user's own browser: any page can send requests to this machine, under a name of its
-own that it points here (DNS rebinding) or across origins. A Host that is not ours, and a write that a foreign page
-sent, are refused; programs that are no browsers send neither Origin nor Sec-Fetch-Site and pass.
+own that it points here (DNS rebinding) or across origins. A Host that is not ours, a write that a foreign page sent,
+and a read that it sent without showing its answer as a page are refused: it cannot read the answer, but we would work
+for it. Programs that are no browsers send neither Origin nor Sec-Fetch-Site and pass.
 Reference: Fetch standard; Fetch Metadata Request Headers; RFC 6454 for origins.
 """
 
@@ -87,16 +88,18 @@ class Access:
         return 400, message, "wrong_host"
 
     def _wrong_origin(self, scope: Scope) -> tuple[int, str, str] | None:
-        if self.token is not None or scope["method"] in SAFE_METHODS:
+        if self.token is not None or scope["method"] == "OPTIONS" or scope["path"] in OPEN_PATHS:
             return None
         origin = (header(scope, b"origin") or b"").decode("latin-1").lower()
         if origin and origin in self.origins:
             return None
         is_own = not origin or _authority(origin) == (header(scope, b"host") or b"").decode("latin-1").strip().lower()
         site = (header(scope, b"sec-fetch-site") or b"none").decode("latin-1").strip().lower()
-        if is_own and site in {"none", "same-origin"}:
+        if site in {"none", "same-origin"} and (is_own or scope["method"] in SAFE_METHODS):
             return None
-        message = "a page of another origin may not write here: set OPENRAG_CORS_ORIGINS to its origin, or AUTH_TOKEN"
+        if scope["method"] in SAFE_METHODS and _is_link(scope):
+            return None
+        message = "a page of another origin may not ask here: set OPENRAG_CORS_ORIGINS to its origin, or AUTH_TOKEN"
         return 403, message, "wrong_origin"
 
     def _wrong_token(self, scope: Scope) -> tuple[int, str, str] | None:
@@ -116,6 +119,11 @@ class Access:
             and hmac.compare_digest(given.strip(), self.token.reveal().encode())
             and scheme.lower() == b"bearer"
         )
+
+
+def _is_link(scope: Scope) -> bool:
+    """Whether a browser leaves a page for this one: its user followed a link, to a source of an answer or to /docs."""
+    return header(scope, b"sec-fetch-mode") == b"navigate" and header(scope, b"sec-fetch-dest") == b"document"
 
 
 def _authority(origin: str) -> str | None:

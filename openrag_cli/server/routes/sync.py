@@ -5,10 +5,8 @@ can be done at once is then done; the files to add and to replace are sent one b
 """
 
 import os
-import shutil
-import tempfile
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from fastapi import APIRouter, Form, Request, Response, UploadFile
 from pydantic import ValidationError
@@ -117,13 +115,12 @@ def take_file(  # the fields of a form
     options = SyncOptions(Path(label), check_partition(partition), batch=batch)
     seen = FolderFile(file.size or 0, mtime_ns, inode=inode, ctime_ns=ctime_ns)
     receiver = Receiver(engine.parts.sync_adder, SyncState(engine.parts.database, partition, root), options)
-    spool = engine.settings.store / "spool"
-    with os_errors(f"receiving an upload into {spool}"), tempfile.NamedTemporaryFile(dir=spool) as kept:
-        shutil.copyfileobj(file.file, kept)
-        kept.flush()
-        os.utime(kept.name, ns=(mtime_ns, mtime_ns))
-        taken = Source(Path(kept.name), file_id, root.source, name=file.filename or file_id.rpartition("/")[2])
-        adder = receiver.take(taken, revision or None, seen)
+    received = cast("str", file.file.name)  # in the spool, see `UploadRoute`
+    with os_errors("receiving an upload into the spool"):
+        file.file.flush()
+        os.utime(received, ns=(mtime_ns, mtime_ns))
+    name = file.filename or file_id.rpartition("/")[2]
+    adder = receiver.take(Source(Path(received), file_id, root.source, name=name), revision or None, seen)
     failures = adder.report.failures
     return shapes.SyncUpload(
         task_id=adder.task_ids.get(file_id),
