@@ -69,7 +69,9 @@ BODIES = {
 """A good body of every route that takes JSON; a route that is not here fails a test."""
 
 QUERIES = {
-    "/search": ("text", "partitions", "top_k", "filter", "mode", "min_score", "per_file", "collapse", "context"),
+    "/search": (
+        "text", "partitions", "top_k", "filter", "filter_params", "mode", "min_score", "per_file", "collapse", "context",
+    ),
     "/search/partition/p": ("text", "top_k", "filter", "mode", "min_score", "per_file", "collapse", "context"),
     "/search/partition/p/file/a.md": ("text", "top_k", "filter", "mode", "min_score", "context"),
     "/partition/p": ("limit", "offset", "after", "filter"),
@@ -81,7 +83,7 @@ QUERIES = {
     "/sessions": ("limit", "after"),
     "/views": (),
     "/partition/p/content/a.md": (),
-}
+}  # fmt: skip
 PLACES = (
     "/partition/{}", "/partition/check-file/p/file/{}", "/partition/p/file/{}", "/partition/p/content/{}",
     "/partition/p/text/{}", "/search/partition/{}", "/extract/{}", "/indexer/task/{}", "/indexer/task/{}/logs",

@@ -21,6 +21,7 @@ and always indexed_at, stored_as and modified_at, the date of the document. A ke
 type, is told with the nearest one.
 """
 
+import json
 import operator
 import re
 from collections.abc import Callable, Mapping
@@ -49,7 +50,7 @@ from openrag_cli.store.files.conditions import (
 from openrag_cli.store.metadata import rfc3339
 from openrag_cli.store.names import forms
 
-__all__ = ["Condition", "evaluate", "parse", "quoted"]
+__all__ = ["Condition", "bound", "evaluate", "parse", "quoted"]
 
 MAX_DEPTH = limits.most("filter_depth")
 
@@ -253,6 +254,39 @@ def _number(text: str) -> int | float:
 def quoted(text: str) -> str:
     """Return a text as a condition writes it."""
     return '"' + re.sub(r'(["\\])', r"\\\1", text) + '"'
+
+
+_PLACE = re.compile(r"""("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|`[^`]+`)|\{(\w+)\}""", re.DOTALL)
+
+
+def bound(text: str, values: Mapping[str, Any]) -> str:
+    """Return a filter with values in the place of each `{name}` outside of quotes: no value can change what it says.
+
+    Raises:
+        InvalidInput: a name has no value, or one that is neither a text, a number, a truth value, null nor a list.
+    """
+
+    def written(value: Any) -> str:
+        """Return a value as a condition writes it."""
+        if isinstance(value, str):
+            return quoted(value)
+        if value is None or isinstance(value, bool | int | float):
+            return json.dumps(value)
+        if isinstance(value, list) and not any(isinstance(inner, list | dict) for inner in value):
+            return f"[{', '.join(map(written, value))}]"
+        raise InvalidInput("a value of the filter is an object", hint="texts, numbers, true, false, null, and lists")
+
+    def put(found: re.Match[str]) -> str:
+        """Return what stands in the place of a name."""
+        if found[1]:
+            return found[0]
+        if found[2] not in values:
+            raise InvalidInput(
+                f"the filter has {{{found[2]}}}, and there is no value for it", hint="see filter_params"
+            )
+        return written(values[found[2]])
+
+    return _PLACE.sub(put, text)
 
 
 def evaluate(condition: Condition, view: Mapping[str, Any]) -> bool:

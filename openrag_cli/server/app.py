@@ -35,7 +35,10 @@ from openrag_cli.server.routes import (
 from openrag_cli.server.schemas import Error
 from openrag_cli.server.supervisor import Supervisor
 
-EXPOSED = ("Retry-After", "X-Request-ID", "WWW-Authenticate", "Content-Disposition", "Content-Length", "ETag")
+EXPOSED = (
+    "Retry-After", "X-Request-ID", "WWW-Authenticate", "Allow",
+    "Content-Disposition", "Content-Length", "Content-Range", "ETag",
+)  # fmt: skip
 """The headers that pages of allowed origins may read."""
 
 
@@ -93,7 +96,6 @@ def create_app(engine: Engine, options: Options | None = None, supervisor: Super
     app = FastAPI(
         title="openrag",
         version=__version__,
-        root_path=options.root_path,
         redirect_slashes=False,
         default_response_class=errors.PlainJSON,
         lifespan=_lifespan(engine, readiness, metrics, supervisor),

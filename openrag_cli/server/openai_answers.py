@@ -48,20 +48,28 @@ def _to_message(message: shapes.RequestMessage, *, can_see: bool, is_question: b
     if not isinstance(message.content, list):
         return Message(message.role, message.content or "", extra)
     texts: list[str] = []
-    for part in message.content:
+    parts = [_image(part) for part in message.content]
+    for part in parts:
         kind = "text" if isinstance(part, str) else part.get("type")
         if isinstance(part, str):
             texts.append(part)
         elif kind in {"text", "input_text", "output_text", "refusal"}:
             texts.append(str(part.get("text") or part.get("refusal") or ""))
         elif kind == "image_url" and can_see and message.role == "user":
-            extra["content"] = message.content
+            extra["content"] = parts
         elif is_question:
             what = "an image, and this model cannot see" if kind == "image_url" else f"a part of type {kind!r}"
             raise InvalidInput(f"messages: the content has {what}")
         else:
             texts.append(f"[{'an image' if kind == 'image_url' else kind} was here]")
     return Message(message.role, "\n".join(texts), extra)
+
+
+def _image(part: Any) -> Any:
+    """Return a part of a message, an image of the Responses API as one of the chat API."""
+    if isinstance(part, dict) and part.get("type") == "input_image":
+        return {"type": "image_url", "image_url": {"url": part.get("image_url")}}
+    return part
 
 
 def check_numbers(value: Any, where: str) -> None:

@@ -129,3 +129,40 @@ def added(client: httpx.Client, path: str, content: bytes | str, name: str = "no
     answer = add(client, path, content, name, **form)
     assert answer.status_code == 201, answer.text
     return wait_for(client, answer.json()["task_status_url"])
+
+
+# --- servers of the tests at the door
+
+TOKEN = {"AUTH_TOKEN": "s3cret-s3cret"}
+AUTH = {"Authorization": "Bearer s3cret-s3cret"}
+PAGE = {"Origin": "http://app.example"}
+KEYS = "# Keys\n\nRotate every API key every 90 days with `kms rotate --all`.\n"
+BOILER = "# Boiler\n\nThe boiler is descaled every 14 months by Brandauer, who keeps the keys.\n"
+
+
+@pytest.fixture(scope="session")
+def plain(tmp_path_factory) -> Iterator[Server]:
+    """A server without a token, with two files in `ops`."""
+    running = start(tmp_path_factory.mktemp("door") / "store")
+    with running.client() as client:
+        added(client, "/indexer/partition/ops/file/keys.md", KEYS, "keys.md", metadata='{"year": 2026}')
+        added(client, "/indexer/partition/ops/file/boiler.md", BOILER, "boiler.md", metadata='{"year": 2020}')
+    yield running
+    assert running.stop() == 0
+
+
+@pytest.fixture(scope="session")
+def prefixed(tmp_path_factory) -> Iterator[Server]:
+    """A server with a token, below a path, for pages of one origin."""
+    env = TOKEN | {"OPENRAG_ROOT_PATH": "/rag", "OPENRAG_CORS_ORIGINS": "http://app.example"}
+    running = start(tmp_path_factory.mktemp("prefixed") / "store", "--workers", "0", env=env)
+    yield running
+    assert running.stop() == 0
+
+
+def raw(server: Server, data: bytes) -> str:
+    """Send bytes and return the beginning of what comes back."""
+    host, port = server.url.removeprefix("http://").split("/")[0].split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        connection.sendall(data)
+        return connection.recv(4096).decode("latin-1")

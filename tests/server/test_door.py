@@ -3,7 +3,6 @@
 import http.client
 import json
 import signal
-import socket
 import threading
 
 import httpx
@@ -11,27 +10,11 @@ import openai
 import pytest
 from stub_llm import stub_llm
 
-from .conftest import added, start
+from .conftest import AUTH, KEYS, PAGE, added, raw, start
 
-TOKEN = {"AUTH_TOKEN": "s3cret-s3cret"}
-AUTH = {"Authorization": "Bearer s3cret-s3cret"}
-PAGE = {"Origin": "http://app.example"}
-KEYS = "# Keys\n\nRotate every API key every 90 days with `kms rotate --all`.\n"
-BOILER = "# Boiler\n\nThe boiler is descaled every 14 months by Brandauer, who keeps the keys.\n"
 IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}
 CALL = {"role": "assistant", "content": None, "function_call": {"name": "f", "arguments": "{}"}}
 QUESTION = [{"role": "user", "content": "How often are API keys rotated?"}]
-
-
-@pytest.fixture(scope="module")
-def plain(tmp_path_factory):
-    """A server without a token, with two files in `ops`."""
-    running = start(tmp_path_factory.mktemp("door") / "store")
-    with running.client() as client:
-        added(client, "/indexer/partition/ops/file/keys.md", KEYS, "keys.md", metadata='{"year": 2026}')
-        added(client, "/indexer/partition/ops/file/boiler.md", BOILER, "boiler.md", metadata='{"year": 2020}')
-    yield running
-    assert running.stop() == 0
 
 
 @pytest.fixture(scope="module")
@@ -44,22 +27,6 @@ def appending(tmp_path_factory):
     assert running.stop() == 0
 
 
-@pytest.fixture(scope="module")
-def prefixed(tmp_path_factory):
-    """A server with a token, below a path, for pages of one origin."""
-    env = TOKEN | {"OPENRAG_ROOT_PATH": "/rag", "OPENRAG_CORS_ORIGINS": "http://app.example"}
-    running = start(tmp_path_factory.mktemp("prefixed") / "store", "--workers", "0", env=env)
-    yield running
-    assert running.stop() == 0
-
-
-def raw(server, data: bytes) -> str:
-    host, port = server.url.removeprefix("http://").split("/")[0].split(":")
-    with socket.create_connection((host, int(port)), timeout=10) as connection:
-        connection.sendall(data)
-        return connection.recv(4096).decode("latin-1")
-
-
 @pytest.mark.parametrize("prefix", ["", "/rag"])
 def test_a_proxy_may_keep_the_prefix_or_take_it_off(prefixed, prefix):
     base = prefixed.url.removesuffix("/rag") + prefix
@@ -69,6 +36,8 @@ def test_a_proxy_may_keep_the_prefix_or_take_it_off(prefixed, prefix):
     missing = httpx.get(f"{base}/v1/models/nope", headers=AUTH)
     assert missing.json()["error"]["code"] == "model_not_found"
     assert httpx.get(f"{base}//v1//models/", headers=AUTH).status_code == 200
+    assert httpx.get(f"{base}/openapi.json", headers=AUTH).json()["servers"] == [{"url": "/rag"}]
+    assert "Warning" not in (prefixed.store.parent / "server.log").read_text()
 
 
 def test_a_page_may_read_why_it_was_refused(prefixed):

@@ -1,5 +1,6 @@
 """Every row of the HTTP contract: the shape of success, the status and text of each error."""
 
+import json
 import re
 import socket
 import threading
@@ -215,6 +216,28 @@ def test_filters_context_and_scores_in_searches(client, partition):
         client.get(f"/search/partition/{partition}", params={"text": "keys", "min_score": 2}).json()["documents"]
         == []
     )
+
+
+def test_values_of_a_filter_may_be_sent_beside_it(client, partition):
+    for number, origin in enumerate(("source_A", 'say "B"', "source_C")):
+        metadata = json.dumps({"origin": origin, "n": number})
+        added(client, f"/indexer/partition/{partition}/file/{number}", "the same", metadata=metadata)
+
+    def found(condition, values):
+        asked = {"text": "same", "filter": condition, "filter_params": values, "collapse": False}
+        answer = client.get(f"/search/partition/{partition}", params=asked)
+        return (
+            sorted(hit["metadata"]["file_id"] for hit in answer.json()["documents"])
+            if answer.is_success
+            else answer.status_code
+        )
+
+    assert found("origin == {o} AND n >= {low}", '{"o": "source_C", "low": 1}') == ["2"]
+    assert found("origin IN {all}", '{"all": ["source_A", "say \\"B\\""]}') == ["0", "1"]
+    assert found("origin == {o}", '{"o": "x\\" or n >= 0 or origin = \\""}') == [], "a value is a value"
+    assert found('origin == "{o}"', '{"o": "source_A"}') == [], "in quotes it is text"
+    for values in ('{"o": {}}', '{"x": 1}', "[1]", "{", '{"o": [[1]]}', '{"o": NaN}', "[" * 5000):
+        assert found("origin == {o}", values) == 400, values
 
 
 @pytest.mark.parametrize("file_id", ODD_IDS)

@@ -24,9 +24,11 @@ def normalise(scope: Scope, root_path: str) -> None:
         host, path = absolute[1].rpartition("@")[2], absolute[2] or "/"
         scope["headers"] = [(name, value) for name, value in scope["headers"] if name != b"host"]
         scope["headers"].append((b"host", host.encode("latin-1", "replace")))
-    path = path if path.startswith("/") else f"/{path}"
+    path = f"/{path.lstrip('/')}"
     if root_path and (path == root_path or path.startswith(f"{root_path}/")):
         path = path[len(root_path) :] or "/"
+    if root_path:
+        scope["root_path"] = root_path
     at = _BEFORE_ID.search(path)
     end = at.end() if at else len(path)
     path = _SLASHES.sub("/", path[:end]) + path[end:]

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import contextlib
 import time
 from collections.abc import AsyncGenerator, Callable
 from typing import Annotated, Any
@@ -71,10 +72,11 @@ def models(request: Request) -> shapes.Models:
 
 @router.get("/models/{model_id:path}", responses=NO_MODEL)
 def model(request: Request, model_id: Annotated[str, Path(description="Id of the model")]) -> shapes.Model:
-    """Return one model."""
-    for entry in models(request).data:
-        if entry.id == model_id:
-            return entry
+    """Return one model, by its id or another of the names under which it is taken."""
+    known = {entry.id: entry for entry in models(request).data}
+    for name in names_of(model_id):
+        if name in known:
+            return known[name].model_copy(update={"id": model_id})
     raise ModelNotFound(f"The model '{model_id}' does not exist")
 
 
@@ -158,16 +160,22 @@ def file_links(request: Request) -> Callable[[File], str]:
     return lambda file: link(request, "partition", file.partition, "content", file.file_id)
 
 
-def partition_of(model_id: str) -> str:
+def names_of(model_id: str) -> tuple[str, str]:
+    """Return the names that a model's id may mean, as it is first: clients write `openai/` before it, `:latest` behind."""
+    plain = model_id.removeprefix("openai/")
+    return plain, plain.removesuffix(":latest")
+
+
+def partition_of(engine: Engine, model_id: str) -> str:
     """Return the partition or view that a model's id names, `all` for every partition. Raises: ModelNotFound."""
-    model_id = model_id.removeprefix("openai/")
-    if model_id.startswith(PREFIX):
-        model_id = model_id.removesuffix(":latest")
-    if model_id in ALL_MODELS:
-        return ALL_PARTITIONS
-    if not model_id.startswith(PREFIX):
-        raise ModelNotFound(f"The model '{model_id}' does not exist")
-    return model_id.removeprefix(PREFIX)
+    for name in names_of(model_id):
+        if name in ALL_MODELS:
+            return ALL_PARTITIONS
+        if name.startswith(PREFIX):
+            with contextlib.suppress(PartitionNotFound):
+                check_searched(engine, [name.removeprefix(PREFIX)])
+                return name.removeprefix(PREFIX)
+    raise ModelNotFound(f"The model '{model_id}' does not exist")
 
 
 async def answer_of(
@@ -177,11 +185,7 @@ async def answer_of(
     if body.n not in {None, 1}:
         raise InvalidInput("n: one answer is made, not more")
     engine = engine_of(request)
-    partition = partition_of(body.model)
-    try:
-        await asyncio.to_thread(check_searched, engine, [partition])
-    except PartitionNotFound as exc:
-        raise ModelNotFound(f"The model '{body.model}' does not exist") from exc
+    partition = await asyncio.to_thread(partition_of, engine, body.model)
     options = body.search_options()
     search = SearchRequest(
         "",

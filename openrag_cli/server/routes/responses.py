@@ -55,7 +55,7 @@ class ResponseBody(BaseModel):
                 raise InvalidInput(f"{name}: nothing is kept between responses, and no tool is called")
         messages = [{"role": "system", "content": self.instructions}] if self.instructions else []
         items = [{"role": "user", "content": self.input}] if isinstance(self.input, str) else self.input
-        messages += [_message(item) for item in items]
+        messages += [_message(item) for item in items if not _is_thought(item)]
         given = {
             "temperature": self.temperature,
             "top_p": self.top_p,
@@ -66,21 +66,17 @@ class ResponseBody(BaseModel):
         return shapes.ChatBody.model_validate({"model": self.model, "messages": messages, **given})
 
 
+def _is_thought(item: Any) -> bool:
+    """Whether an item is what another model thought, in a conversation that it began."""
+    return isinstance(item, dict) and item.get("type") == "reasoning"
+
+
 def _message(item: Any) -> Json:
     if isinstance(item, str):
         return {"role": "user", "content": item}
     if item.get("type", "message") != "message" or "role" not in item:
         raise InvalidInput(f"input: an item of type {item.get('type')!r} is not read")
-    content = item.get("content")
-    if isinstance(content, list):
-        content = [_part(part) for part in content]
-    return {"role": item["role"], "content": content}
-
-
-def _part(part: Any) -> Any:
-    if isinstance(part, dict) and part.get("type") == "input_image":
-        return {"type": "image_url", "image_url": {"url": part.get("image_url")}}
-    return part
+    return {"role": item["role"], "content": item.get("content")}
 
 
 @dataclass(slots=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Request
 
@@ -12,6 +12,7 @@ from openrag_cli.contract.nouns import chunk as chunk_shapes
 from openrag_cli.domain import ALL_PARTITIONS, Chunk, Hit, SearchMode
 from openrag_cli.engine import Engine
 from openrag_cli.errors import DocumentNotFound, InvalidInput, NotFound, PartitionNotFound
+from openrag_cli.retrieval import filters
 from openrag_cli.retrieval.request import MAX_CONTEXT, MAX_TOP_K, SearchRequest, SortOrder
 from openrag_cli.server import schemas
 from openrag_cli.server.routes.indexer import FileIdPath, PartitionPath, errors
@@ -47,11 +48,14 @@ class Question:
         prefer_recent: Annotated[
             float, Query(ge=0, le=1, description="How much newer documents are preferred")
         ] = 0.0,
+        filter_params: Annotated[
+            str, Query(description="A JSON object of values for each {name} of the filter; empty: none")
+        ] = "",
     ) -> None:
         self.text = text
         self.top_k = top_k
         self.mode = mode
-        self.filter = filter
+        self.filter = filters.bound(filter, _values(filter_params)) if filter_params else filter
         self.min_score = min_score
         self.per_file = per_file
         self.collapse = collapse
@@ -79,6 +83,13 @@ class Question:
             sort=self.sort,
             prefers_recent=self.prefer_recent,
         )
+
+
+def _values(text: str) -> dict[str, Any]:
+    values = limits.read_json(text, "filter_params")
+    if not isinstance(values, dict):
+        raise InvalidInput("filter_params is no JSON object", hint='for example {"year": 2026}')
+    return values
 
 
 QuestionQuery = Annotated[Question, Depends()]
