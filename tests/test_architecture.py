@@ -46,6 +46,7 @@ OWNERS = {
     "tokenizers": {"documents"},
     "semantic_text_splitter": {"documents"},
     "olefile": {"documents"},
+    "cssselect": {"documents"},
     "lxml": {"documents"},
     "pypdfium2": {"documents"},
     "xlrd": {"documents"},

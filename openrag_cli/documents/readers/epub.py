@@ -15,6 +15,7 @@ from openrag_cli.documents.media_types import EPUB
 from openrag_cli.documents.readers.base import Source, cut, parser_errors
 from openrag_cli.documents.readers.html import html_tree, tree_markdown
 from openrag_cli.documents.readers.package import Package, attribute, local, open_package, plain_text
+from openrag_cli.documents.readers.unseen.css import is_shown_medium
 from openrag_cli.domain import Document, Metadata
 from openrag_cli.errors import IngestError
 
@@ -115,4 +116,17 @@ def _chapter(package: Package, name: str, source: Source) -> str:
         source.notes.warn("damaged_part", "this chapter is no text and left out", name)
         return ""
     tree = html_tree(text, is_xhtml=True)
-    return "" if tree is None else tree_markdown(tree, source.is_hidden)
+    return "" if tree is None else tree_markdown(tree, source.is_hidden, _sheets(package, name, tree))
+
+
+def _sheets(package: Package, name: str, tree: Any) -> list[str] | None:
+    """Return the style sheets that a chapter names; None where one is not in the book."""
+    found = []
+    for link in tree.iter("link"):
+        if "stylesheet" in (link.get("rel") or "").lower() and is_shown_medium(link.get("media")):
+            href = unquote((link.get("href") or "").partition("#")[0])
+            place = posixpath.normpath(posixpath.join("/" + posixpath.dirname(name), href)).lstrip("/")
+            if not package.has(place):
+                return None
+            found.append((package.read(place) or b"").decode("utf-8", "replace"))
+    return found

@@ -110,11 +110,11 @@ def _text(element: Any, source: Source) -> str:
             return ""
         for each in element.iter():
             each.tag = local(each) or each.tag
-        return fragment_markdown(etree.tostring(element, encoding="unicode", with_tail=False), source)
+        return fragment_markdown(etree.tostring(element, encoding="unicode", with_tail=False), source, None)
     text = "".join(element.itertext()).strip()
     if attribute(element, "type") in {"text", "plain", "text/plain"} or not ("<" in text or "&" in text):
         return text
-    return fragment_markdown(text, source)
+    return fragment_markdown(text, source, None)  # the sheets are those of its site
 
 
 def _different(texts: list[str], source: Source) -> Iterator[str]:

@@ -5,7 +5,7 @@ only makes the layout is text. A long page of Wikipedia takes less than half of 
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from openrag_cli.documents.inline import BlockWriter, fenced, indented, joined_blocks
@@ -18,11 +18,10 @@ from openrag_cli.documents.readers.html_rules import (
     MAX_COLSPAN,
     SHOWN_INPUTS,
     WITHOUT_TEXT,
-    hidden_names,
-    is_hidden,
     is_layout,
     line_marks,
 )
+from openrag_cli.documents.readers.unseen.page import Hide, take_out
 from openrag_cli.documents.tables import Cell, build_table
 
 _SPACE = re.compile(r"[ \t\r\n\f]+")
@@ -31,8 +30,6 @@ _SELF_CLOSED = re.compile(r"<(script|style|title|textarea|iframe|a|div|span|p|td
 _XML_DECLARATION = re.compile(r"\A\s*<\?xml[^>]*\?>")
 _SOFT_HYPHEN = "\u00ad"
 _MAX_DEPTH = 100
-
-Hide = Callable[[str], bool]
 
 
 def page_markdown(html: str, source: Source) -> str:
@@ -50,11 +47,15 @@ def page_markdown(html: str, source: Source) -> str:
     return f"# {title}\n\n{markdown}" if title and title not in markdown else markdown
 
 
-def fragment_markdown(html: str, source: Source) -> str:
-    """Return the text of a piece of HTML, without its title. Raises: IngestError: the parser gave up on it."""
+def fragment_markdown(html: str, source: Source, sheets: Iterable[str] | None = ()) -> str:
+    """Return the text of a piece of HTML, without its title; see `take_out` for `sheets`.
+
+    Raises:
+        IngestError: the parser gave up on it.
+    """
     with parser_errors("web page"):
         tree = html_tree(html)
-        return "" if tree is None else tree_markdown(tree, source.is_hidden)
+        return "" if tree is None else tree_markdown(tree, source.is_hidden, sheets)
 
 
 def html_tree(html: str, *, is_xhtml: bool = False) -> Any:
@@ -83,9 +84,10 @@ def _without_namespaces(root: Any) -> Any:
     return root
 
 
-def tree_markdown(root: Any, hide: Hide) -> str:
-    """Return the text of a page that `html_tree` returned; `hide` is asked of each piece that is not shown."""
-    walker = _Walker(hide, hidden_names(root))
+def tree_markdown(root: Any, hide: Hide, sheets: Iterable[str] | None = ()) -> str:
+    """Return the text of a page that `html_tree` returned; what is not shown is taken out of it first, see `take_out`."""
+    take_out(root, hide, sheets)
+    walker = _Walker()
     walker.walk(root)
     return walker.writer.text()
 
@@ -93,9 +95,7 @@ def tree_markdown(root: Any, hide: Hide) -> str:
 class _Walker:
     """Writes one page, or (`in_cell`) one cell of a table, in which only inline marks have a place."""
 
-    def __init__(self, hide: Hide, hidden: frozenset[str], *, in_cell: bool = False, depth: int = 0) -> None:
-        self._hide = hide
-        self._hidden = hidden
+    def __init__(self, *, in_cell: bool = False, depth: int = 0) -> None:
         self._in_cell = in_cell
         self._depth = depth
         self.writer = BlockWriter()
@@ -117,8 +117,6 @@ class _Walker:
             self._text(getattr(element, "text", None))
             return
         if tag in WITHOUT_TEXT:
-            return
-        if is_hidden(element, self._hidden) and self._hide(" ".join("".join(element.itertext()).split())):
             return
         self._depth += 1
         if self._depth > _MAX_DEPTH:
@@ -144,7 +142,7 @@ class _Walker:
 
     def _inner(self, element: Any, *, in_cell: bool = False) -> list[str]:
         """Return the blocks of an element, written apart."""
-        inner = _Walker(self._hide, self._hidden, in_cell=self._in_cell or in_cell, depth=self._depth)
+        inner = _Walker(in_cell=self._in_cell or in_cell, depth=self._depth)
         inner.writer.style = self.writer.style
         inner.walk(element)
         inner.writer.end_line()
@@ -170,8 +168,6 @@ class _Walker:
         items = []
         for child in element:
             if not isinstance(child.tag, str) or child.tag in WITHOUT_TEXT:
-                continue
-            if is_hidden(child, self._hidden) and self._hide(" ".join("".join(child.itertext()).split())):
                 continue
             blocks = self._inner(child)
             number = _integer(child.get("value"), number)
@@ -227,22 +223,14 @@ class _Walker:
         elif is_layout(element, rows):
             for _, cells in rows:
                 for cell in cells:
-                    self._element_apart(cell)
+                    self.writer.blocks += self._inner(cell)
         else:
             self._data_table(element, rows)
-
-    def _element_apart(self, element: Any) -> None:
-        if not (is_hidden(element, self._hidden) and self._hide(" ".join("".join(element.itertext()).split()))):
-            self.writer.blocks += self._inner(element)
 
     def _data_table(self, element: Any, rows: list[tuple[Any, list[Any]]]) -> None:
         caption = element.find("caption")
         title = " ".join(self._inner(caption, in_cell=True)) if caption is not None else ""
-        grid = []
-        for row, cells in rows:
-            if is_hidden(row, self._hidden) and self._hide(" ".join("".join(row.itertext()).split())):
-                continue
-            grid.append([self._cell(cell) for cell in cells])
+        grid = [[self._cell(cell) for cell in cells] for _, cells in rows]
         self.writer.add_block(build_table(grid, caption=title).markdown())
 
     def _cell(self, cell: Any) -> Cell:
@@ -251,8 +239,6 @@ class _Walker:
         return Cell(self._cell_text(cell), n_rows, n_columns, is_head=cell.tag == "th")
 
     def _cell_text(self, cell: Any) -> str:
-        if is_hidden(cell, self._hidden) and self._hide(" ".join("".join(cell.itertext()).split())):
-            return ""
         return " ".join(" ".join(self._inner(cell, in_cell=True)).split())
 
     # --- inline

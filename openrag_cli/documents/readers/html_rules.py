@@ -1,4 +1,4 @@
-"""What the elements of HTML are to a reader of text: blocks, marks, hidden, layout."""
+"""What the elements of HTML are to a reader of text: blocks, marks, layout."""
 
 import re
 from typing import Any
@@ -33,49 +33,9 @@ SHOWN_INPUTS = frozenset({
         "text", "search", "email", "tel", "url", "number", "date", "time", "month", "week", "submit", "reset", "button",
     })  # fmt: skip
 
-_HIDDEN_STYLE = re.compile(
-    r"(?:^|;)\s*(?:display\s*:\s*none|visibility\s*:\s*hidden|opacity\s*:\s*0(?:\.0+)?\s*(?:;|!|$)"
-    r"|font-size\s*:\s*0(?:px|pt|em|%)?\s*(?:;|!|$)|mso-hide\s*:\s*all)",
-    re.IGNORECASE,
-)
 _SHIFT_STYLE = re.compile(r"(?:^|;)\s*vertical-align\s*:\s*(super|sub)\b", re.IGNORECASE)
-_CSS_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
-_CSS_RULE = re.compile(r"([^{}]+)\{([^{}]*)\}")
-_SIMPLE_SELECTOR = re.compile(r"(?:[a-z]+)?[.#][\w-]+")
-_MAX_CSS = 1 << 20
 _NOTE_CLASSES = frozenset({"footnote-ref", "footnote-reference", "footnoteref", "noteref", "note-ref", "endnote-ref"})
 _LAYOUT_ROLES = frozenset({"presentation", "none"})
-
-
-def hidden_names(root: Any) -> frozenset[str]:
-    """Return the classes (`.name`) and ids (`#name`) that the page's own style sheets hide, outside of media rules."""
-    names: set[str] = set()
-    for style in root.iter("style"):
-        css = _CSS_COMMENT.sub("", "".join(style.itertext())[:_MAX_CSS])
-        if "@media" in css:
-            css = css[: css.index("@media")]
-        for selectors, rules in _CSS_RULE.findall(css):
-            if _HIDDEN_STYLE.search(rules):
-                found = (selector.strip() for selector in selectors.split(","))
-                names |= {
-                    name[min(name.find(c) for c in ".#" if c in name) :]
-                    for name in found
-                    if _SIMPLE_SELECTOR.fullmatch(name)
-                }
-    return frozenset(names)
-
-
-def is_hidden(element: Any, names: frozenset[str]) -> bool:
-    """Whether a browser does not show an element: by its kind, its attributes, its style or the page's style sheet."""
-    if element.tag in {"template", "noscript"} or "hidden" in element.attrib:
-        return bool(element.get("hidden") != "until-found")
-    style = element.get("style")
-    if style and _HIDDEN_STYLE.search(style):
-        return True
-    if not names:
-        return False
-    classes = (element.get("class") or "").split()
-    return any(f".{name}" in names for name in classes) or f"#{element.get('id')}" in names
 
 
 def line_marks(element: Any) -> dict[str, Any]:

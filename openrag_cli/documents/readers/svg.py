@@ -6,6 +6,7 @@ from openrag_cli.documents.media_types import SVG
 from openrag_cli.documents.readers.base import Source, cut
 from openrag_cli.documents.readers.markup import markup_of
 from openrag_cli.documents.readers.package import local
+from openrag_cli.documents.readers.unseen.page import take_out
 from openrag_cli.domain import Document
 
 _WORDS = frozenset({"title", "desc", "text", "foreignObject", "flowRoot"})
@@ -27,6 +28,11 @@ def read_svg(source: Source) -> Document:
     root = etree.fromstring(markup_of(source, "drawing").encode("utf-8", "replace"), parser)
     if root is None or len(parser.error_log):
         source.notes.warn("damaged_part", "the drawing is not well-formed; what could be read is in the text")
+    if root is not None:
+        for element in root.iter():
+            if isinstance(element.tag, str):
+                element.tag = local(element)
+        take_out(root, source.is_hidden)
     lines = _lines(root) if root is not None else []
     own = [_plain(child) for child in root if local(child) == "title"] if root is not None else []
     title = next(filter(None, own), "")

@@ -52,7 +52,12 @@ def show_file(request: Request, partition: PartitionPath, file_id: FileIdPath) -
     "/{partition}/content/{file_id:path}",
     response_class=Response,
     responses={
-        200: {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}},
+        200: {
+            "content": {  # for generators of clients, which know bytes by that type alone, and as it is
+                "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
+                "*/*": {"schema": {"type": "string", "format": "binary"}},
+            }
+        },
         206: {"description": "The range that was asked for"},
         304: {"description": "The client has it"},
         416: {"description": "The range is not in it"},

@@ -60,10 +60,13 @@ class MailReader:
 
     def __init__(self, source: Source) -> None:
         self._source = source
+        self._sheets: list[str] = []
         self.attachments: list[str] = []
 
     def message(self, message: Part, depth: int = 0) -> str:
         """Return the text of a message and of those in it."""
+        if not depth:
+            self._sheets = [_text_of(part) for part in message.walk() if part.get_content_type() == "text/css"]
         subject = header(message, "Subject")
         head = [f"{name}: {value}" for name in SHOWN if (value := header(message, name))]
         marks = "##" if depth else "#"
@@ -132,7 +135,7 @@ class MailReader:
         return [read(text) if read else _unflowed(text, part)]
 
     def _page(self, html: str) -> str:
-        return fragment_markdown(html, self._source)
+        return fragment_markdown(html, self._source, self._sheets)
 
     def _calendar(self, part: Part) -> list[str]:
         content = part.get_payload(decode=True)

@@ -19,6 +19,7 @@ from openrag_cli.documents.readers.package import (
     open_package,
 )
 from openrag_cli.documents.readers.plain import decoded_text
+from openrag_cli.documents.readers.word.ground import has_backdrop
 from openrag_cli.documents.readers.word.numbers import Numbers, roman
 from openrag_cli.documents.readers.word.styles import Styles
 from openrag_cli.documents.readers.word.tables import write_table
@@ -70,6 +71,7 @@ def _blocks(source: Source, package: Package, *, depth: int = 0) -> list[str]:
             if local(note) == single
         }
     context.marks = _marks(root)
+    context.has_backdrop = has_backdrop(root)
     body = child_of(root, "body")
     walker = Walker(context, relations)
     walker.children(body if body is not None else root)

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from openrag_cli.documents.readers.package import attribute, child_of, local, number_of
+from openrag_cli.documents.readers.word.ground import is_shaded, is_white
 
 _MAX_PARENTS = 20
+_TINY = 2  # half points
 _OFF = frozenset({"0", "false", "off"})
 _HEADING = re.compile(r"heading ?([1-9])", re.IGNORECASE)
 _CODE = re.compile(r"(?:html preformatted|source ?code|code(?: ?block)?|verbatim|preformatted.*)", re.IGNORECASE)
@@ -25,6 +27,9 @@ class Look:
     is_hidden: bool | None = None
     is_monospaced: bool | None = None
     shift: int | None = None
+    is_tiny: bool | None = None
+    is_white: bool | None = None
+    is_marked: bool | None = None
 
     def over(self, other: "Look") -> "Look":
         """Return this look, with what it does not say from another."""
@@ -48,6 +53,12 @@ def look_of(properties: Any) -> Look:
             said["shift"] = {"superscript": 1, "subscript": -1}.get(attribute(entry, "val"), 0)
         elif name == "rFonts":
             said["is_monospaced"] = bool(_MONOSPACED.search(attribute(entry, "ascii") or attribute(entry, "hAnsi")))
+        elif name == "sz":
+            said["is_tiny"] = number_of(attribute(entry, "val"), 24) <= _TINY
+        elif name == "color":
+            said["is_white"] = is_white(attribute(entry, "val"))
+        elif name == "highlight" or (name == "shd" and is_shaded(entry)):
+            said["is_marked"] = attribute(entry, "val") not in {"none", "white"}
     return Look(**said) if said else NOTHING
 
 
@@ -85,6 +96,12 @@ class Styles:
                 found = found.over(look_of(child_of(element, "rPr")))
             self._looks[style] = found
         return self._looks[style]
+
+    def is_shaded(self, style: str) -> bool:
+        """Whether a style of paragraphs or tables gives them, or parts of them, a ground."""
+        return any(
+            local(part) == "shd" and is_shaded(part) for element in self._line(style) for part in element.iter()
+        )
 
     def paragraph(self, style: str) -> ParagraphStyle:
         """Return what a style says of its paragraphs."""

@@ -13,6 +13,7 @@ from openrag_cli.documents.inline import BlockWriter, fenced, joined_blocks
 from openrag_cli.documents.readers.base import Source
 from openrag_cli.documents.readers.package import Package, attribute, child_of, local, number_of, plain_text
 from openrag_cli.documents.readers.word.formula import formula_text
+from openrag_cli.documents.readers.word.ground import is_on_paper
 from openrag_cli.documents.readers.word.numbers import Numbers
 from openrag_cli.documents.readers.word.styles import NOTHING, Look, Styles, look_of, number_properties
 from openrag_cli.documents.readers.word.symbols import symbol, with_symbols
@@ -33,6 +34,7 @@ class Context:
         self.notes: dict[tuple[str, str], Any] = {}
         self.marks: dict[tuple[str, str], str] = {}
         self.note_relations: dict[str, Relations] = {}
+        self.has_backdrop = False
         self.write_part: Callable[[Walker, Any, str], None] = lambda *_: None
 
 
@@ -171,7 +173,7 @@ class Walker:
         look = self._look
         if properties is not None:
             look = look_of(properties).over(self.context.styles.look(_value(properties, "rStyle"))).over(look)
-        if look.is_hidden and self._is_hidden(element):
+        if self._is_unseen(look, element) and self._is_hidden(element):
             return
         font = child_of(properties, "rFonts")
         with self.writer.styled(
@@ -185,6 +187,12 @@ class Walker:
                     self._add(with_symbols(text, attribute(font, "ascii") if font is not None else ""))
                 elif name:
                     self.element(child)
+
+    def _is_unseen(self, look: Look, element: Any) -> bool:
+        if look.is_hidden or look.is_tiny:
+            return True
+        is_white = bool(look.is_white) and not look.is_marked and not self.context.has_backdrop
+        return is_white and is_on_paper(element, self.context.styles.is_shaded)
 
     def _is_hidden(self, element: Any) -> bool:
         texts = [child.text or "" for child in element if local(child) == "t"]
