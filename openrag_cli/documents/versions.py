@@ -32,7 +32,7 @@ READER_VERSIONS: Mapping[str, int] = {
     "odt": 3,
     "pdf": 6,
     "pptx": 4,
-    "svg": 1,
+    "svg": 2,
     "xls": 3,
     "xlsx": 4,
 }
