@@ -1,10 +1,11 @@
 """Whether the part of a table that holds the row is found first: 40 questions over five tables of invented text.
 
-    python benchmarks/tables.py [--rows N] [--per-table N] [--show]
+    python benchmarks/tables.py [--rows N] [--per-table N] [--named] [--show]
 
 One table each as XLSX, CSV, DOCX, HTML and PDF, of the same length, in one store; a question names a column and a row
 ("remaining leave days of Quin Quill") and is right when the first hit holds that row. Printed: the share for each
-mode of search and each format, and with --show the questions that are missed.
+mode of search and each format, and with --show the questions that are missed. With --named each cell but the first is
+written as `column: value`, which tells what it would gain to embed rows so.
 """
 
 import argparse
@@ -76,8 +77,8 @@ class TableFile:
 Rows = list[tuple[str, ...]]
 
 
-def table_files(n_rows: int = 400, per_table: int = 8, seed: int = 7) -> list[TableFile]:
-    """Return the five files with their questions."""
+def table_files(n_rows: int = 400, per_table: int = 8, seed: int = 7, *, is_named: bool = False) -> list[TableFile]:
+    """Return the five files with their questions; `is_named` writes the cells of a row as `column: value`."""
     chance = random.Random(seed)
     specs: list[tuple[str, str, str, tuple[str, ...], Callable[[], list[str]], Callable[..., bytes], str]] = [
         ("leave.xlsx", "Leave of the staff", "in days", ("Employee", "Team", "Leave taken", "Remaining leave days"),
@@ -103,8 +104,13 @@ def table_files(n_rows: int = 400, per_table: int = 8, seed: int = 7) -> list[Ta
             Question(form.format(column=head[-1 - at % 2].lower(), key=row[0]), (row[0], row[-1 - at % 2]))
             for at, row in enumerate(asked)
         )
-        files.append(TableFile(name, write(title, unit, head, rows), questions))
+        written = [_named(head, row) for row in rows] if is_named else rows
+        files.append(TableFile(name, write(title, unit, head, written), questions))
     return files
+
+
+def _named(head: tuple[str, ...], row: tuple[str, ...]) -> tuple[str, ...]:
+    return (row[0], *(f"{name}: {cell}" for name, cell in zip(head[1:], row[1:], strict=True)))
 
 
 def _pairs(chance: random.Random, first: Sequence[str], last: Sequence[str]) -> list[str]:
@@ -219,9 +225,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=400, help="rows of each table (400)")
     parser.add_argument("--per-table", type=int, default=8, help="questions over each table (8)")
+    parser.add_argument("--named", action="store_true", help="write cells as `column: value`")
     parser.add_argument("--show", action="store_true", help="print the questions that are missed")
     options = parser.parse_args()
-    files = table_files(options.rows, options.per_table)
+    files = table_files(options.rows, options.per_table, is_named=options.named)
     with tempfile.TemporaryDirectory() as folder:
         for file in files:
             (Path(folder) / file.name).write_bytes(file.content)

@@ -231,7 +231,7 @@ def _wide_encoding(sample: bytes, *, complete: bool) -> str | None:
             return encoding
     low, high = sample[0::2].count(0), sample[1::2].count(0)
     encoding = "utf-16-le" if high > low else "utf-16-be"
-    ascii_bytes = sum(0x20 <= byte < 0x7F for byte in sample)
+    ascii_bytes = sum(0x20 <= byte < 0x7F or byte in b"\t\n\r" for byte in sample)
     is_latin = ascii_bytes > 0.9 * (len(sample) - low - high)  # then every second byte is NUL, or it is no UTF-16
     is_even = not (complete and len(sample) % 2)
     enough = 0.3 * len(sample) if is_latin else 1

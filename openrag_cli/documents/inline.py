@@ -104,7 +104,7 @@ def _written(before: str, core: str, shift: int) -> str:
     if shift > 0 and core.rstrip(".").lower() in _ORDINALS and (before[-1].isdigit() or len(core) > 1):
         return core
     forms = _RAISED if shift > 0 else _LOWERED
-    word = re.search(r"[^\W\d_]*$", before)
+    word = re.search(r"[^\W\d_\u2070-\u209c\u00b2\u00b3\u00b9]*$", before)
     n_letters = len(word[0]) if word else 0
     if 0 < n_letters <= _UNIT_LETTERS and all(char in forms for char in core):
         return "".join(forms[char] for char in core)

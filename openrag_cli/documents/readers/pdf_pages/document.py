@@ -140,25 +140,36 @@ def _read(source: Source) -> _Pages:
     with parser_errors("PDF"), ExitStack() as stack:
         pdf = _open(source)
         stack.callback(pdf.close)
-        n_pages = len(pdf)
-        if not n_pages:
-            raise IngestError("the PDF has no pages", reason="empty")
-        read = _Pages(n_pages)
-        read.title = title_of_pdf(pdf, source.filename)
-        read.modified = date_of_pdf(pdf)
-        source.report_pages(min(n_pages, source.limits.max_pages))
-        form = _form(pdf, read)
-        off = cache(lambda: layers_off(source.path.read_bytes()))
-        n_chars = 0
-        for index in range(min(n_pages, source.limits.max_pages)):
-            read.texts.append(_page(source, pdf, index, read, _Reading(form, off)))
-            n_chars += len(read.texts[-1])
-            if n_chars > source.limits.max_chars:
-                break
-        read.texts = without_breaks(read.texts)
-        read.outline = _outline(pdf)
+        read = _read_pages(source, pdf)
+        if read.unreadable and (again := _put_together(source.path.read_bytes())) is not None:
+            stack.callback(again.close)
+            mended = _read_pages(source, again)
+            if len(mended.texts) - len(mended.unreadable) > len(read.texts) - len(read.unreadable):
+                _tell_damage(source, mended.n_pages)
+                read = mended
         _refuse_placeholder(read)
         return read
+
+
+def _read_pages(source: Source, pdf: Any) -> _Pages:
+    n_pages = len(pdf)
+    if not n_pages:
+        raise IngestError("the PDF has no pages", reason="empty")
+    read = _Pages(n_pages)
+    read.title = title_of_pdf(pdf, source.filename)
+    read.modified = date_of_pdf(pdf)
+    source.report_pages(min(n_pages, source.limits.max_pages))
+    form = _form(pdf, read)
+    off = cache(lambda: layers_off(source.path.read_bytes()))
+    n_chars = 0
+    for index in range(min(n_pages, source.limits.max_pages)):
+        read.texts.append(_page(source, pdf, index, read, _Reading(form, off)))
+        n_chars += len(read.texts[-1])
+        if n_chars > source.limits.max_chars:
+            break
+    read.texts = without_breaks(read.texts)
+    read.outline = _outline(pdf)
+    return read
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,21 +272,27 @@ def _open(source: Source) -> Any:
 
 def _mended(source: Source, content: bytes) -> Any:
     """Open the pages that are there of a file that PDFium does not open, such as one whose end is missing."""
+    pdf = _put_together(content)
+    if pdf is None:
+        raise IngestError("the PDF is damaged and cannot be read", reason="corrupt", hint=_RESAVE_HINT)
+    _tell_damage(source, len(pdf))
+    return pdf
+
+
+def _put_together(content: bytes) -> Any:
+    """Open a document of the pages whose objects are there; None where there are none."""
     import pypdfium2
 
-    damaged = IngestError("the PDF is damaged and cannot be read", reason="corrupt", hint=_RESAVE_HINT)
     whole = rebuilt(content)
-    if whole is None:
-        raise damaged
     try:
-        pdf = pypdfium2.PdfDocument(whole)
-    except pypdfium2.PdfiumError as exc:
-        raise damaged from exc
-    source.notes.warn(
-        "damaged_end",
-        f"the file is damaged or its end is missing; the pages that are there are read: {len(pdf):,}",
-    )
-    return pdf
+        return pypdfium2.PdfDocument(whole) if whole is not None else None
+    except pypdfium2.PdfiumError:
+        return None
+
+
+def _tell_damage(source: Source, n_pages: int) -> None:
+    message = f"the file is damaged or its end is missing; the pages that are there are read: {n_pages:,}"
+    source.notes.warn("damaged_end", message)
 
 
 def _ranges(numbers: list[int]) -> str:
