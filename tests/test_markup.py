@@ -36,6 +36,13 @@ def plain(text: str, media_type: str = MARKDOWN) -> str:
         ("List<String> and a < b > c", "List<String> and a < b > c"),
         ("```html\n<div>[x](y)</div>\n```\n[z](w)", "```html\n<div>[x](y)</div>\n```\nz"),
         ("[guide]: https://x.example/guide\nWords.", "\nWords."),
+        ("[12:30]: Hello there\n[^1]: The note.", "[12:30]: Hello there\n[^1]: The note."),
+        ("2.5 × 10<sup>6</sup> of H<sub>2</sub>O on the 12<sup>th</sup>", "2.5 × 10^6 of H_2O on the 12th"),
+        ("one<br>two<br/>three", "one two three"),
+        ("<tr><td>Kiel</td><td>11</td></tr>", "Kiel 11"),
+        ("<b>bold</b>er <span>in</span>side", "bolder inside"),
+        (":::note[Careful]\nMind the gap.\n:::", "[Careful]\nMind the gap."),
+        ("# Opening {#opening}\n\nText.", "# Opening \n\nText."),
     ],
 )
 def test_markdown_is_shown_as_its_reader_sees_it(text: str, shown: str) -> None:
@@ -53,6 +60,10 @@ def test_markdown_is_shown_as_its_reader_sees_it(text: str, shown: str) -> None:
         (".. _label: https://x.example\n\nWords.", "Words."),
         (".. a remark to authors\n\nWords.", "Words."),
         (".. [1] The note itself.", "[1] The note itself."),
+        (".. list-table:: Depots\n   :header-rows: 1\n\n   * - Kiel", "Depots\n\n   * - Kiel"),
+        (".. image:: weir.png\n   :alt: A weir at dawn", "A weir at dawn"),
+        (".. admonition:: Careful\n\n   Mind the gap.", "Careful\n\n   Mind the gap."),
+        (":orphan:\n\nWords.", "Words."),
     ],
 )
 def test_restructuredtext_is_shown_as_its_reader_sees_it(text: str, shown: str) -> None:

@@ -16,6 +16,11 @@ def test_front_matter_tags_and_link_targets_are_not_quoted():
     assert quoted(text) == ["See the guide.", "It opens at six."]
 
 
+def test_what_tags_part_and_raise_is_not_quoted_as_one():
+    text = "It held 2.5 × 10<sup>6</sup> litres. <tr><td>Kiel</td><td>11 barges</td></tr>\n"
+    assert quoted(text) == ["It held 2.5 × 10^6 litres.", "Kiel 11 barges"]
+
+
 def test_roles_and_directives_are_not_quoted():
     text = ".. note::\n\n   Use :ref:`the index <genindex>` now. It is ``short``.\n"
     assert quoted(text, "text/x-rst") == ["Use the index now.", "It is short."]

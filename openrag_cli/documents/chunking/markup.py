@@ -7,7 +7,7 @@ nor searched by words, nor quoted. Code stays whole.
 import re
 from collections.abc import Iterator, Sequence
 
-from openrag_cli.documents.chunking.masks import Mask, merged
+from openrag_cli.documents.chunking.masks import Mask, instead, merged
 from openrag_cli.documents.readers.pdf_pages.marginals import marginal_lines
 from openrag_cli.domain import Document, Page
 
@@ -46,7 +46,10 @@ _MARKDOWN = re.compile(
     | (?P<code>(?<!`)(?P<ticks>`+)(?!`)[^`\n](?:[^\n]*?[^`\n])?(?P=ticks)(?!`))
     | (?P<comment><!--.{{0,2000}}?-->|\{{/\*.{{0,2000}}?\*/\}})
     | (?P<module>^(?:import\s[^\n]*\sfrom\s+['"][^'"\n]*['"];?|import\s+['"][^'"\n]*['"];?|export\s+(?:const|default)\s[^\n]*)$)
-    | (?P<definition>^[ ]{{0,3}}\[[^\]\n]+\]:[ \t]+\S+[^\n]*$)
+    | (?P<definition>^[ ]{{0,3}}\[(?!\^)[^\]\n]+\]:[ \t]+(?:<[^>\n]*>|[^\s<]*[/#:][^\s]*)
+        (?:[ \t]+(?:"[^"\n]*"|'[^'\n]*'|\([^)\n]*\)))?[ \t]*$)
+    | (?P<admonition>^[ ]{{0,3}}:{{3,}}[ \t]*(?:\{{?[\w-]+\}}?)?)
+    | (?P<anchor>(?<=[ \t])\{{\#[\w:.-]+\}}[ \t]*$)
     | (?P<tag></?(?:{_HTML_TAGS}){_ATTRIBUTES}\s*/?>)
     | (?P<component></[A-Z][\w.]*>|^[ \t]*<[A-Z][\w.]*\s*/?>|<[A-Z][\w.]*\s+\w[\w-]*=
         (?:[^<>{{}}"']|"[^"]*"|'[^']*'|\{{(?:[^{{}}]|\{{[^{{}}]*\}})*\}})*>)
@@ -59,9 +62,13 @@ _RST_MARKUP = re.compile(
       (?P<literal>``)(?P<inside>[^`\n]+)(?P<after>``)
     | (?P<role>:[a-zA-Z][\w:+.-]*:`~?!?)(?P<text>[^`<\n]*?)(?P<to>(?:\s*<[^<>`]*>)?`)
     | (?P<ref>(?<![\w:`])`)(?P<shown>[^`<\n]+?)(?P<url>\s*<[^<>`]*>`__?|`__?)
+    | (?P<named>^[ \t]+:(?:alt|caption|title):[ \t]+)
     | (?P<option>^[ \t]+:[\w-]+:(?:[ \t][^\n]*)?$)
+    | (?P<page>^:(?:orphan|nosearch|nocomments|tocdepth):[^\n]*$)
     | (?P<anchor>^[ \t]*\.\.[ \t]+(?:_[^\n]*:|\|[^|\n]*\|)[^\n]*$)
-    | (?P<directive>^[ \t]*\.\.[ \t]+[\w:+.-]+::(?:[ \t]+(?:[\w+-]+[ \t]*$)?)?)
+    | (?P<file>^[ \t]*\.\.[ \t]+(?:code-block|code|sourcecode|highlight|image|figure|include|literalinclude|raw|role|
+        default-role|only|toctree|contents|parsed-literal|math|meta)::[^\n]*$)
+    | (?P<directive>^[ \t]*\.\.[ \t]+[\w:+.-]+::[ \t]*)
     | (?P<note>^\.\.[ \t]+(?=\[))
     | (?P<remark>^\.\.(?:[ \t]+(?![\[_|])[^\n:]*(?::(?!:)[^\n]*)?)?$)
     """,
@@ -85,6 +92,8 @@ def masks_of(document: Document) -> tuple[Mask, ...]:
 def quotable(markdown: str, media_type: str, pages: Sequence[Page] = ()) -> str:
     """Return a stored text in which each masked character is a NUL (line breaks stay): offsets are those of the text.
 
+    The first of them is a blank, `^` or `_` where what stands around them would be glued otherwise.
+
     Text is quoted without its NULs. Of a text with pages the running heads and feet are masked after their first page.
     """
     has_headings = media_type not in WITHOUT_HEADINGS and not media_type.startswith("text/x-")
@@ -93,7 +102,9 @@ def quotable(markdown: str, media_type: str, pages: Sequence[Page] = ()) -> str:
     running = [(page.start + a, page.start + b) for page, lines in zip(pages, heads, strict=True) for a, b in lines]
     pieces, position = [], 0
     for start, end in merged([*masks_of(document), *running]):
-        pieces += [markdown[position:start], _NOT_BREAK.sub("\0", markdown[start:end])]
+        apart = instead(markdown, start, end)
+        blank = _NOT_BREAK.sub("\0", markdown[start + len(apart) : end])
+        pieces += [markdown[position:start], apart, blank]
         position = end
     return "".join([*pieces, markdown[position:]])
 

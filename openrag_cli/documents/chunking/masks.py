@@ -6,6 +6,11 @@ from collections.abc import Iterable, Sequence
 
 Mask = tuple[int, int]
 
+_INLINE_TAG = re.compile(
+    r"</?(?:a|abbr|b|cite|code|del|em|font|i|ins|kbd|label|mark|q|s|samp|small|span|strong|sub|sup|tt|u|var|wbr|[A-Z][\w.]*)\b"
+)
+_SHIFT_TAG = re.compile(r"<su([bp])\b")
+_ORDINAL = re.compile(r"(?:st|nd|rd|th|e|er|re|ème|o|a|os|as)\b")
 _BLANKS = re.compile(r"(?<=\S)[ \t]{2,}(?=\S)")
 _BLANK_LINES = re.compile(r"\n[ \t]*\n(?:[ \t]*\n)+")
 
@@ -21,6 +26,20 @@ def merged(masks: Iterable[Mask]) -> tuple[Mask, ...]:
     return tuple(found)
 
 
+def instead(text: str, start: int, end: int) -> str:
+    """Return what stands where markup is masked, so that nothing is glued that a reader sees apart: a blank for a
+    break or the end of a cell, `^` and `_` before raised and lowered text, else nothing."""
+    if text[start] != "<" or not text[start - 1 : start].strip() or not text[end : end + 1].strip():
+        return ""
+    if len(_INLINE_TAG.findall(text, start, end)) < text.count("<", start, end):
+        return " "
+    shift = _SHIFT_TAG.search(text, start, end)
+    if shift is None or not (text[start - 1].isalnum() or text[start - 1] in ")]"):
+        return ""
+    is_word = bool(_ORDINAL.match(text, end)) and text[start - 1].isdigit()
+    return "" if is_word else {"p": "^", "b": "_"}[shift[1]]
+
+
 def unmasked(text: str, start: int, end: int, masks: Sequence[Mask]) -> str | None:
     """Return characters `start` to `end` of a text without what is masked; None where nothing is.
 
@@ -34,6 +53,8 @@ def unmasked(text: str, start: int, end: int, masks: Sequence[Mask]) -> str | No
         if last > position:
             pieces.append(text[position : max(first, position)])
             position = min(last, end)
+            if first > start and last < end:
+                pieces.append(instead(text, first, last))
         at += 1
     if position == start and not pieces:
         return None
