@@ -17,6 +17,7 @@ Chosen from 4,680 formulas on ten collections, leaving each out in turn; see doc
 
 import re
 from collections.abc import Container, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -43,6 +44,9 @@ NAMED = 0.3
 """Of 40 queries for a page of tldr, 35 had it among the first two files without this bonus, and 37 with it."""
 
 MIN_LOOSE_CHARS = 5
+MAX_LOOSE_WORDS = 4
+"""Words of a query, at most, that may stand in a chunk in another grouping ("set up", setup); any number with a digit."""
+
 K1, B = 1.2, 0.75
 
 _BETWEEN = "\0"
@@ -170,11 +174,15 @@ def _named(query: Query, titles: Sequence[FileTitle]) -> "np.ndarray":
     asked = set(query.order)
     worth: dict[str, float] = {}
     for words in {title.words for title in titles}:
-        found = set(words.split())
-        is_named = bool(found) and found <= asked and not all(word.isdigit() for word in found)
-        share = sum(query.weights.get(word, 0.0) for word in found) / query.ceiling if query.ceiling else 0.0
-        worth[words] = NAMED * min(1.0, share) if is_named else 0.0
+        found = words.split()
+        is_named = bool(found) and asked.issuperset(found) and not all(map(str.isdigit, found))
+        worth[words] = NAMED * _share(query, set(found)) if is_named else 0.0
     return np.array([worth[title.words] for title in titles])
+
+
+def _share(query: Query, words: AbstractSet[str]) -> float:
+    """Return which share of the query's worth words have, 1 at most."""
+    return min(1.0, sum(query.weights.get(word, 0.0) for word in words) / query.ceiling) if query.ceiling else 0.0
 
 
 # --- the query as it was asked
@@ -188,13 +196,14 @@ def _verbatim(query: Query, rows: Found) -> "np.ndarray":
     if not query.folded:
         return bonuses
     loose = _NOT_ALNUM.sub("", query.folded)
+    is_loose = query.verbatim > 0 and (len(query.order) <= MAX_LOOSE_WORDS or any(map(str.isdigit, loose)))
     # To fold a text takes long: only where all words are there, the last one perhaps as a beginning.
     has_all = np.ones(len(rows), dtype=bool)
     for counts in rows.words.counts(query.order[:-1]).values():
         has_all &= counts > 0
     folds = set(np.flatnonzero(has_all).tolist())
-    texts = rows.texts(range(len(rows)) if query.verbatim else sorted(folds))
-    if query.verbatim:  # ASCII is looked through at once, for letters that stand in another grouping too
+    texts = rows.texts(range(len(rows)) if is_loose else sorted(folds))
+    if is_loose:  # ASCII is looked through at once, for letters that stand in another grouping too
         plain = [at for at, text in texts.items() if text.isascii() and _BETWEEN not in text]
         squeezed = _BETWEEN.join(texts[at] for at in plain).lower().encode().translate(None, _SEPARATORS)
         for at, letters in zip(plain, squeezed.split(_BETWEEN.encode()), strict=bool(plain)):

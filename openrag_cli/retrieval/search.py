@@ -156,11 +156,15 @@ class Searcher:
         ask = self._ask(request, asked, DEPTH, scope, has_words=has_words)
         first = index.look(ask)
         names_files = has_words and request.mode is not SearchMode.DENSE and not query.required
-        named = self._named(query, scope, first.rows) if names_files else None
-        return [first, index.look(replace(ask, limit=NAMED_DEPTH, scope=named))] if named else [first]
+        named = self._named(query, scope, first.rows) if names_files else {}
+        if not named:
+            return [first]
+        ask = replace(ask, limit=NAMED_DEPTH, scope=Scope(revisions=list(named)))
+        is_found_by_one = ask.vector is not None and sum(named.values()) <= NAMED_DEPTH  # as by every leg
+        return [first, index.look(replace(ask, weights={}) if is_found_by_one else ask)]
 
-    def _named(self, query: Query, scope: Scope, found: Found) -> Scope | None:
-        """Return the files whose titles the query names, where not all of their rows are found.
+    def _named(self, query: Query, scope: Scope, found: Found) -> dict[str, int]:
+        """Return the files whose titles the query names, where not all of their rows are found: the number of these.
 
         The words of titles stand in no row: without this a file that a query calls by name would be looked for by the
         rest of the query alone.
@@ -168,12 +172,11 @@ class Searcher:
         named = self._titles.named(dict(query.rare), scope.partition_ids, limit=NAMED_FILES)
         least = NAMED_SHARE * max((worth for worth, _ in named.values()), default=0.0)
         n_found = Counter(found.revisions)
-        wanted = [
-            revision
+        return {
+            revision: n_chunks
             for revision, (worth, n_chunks) in named.items()
             if worth >= least and n_found[revision] < n_chunks and _is_within(revision, scope)
-        ]
-        return Scope(revisions=wanted) if wanted else None
+        }
 
     # --- ranking
 
