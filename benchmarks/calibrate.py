@@ -3,8 +3,9 @@
     python benchmarks/calibrate.py [--store DIR] [--weights]
 
 Reads ../shared/data/docs and ../shared/data/piaf-fr with the questions in benchmarks/questions. Printed: for each language
-what the parts of the evidence are worth (a logistic regression), the curve of the floor (share of the questions without an
-answer that is refused, share of the answerable ones that is lost), and its best point; with --weights first the weights of
+what the parts of the evidence are worth (a logistic regression), the curve of the floor by what is built in (share of the
+questions without an answer that is refused, share of the answerable ones that is lost, and of those answered rightly), and
+its best point; with --weights first the weights of
 `quoting/scoring.py`: a listwise regression on the questions of the part "tune" and on those of PIAF that answers.py does
 not ask. Nothing is written: what is chosen is a constant in the program.
 """
@@ -12,10 +13,11 @@ not ask. Nothing is written: what is chosen is a constant in the program.
 import argparse
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
 import numpy as np
+from answers import counted
 from asking import Asked, holds, of_piaf, open_store, written
 from scipy.optimize import minimize
 
@@ -23,10 +25,10 @@ from openrag_cli.answering.extractive import ExtractiveModel
 from openrag_cli.answering.passages import gather
 from openrag_cli.answering.pipeline import QUOTE_TOKENS, TOP_K
 from openrag_cli.answering.quoting.asked import read_question
-from openrag_cli.answering.quoting.evidence import Evidence
+from openrag_cli.answering.quoting.evidence import ELSEWHERE, ENGLISH, Evidence, Measure, evidence
 from openrag_cli.answering.quoting.names import missing_names
-from openrag_cli.answering.quoting.scoring import WEIGHTS, features
-from openrag_cli.answering.quoting.units import n_words
+from openrag_cli.answering.quoting.scoring import WEIGHTS
+from openrag_cli.answering.quoting.units import Unit, n_words
 from openrag_cli.engine import Engine
 from openrag_cli.retrieval.request import SearchRequest
 
@@ -65,17 +67,22 @@ def measured(engine: Engine, asked: Asked) -> Measured:
     hits = engine.search(SearchRequest(asked.question, partitions=(asked.partition,), top_k=TOP_K))
     passages = gather(hits, parts.catalog.document, max_tokens=QUOTE_TOKENS) if hits else []
     examined = model.examine(asked.question, passages)
-    found = examined.units
-    values = [[one[name] for name in NAMES] for one in features(examined.question, found, examined.meaning)]
-    worth = [float(holds(unit.shown, asked.answers)) / max(1.0, n_words(unit.shown) / BRIEF_WORDS) for unit in found]
+    values = [[one.values[name] for name in NAMES] for one in examined.found]
+    shown = [one.unit.shown for one in examined.found]
+    worth = [float(holds(text, asked.answers)) / max(1.0, n_words(text) / BRIEF_WORDS) for text in shown]
     return Measured(
         asked,
         np.array(values).reshape(-1, len(NAMES)),
         np.array(worth),
-        examined.evidence(passages),
+        evidence(passages, examined.found),
         bool(missing_names(asked.question, passages)),
-        bool(found) and holds("\n".join(unit.shown for unit in examined.best()), asked.answers),
+        bool(examined.found) and is_right(examined.best(), asked),
     )
+
+
+def is_right(units: Sequence[Unit], asked: Asked) -> bool:
+    """Whether an answer of such units holds what was asked for among the words that count."""
+    return holds(counted("\n\n".join(unit.shown for unit in units), len(units)), asked.answers)
 
 
 def fitted(cases: Sequence[tuple[float, Measured]], l2: float = 0.1) -> np.ndarray:
@@ -97,13 +104,11 @@ def fitted(cases: Sequence[tuple[float, Measured]], l2: float = 0.1) -> np.ndarr
     return minimize(loss, np.zeros(len(NAMES)), jac=True, method="L-BFGS-B").x
 
 
-def parts_of(found: Evidence) -> list[float]:
-    return [found.score, found.meaning, found.words, float(found.is_subject)]
-
-
-def fitted_evidence(answerable: Sequence[Measured], others: Sequence[Measured], l2: float = 1.0) -> np.ndarray:
-    """Return what score, meaning and words are worth, so that they tell the two kinds of questions apart best."""
-    values = np.array([[*parts_of(case.evidence), 1.0] for case in [*answerable, *others]])
+def fitted_evidence(answerable: Sequence[Measured], others: Sequence[Measured], l2: float = 8.0) -> np.ndarray:
+    """Return what the parts of the evidence are worth, so that they tell the two kinds of questions apart best."""
+    values = np.array([astuple(case.evidence) for case in [*answerable, *others]])
+    spread = values.std(axis=0) + 1e-9
+    values = np.c_[values / spread, np.ones(len(values))]
     is_right = np.array([True] * len(answerable) + [False] * len(others))
     counts = np.where(is_right, 0.5 / len(answerable), 0.5 / len(others)) * len(values)
 
@@ -114,23 +119,31 @@ def fitted_evidence(answerable: Sequence[Measured], others: Sequence[Measured], 
         ridge = l2 * np.array([*weights[:-1], 0.0])
         return float(-(counts * off).sum() + 0.5 * ridge @ weights), slope + ridge
 
-    bounds = [(0, None)] * 4 + [(None, None)]
-    weights = minimize(loss, np.zeros(5), jac=True, method="L-BFGS-B", bounds=bounds).x[:4]
+    bounds = [(0, None)] * len(spread) + [(None, None)]
+    weights = minimize(loss, np.zeros(len(bounds)), jac=True, method="L-BFGS-B", bounds=bounds).x[:-1] / spread
     return weights / max(weights.max(), 1e-9)
 
 
-def print_curve(answerable: Sequence[Measured], others: Sequence[Measured], weights: np.ndarray) -> float:
+def print_curve(answerable: Sequence[Measured], others: Sequence[Measured], measure: Measure) -> float:
     """Print what each floor refuses and loses, and return the best: that of the most refused less lost."""
-    rights = np.array([weights @ parts_of(case.evidence) for case in answerable])
-    wrongs = np.array([weights @ parts_of(case.evidence) for case in others if not case.is_named])
+    answerable = [case for case in answerable if not case.is_named]
+    totals = np.array([case.evidence.total(measure) for case in answerable])
+    rights = np.array([case.evidence.total(measure) for case in answerable if case.is_right])
+    wrongs = np.array([case.evidence.total(measure) for case in others if not case.is_named])
     n_named = len(others) - len(wrongs)
-    floors = np.round(np.arange(rights.min() - 0.02, np.quantile(rights, 0.15), 0.02), 2)
-    rows = [(floor, (n_named + (wrongs < floor).sum()) / len(others), (rights < floor).mean()) for floor in floors]
-    gains = [refused - lost for _, refused, lost in rows]
+    floors = np.round(np.arange(totals.min() - 0.02, np.quantile(totals, 0.15), 0.01), 2)
+    rows = [
+        (floor, (n_named + (wrongs < floor).sum()) / len(others), (totals < floor).mean(), (rights < floor).mean())
+        for floor in floors
+    ]
+    gains = [refused - lost for _, refused, lost, _ in rows]
     best = next(row for row, gain in zip(rows, gains, strict=True) if gain >= max(gains) - EVEN)
-    for floor, refused, lost in rows[:: max(1, len(rows) // 24)]:
-        print(f"  floor {floor:5.2f}: {refused:6.1%} refused, {lost:6.1%} lost")
-    print(f"  best  {best[0]:5.2f}: {best[1]:6.1%} refused ({n_named} by name), {best[2]:6.1%} lost")
+    for row in [*rows[:: max(1, len(rows) // 24)], best]:
+        floor, refused, lost, right = row
+        mark = f"  best; {n_named} by name" if row is best else ""
+        print(
+            f"  floor {floor:5.2f}: {refused:6.1%} refused, {lost:6.1%} lost, {right:6.1%} of the right answers{mark}"
+        )
     return float(best[0])
 
 
@@ -166,10 +179,16 @@ def main() -> None:
             print(f'    "{name}": {value:.2f},')
         for label, cases in (("tune", tune), ("check", check), ("PIAF", french)):
             print(f"  {label}: {right_share(cases, weights):.3f} with the answer in the best unit")
-    for label, answerable, off in (("English", [*tune, *check], none), ("French", french, none_french)):
-        worth = fitted_evidence(answerable, off)
-        print(f"{label}: score {worth[0]:.2f}, meaning {worth[1]:.2f}, words {worth[2]:.2f}, subject {worth[3]:.2f}")
-        print_curve(answerable, off, worth)
+    for label, answerable, off, measure in (
+        ("English", [*tune, *check], none, ENGLISH),
+        ("French", french, none_french, ELSEWHERE),
+    ):
+        names = [part.name for part in fields(Evidence)]
+        worth = zip(names, fitted_evidence(answerable, off), strict=True)
+        print(f"{label}, fitted: " + ", ".join(f"{name} {value:.3f}" for name, value in worth))
+        built_in = ", ".join(f"{name} {getattr(measure, name):.3f}" for name in names)
+        print(f"  built in: {built_in}; floor {measure.floor}")
+        print_curve(answerable, off, measure)
 
 
 if __name__ == "__main__":

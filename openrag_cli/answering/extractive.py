@@ -7,21 +7,18 @@ A unit (see `quoting/units.py`) is scored by its words, its meaning, its passage
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from openrag_cli.answering.llm.model import Delta, ModelRequest
 from openrag_cli.answering.quoting.accounts import rows_for
 from openrag_cli.answering.quoting.asked import Question
 from openrag_cli.answering.quoting.choosing import chosen, is_computation
-from openrag_cli.answering.quoting.evidence import NOTHING, PASSAGES, Evidence, evidence, measure_for, refusal
-from openrag_cli.answering.quoting.scoring import scored
+from openrag_cli.answering.quoting.evidence import NOTHING, PASSAGES, evidence, measure_for, refusal
+from openrag_cli.answering.quoting.scoring import Scored, scored
 from openrag_cli.answering.quoting.units import Unit, units
 from openrag_cli.domain import Passage
 from openrag_cli.inference.onnx_embedder import Embedder
 from openrag_cli.retrieval.llm_tokens import estimate_tokens
-
-if TYPE_CHECKING:
-    import numpy as np
 
 GREETING = "Hello. Ask me something about your documents."
 MAX_CANDIDATES = 20
@@ -36,22 +33,15 @@ __all__ = ["GREETING", "NOTHING", "ExtractiveModel"]
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """A question, units that may answer it, the cosine of each with it, and their embeddings, float32[n, dimension]."""
+    """A question, and the units that may answer it with their scores."""
 
     question: Question
-    units: Sequence[Unit]
-    meaning: Sequence[float]
-    vectors: "Sequence[np.ndarray]"
+    found: Sequence[Scored] = ()
 
     def best(self) -> list[Unit]:
         """Return the units that answer, the best first."""
-        found = scored(self.question, self.units, self.meaning, self.vectors)
-        return chosen(self.question.text, found, measure_for(self.question.text, [self.units[0].passage]))
-
-    def evidence(self, passages: Sequence[Passage]) -> Evidence:
-        """Return what of the best passages speaks for an answer."""
-        near = [one for one, unit in zip(self.meaning, self.units, strict=True) if unit.passage.number <= PASSAGES]
-        return evidence(self.question, passages, near)
+        measure = measure_for(self.question.text, [self.found[0].unit.passage])
+        return chosen(self.question.text, self.found, measure)
 
 
 class ExtractiveModel:
@@ -103,19 +93,19 @@ class ExtractiveModel:
         return examined.best() if _is_enough(examined, passages) else []
 
     def examine(self, question: str, passages: Sequence[Passage]) -> Examined:
-        """Return the units of passages, and how near each is to the question."""
+        """Return the units of passages, scored for a question."""
         asked = self._read(question)
         found = _candidates(asked, passages)
         if not found:
-            return Examined(asked, (), (), ())
+            return Examined(asked)
         vectors = self._embedder().embed_passages([unit.text for unit in found])
         meaning = vectors @ self._embedder().embed_query(asked.asks)
-        return Examined(asked, found, [float(cosine) for cosine in meaning], list(vectors))
+        return Examined(asked, scored(asked, found, [float(cosine) for cosine in meaning], list(vectors)))
 
 
 def _is_enough(examined: Examined, passages: Sequence[Passage]) -> bool:
     measure = measure_for(examined.question.text, passages)
-    return bool(examined.units) and examined.evidence(passages).total(measure) >= measure.floor
+    return bool(examined.found) and evidence(passages, examined.found).total(measure) >= measure.floor
 
 
 def _candidates(question: Question, passages: Sequence[Passage]) -> list[Unit]:

@@ -100,8 +100,9 @@ class Snapshot:
                 if len(nearest) == ask.limit:
                     break
             yield "dense", nearest
-        text = words.query(ask.weights, ask.required) if ask.weights or ask.required else passage_words(ask.old_text)
-        if text:
+        if ask.weights or ask.required or ask.old_text:
+            has_words = bool(ask.weights or ask.required)
+            text = words.query(ask.weights, ask.required) if has_words else passage_words(ask.old_text)
             matching = narrow(self._table.search(text, query_type="fts"))
             yield "text", _best(matching.select(["_score"]), ask.limit)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from openrag_cli.answering.quoting.names import is_apart, names
+from openrag_cli.answering.quoting.names import is_apart
 from openrag_cli.answering.words import is_common
 from openrag_cli.retrieval.query import Counted
 from openrag_cli.retrieval.query_words import STOP_WORDS
@@ -50,15 +50,13 @@ class Question:
     """A question, read: of `text` the sentences that ask are `asks`.
 
     `weights` says what each of its telling words is worth, by how rare it is in the store; a word that stands nowhere
-    counts as the rarest, but for those `apart`. `order` is these words as they come, `named` those of
-    proper names, `apart` numbers and terms of a trade; `terms` makes such words of a text.
+    counts as the rarest, but for numbers and terms of a trade. `order` is these words as they come; `terms` makes such
+    words of a text.
     """
 
     text: str
     asks: str
     order: tuple[str, ...]
-    named: frozenset[str]
-    apart: frozenset[str]
     weights: Mapping[str, float]
     terms: Callable[[str], list[str]]
     kind: Kind
@@ -67,12 +65,6 @@ class Question:
         """Return which share of the question's worth of words stands among others, 0 to 1."""
         total = sum(self.weights.values())
         return sum(weight for word, weight in self.weights.items() if word in words) / total if total else 0.0
-
-    def told(self, words: Container[str]) -> float:
-        """Return `share` of the words that are no names, numbers or terms of a trade; of the names where no other is."""
-        told = {word: weight for word, weight in self.weights.items() if word not in self.named | self.apart}
-        told = told or {word: weight for word, weight in self.weights.items() if word in self.named}
-        return sum(weight for word, weight in told.items() if word in words) / (sum(told.values()) or 1.0)
 
     def akin(self, words: set[str]) -> float:
         """Return the share of those words that do not stand among others, but whose beginnings do."""
@@ -100,8 +92,6 @@ def read_question(text: str, tokenizer: Tokenizer, counts: Counted) -> Question:
         text=text,
         asks=asks,
         order=order,
-        named=frozenset(tokenizer.for_search(" ".join(names(asks))).split()),
-        apart=apart,
         weights={word: _rarity(known.get(word, 0), n_chunks) for word in order if word in known or word not in apart},
         terms=lambda part: tokenizer.for_search(part).split(),
         kind=kind_of(asks),

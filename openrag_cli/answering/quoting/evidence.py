@@ -3,11 +3,11 @@
 Calibrated by `benchmarks/calibrate.py`, which prints the curves.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
-from openrag_cli.answering.quoting.asked import Question
-from openrag_cli.answering.quoting.names import called_by, is_titled, missing_names
+from openrag_cli.answering.quoting.names import missing_names
+from openrag_cli.answering.quoting.scoring import Scored, certainties
 from openrag_cli.answering.words import language
 from openrag_cli.domain import Passage
 
@@ -26,42 +26,48 @@ class Measure:
 
     score: float
     meaning: float
-    words: float
-    subject: float
+    best: float
+    certainty: float
+    passage: float
     floor: float
     sure: float
     room: int
 
 
-ENGLISH = Measure(score=0.7, meaning=1.0, words=0.75, subject=0.1, floor=1.44, sure=0.25, room=70)
-ELSEWHERE = Measure(score=0.45, meaning=0.9, words=1.0, subject=0.1, floor=1.05, sure=0.5, room=79)
+ENGLISH = Measure(score=1.0, meaning=0.63, best=0.024, certainty=0.2, passage=0.7, floor=1.44, sure=0.3, room=79)
+ELSEWHERE = Measure(score=0.0, meaning=1.0, best=0.012, certainty=0.13, passage=0.32, floor=1.05, sure=0.5, room=79)
 """Other languages: the embedding was trained on English, and tells less there."""
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What speaks for an answer: the score of the best passage, the best cosine of a unit, the best share of the
-    question's words in the passages of a file, and whether the best file is called by what the question names."""
+    """What speaks for an answer: the score of the best passage, the best cosine of a unit, the score of the best unit, its
+    share of certainty, and the share of the question's words in its passage."""
 
-    score: float
-    meaning: float
-    words: float
-    is_subject: bool
+    score: float = 0.0
+    meaning: float = 0.0
+    best: float = 0.0
+    certainty: float = 0.0
+    passage: float = 0.0
 
     def total(self, measure: Measure) -> float:
         """Return how much there is, by a measure."""
-        told = measure.score * self.score + measure.meaning * self.meaning + measure.words * self.words
-        return told + measure.subject * self.is_subject
+        parts = (getattr(measure, part.name) * getattr(self, part.name) for part in fields(self))
+        return float(sum(parts))
 
 
-def evidence(question: Question, passages: Sequence[Passage], meaning: Sequence[float]) -> Evidence:
-    """Return what speaks for an answer from passages, the best first; `meaning` has the cosines of their units."""
-    best = passages[:PASSAGES]
+def evidence(passages: Sequence[Passage], found: Sequence[Scored]) -> Evidence:
+    """Return what speaks for an answer from the best passages, by their units."""
+    near = [one for one in found if one.unit.passage.number <= PASSAGES]
+    if not near:
+        return Evidence()
+    best = max(near, key=lambda one: one.score)
     return Evidence(
-        score=max((passage.score for passage in best), default=0.0),
-        meaning=max(meaning, default=0.0),
-        words=max((question.told(words) for words in _words_by_file(question, best)), default=0.0),
-        is_subject=bool(best) and is_titled(question.asks, best[0]),
+        score=max(passage.score for passage in passages[:PASSAGES]),
+        meaning=max(one.values["meaning"] for one in near),
+        best=best.score,
+        certainty=max(certainties([one.score for one in near])),
+        passage=best.values["passage"],
     )
 
 
@@ -78,12 +84,3 @@ def refusal(question: str, passages: Sequence[Passage]) -> str:
         return NOTHING
     *first, last = missing
     return f"No document names {', '.join(first)} or {last}." if first else f"No document names {last}."
-
-
-def _words_by_file(question: Question, passages: Sequence[Passage]) -> Iterable[set[str]]:
-    """Return the words of the passages of each file, its name and headings among them."""
-    found: dict[str, set[str]] = {}
-    for passage in passages:
-        text = " ".join([*passage.heading, *passage.head, called_by(passage.file), passage.text])
-        found.setdefault(passage.file.revision, set()).update(question.terms(text))
-    return found.values()

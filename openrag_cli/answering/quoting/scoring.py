@@ -48,10 +48,11 @@ LONG = 40
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """A unit with its score, its embedding (float32[dimension]), and how sure it is that it answers, 0 to 1."""
+    """A unit with its score, what that was made of, its embedding (float32[dimension]), and its share of certainty."""
 
     unit: Unit
     score: float
+    values: Mapping[str, float]
     vector: "np.ndarray"
     certainty: float = 0.0
 
@@ -74,12 +75,19 @@ def scored(
         sum(WEIGHTS[name] * value for name, value in one.items()) + ROW_WEIGHT * row_fit(question.text, unit)
         for one, unit in zip(measured, found, strict=True)
     ]
-    best = max(scores, default=0.0)
-    total = sum(math.exp(score - best) for score in scores)
     return [
-        Scored(unit, score, vector, math.exp(score - best) / total)
-        for unit, score, vector in zip(found, scores, vectors, strict=True)
+        Scored(unit, score, values, vector, certainty)
+        for unit, score, values, vector, certainty in zip(
+            found, scores, measured, vectors, certainties(scores), strict=True
+        )
     ]
+
+
+def certainties(scores: Sequence[float]) -> list[float]:
+    """Return the share of certainty that each score has among others."""
+    best = max(scores, default=0.0)
+    worth = [math.exp(score - best) for score in scores]
+    return [one / sum(worth) for one in worth]
 
 
 def features(question: Question, found: Sequence[Unit], meaning: Sequence[float]) -> list[dict[str, float]]:
