@@ -224,6 +224,8 @@ def test_names_are_looked_for_in_titles_and_as_initials(engine):
         ("Warum ist der Himmel blau?", Kind.REASON),
         ("How do I install it?", Kind.WAY),
         ("Which environment variable sets the port?", Kind.NAME),
+        ("How often are the logs rotated?", Kind.FREQUENCY),
+        ("À quelle fréquence les clés sont-elles changées ?", Kind.FREQUENCY),
         ("Tell me about the splitter", Kind.ANY),
     ],
 )
@@ -236,6 +238,39 @@ def test_an_answer_of_the_kind_is_not_what_the_question_says_itself(engine):
     question = read_question("Who follows Ada Byron?", parts.tokenizer, parts.word_counts)
     assert fits(question, "The next was Grace Hopper.")
     assert not fits(question, "It was not Ada Byron.")
+
+
+KEYS = """Keys
+
+A rotated key works for another 24 hours, so that running jobs can finish. Rotate a key at once when a laptop is lost.
+Rotate every API key every 90 days with the tool. Keys live in a safe, never in a ticket.
+"""
+FILTERS = """Filtres
+
+Un filtre changé reste humide pendant 24 heures. Le filtre est changé par deux techniciens du service des eaux.
+Les filtres de la pompe sont changés tous les six mois, en mars et en septembre.
+"""
+BACKUPS = """Backups
+
+A backup takes 40 minutes and is kept for 30 days. The 2 disks of a backup stand in different rooms.
+Backups are made nightly at the end of the last job.
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "question", "first"),
+    [
+        (KEYS, "how often do we rotate keys?", "every 90 days"),
+        (FILTERS, "À quelle fréquence le filtre est-il changé ?", "tous les six mois"),
+        (BACKUPS, "How frequently is a backup made?", "nightly"),
+    ],
+)
+def test_how_often_is_answered_by_a_frequency_and_not_by_another_number(engine, text, question, first):
+    name = f"often-{first.replace(' ', '-')}"
+    put(engine, name, "page.txt", text)
+    engine.drain()
+    said = answer(engine, question, search=SearchRequest("", partitions=(name,)))[1].text
+    assert first in said.split("\n\n")[0]
 
 
 def test_sentences_that_say_how_to_answer_are_no_part_of_the_question():

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     import numpy as np
 
 ROW_ID = "_rowid"
+OTHERS = [name for name in (*COLUMNS, *ADDED) if name not in {"id", "revision", "partition_id"}]
+"""Columns that a `Match` is made of besides those that every row is found with."""
+
 Read = Callable[[Sequence[int], Sequence[str]], Any]
 
 
@@ -95,8 +98,12 @@ class Found(Sequence[Match]):
     def matches(self, places: Sequence[int]) -> list[Match]:
         """Return rows by their places."""
         texts = self.columns.column(words.COLUMN).take(list(places)).to_pylist() if self._has_words else None
-        rows = self._others(places, [*COLUMNS, *ADDED])
-        return [match({**row, "words": texts[at] if texts else ""}, 0.0) for at, row in enumerate(rows)]
+        rows = self._others(places, OTHERS)
+        known = [(self.ids[at], self.revisions[at]) for at in places]
+        return [
+            match({**row, "id": key, "revision": revision, "words": texts[at] if texts else ""}, 0.0)
+            for at, (row, (key, revision)) in enumerate(zip(rows, known, strict=True))
+        ]
 
     @property
     def _has_words(self) -> bool:

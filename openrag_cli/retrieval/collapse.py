@@ -72,7 +72,7 @@ class Shown:
         found = (
             frozenset(words.split() or folded(hit.chunk.span.text).split()) if self._request.collapse else frozenset()
         )
-        numbers = frozenset(word for word in found if any(map(str.isdigit, word)))
+        numbers = frozenset(word for word in found if not word.isalpha() and any(map(str.isdigit, word)))
         return _Kept(hit, found, numbers, found & self._asked)
 
     def _same(self, entry: _Kept) -> _Kept | None:

@@ -45,7 +45,7 @@ NAMED = 0.3
 
 MIN_LOOSE_CHARS = 5
 MAX_LOOSE_WORDS = 4
-"""Words of a query, at most, that may stand in a chunk in another grouping ("set up", setup); any number with a digit."""
+"""Words of a query, at most, that may stand in a chunk in another grouping ("set up", setup); any number where half of their characters are digits."""
 
 K1, B = 1.2, 0.75
 
@@ -196,7 +196,8 @@ def _verbatim(query: Query, rows: Found) -> "np.ndarray":
     if not query.folded:
         return bonuses
     loose = _NOT_ALNUM.sub("", query.folded)
-    is_loose = query.verbatim > 0 and (len(query.order) <= MAX_LOOSE_WORDS or any(map(str.isdigit, loose)))
+    is_numeric = 2 * sum(map(str.isdigit, loose)) >= len(loose)
+    is_loose = query.verbatim > 0 and (is_numeric or len(query.order) <= MAX_LOOSE_WORDS)
     # To fold a text takes long: only where all words are there, the last one perhaps as a beginning.
     has_all = np.ones(len(rows), dtype=bool)
     for counts in rows.words.counts(query.order[:-1]).values():

@@ -38,7 +38,7 @@ DEPTH = 100
 
 MAX_DEPTH = 100_000
 DEEPER = 4
-SHOWN_AT_ONCE = 12
+SHOWN_AT_ONCE = 8
 
 NAMED_FILES, NAMED_SHARE, NAMED_DEPTH = 10, 0.6, 100
 """Files that a query names by words of their titles: at most so many, with at least this share of the best one's worth,

@@ -36,6 +36,7 @@ class Kind(Enum):
     """What answers a question."""
 
     NUMBER = auto()
+    FREQUENCY = auto()
     DATE = auto()
     PERSON = auto()
     PLACE = auto()
@@ -119,6 +120,11 @@ _NAMED = (
     r"fonction|fichier|befehl|funktion|datei|comando|función|archivo"
 )
 _KINDS = {
+    Kind.FREQUENCY: re.compile(
+        r"\b(?:how (?:often|frequently|regularly)|combien de fois|à quelle fréquence|tous les combien|wie (?:oft|häufig)|"
+        r"cuántas veces|con qué frecuencia|quante volte|ogni quanto|quantas vezes|hoe vaak)\b",
+        re.IGNORECASE,
+    ),
     Kind.NUMBER: re.compile(
         r"\b(?:how (?:many|much|long|often|far|big|large|high|old|tall|fast|deep|wide)|what (?:size|percent|number|amount|"
         r"share|port|limit|is the (?:size|number|amount|limit|default))|combien|à quel âge|quel(?:le)?s? (?:âge|taille|somme|"
@@ -165,6 +171,13 @@ def kind_of(question: str) -> Kind:
 
 _CAPITAL = r"[A-ZÀ-Ý][\w'\u2019-]+"
 _ANSWERS = {
+    Kind.FREQUENCY: re.compile(
+        r"\b(?:every|each|(?:once|twice|times?|\d) (?:an?|per|every) |per (?:hour|day|week|month|quarter|year)|hourly|daily|nightly|"
+        r"weekly|monthly|quarterly|yearly|annual(?:ly)?|chaque|tou(?:s|tes) les|fois par|par (?:jour|semaine|mois|an)|"
+        r"quotidien|hebdomadaire|mensuel|annuel|jede[rsnm]?|täglich|wöchentlich|monatlich|jährlich|alle \w+ (?:tage|wochen|"
+        r"monate|jahre)|(?:mal|einmal|zweimal) (?:pro|am|im)|cada|veces al?|diari[oa]|semanal|mensual|ogni|volte al)",
+        re.IGNORECASE,
+    ),
     Kind.NUMBER: re.compile(
         r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|twice|once|deux|trois|quatre|cinq|sept|huit|neuf|dix|cent|"
         r"mille|millions?|moitié|tiers|quart|zwei|drei|vier|fünf|dos|tres|cuatro|cinco)\b",

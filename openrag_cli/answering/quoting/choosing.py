@@ -55,7 +55,7 @@ def chosen(question: str, candidates: Sequence[Scored], measure: Measure) -> lis
         and not _is_said(one, best)
     ]
     sets = (some for n in range(MAX_UNITS) for some in combinations(may_stand[:MAX_CHOICE], n) if _fit(some, n_left))
-    added = max(sets, key=lambda some: sum(one.certainty for one in some))
+    added = max(sets, key=lambda some: sum(one.certainty for one in some), default=())
     return [one.unit for one in (best, *added)]
 
 
