@@ -39,6 +39,10 @@ FRENCH = 60.0
 BRIEF_WORDS = 20
 """A unit with more words than this is a lesser answer, in proportion."""
 
+LOSS = 5 / 3
+"""How much worse it is to refuse a question that has an answer than to answer one that has none: the bar is 95% refused
+and 3% lost."""
+
 EVEN = 0.01
 """Of floors whose gain differs by no more than this the lowest is best: it loses least."""
 
@@ -125,7 +129,7 @@ def fitted_evidence(answerable: Sequence[Measured], others: Sequence[Measured], 
 
 
 def print_curve(answerable: Sequence[Measured], others: Sequence[Measured], measure: Measure) -> float:
-    """Print what each floor refuses and loses, and return the best: that of the most refused less lost."""
+    """Print what each floor refuses and loses, and return the best: that of the most refused less `LOSS` times lost."""
     answerable = [case for case in answerable if not case.is_named]
     totals = np.array([case.evidence.total(measure) for case in answerable])
     rights = np.array([case.evidence.total(measure) for case in answerable if case.is_right])
@@ -136,7 +140,7 @@ def print_curve(answerable: Sequence[Measured], others: Sequence[Measured], meas
         (floor, (n_named + (wrongs < floor).sum()) / len(others), (totals < floor).mean(), (rights < floor).mean())
         for floor in floors
     ]
-    gains = [refused - lost for _, refused, lost, _ in rows]
+    gains = [refused - LOSS * lost for _, refused, lost, _ in rows]
     best = next(row for row, gain in zip(rows, gains, strict=True) if gain >= max(gains) - EVEN)
     for row in [*rows[:: max(1, len(rows) // 24)], best]:
         floor, refused, lost, right = row
