@@ -45,7 +45,8 @@ NAMED = 0.3
 
 MIN_LOOSE_CHARS = 5
 MAX_LOOSE_WORDS = 4
-"""Words of a query, at most, that may stand in a chunk in another grouping ("set up", setup); any number where half of their characters are digits."""
+"""Words of a query, at most, that may stand in a chunk in another grouping ("set up", setup); any number of them where half
+of the characters are digits."""
 
 K1, B = 1.2, 0.75
 

@@ -172,9 +172,9 @@ def kind_of(question: str) -> Kind:
 _CAPITAL = r"[A-ZÀ-Ý][\w'\u2019-]+"
 _ANSWERS = {
     Kind.FREQUENCY: re.compile(
-        r"\b(?:every|each|(?:once|twice|times?|\d) (?:an?|per|every) |per (?:hour|day|week|month|quarter|year)|hourly|daily|nightly|"
-        r"weekly|monthly|quarterly|yearly|annual(?:ly)?|chaque|tou(?:s|tes) les|fois par|par (?:jour|semaine|mois|an)|"
-        r"quotidien|hebdomadaire|mensuel|annuel|jede[rsnm]?|täglich|wöchentlich|monatlich|jährlich|alle \w+ (?:tage|wochen|"
+        r"\b(?:every|each|(?:once|twice|times?|\d) (?:an?|per|every) |per (?:hour|day|week|month|quarter|year)|hourly|daily|"
+        r"nightly|weekly|monthly|quarterly|yearly|annual(?:ly)?|chaque|tou(?:s|tes) les|fois par|par (?:jour|semaine|mois|"
+        r"an)|quotidien|hebdomadaire|mensuel|annuel|jede[rsnm]?|täglich|wöchentlich|monatlich|jährlich|alle \w+ (?:tage|wochen|"
         r"monate|jahre)|(?:mal|einmal|zweimal) (?:pro|am|im)|cada|veces al?|diari[oa]|semanal|mensual|ogni|volte al)",
         re.IGNORECASE,
     ),
