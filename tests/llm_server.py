@@ -14,7 +14,8 @@ from openrag_cli.answering.llm.client import HttpChatModel
 from openrag_cli.answering.llm.model import Delta, ModelRequest
 from openrag_cli.config.settings import load
 
-Handler = Callable[[dict, int], tuple[int, dict[str, str], list[bytes]]]
+Reply = tuple[int, dict[str, str], list[bytes]]
+Handler = Callable[[dict, int], Reply]
 RESET = b"\0reset"
 """In the place of a block of bytes: the connection is reset."""
 

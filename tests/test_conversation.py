@@ -1,5 +1,8 @@
 """What a message is, told by rules; and prompts, which a folder may replace."""
 
+import json
+from pathlib import Path
+
 import pytest
 
 from openrag_cli.answering.conversation import (
@@ -189,3 +192,69 @@ def test_a_system_message_that_names_conversations_makes_a_task():
 )
 def test_a_rewriting_is_taken_only_when_it_is_one_question(written, query):
     assert accepted_query(written, "and how often?", ["who rotates the API keys?"]) == query
+
+
+# --- the prompts of front ends, as they send them
+
+PROMPTS = json.loads((Path(__file__).parent / "fixtures" / "front_end_prompts.json").read_text(encoding="utf-8"))
+TASKS, WRAPPINGS = PROMPTS["tasks"], PROMPTS["wrapped"]
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_the_titles_tags_and_queries_of_front_ends_are_not_searched(name):
+    messages = [Message(**message) for message in TASKS[name]]
+    assert is_task_prompt(messages)
+    assert task_answer(messages)
+
+
+@pytest.mark.parametrize("name", WRAPPINGS)
+def test_the_question_within_what_front_ends_put_around_it_is_searched(name):
+    assert asked_within(WRAPPINGS[name]) == "How often are API keys rotated?"
+    assert not _is_task(WRAPPINGS[name])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Summarize the policy on API keys",
+        "Give me a title page example from the handbook",
+        "Suggest a name for the rotation job as the guide does",
+        "Generate the command that rotates keys",
+        "Which follow-up questions are in the interview guide?",
+        "Write a short summary of the incident report",
+        "What does the conversation guideline say about titles?",
+        "List the tags used by the release",
+        "How should a chat be titled according to the style guide?",
+        "Create a table of key rotation intervals",
+        "Summarize this: rotation of keys happens every 90 days",
+        "Provide the description of the on-call process",
+        "What is the emoji policy in chat messages?",
+        "Write a title for the quarterly report, as the template says",
+        "Generate a summary of the meeting notes",
+        "give me the topics of the following document: handbook",
+        "Comment générer un titre de séjour ?",
+        "Wie lautet der Titel des Handbuchs?",
+        "标题栏怎么设置？",
+        "Make the title of the page shorter: what is the limit?",
+        "Translate the title of chapter 3",
+        "Analyze the conversation rate of Q3",
+        "What are the topics of this thread in the mailing list about keys?",
+    ],
+)
+def test_questions_about_titles_names_and_conversations_are_no_tasks(text):
+    assert not _is_task(text)
+    assert not _is_task(
+        text, Message("user", "How often are API keys rotated?"), Message("assistant", "Every 90 days [1].")
+    )
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        "You are a helpful assistant. Give every answer a title, in bold. Only respond in English.",
+        "Answer in three sentences or less. Name your sources.",
+        "You are the assistant of ACME. Keep the conversation friendly, and reply with at most 50 words.",
+    ],
+)
+def test_rules_about_the_look_of_answers_make_no_task(rules):
+    assert not _is_task("How often are API keys rotated?", Message("system", rules))

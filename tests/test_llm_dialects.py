@@ -619,6 +619,25 @@ def test_a_model_that_nobody_named_is_one_that_can_chat_and_is_looked_up_again()
     assert [body["model"] for body in state.bodies] == ["old", "new"]
 
 
+@pytest.mark.parametrize(
+    ("refusal", "first"),
+    [
+        (refuses(400, "Model Not Exist"), "old"),
+        (refuses(404, "The model `old` does not exist"), "old"),
+        (refuses(404, "no such model", code="model_not_found"), "text-embedding-3"),
+    ],
+)
+def test_a_guessed_model_that_is_gone_is_looked_up_again_whatever_the_refusal_is_like(refusal, first):
+    def listing(n):
+        return {"data": [{"id": first}]} if n == 1 else {"data": [{"id": "text-embedding-3"}, {"id": "new"}]}
+
+    with serving(lambda body, _n: says() if body["model"] == "new" else refusal, models=listing) as (state, url):
+        assert text_of(ask(url, model=None)) == "Fine."
+        with pytest.raises(LlmMisconfigured):
+            ask(url, model="old")  # one that somebody named is not changed for another
+    assert [body["model"] for body in state.bodies] == [first, "new", "old"]
+
+
 def test_listings_are_read_in_the_shapes_that_servers_have():
     assert [info.id for info in read_models({"models": ["a", {"name": "b"}]})] == ["a", "b"]
     assert read_models({"data": [{"id": "a", "meta": {"n_ctx": 2048}}]})[0].window == 2048

@@ -29,12 +29,61 @@ _TASK = re.compile(
 )
 """What chat front ends ask for themselves: a title, tags, follow-ups of the conversation. Nothing is retrieved for it."""
 
+_ROLE = re.compile(
+    r"(?i)\b(?:conversation|chat|thread)s?(?: \w+)? (?:titl(?:es|ing|er)|summari[sz]er)"
+    r"|\bsummari[sz]ation ai\b|\btitling assistant"
+    r"|\byour task is to (?:choose and return the correct tool|reflect the speaker)|\bfitting emoji"
+    r"|set of responses from various models to the latest user query|standalone question|as a prompt for future context"
+    r"|summari[sz]e this partial conversation|\u64c5\u957f.{0,20}(?:\u4f1a\u8bdd|emoji)"
+)
+_ASKS = re.compile(
+    r"(?i)\b(?:generate|create|write|suggest|propose|provide|give|come up with|make|craft|produce|summari[sz]e|extract"
+    r"|return|output|respond|reply|answer|name|label|think of|what would be"
+    r"|g[\u00e9e]n[\u00e8e]re[rz]?|cr[\u00e9e]e[rz]?|donnez?|proposez?|r[\u00e9e]sumez?|erstelle|generiere|schreibe?|gib|genera|crea|escribe|gere|crie)\b"
+    r"|\u751f\u6210|\u603b\u7ed3|\u7e3d\u7d50|\u8d77\u4e00?\u4e2a|\u4f5c\u6210|\u8981\u7d04|\uc0dd\uc131|\ub9cc\ub4e4|\uc694\uc57d"
+    r"|(?:\u0421|\u0441)\u043e\u0437\u0434\u0430\u0439|(?:\u041f|\u043f)\u0440\u0438\u0434\u0443\u043c\u0430\u0439"
+)
+_TITLE = re.compile(
+    r"(?i)\b(?:titles?|headline|titre|titel|t[\u00edi]tulo|titolo)\b|\u6807\u9898|\u6a19\u984c|\u30bf\u30a4\u30c8\u30eb|\uc81c\ubaa9"
+    r"|\u0437\u0430\u0433\u043e\u043b\u043e\u0432\u043e\u043a|\u043d\u0430\u0437\u0432\u0430\u043d\u0438\u0435"
+)
+_NAME = re.compile(r"(?i)\b(?:names?|labels?)\b")
+_THIS_TALK = re.compile(
+    r"(?i)\b(?:this|our|the|following|above|given|provided|previous|current|first|user'?s?|a) (?:\w+ ){0,2}?"
+    r"(?:conversation|chat|dialog(?:ue)?|messages?|discussion|exchange|thread|session|request|query|interaction|chat history)\b"
+    r"(?= *(?:$|[^\w ]|(?:above|below|so|in|into|using|as|and|based|that|from|with|without|by|which|history|a user)\b))"
+    r"|\bcette (?:conversation|discussion)"
+    r"|\bdiese[rs]? (?:unterhaltung|konversation|gespr\u00e4ch|chat)"
+    r"|\besta convers|\bquesta convers|\u4f1a\u8bdd|\u6703\u8a71|\u5bf9\u8bdd|\u5c0d\u8a71|\u4f1a\u8a71|\ub300\ud654"
+    r"|\u044d\u0442\u043e\w* "
+    r"(?:\u0440\u0430\u0437\u0433\u043e\u0432\u043e\u0440|\u0434\u0438\u0430\u043b\u043e\u0433|\u0447\u0430\u0442)"
+)
+_NOTHING_ELSE = re.compile(
+    r"(?i)\b(?:return|respond|reply|answer|output|give|provide)\b[^.\n]{0,30}\bonly\b|\bonly\b[^.\n]{0,20}\b(?:title|phrase|text)\b"
+    r"|\btitle only\b|nothing else|no (?:other|additional|extra) text|no punctuation|words? or less|\d-? ?words?\b"
+    r"|\bmax(?:imum)?\.? \d+ (?:words|char)"
+)
+_OF_A_THING = re.compile(r"(?i)\bthe (?:\w+ )?title of\b")
+_SENTENCE_END = re.compile(r"[.!?\n\u3002\uff01\uff1f]")
+
 _HISTORY = re.compile(r"(?i)<chat_history>|^#+ *chat history", re.MULTILINE)
 _CONTEXT = re.compile(r"(?is)<(context|sources|documents)>.*</\1>")
 _USER_QUERY = re.compile(r"(?is)<(user_query|query|question)>\s*(.*?)\s*</\1>")
 _QUERY_LINE = re.compile(r"(?im)^\s*(?:user )?(?:query|question)\s*:\s*(\S.*)\Z", re.DOTALL)
+_QUESTION_HEADING = re.compile(r"(?ims)^#+ *(?:my |user )?question(?: is)?:?[ \t]*\n+(.*?)\s*^#+ *reference")
+_QA_PROMPT = re.compile(
+    r"(?is)\A.{0,300}\bfollowing (?:pieces of )?(?:retrieved )?context\b.*\n\s*question\s*:\s*(\S.*?)"
+    r"(?:\s*\n\s*(?:\w+ )?answer\s*:?\s*)?\Z"
+)
+_CONTEXT_BEHIND = re.compile(r"(?s)\A\s*(\S.*?)\s*<!-- *SYSTEM CONTEXT\b.*")
+_INSTRUCTION = re.compile(
+    r"(?i)\s*(?:use|when|given|based|answer|respond|if|avoid|and answer|please|-)\b[^?]*\Z|\s*-"
+)
 _ASKS_JSON = re.compile(r"(?i)\bjson\b")
+_FOLLOW_UP_LINE = re.compile(r"(?im)^follow[- ]?up (?:input|question)\s*:\s*(\S.*)$")
 _TITLE_WORDS = 7
+_HEAD, _END = 800, 500
+"""How much of a prompt is looked at, at its beginning and its end: between them stands what it is about."""
 
 MAX_CARRIED_CHARS = 500
 
@@ -107,14 +156,20 @@ def is_small_talk(text: str) -> bool:
 
 def asked_within(text: str) -> str | None:
     """Return the question inside a message that a front end has wrapped with context of its own; None when it is none."""
+    for pattern in (_CONTEXT_BEHIND, _QUESTION_HEADING, _QA_PROMPT):
+        if found := pattern.search(text):
+            return found[1]
     context = _CONTEXT.search(text)
     if context is None:
         return None
     for pattern in (_USER_QUERY, _QUERY_LINE):
-        found = [match for match in pattern.finditer(text) if not context.start() < match.start() < context.end()]
-        if found:
-            return found[-1][found[-1].re.groups].strip() or None
-    return text[context.end() :].strip() or None
+        outside = [match for match in pattern.finditer(text) if not context.start() < match.start() < context.end()]
+        if outside:
+            return outside[-1][outside[-1].re.groups].strip() or None
+    said = text[context.end() :].strip().split("\n\n")
+    while len(said) > 1 and _INSTRUCTION.match(said[0]):
+        said.pop(0)
+    return "\n\n".join(said) or None
 
 
 def is_task_prompt(messages: Sequence["Message"]) -> bool:
@@ -128,7 +183,25 @@ def is_task_prompt(messages: Sequence["Message"]) -> bool:
     ):
         return True
     rules = [message.content for message in messages if message.role in {"system", "developer"}]
-    return any(_TASK.search(text[:1500]) for text in (head, *rules))
+    if any(_TASK.search(text[:1500]) or _ROLE.search(text[:_HEAD]) for text in (head, *rules)):
+        return True
+    return _asks_for_title(head, is_rule=False) or any(_asks_for_title(text, is_rule=True) for text in rules)
+
+
+def _asks_for_title(text: str, *, is_rule: bool) -> bool:
+    """Whether a sentence asks for a title or a name of the conversation, or a short title and nothing else.
+
+    A rule of the system's may say how answers are to look, so there the conversation must be named.
+    """
+    parts = [text] if len(text) <= _HEAD + _END else [text[:_HEAD], text[-_END:]]
+    is_all = not is_rule and _NOTHING_ELSE.search(" ".join(parts)) is not None
+    for sentence in (sentence for part in parts for sentence in _SENTENCE_END.split(part)):
+        is_title = _TITLE.search(sentence) is not None
+        if not _ASKS.search(sentence) or not (is_title or _NAME.search(sentence)):
+            continue
+        if _THIS_TALK.search(sentence) or (is_title and is_all and not _OF_A_THING.search(sentence)):
+            return True
+    return False
 
 
 def task_answer(messages: Sequence["Message"]) -> str:
@@ -137,8 +210,12 @@ def task_answer(messages: Sequence["Message"]) -> str:
     prompt = messages[at].content
     if _ASKS_JSON.search(prompt) or any(_ASKS_JSON.search(m.content) for m in messages if m.role == "system"):
         return "{}"
+    if followed := _FOLLOW_UP_LINE.search(prompt):
+        return followed[1]
     said = [message.content for message in messages[:at] if message.role == "user"]
     inside = re.findall(r"(?im)^\s*user\s*:\s*(\S.*)$", prompt)
+    if not (said or inside or is_task_prompt([messages[at]])):
+        inside = [prompt.strip().strip('"')]  # the task is the system's, this is what it is about
     words = (said or inside or ["Conversation"])[0].split()
     return " ".join(words[:_TITLE_WORDS]).strip(" .?!,;:") or "Conversation"
 

@@ -211,6 +211,8 @@ class Chat:
         if answer.finish_reason == "length" and not any(note.startswith("stopped") for note in answer.notes):
             wanted = _limit(ask.parameters, self._window.max_tokens)
             warnings.append(f"the answer was cut at {wanted:,} tokens (OPENRAG_LLM_MAX_TOKENS, max_tokens)")
+        if answer.finish_reason == "content_filter":
+            warnings.append("the LLM's own filter cut the answer (finish_reason content_filter)")
         if answer.error:
             warnings.append(f"the answer broke off: {answer.error.message}")
         return Finished(

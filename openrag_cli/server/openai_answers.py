@@ -121,8 +121,8 @@ class OpenAIAnswer:
                 self.with_sources(exc, retrieved)
                 raise
         assert finished is not None, "an answer ends with Finished"
-        if finished.error:
-            raise self.with_sources(finished.error, retrieved)
+        if error := finished.error or (None if self.is_chat else unsaid(finished)):
+            raise self.with_sources(error, retrieved)
         told = self.told(retrieved, finished)
         extra = told.model_dump_json(by_alias=True) if self.extra_is_text else told
         finished = replace(finished, text=finished.text + self.appended(finished))
@@ -175,7 +175,7 @@ class OpenAIAnswer:
             if found.refusal:
                 delta["refusal" if self.is_chat else "content"] = found.refusal
             self._n_sent += len(found.text)
-            return [self._chunk(delta)] if delta.keys() & {"content", "tool_calls"} or self.is_chat else []
+            return [self._chunk(delta)] if "content" in delta or self.is_chat else []
         chunks: list[bytes] = []
         if appended := self.appended(found):
             chunks.append(self._chunk({"content": appended}))
@@ -185,8 +185,8 @@ class OpenAIAnswer:
         if annotations and self.is_chat:
             chunks.append(self._chunk({"annotations": annotations}))
         extra = self.extra_of(self.told(retrieved, found).model_dump(by_alias=True))
-        if found.error:
-            return [*chunks, self._chunk({}, extra=extra), event(body_of("/v1/", found.error))]
+        if error := found.error or (None if self.is_chat else unsaid(found)):
+            return [*chunks, self._chunk({}, extra=extra), event(body_of("/v1/", error))]
         chunks.append(self._chunk({}, finish_reason=found.finish_reason, extra=extra))
         if self.tells_usage:
             chunks.append(event({**self._frame(), "choices": [], "usage": _usage(found).model_dump()}))
@@ -275,6 +275,15 @@ class OpenAIAnswer:
             supported=is_supported,
             content=passage.text,
         )
+
+
+def unsaid(finished: Finished) -> NoAnswer | None:
+    """Return what is wrong with an answer of tool calls alone, for a client whose API has none; None where it says more."""
+    if finished.text.strip() or finished.refusal or finished.error:
+        return None
+    return NoAnswer(
+        f"{finished.model} gave no answer (finish_reason {finished.finish_reason}): it called a tool unasked"
+    )
 
 
 def merged(answers: Sequence[shapes.TextCompletion]) -> shapes.TextCompletion:

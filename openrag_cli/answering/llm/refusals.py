@@ -65,7 +65,7 @@ def refusal(
     if status in {400, 413, 422}:
         return UpstreamRejected(
             f"{where} refuses the request ({status}): {why}",
-            hint=HINT,
+            hint="its own words say what it does not take; --no-llm answers without it",
             param=_text(error.get("param")),
             upstream_code=_text(error.get("code")),
             reason=text,
