@@ -5,13 +5,19 @@ overrides and isolates (Unicode Standard Annex 9), so that a name reads as anoth
 and variation selectors are letters of people's languages and stay.
 """
 
+import logging
 import re
+from urllib.parse import unquote_to_bytes
 
 _UNSAFE = "\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff"
 _IN_TEXT = re.compile(f"[{_UNSAFE}]")
 _IN_NAME = re.compile(f"[{_UNSAFE}\t\n]")
 _IN_QUOTES = re.compile(f'[{_UNSAFE}\t\n"\\\\]')
 _NOT_IN_IDS = re.compile(f"[{_UNSAFE}\t\n\ufffd]")
+_CODE = "(?:[01][0-9A-F]|7F|[89A-F][0-9A-F])"
+_CODES = re.compile(f"%(?:25)+(?={_CODE})|(?:%{_CODE})+")
+"""What `percent_encoded` may write, or its like with more percent signs."""
+_ALL_CODES = re.compile("(?:%(?:25)*[0-9A-F]{2})+")
 _C_ESCAPES = {
     "\a": "\\a", "\b": "\\b", "\t": "\\t", "\n": "\\n", "\v": "\\v", "\f": "\\f", "\r": "\\r", '"': '\\"', "\\": "\\\\",
 }  # fmt: skip
@@ -48,12 +54,22 @@ def quoted_name(name: str) -> str:
 def percent_encoded(name: str) -> str:
     """Return a name as an id may be: what `is_safe_name` refuses, and U+FFFD, as `%XX`.
 
-    A C0 or C1 character is its code, a byte that `surrogateescape` kept is that byte, any other its bytes in UTF-8. A
-    name of blanks alone is encoded whole.
+    A byte that `surrogateescape` kept is that byte, any other character its bytes in UTF-8. A name of blanks alone is
+    encoded whole. Where the name itself has such a code its `%` becomes `%25`, so that no two names give one id.
     """
     if not name.strip():
         return "".join(map(_percent, name))
-    return _NOT_IN_IDS.sub(lambda found: _percent(found[0]), name)
+    escaped = _CODES.sub(_kept_apart, name)
+    encoded = _NOT_IN_IDS.sub(lambda found: _percent(found[0]), escaped)
+    return encoded.replace("%", "%25", 1) if _is_code_of_blanks(encoded) else encoded
+
+
+def percent_decoded(name: str) -> str:
+    """Return the name of which `percent_encoded` made this; bytes that are not UTF-8 as `surrogateescape` keeps them."""
+    is_of_blanks = _is_code_of_blanks(name)
+    if is_of_blanks and not name.startswith("%25"):
+        return _text_of(name)
+    return _CODES.sub(_meant, name.replace("%25", "%", 1) if is_of_blanks else name)
 
 
 def _escaped(found: re.Match[str]) -> str:
@@ -70,6 +86,41 @@ def _percent(char: str) -> str:
     code = ord(char)
     if 0xDC80 <= code <= 0xDCFF:
         return f"%{code - 0xDC00:02X}"
-    if code < 0xA0:
-        return f"%{code:02X}"
     return "".join(f"%{byte:02X}" for byte in char.encode("utf-8", "surrogatepass"))
+
+
+def _text_of(codes: str) -> str:
+    return unquote_to_bytes(codes).decode("utf-8", "surrogateescape")
+
+
+def _is_code_of_blanks(name: str) -> bool:
+    return _ALL_CODES.fullmatch(name) is not None and not _text_of(name.replace("25", "")).strip()
+
+
+def _kept_apart(found: re.Match[str]) -> str:
+    """Return codes that a name has, with `%25` for the `%` of those that could be ours."""
+    codes = found[0]
+    if codes.startswith("%25"):
+        return f"%25{codes[1:]}"
+    of_chars = ((char, _percent(char)) for char in _text_of(codes))
+    return "".join(code.replace("%", "%25") if _NOT_IN_IDS.search(char) else code for char, code in of_chars)
+
+
+def _meant(found: re.Match[str]) -> str:
+    codes = found[0]
+    if codes.startswith("%25"):
+        return f"%{codes[3:]}"
+    return "".join(char if _NOT_IN_IDS.search(char) else _percent(char) for char in _text_of(codes))
+
+
+class TerminalFormatter(logging.Formatter):
+    """Log lines, as a terminal may show them: those of the level WARNING as `warning` says, which is for people."""
+
+    def __init__(self, form: str, *, warning: str | None = None) -> None:
+        super().__init__(form)
+        self._warning = logging.Formatter(warning or form)
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return a record as text."""
+        is_warning = record.levelno == logging.WARNING
+        return for_terminal(self._warning.format(record) if is_warning else super().format(record))

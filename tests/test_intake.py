@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from openrag_cli.errors import InvalidInput
 from openrag_cli.ingest.discovery import Choice, FileList, collect, read_path_list, readable
 from openrag_cli.store.names import check_file_id
+from openrag_cli.terminal import percent_decoded
 
 needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="needs git, the oracle of ignore rules")
 
@@ -109,7 +110,6 @@ UNREADABLE = """
 import json, os, sys
 from pathlib import Path
 import pathspec
-from openrag_cli.ingest.discovery import collect
 if os.geteuid() == 0:
     os.seteuid(65534)
 found = collect([Path(sys.argv[1]), Path(sys.argv[1]) / "closed" / "x"])
@@ -157,8 +157,23 @@ def test_any_file_name_becomes_text_that_may_be_an_id(raw: bytes) -> None:
         assert check_file_id(name) == name
 
 
+PIECES = [b"%", b"25", b"%25", b"0A", b"%0A", b"\n", b"%C3", b"%A9", b"\xc3", b"\xa9", b"%E2%80%AE", "\u202e".encode(), b"\x85",
+          "\x85".encode(), b"%85", b" ", b"%20", b"a", "\ufffd".encode(), b"%EF%BF%BD"]  # fmt: skip
+
+
+@given(one=st.lists(st.sampled_from(PIECES), min_size=1), other=st.lists(st.sampled_from(PIECES), min_size=1))
+@example(one=[b"a", b"\n"], other=[b"a", b"%0A"])
+@example(one=[b"%0A"], other=[b"%25", b"0A"])
+@example(one=[b" "], other=[b"%20"])
+def test_no_two_names_give_one_id(one: list[bytes], other: list[bytes]) -> None:
+    names = [os.fsdecode(b"".join(pieces)) for pieces in (one, other)]
+    encoded = [readable(name) for name in names]
+    assert (encoded[0] == encoded[1]) is (names[0] == names[1])
+    assert [percent_decoded(name) for name in encoded] == names
+
+
 def test_readable_changes_nothing_in_a_readable_name() -> None:
-    for name in ("a b.txt", "é漢字.md", "100%.txt", "a'b\"c"):
+    for name in ("a b.txt", "é漢字.md", "100%.txt", "a'b\"c", "caf%C3%A9.html", "a%20b.md"):
         assert readable(name) == name
     assert readable(os.fsdecode(b"caf\xe9")) == "caf%E9"
     assert readable("a\nb") == "a%0Ab"

@@ -356,6 +356,7 @@ def test_no_file_is_left_out_for_its_name(cli, tmp_path):
         "\u202egpj.md",
         "tab\t.md",
         "new\nline.md",
+        "new%0Aline.md",
         "\u2028.md",
         "\x85.md",
         "\ufffd.md",
@@ -368,7 +369,7 @@ def test_no_file_is_left_out_for_its_name(cli, tmp_path):
     report = cli("file", "add", folder, "--json").json
     assert (report["added"], report["failed"]) == (len(names), 0)
     ids = {file["file_id"] for file in cli("file", "list", "--json").json["files"]}
-    assert {"e%1Bsc.md", "%E2%80%AEgpj.md", "tab%09.md", "new%0Aline.md", "%20", LETTERS} <= ids
+    assert {"e%1Bsc.md", "new%250Aline.md", "%E2%80%AEgpj.md", "tab%09.md", "new%0Aline.md", "%20", LETTERS} <= ids
 
 
 @pytest.mark.parametrize("char", ["\x1b", "\u202e", "\u2066", "\u2028", "\t", "\n", "\x85"])

@@ -47,10 +47,11 @@ from openrag_cli.cli.commands import (
 )
 from openrag_cli.cli.commands.context import Context
 from openrag_cli.cli.exit_codes import ExitCode, exit_code
-from openrag_cli.cli.output import ColorMode, Output, TerminalFormatter, close_quietly, tolerate_narrow_encoding
+from openrag_cli.cli.output import ColorMode, Output, close_quietly, tolerate_narrow_encoding
 from openrag_cli.cli.suggestions import add_where_it_is, usage_hint
 from openrag_cli.config.settings import color_is_refused, prefers_json
 from openrag_cli.errors import OpenRAGError, StoreError, WrongUsage
+from openrag_cli.terminal import TerminalFormatter
 
 app = typer.Typer(
     name="openrag",

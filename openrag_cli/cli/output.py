@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
 from openrag_cli.cli.progress import Progress
 from openrag_cli.contract import to_json as render
-from openrag_cli.terminal import for_json, for_terminal, quoted_name
+from openrag_cli.terminal import TerminalFormatter, for_json, for_terminal, quoted_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -243,7 +243,7 @@ class Output:
     def log(self, level: int | str) -> None:
         """Print log records from `level` on."""
         handler = logging.StreamHandler()
-        handler.setFormatter(TerminalFormatter("%(levelname)s %(name)s: %(message)s"))
+        handler.setFormatter(TerminalFormatter("%(levelname)s %(name)s: %(message)s", warning="warning: %(message)s"))
         logging.basicConfig(level=level, handlers=[handler])
 
     def hint(self, text: str | None) -> None:
@@ -309,14 +309,6 @@ class Output:
             yield show
         finally:
             status.stop()
-
-
-class TerminalFormatter(logging.Formatter):
-    """Log lines, as a terminal may show them."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Return a record as text."""
-        return for_terminal(super().format(record))
 
 
 def _shown(text: str) -> str:

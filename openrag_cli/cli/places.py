@@ -3,9 +3,9 @@
 import os
 import shlex
 from pathlib import Path
-from urllib.parse import unquote_to_bytes
 
 from openrag_cli.domain import File
+from openrag_cli.terminal import percent_decoded
 
 MAX_UP = 2
 """Folders to go up before an absolute path reads better."""
@@ -17,7 +17,7 @@ def local_path(file: File) -> Path | None:
         return None
     root = Path(os.fsdecode(file.source.root))
     for rest in _below(file.file_id, root):
-        for name in dict.fromkeys((rest, os.fsdecode(unquote_to_bytes(rest)))):
+        for name in dict.fromkeys((percent_decoded(rest), rest)):
             path = root / name
             if ".." not in Path(name).parts and path.is_file():
                 return path
@@ -33,7 +33,10 @@ def _below(file_id: str, root: Path) -> list[str]:
 
 def from_here(path: Path) -> str:
     """Return a path as one would type it: from the working directory, or absolute where that is far away."""
-    relative = os.path.relpath(path)
+    try:
+        relative = os.path.relpath(path)
+    except FileNotFoundError:  # the current folder was deleted
+        return str(path)
     return str(path) if Path(relative).parts.count(os.pardir) > MAX_UP else relative
 
 
