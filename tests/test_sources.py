@@ -167,16 +167,21 @@ def test_links_are_counted_and_followed_when_asked(cli, tmp_path):
     assert cli("file", "sync", docs, "-p", "r", "--follow", "--json").json["added"] == 3
 
 
-def test_a_file_that_is_a_link_now_is_not_gone(cli, tmp_path):
+@pytest.mark.parametrize(
+    ("what", "is_there", "skipped"),
+    [("a.md", True, {"linked file": 1}), ("d", True, {"linked folder": 1}), ("a.md", False, {}), ("d", False, {})],
+)
+def test_what_is_a_link_now_is_not_gone(cli, tmp_path, what, is_there, skipped):
     docs = tmp_path / "docs"
-    docs.mkdir()
-    for name in ("a.md", "b.md"):
+    (docs / "d" / "e").mkdir(parents=True)
+    for name in ("a.md", "b.md", "d/c.md", "d/e/f.md"):
         (docs / name).write_text(f"text of {name}\n")
-    assert cli("file", "sync", docs, "-p", "p").code == 0
-    (docs / "a.md").rename(tmp_path / "a.md")
-    (docs / "a.md").symlink_to(tmp_path / "a.md")
+    assert cli("file", "sync", docs, "-p", "p", "--prefix", "x").code == 0
+    (docs / what).rename(tmp_path / what)
+    (docs / what).symlink_to(tmp_path / what if is_there else tmp_path / "not mounted")
+    (docs / "b.md").unlink()
     after = cli("file", "sync", docs, "-p", "p", "--delete", "--max-delete", "100%", "--json").json
-    assert (after["deleted"], after["gone"], after["skipped"]) == (0, 0, {"linked file": 1})
+    assert (after["deleted"], after["gone"], after["skipped"]) == (1, 0, skipped)
 
 
 def test_a_file_that_a_new_rule_leaves_out_is_told(cli, tmp_path):

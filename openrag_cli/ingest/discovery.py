@@ -1,6 +1,5 @@
 """Which files of this machine a command means: folders walked, ignore rules obeyed, ids made from paths."""
 
-import errno
 import os
 import re
 import shlex
@@ -76,7 +75,8 @@ def collect(paths: Iterable[Path], choice: Choice = Choice(), *, root: Path | No
             found.failures.append(_failure_of(path, exc))
         else:
             if is_own:
-                found.failures.append(_unreadable(path, "it belongs to the store, which is no source", "unreadable"))
+                why, hint = "it belongs to the store, which is no source", "name what lies outside of the store"
+                found.failures.append(_unreadable(path, why, "unreadable", hint))
             elif stat.S_ISDIR(mode):
                 walk = Walk(path, choice)
                 prefix, origin = prefix_of(path, root, is_alone=is_alone), folder_source(path)
@@ -86,9 +86,10 @@ def collect(paths: Iterable[Path], choice: Choice = Choice(), *, root: Path | No
             elif stat.S_ISREG(mode):
                 found.sources.append(named(path, root))
             else:
-                pipe = "it is a pipe" if stat.S_ISFIFO(mode) else "neither a file nor a folder"
-                hint = "read it with: COMMAND | openrag file add - --id NAME" if stat.S_ISFIFO(mode) else None
-                found.failures.append(_unreadable(path, pipe, "unreadable", hint))
+                is_pipe = stat.S_ISFIFO(mode)
+                what = "it is a pipe" if is_pipe else "neither a file nor a folder"
+                how = "read it with: COMMAND | openrag file add - --id NAME" if is_pipe else None
+                found.failures.append(_unreadable(path, what, "unreadable", how))
     return found
 
 
@@ -102,7 +103,7 @@ def _absolute(path: Path) -> str:
 def failure(source: Source, exc: OpenRAGError, task_id: str | None = None) -> Failure:
     """Return the failure of one file, for a report."""
     code = exc.reason if isinstance(exc, IngestError) else exc.code
-    return Failure(source.file_id, readable(str(source.path)), task_id, code, exc.message, exc.hint)
+    return Failure(source.file_id, source.shown, task_id, code, exc.message, exc.hint)
 
 
 def _not_there(path: Path) -> Failure:
@@ -144,7 +145,7 @@ class _Folder(NamedTuple):
 
 class Walk:
     """One folder, walked once; `failures` holds what could not be read, `left_out` counts what was not taken, `links`
-    holds the ids of the links among it."""
+    holds the ids of the links that were not followed, or lead nowhere."""
 
     def __init__(self, root: Path, choice: Choice = Choice()) -> None:
         self._root = root
@@ -269,10 +270,10 @@ class Walk:
                 self.left_out[LINKED_FILE] += 1
                 self.links.add(readable(relative))
                 return None
-        except (FileNotFoundError, RuntimeError):  # a link to nothing or to itself (RuntimeError), or gone since
-            return None
-        except OSError as exc:
-            if exc.errno != errno.ELOOP:
+        except (OSError, RuntimeError) as exc:  # RuntimeError: a link to itself
+            if entry.is_symlink() and not isinstance(exc, PermissionError):  # its disk may not be mounted
+                self.links.add(readable(relative))
+            elif isinstance(exc, OSError) and not isinstance(exc, FileNotFoundError):
                 self.failures.append(_failure_of(Path(entry.path), exc))
             return None
         if found.st_size == 0 and self._choice.skips_empty:

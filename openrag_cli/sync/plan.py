@@ -16,7 +16,7 @@ from openrag_cli.errors import InvalidInput
 from openrag_cli.store.files.moves import Move
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from openrag_cli.domain import TaskError
 
@@ -254,14 +254,14 @@ def make_plan(seen: Mapping[str, FolderFile], skipped: Collection[str], past: Sy
     """Return what makes the partition hold what the folder has.
 
     `seen` has the hash of each file that `ids_to_hash` named, and of one that looks known the hash remembered;
-    `skipped` are files that are there and cannot be read now; `past` is settled.
+    `skipped` are files that are there and cannot be read now, and links; `past` is settled.
     """
     plan = Plan(n_owned=sum(past.owned(file_id) is not None for file_id in past.rows))
     for file_id, one in seen.items():
         _place(plan, file_id, one, past, rules)
     gone: list[str] = []
     if rules.is_complete:
-        gone = [file_id for file_id in past.rows if file_id not in seen and file_id not in skipped]
+        gone = [file_id for file_id in past.rows if file_id not in seen and not _is_below(file_id, skipped)]
         gone = [file_id for file_id in gone if _is_left(plan, file_id, past)]
         _find_moves(plan, gone, seen, past)
         moved = {move.source for move in plan.moves}
@@ -271,6 +271,15 @@ def make_plan(seen: Mapping[str, FolderFile], skipped: Collection[str], past: Sy
     else:
         plan.gone = gone
     return plan
+
+
+def _is_below(file_id: str, skipped: Collection[str]) -> bool:
+    """Whether a file is one of those, or below one: of a folder that is a link now."""
+    return any(file_id[:end] in skipped for end in (*_slashes(file_id), None))
+
+
+def _slashes(file_id: str) -> Iterator[int]:
+    return (place for place, letter in enumerate(file_id) if letter == "/")
 
 
 def _place(plan: Plan, file_id: str, seen: FolderFile, past: SyncHistory, rules: Rules) -> None:
