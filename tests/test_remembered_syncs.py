@@ -91,7 +91,7 @@ def test_a_damaged_memory_is_named_and_a_sync_with_a_folder_goes_on(cli, folders
     assert noted.code == 0
     assert "not remembered" in noted.err
     with pytest.raises(ConfigError):
-        RememberedSyncs("x", path.parent).all()
+        RememberedSyncs("x", folder=path.parent).all()
 
 
 def test_a_watched_folder_is_synced_when_something_in_it_changes(environment, folders):

@@ -29,7 +29,8 @@ def read_folder_file(path: Path) -> bytes | None:
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
-            raise ConfigError(f"{path} cannot be read: it is no regular file", hint=f"remove {path}")
+            hint = "settings are read from regular files alone: move it away, or name another file"
+            raise ConfigError(f"{path} cannot be read: it is no regular file", hint=hint)
         if status.st_size > _MAX_BYTES:
             raise ConfigError(f"{path} is larger than {_MAX_BYTES:,} bytes: it holds no settings")
         return path.read_bytes()

@@ -34,6 +34,23 @@ def user_folder(kind: str) -> Path:
     return found
 
 
+def state_folder(store: Path) -> Path:
+    """Return where to keep what this user does with a store: in the store, where the user has no folder for it."""
+    try:
+        return usable_folder("state")
+    except NoHome:
+        return store / "state"
+
+
+def usable_folder(kind: str) -> Path:
+    """Return a folder of the user's that can be made, or written to. Raises: NoHome, as in a container with HOME=/ ."""
+    folder = user_folder(kind)
+    there = next(path for path in (folder, *folder.parents) if os.path.exists(path))  # noqa: PTH110 - never raises
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise no_home()
+    return folder
+
+
 def no_home() -> NoHome:
     """Return the error of whatever needs a folder of the user's."""
     given = os.environ.get("HOME")
@@ -48,7 +65,7 @@ def ensure_scratch(fallback: Path) -> None:
     """See to it that there is a folder for temporary files, for the libraries too: TMPDIR, a usual one, or `fallback`."""
     wanted = os.environ.get("TMPDIR")
     usual = wanted or "/tmp"  # noqa: S108 - where libraries look
-    if os.path.isdir(usual) and os.access(usual, os.W_OK | os.X_OK):  # noqa: PTH112
+    if _takes_files(usual):
         return
     try:
         root = Path(tempfile.gettempdir())
@@ -57,9 +74,18 @@ def ensure_scratch(fallback: Path) -> None:
         root = fallback
         tempfile.tempdir = None
     if wanted:
-        why = "cannot be written" if Path(wanted).is_dir() else "does not exist"
+        why = "cannot be written" if os.path.lexists(wanted) else "does not exist"
         logger.warning("TMPDIR is %s, which %s: %s is used instead", wanted, why, root)
     os.environ["TMPDIR"] = str(root)
+
+
+def _takes_files(folder: str) -> bool:
+    """Whether files can be made there, which a mode does not say: /proc, a device, a read-only mount."""
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
 
 
 def scratch_folder(prefix: str) -> Path:

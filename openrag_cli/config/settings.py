@@ -52,7 +52,7 @@ def _default_threads() -> int:
 
 SETTINGS: tuple[Setting, ...] = (
     Setting("store", ("OPENRAG_STORE",), values.path, lambda: homes.user_folder("data"), "folder of the store"),
-    Setting("cache", ("OPENRAG_CACHE",), values.path, lambda: homes.user_folder("cache"), "folder of what can be made again"),
+    Setting("cache", ("OPENRAG_CACHE",), values.path, lambda: homes.usable_folder("cache"), "folder of what can be made again"),
     Setting("server", ("OPENRAG_SERVER",), values.optional_address, None, "URL of a server to work on instead of a store"),
     Setting("token", ("OPENRAG_TOKEN",), values.optional_token, None, "token sent to the server", is_secret=True),
     Setting("embed_model", ("OPENRAG_EMBED_MODEL",), values.optional_path, None,

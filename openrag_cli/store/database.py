@@ -147,8 +147,9 @@ class Database:
             if belongs_to_another(folder) and not self.path.exists():
                 raise not_writable(folder)
             _make_folder(folder)
-            # A cache lies in the store where there is no home for it.
-            others = [path for path in folder.iterdir() if not path.name.startswith((self.path.name, "cache"))]
+            # Cache and state lie in the store where there is no home for them.
+            ours = (self.path.name, "cache", "state")
+            others = [path for path in folder.iterdir() if not path.name.startswith(ours)]
             # Looked for after the others: a process that makes the store now makes the catalog before them.
             if others and not self.path.exists():
                 raise _not_a_store(folder)

@@ -1,6 +1,7 @@
 """The folders that this user has synced, each with the options last given: for a sync that is told nothing.
 
-They are in a file of the user's state folder, by the store or the server that they were synced to.
+They are in a file of the user's state folder (or of the store, where the user has none), by the store or the server that
+they were synced to.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 from openrag_cli.config.atomic_file import replace_file
 from openrag_cli.config.file_lock import locked
-from openrag_cli.config.homes import user_folder
 from openrag_cli.errors import ConfigError, StoreBusy, os_errors
 from openrag_cli.store.metadata import rfc3339
 
@@ -43,9 +43,9 @@ class RememberedSync:
 class RememberedSyncs:
     """What this user syncs to one store or server."""
 
-    def __init__(self, where: str, folder: Path | None = None) -> None:
+    def __init__(self, where: str, folder: Path) -> None:
         self._where = where
-        self._folder = folder or user_folder("state")
+        self._folder = folder
         self._path = self._folder / "syncs.json"
 
     def all(self) -> list[RememberedSync]:

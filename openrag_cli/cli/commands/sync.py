@@ -167,7 +167,7 @@ class Syncing:
         options = one.flags.options(one.folder, one.partition)
         wait_s = options.lock_timeout_s if self._timeout_s is None else min(options.lock_timeout_s, self._timeout_s)
         options = replace(options, is_dry_run=self._is_dry_run, lock_timeout_s=wait_s, batch=new_task_id())
-        if self._is_remembering:
+        if self._is_remembering and one.folder.is_dir():
             remember(self._context, one.folder, one.partition, one.flags.changed())
         outcome, is_late = _run(self._context, options, is_interrupted, self._deadline)
         if not one.flags.strict:

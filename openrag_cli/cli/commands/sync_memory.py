@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from openrag_cli.cli.commands.sync_options import SyncFlags, Wanted
 from openrag_cli.cli.exit_codes import ExitCode
 from openrag_cli.cli.output import Column
+from openrag_cli.config.homes import state_folder, user_folder
 from openrag_cli.contract import to_json as render
 from openrag_cli.errors import OpenRAGError, PathNotFound, WrongUsage
 from openrag_cli.ingest.naming import readable
@@ -76,8 +77,10 @@ def remembered(context: Context) -> RememberedSyncs:
     """Return what this user syncs to the store, or the server, of the command. Raises: NoHome."""
     from openrag_cli.sync.remembered import RememberedSyncs
 
-    server = context.settings.server
-    return RememberedSyncs(server.address if server else os.path.realpath(context.settings.store))
+    server, store = context.settings.server, context.settings.store
+    if server:
+        return RememberedSyncs(server.address, user_folder("state"))
+    return RememberedSyncs(os.path.realpath(store), state_folder(store))
 
 
 def remember(context: Context, folder: Path, partition: str, options: dict[str, Any]) -> None:
