@@ -369,6 +369,11 @@ MACHINE_ERRNOS = frozenset({errno.EIO, errno.ENFILE, errno.ENOSPC, errno.EDQUOT,
 """What the operating system says to a converter when a disk fails or it is short of something, whatever the document."""
 
 
+def _cause(exc: OSError) -> str:
+    """Return what the system says, and of what, without its number."""
+    return f"{exc.strerror or exc}: {exc.filename}" if exc.filename else exc.strerror or str(exc)
+
+
 @contextlib.contextmanager
 def os_errors(what: str) -> Iterator[None]:
     """Translate operating-system errors into store errors; `what` names the thing being done.
@@ -387,4 +392,6 @@ def os_errors(what: str) -> Iterator[None]:
             ) from exc
         if exc.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
             raise Forbidden(f"{what}: {exc.strerror}: {exc.filename}", hint="check who owns it and its mode") from exc
-        raise StoreError(f"{what}: {exc}", hint="check the path and the disk; --store names another folder") from exc
+        raise StoreError(
+            f"{what}: {_cause(exc)}", hint="check the path and the disk; --store names another folder"
+        ) from exc

@@ -200,7 +200,10 @@ class InHand:
 
 
 def _held(file: HandFile, convert: Callable[[Path, str], Converted], revision: str) -> _Held:
-    converted = convert(file.path, file.name)
+    try:
+        converted = convert(file.path, file.name)
+    except IngestError as exc:
+        raise IngestError(f"{file.name}: {exc.message}", reason=exc.reason, hint=exc.hint) from exc
     if not converted.spans:
         raise IngestError(f"{file.name}: it holds no text", reason="empty", hint="there is nothing to ask about")
     document = converted.document

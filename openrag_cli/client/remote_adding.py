@@ -48,9 +48,7 @@ class RemoteAdder:
                 task_id = self._upload(source, known.get(source.file_id))
             except (errors.InvalidInput, errors.Conflict, errors.NotFound, errors.IngestError) as exc:
                 code = exc.reason if isinstance(exc, errors.IngestError) else exc.code
-                self.report.failures.append(
-                    Failure(source.file_id, str(source.path), None, code, exc.message, exc.hint)
-                )
+                self.report.failures.append(Failure(source.file_id, source.shown, None, code, exc.message, exc.hint))
             else:
                 self._pending |= {task_id: source} if task_id else {}
 
@@ -81,7 +79,7 @@ class RemoteAdder:
 
     def wait(self, listener: "Listener", should_stop: Callable[[], bool]) -> None:
         """Wait until every file is indexed, or has failed; `listener` is told of each one."""
-        pending = {task_id: str(source.path) for task_id, source in self._pending.items()}
+        pending = {task_id: source.shown for task_id, source in self._pending.items()}
         await_tasks(self._server, pending, self.report, listener=listener, should_stop=should_stop)
 
     def _known(self) -> dict[str, File]:

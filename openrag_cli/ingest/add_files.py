@@ -24,7 +24,7 @@ from openrag_cli.errors import (
 )
 from openrag_cli.failpoints import failpoint
 from openrag_cli.ingest.discovery import failure
-from openrag_cli.ingest.naming import check_distinct, readable
+from openrag_cli.ingest.naming import check_distinct
 from openrag_cli.ingest.options import AddOptions, IfExists, QueuedUpload
 from openrag_cli.ingest.report import Failure, Report, WarnedFile
 from openrag_cli.ingest.stable_read import changed_at, read_steadily, sha256_of, user_file_errors
@@ -76,7 +76,7 @@ class Adder:
         self._blobs = blobs
         self._options = options
         self.report = Report()
-        self.paths: dict[str, Path] = {}
+        self.paths: dict[str, str | None] = {}
         self.task_ids: dict[str, str] = {}
 
     def submit(self, sources: Iterable[Source], should_stop: Callable[[], bool]) -> None:
@@ -121,9 +121,7 @@ class Adder:
                 report.replaced += task.kind is TaskKind.REPLACE
                 self._tell_warnings(task)
             elif task.state.is_final and task.error and task.id not in reported:
-                path = self.paths.get(task.upload.file_id)
-                shown = readable(str(path)) if path else None
-                error = task.error
+                shown, error = self.paths.get(task.upload.file_id), task.error
                 report.failures.append(
                     Failure(task.upload.file_id, shown, task.id, error.code, error.message, error.hint)
                 )
@@ -132,8 +130,7 @@ class Adder:
 
     def _tell_warnings(self, task: Task) -> None:
         if task.warnings:
-            path = self.paths.get(task.upload.file_id)
-            shown = readable(str(path)) if path else None
+            shown = self.paths.get(task.upload.file_id)
             self.report.warned.append(WarnedFile(task.upload.file_id, shown, task.id, task.warnings))
 
     def fail(self, source: Source, exc: OpenRAGError, task_id: str | None = None) -> None:
@@ -270,7 +267,7 @@ class Adder:
 
     def _count_queued(self, source: Source, task_id: str) -> None:
         self.task_ids[source.file_id] = task_id
-        self.paths[source.file_id] = source.path
+        self.paths[source.file_id] = source.shown
 
     def _settle_refused(self, source: Source, upload: Upload, refusal: OpenRAGError) -> None:
         """Another command added, or is adding, this file: its task is taken over, or replaced, or this one fails."""

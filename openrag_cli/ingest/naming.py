@@ -28,6 +28,11 @@ class Source:
         return bool(self.name)
 
     @property
+    def shown(self) -> str | None:
+        """Its path, as people see it; None for a copy, whose path nobody knows."""
+        return None if self.is_copy else readable(str(self.path))
+
+    @property
     def filename(self) -> str:
         """Its last part, without bytes that no text can hold."""
         return readable(self.name or self.path.name)
@@ -58,11 +63,18 @@ def below(path: Path, base: Path) -> str | None:
 
 def named(path: Path, root: Path | None) -> Source:
     """Return a file named by itself: its id is its path below `root`, or below the working directory, or its name."""
-    base = root if root is not None else Path.cwd()
-    file_id = below(path, base)
+    base = root if root is not None else _current_folder()
+    file_id = below(path, base) if base else None
     if file_id is None:
         return Source(path, readable(path.name), file_source(path, None), is_elsewhere=True)
     return Source(path, file_id, file_source(path, base))
+
+
+def _current_folder() -> Path | None:
+    try:
+        return Path.cwd()
+    except FileNotFoundError:  # it was deleted
+        return None
 
 
 def prefix_of(folder: Path, root: Path | None, *, is_alone: bool) -> str:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from openrag_cli.domain import DocumentWarning
 from openrag_cli.errors import UnsupportedFormat
-from openrag_cli.ingest.naming import readable
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -78,7 +77,7 @@ class Report:
         if state.is_cut:
             why = f"it grows while it is read: its first {state.st_size:,} bytes are taken"
             told = (DocumentWarning("growing", why),)
-            self.warned.append(WarnedFile(source.file_id, readable(str(source.path)), task_id, told))
+            self.warned.append(WarnedFile(source.file_id, source.shown, task_id, told))
 
     def skip_unread_kinds(self, named: Collection[str] = ()) -> None:
         """Count files of kinds that no reader knows as skipped, not as failed, but for the paths in `named`."""

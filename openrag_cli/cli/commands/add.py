@@ -117,10 +117,10 @@ def add(
     )
     with contextlib.ExitStack() as kept:
         listed = _listed(files_from, is_null=null)
-        given = [_from_stdin(kept, file_id) if path == "-" else Path(path) for path in paths or []]
+        given = [_from_stdin(context, kept, file_id) if path == "-" else Path(path) for path in paths or []]
         choice = Choice(glob, exclude, own_folders(context), follows=follow, skips_empty=not strict)
         intake = collect([*given, *listed], choice, root=root)
-        intake = _renamed(intake, file_id)
+        intake = _renamed(intake, file_id, is_stdin=paths == ["-"])
         named = None if strict else {readable(path) for path in paths or []}
         if dry_run:
             return _rehearse(context, intake, options, named=named)
@@ -249,7 +249,9 @@ def show_failures(context: Context, report: Report) -> None:
         out.warn(f"{out.styled('failed:', '31')} {failure.path or failure.file_id}: {failure.message}")
     n_more = len(report.failures) - SHOWN_FAILURES
     if n_more > 0:
-        out.warn(f"... and {n_more:,} more: openrag task list --state FAILED")
+        has_tasks = all(failure.task_id for failure in report.failures[SHOWN_FAILURES:])
+        rest = ": openrag task list --state FAILED" if has_tasks else "; --json lists them all"
+        out.warn(f"... and {n_more:,} more{rest}")
     if len(report.failures) == 1:
         out.hint(report.failures[0].hint)
     elif report.failures and (task_id := next((f.task_id for f in report.failures if f.task_id), None)):
@@ -309,13 +311,13 @@ def _listed(files_from: str | None, *, is_null: bool) -> list[Path]:
     return read_path_list(data, is_null_separated=is_null)
 
 
-def _from_stdin(kept: contextlib.ExitStack, file_id: str | None) -> Path:
+def _from_stdin(context: Context, kept: contextlib.ExitStack, file_id: str | None) -> Path:
     if not file_id:
         raise InvalidInput(
             "what comes from standard input needs a name", hint="give one with --id, for example --id a.html"
         )
     name = Path(check_file_id(file_id)).name[-MAX_NAME_CHARS:]  # its extension may tell the format
-    content = read_stdin()
+    content = read_stdin(context.settings.max_file_bytes)
     scratch = scratch_folder("openrag-")
     kept.callback(shutil.rmtree, scratch, ignore_errors=True)
     target = scratch / (name if name.strip(".") else "stdin")
@@ -324,13 +326,16 @@ def _from_stdin(kept: contextlib.ExitStack, file_id: str | None) -> Path:
     return target
 
 
-def _renamed(intake: FileList, file_id: str | None) -> FileList:
-    """Give the one file its id from --id."""
+def _renamed(intake: FileList, file_id: str | None, *, is_stdin: bool) -> FileList:
+    """Give the one file its id from --id; of what came from standard input there is only a copy."""
     if file_id is not None:
         if len(intake.sources) + len(intake.failures) != 1:
             n_found = len(intake.sources)
             raise InvalidInput(f"--id names one file, and {n_found:,} were found", hint="add them without --id")
-        intake.sources = [replace(source, file_id=file_id, is_elsewhere=False) for source in intake.sources]
+        intake.sources = [
+            replace(source, file_id=file_id, is_elsewhere=False, name=source.filename if is_stdin else "")
+            for source in intake.sources
+        ]
     elif not intake.sources and not intake.failures and not intake.left_out:
         raise InvalidInput(
             "there is no file to add", hint="give files or folders: openrag file add ~/docs -p handbook"

@@ -8,6 +8,7 @@ from openrag_cli.cli.commands.answers import follow, new_view, show_end, show_pa
 from openrag_cli.cli.commands.context import Context, read_stdin
 from openrag_cli.cli.commands.in_hand import about, stdin_is_unread
 from openrag_cli.cli.commands.option_groups import grouped, is_given
+from openrag_cli.cli.commands.search import tell_empty_scope
 from openrag_cli.cli.commands.search_options import SearchOptions, TopKOption
 from openrag_cli.cli.exit_codes import ExitCode
 from openrag_cli.contract import to_json as render
@@ -76,7 +77,7 @@ def ask(
         raise WrongUsage(
             "standard input is the question or --with, not both", hint='openrag ask "what failed?" --with -'
         )
-    text = read_stdin().decode("utf-8", "replace").strip() if question == "-" else question
+    text = read_stdin().decode("utf-8-sig", "replace").strip() if question == "-" else question
     search = options.request("", top_k)
     request = ChatRequest([Message("user", text)], search=search, is_extractive=no_llm)
     view = None if context.out.is_json else new_view(context.out)
@@ -85,6 +86,8 @@ def ask(
     retrieved, finished = asyncio.run(follow(answering, request, view))
     if question != "-" and "-" not in in_hand and stdin_is_unread():
         context.out.note("standard input was not read: --with - asks about it, and - in place of the question is one")
+    if not (in_hand or context.out.is_json):
+        tell_empty_scope(context.out, context.engine, search, retrieved)
     if context.out.is_json:
         context.out.json(render.answer(text, retrieved, finished))
     else:

@@ -120,7 +120,7 @@ def set_setting(
     from openrag_cli.config.edit import set_value
 
     context: Context = ctx.obj
-    text = read_stdin().decode("utf-8", "replace").strip() if value == "-" else value
+    text = read_stdin().decode("utf-8-sig", "surrogateescape").strip() if value == "-" else value
     path = config.project_config_path() if project else config.user_config_path()
     with _trust_kept(is_wanted=project):
         parsed = set_value(path, key, text)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import urlsplit
 
 import typer
@@ -22,7 +22,15 @@ from openrag_cli.config import homes
 from openrag_cli.config import settings as config
 from openrag_cli.config.folder_trust import ignored_line
 from openrag_cli.domain import File, Metadata
-from openrag_cli.errors import Forbidden, InvalidInput, InvalidMetadata, PartitionNotFound, PathNotFound, os_errors
+from openrag_cli.errors import (
+    Forbidden,
+    InvalidInput,
+    InvalidMetadata,
+    PartitionNotFound,
+    PathNotFound,
+    TooLarge,
+    os_errors,
+)
 from openrag_cli.store.access.permissions import CATALOG, has_catalog, umask_for
 from openrag_cli.store.metadata import check_metadata
 
@@ -212,11 +220,19 @@ def reading_argument(path: str) -> Iterator[None]:
         raise InvalidInput(f"{path}: it cannot be read: {why.lower()}", hint="name a file, or - for stdin") from exc
 
 
-def read_stdin() -> bytes:
-    """Return all of stdin. Raises: InvalidInput, when it is a terminal that nobody has typed into."""
+def read_stdin(max_bytes: int = limits.most("file_bytes")) -> bytes:
+    """Return all of stdin. Raises: InvalidInput, when it is a terminal that nobody has typed into; TooLarge."""
     if sys.stdin.isatty():
         raise InvalidInput(
             "'-' reads standard input, and that is a terminal",
             hint="pipe something in: command | openrag …; a file of this name is ./-",
         )
-    return sys.stdin.buffer.read()
+    return read_at_most(sys.stdin.buffer, max_bytes, "standard input")
+
+
+def read_at_most(stream: BinaryIO, max_bytes: int, name: str) -> bytes:
+    """Return the rest of a stream that may have no end. Raises: TooLarge."""
+    content = stream.read(max_bytes + 1)
+    if len(content) > max_bytes:
+        raise TooLarge(f"{name} has more than {max_bytes:,} bytes", hint="raise max_file_bytes in the configuration")
+    return content

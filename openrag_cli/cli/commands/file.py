@@ -1,7 +1,9 @@
 """`openrag file`: what is in a partition, and changing it. Adding is in add.py."""
 
 import json
+import shlex
 import shutil
+import stat
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from openrag_cli.cli.commands import add, refresh, rename, sync
-from openrag_cli.cli.commands.context import Context, parse_metadata, read_stdin
+from openrag_cli.cli.commands.context import Context, parse_metadata, read_stdin, reading_argument
 from openrag_cli.cli.commands.options import (
     DryRunOption,
     LinesOption,
@@ -26,7 +28,7 @@ from openrag_cli.cli.exit_codes import ExitCode
 from openrag_cli.cli.output import Column, human_size
 from openrag_cli.contract import to_json as render
 from openrag_cli.domain import DEFAULT_PARTITION, new_task_id
-from openrag_cli.errors import DocumentNotFound, InvalidInput, PathNotFound
+from openrag_cli.errors import DocumentNotFound, InvalidInput
 from openrag_cli.ingest.discovery import FileList
 from openrag_cli.ingest.naming import Source
 from openrag_cli.ingest.options import AddOptions, IfExists
@@ -208,8 +210,14 @@ def replace(
     """
     context: Context = ctx.obj
     known = context.engine.file(partition, file_id)
-    if not path.is_file():
-        raise PathNotFound(f"{path}: no such file", hint="check the path")
+    with reading_argument(str(path)):
+        mode = path.stat().st_mode
+    if not stat.S_ISREG(mode):
+        words = shlex.join(["--id", file_id, "-p", partition, "--if-exists", "replace"])
+        raise InvalidInput(
+            f"{path} is a {'folder' if stat.S_ISDIR(mode) else 'pipe or a device'}, and no file",
+            hint=f"COMMAND | openrag file add - {words}",
+        )
     options = AddOptions(
         partition=partition,
         batch=new_task_id(),

@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from openrag_cli.cli.commands.context import read_stdin, reading_argument
+from openrag_cli.cli.commands.context import read_at_most, read_stdin, reading_argument
 from openrag_cli.engine import Engine
 from openrag_cli.errors import InvalidInput, PathNotFound
 
@@ -39,19 +39,27 @@ def about(context: Context, names: Sequence[str], *, with_store: bool) -> Chat:
             hint="leave --server out, or give the server the file: openrag file add FILE -p NAME",
         )
     with tempfile.TemporaryDirectory(prefix="openrag-in-hand-") as folder:
-        files = []
+        files: list[HandFile] = []
         for name in dict.fromkeys(names):
             path = Path(name)
             if name == "-":
                 path = Path(folder) / STDIN
-                path.write_bytes(read_stdin())
+                path.write_bytes(read_stdin(engine.settings.max_file_bytes))
             with reading_argument(name):
                 found = path.stat()
+                if stat.S_ISFIFO(found.st_mode):  # `<(command)`: read once, as standard input
+                    path = _kept(path, Path(folder) / str(len(files)), engine.settings.max_file_bytes)
             if stat.S_ISDIR(found.st_mode):
                 raise PathNotFound(f"{name} is a folder", hint=f"openrag file add {name}")
             moment = None if name == "-" else changed_at(found.st_mtime_ns)
             files.append(HandFile(STDIN if name == "-" else name, path, moment))
         return engine.parts.about(files, with_store=with_store)
+
+
+def _kept(pipe: Path, target: Path, max_bytes: int) -> Path:
+    with pipe.open("rb") as stream:
+        target.write_bytes(read_at_most(stream, max_bytes, str(pipe)))
+    return target
 
 
 def stdin_is_unread() -> bool:

@@ -1,7 +1,8 @@
 """`openrag search`: passages for a query, with file, page and line."""
 
 from collections.abc import Sequence
-from typing import Annotated
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,11 +12,15 @@ from openrag_cli.cli.commands.option_groups import grouped
 from openrag_cli.cli.commands.options import LinesOption, NullOption
 from openrag_cli.cli.commands.search_options import SearchOptions, TopKOption
 from openrag_cli.cli.exit_codes import ExitCode
-from openrag_cli.cli.output import YELLOW
+from openrag_cli.cli.output import YELLOW, Output
 from openrag_cli.contract import to_json as render
 from openrag_cli.domain import FINAL_STATES, DocumentWarning, File, Hit, Span
 from openrag_cli.retrieval.request import SearchRequest
 from openrag_cli.store.files.results import Results
+
+if TYPE_CHECKING:
+    from openrag_cli.answering.events import Retrieved
+    from openrag_cli.library.library import Library
 
 QueryArgument = Annotated[
     list[str],
@@ -67,7 +72,7 @@ def search(
         openrag search "api keys" -l -0 | xargs -0 ls
     """
     context: Context = ctx.obj
-    query = read_stdin().decode("utf-8", "replace").strip() if text == ["-"] else " ".join(text)
+    query = read_stdin().decode("utf-8-sig", "replace").strip() if text == ["-"] else " ".join(text)
     per_file = 1 if names and options.per_file is None else options.per_file
     request = options.request(query, top_k, per_file=per_file)
     hits = context.engine.search(request)
@@ -126,8 +131,19 @@ def _tell_what_is_missing(context: Context) -> None:
 def show_filter_warnings(context: Context, warnings: Sequence[DocumentWarning]) -> None:
     """Say what a filter may have got wrong; with --json the output says it."""
     if not context.out.is_json:
-        for warning in warnings:
-            context.out.warn(f"{context.out.styled('warning:', YELLOW)} {warning.message}")
+        tell_warnings(context.out, warnings)
+
+
+def tell_warnings(out: Output, warnings: Sequence[DocumentWarning]) -> None:
+    """Print warnings, one a line."""
+    for warning in warnings:
+        out.warn(f"{out.styled('warning:', YELLOW)} {warning.message}")
+
+
+def tell_empty_scope(out: Output, engine: "Library", request: SearchRequest, found: "Retrieved") -> None:
+    """Say what the filter of a question may have got wrong, where it lets no passage through."""
+    if request.filter and found.query and not found.passages:
+        tell_warnings(out, engine.search(replace(request, text=found.query, top_k=1)).warnings)
 
 
 def place(file: File, span: Span) -> str:
