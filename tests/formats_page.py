@@ -32,8 +32,9 @@ proves every entry; what is left out of a document of yours is told as a warning
 """
 TAIL = """
 Any other text is read as plain text, whatever its extension, in UTF-8, UTF-16, UTF-32 or an old code page. Text that a
-person who opens the document does not see is left out; `documents.hidden_text` keeps it. Kinds without a reader (pictures,
-sound, archives, programs) are skipped in folders, and counted.
+person who opens the document does not see (marked as hidden, clear, in the colour of its ground, of no size, off the page
+or the screen) is left out of every format; `documents.hidden_text` keeps it. Kinds without a reader (pictures, sound,
+archives, programs) are skipped in folders, and counted.
 """
 
 

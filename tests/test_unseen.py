@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from documents import make_zip
 
 from openrag_cli.documents.convert import convert_file
 from openrag_cli.domain import Document
@@ -162,3 +163,56 @@ def test_a_deep_page_is_searched_to_its_end(tmp_path: Path) -> None:
     assert "words" in page(tmp_path, deep).markdown
     many = "<style>" + "".join(f".a{n} .b{n}{{display:none}}" for n in range(2000)) + "</style><p class=b1>SECRET</p>"
     assert "SECRET" in page(tmp_path, many).markdown
+
+
+# --- drawings, books, mail
+
+DRAWINGS = {
+    '<text display="none">SECRET</text>': False,
+    '<g visibility="hidden"><text>SECRET</text></g>': False,
+    '<text opacity="0">SECRET</text>': False,
+    '<text fill="none">SECRET</text>': False,
+    '<text font-size="0">SECRET</text>': False,
+    '<style>text.x{visibility:hidden}</style><text class="x">SECRET</text>': False,
+    "<defs><text>SECRET</text></defs>": False,
+    '<text>a<tspan style="display:none">SECRET</tspan></text>': False,
+    '<defs><text id="a">SECRET</text></defs><use href="#a"/>': True,
+    '<text fill="none" stroke="black">SECRET</text>': True,
+    '<g fill="none"><text fill="black">SECRET</text></g>': True,
+    '<rect fill="black"/><text fill="white">SECRET</text>': True,
+}
+
+
+@pytest.mark.parametrize(("body", "is_seen"), DRAWINGS.items())
+def test_words_that_a_drawing_does_not_show(tmp_path: Path, body: str, is_seen: bool) -> None:
+    path = tmp_path / "a.svg"
+    path.write_text(f'<svg xmlns="http://www.w3.org/2000/svg">{body}<text>plain words</text></svg>')
+    document = convert_file(path, path.name)
+    assert "plain words" in document.markdown
+    assert ("SECRET" in document.markdown) == is_seen
+
+
+@pytest.mark.parametrize(
+    ("css", "is_seen"),
+    [(".x{display:none}", False), (".x{color:white}", False), ("body{background:#000;color:#eee}.x{color:white}", True)],
+)
+def test_the_style_sheets_of_a_book_and_of_a_web_archive_are_read(tmp_path: Path, css: str, is_seen: bool) -> None:
+    page = '<head><link rel="stylesheet" href="a.css"/></head><body><p>plain words</p><p class="x">SECRET</p></body>'
+    listed = '<manifest><item id="a" href="a.xhtml" media-type="application/xhtml+xml"/></manifest>'
+    book = {
+        "mimetype": "application/epub+zip",
+        "META-INF/container.xml": '<container><rootfiles><rootfile full-path="O/c.opf"/></rootfiles></container>',
+        "O/c.opf": f'<package><metadata/>{listed}<spine><itemref idref="a"/></spine></package>',
+        "O/a.xhtml": f"<html>{page}</html>",
+        "O/a.css": css,
+    }
+    mail = (
+        "From: a@b.example\nMIME-Version: 1.0\nContent-Type: multipart/related; boundary=B\n\n--B\n"
+        f"Content-Type: text/html\n\n<html>{page}</html>\n--B\nContent-Type: text/css\n\n{css}\n--B--\n"
+    )
+    for name, content in (("a.epub", make_zip(book, first_is_stored=True)), ("a.mht", mail.encode())):
+        path = tmp_path / name
+        path.write_bytes(content)
+        text = convert_file(path, name).markdown
+        assert "plain words" in text
+        assert ("SECRET" in text) == is_seen, name

@@ -29,12 +29,12 @@ READER_VERSIONS: Mapping[str, int] = {
     "msg": 3,
     "notebook": 2,
     "ods": 2,
-    "odt": 3,
+    "odt": 4,
     "pdf": 6,
-    "pptx": 4,
+    "pptx": 5,
     "svg": 2,
     "xls": 3,
-    "xlsx": 4,
+    "xlsx": 5,
 }
 
 READERS: Mapping[str, str] = {

@@ -238,7 +238,7 @@ class _Walker:
     def span(self, element: Any) -> None:
         """Write a run of text."""
         look = self._styles.look("text", attribute(element, "style-name"))
-        if look.is_hidden and self._source.is_hidden(plain_text(element)):
+        if self._styles.is_unseen(element, "text") and self._source.is_hidden(plain_text(element)):
             return
         known = {
             "is_bold": look.is_bold,
@@ -359,11 +359,11 @@ class _Walker:
             self.writer.add(text)
 
     def _is_hidden(self, element: Any, family: str) -> bool:
-        look = self._styles.look(family, attribute(element, "style-name"))
         has_mark = any(
             local(part) == "hidden-paragraph" and attribute(part, "is-hidden") == "true" for part in element
         )
-        return bool(look.is_hidden or has_mark) and self._source.is_hidden(plain_text(element))
+        is_unseen = has_mark or self._styles.is_unseen(element, family)
+        return is_unseen and self._source.is_hidden(plain_text(element))
 
 
 _TEXT_HOLDERS = frozenset({"p", "h", "span", "a", "ruby-base", "meta", "meta-field"})

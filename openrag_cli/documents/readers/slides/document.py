@@ -10,6 +10,7 @@ from openrag_cli.documents.readers.drawings import chart_blocks, core_properties
 from openrag_cli.documents.readers.package import Package, attribute, child_of, local, number_of, open_package
 from openrag_cli.documents.readers.pdf_pages.document import join_pages
 from openrag_cli.documents.readers.slides.order import Box, reading_order
+from openrag_cli.documents.readers.slides.unseen import is_beside, is_white_slide, slide_size, take_out_words
 from openrag_cli.documents.readers.word.formula import formula_text
 from openrag_cli.documents.tables import Cell, build_table
 from openrag_cli.domain import Document
@@ -32,9 +33,10 @@ def read_pptx(source: Source) -> Document:
         IngestError: encrypted, corrupt, too_large, or no_text where no slide has any.
     """
     with open_package(source, "PPTX") as package, parser_errors("PPTX"):
-        parts = _slide_parts(package)
+        main, parts = _slide_parts(package)
         source.report_pages(len(parts))
-        slides = [_Slide(source, package, part).text() for part in parts]
+        size = slide_size(package, main)
+        slides = [_Slide(source, package, part).text(size) for part in parts]
         metadata = core_properties(package)
         has_pictures = bool(package.names("ppt/media/"))
     if not any(slides):
@@ -63,15 +65,15 @@ def _no_text(n_slides: int, *, has_pictures: bool) -> IngestError:
     )
 
 
-def _slide_parts(package: Package) -> list[str]:
-    """Return the names of the slides in the order of the show."""
+def _slide_parts(package: Package) -> tuple[str, list[str]]:
+    """Return the name of the presentation's own part, and those of the slides in the order of the show."""
     found = [target for kind, target, _ in package.relations("").values() if kind == "officeDocument"]
     main = found[0] if found and package.has(found[0]) else "ppt/presentation.xml"
     root, relations = package.xml(main), package.relations(main)
     listed = child_of(root, "sldIdLst") if root is not None else None
     parts = [relations.get(_relation_id(node), ("", "", True)) for node in (listed if listed is not None else ())]
     names = [target for _, target, is_outside in parts if not is_outside and package.has(target)]
-    return names or [name for name in package.names("ppt/slides/slide") if name.endswith(".xml")]
+    return main, names or [name for name in package.names("ppt/slides/slide") if name.endswith(".xml")]
 
 
 def _relation_id(node: Any) -> str:
@@ -85,16 +87,17 @@ class _Slide:
     def __init__(self, source: Source, package: Package, part: str) -> None:
         self._source = source
         self._package = package
+        self._part = part
         self._relations = package.relations(part)
         self._root = package.xml(part)
         self._places = self._placeholder_places()
 
-    def text(self) -> str:
-        """Return the slide as Markdown; nothing where it is hidden."""
+    def text(self, size: tuple[int, int]) -> str:
+        """Return the slide, of that width and height, as Markdown; nothing where it is hidden."""
         tree = child_of(self._root, "cSld", "spTree") if self._root is not None else None
         if tree is None:
             return ""
-        shapes = list(self._shapes(tree, depth=0))
+        shapes = self._seen(list(self._shapes(tree, depth=0)), size)
         titles = [shape for shape in shapes if _placeholder(shape)[0] in _TITLES]
         others = [shape for shape in shapes if shape not in titles]
         order = reading_order([self._box(shape, place) for place, shape in enumerate(others)])
@@ -126,6 +129,14 @@ class _Slide:
         if named is None or attribute(named, "hidden") not in {"1", "true"}:
             return False
         return self._source.is_hidden(" ".join(_texts(shape)))
+
+    def _seen(self, shapes: list[Any], size: tuple[int, int]) -> list[Any]:
+        """Return the shapes that stand on the slide, without words in them that cannot be read."""
+        hide = self._source.is_hidden
+        placed = [(shape, self._box(shape, place)) for place, shape in enumerate(shapes)]
+        seen = [one for one in placed if not (is_beside(one[1], size) and hide(" ".join(_texts(one[0]))))]
+        take_out_words(seen, hide, is_white_slide=is_white_slide(self._package, self._part))
+        return [shape for shape, _ in seen]
 
     def _placeholder_places(self) -> dict[tuple[str, str], Any]:
         """Return where the layout puts its placeholders: (kind, index) -> the element with the place."""

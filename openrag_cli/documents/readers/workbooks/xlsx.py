@@ -6,7 +6,7 @@ as a stream) without what is hidden; markitdown needed over 45 s for an honest w
 
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from typing import IO
@@ -19,6 +19,7 @@ from openrag_cli.documents.readers.package import Package
 from openrag_cli.documents.readers.workbooks.beside import lines_beside
 from openrag_cli.documents.readers.workbooks.cell_format import BUILT_IN, Format, general, number_format
 from openrag_cli.documents.readers.workbooks.sheets import Row, Sheet, one_line, workbook_document
+from openrag_cli.documents.readers.workbooks.unseen import has_grounds, unseen_styles
 from openrag_cli.domain import Document
 from openrag_cli.errors import IngestError
 
@@ -38,6 +39,10 @@ class _Book:
 
     strings: list[str]
     formats: list[Format]
+    white: frozenset[str]
+    silent: frozenset[str]
+    hide: Callable[[str], bool]
+    is_on_paper: bool = True
     n_uncalculated: int = 0
 
 
@@ -79,7 +84,8 @@ def _read(source: Source, archive: zipfile.ZipFile, names: dict[str, str]) -> tu
     root = _xml(archive, names["xl/workbook.xml"])
     is_1904 = any(_is_on(_attribute(node, "date1904")) for node in root if _local(node) == "workbookPr")
     targets = _targets(archive, names)
-    book = _Book(_strings(archive, names), _formats(archive, names, is_1904=is_1904))
+    formats, white, silent = _formats(archive, names, is_1904=is_1904)
+    book = _Book(_strings(archive, names), formats, white, silent, source.is_hidden)
     package = Package(archive, source)
 
     def sheets() -> Iterator[Sheet]:
@@ -160,11 +166,13 @@ def _string(node: ET.Element) -> str:
     return one_line("".join(pieces))
 
 
-def _formats(archive: zipfile.ZipFile, names: dict[str, str], *, is_1904: bool) -> list[Format]:
-    """Return how the numbers of each cell style are shown."""
+def _formats(
+    archive: zipfile.ZipFile, names: dict[str, str], *, is_1904: bool
+) -> tuple[list[Format], frozenset[str], frozenset[str]]:
+    """Return how the numbers of each cell style are shown, and the styles that show nothing, see `unseen_styles`."""
     part = names.get("xl/styles.xml")
     if part is None:
-        return []
+        return [], frozenset(), frozenset()
     root = _xml(archive, part)
     codes = dict(BUILT_IN)
     for node in root.iter():
@@ -176,7 +184,7 @@ def _formats(archive: zipfile.ZipFile, names: dict[str, str], *, is_1904: bool) 
         number = style.get("numFmtId", "0")
         code = codes.get(int(number)) if number.isdigit() else None
         found.append(number_format(code, is_1904=is_1904) if code else general)
-    return found
+    return found, *unseen_styles(root, codes)
 
 
 # --- rows
@@ -186,6 +194,9 @@ def _rows(source: Source, archive: zipfile.ZipFile, part: str, book: _Book) -> I
     """Yield (number, texts) of the rows of a sheet that can be seen."""
     with archive.open(part) as content:
         merges = _merges(content)
+    if book.white:
+        with archive.open(part) as content:
+            book.is_on_paper = not has_grounds(content)
     hidden_columns: set[int] = set()
     number = 0
     with archive.open(part) as content:
@@ -195,12 +206,12 @@ def _rows(source: Source, archive: zipfile.ZipFile, part: str, book: _Book) -> I
                 if name == "row":
                     number = int(_attribute(node, "r") or number + 1)
                 continue
-            if name == "col" and _is_on(node.get("hidden", "")):
+            if name == "col" and (_is_on(node.get("hidden", "")) or _is_nought(node.get("width"))):
                 last = min(int(node.get("max", 0)), MAX_COLUMNS)
                 hidden_columns |= set(range(int(node.get("min", 1)) - 1, last))
             elif name == "row":
                 row = _row(node, number, book, merges)
-                is_hidden = _is_on(node.get("hidden", ""))
+                is_hidden = _is_on(node.get("hidden", "")) or _is_nought(node.get("ht"))
                 node.clear()
                 yield number, _visible(source, row, hidden_columns, is_hidden=is_hidden)
 
@@ -216,6 +227,18 @@ def _visible(source: Source, row: Row, hidden_columns: set[int], *, is_hidden: b
     return [cell for place, cell in enumerate(row) if place not in hidden_columns]
 
 
+def _is_nought(size: str | None) -> bool:
+    return bool(size) and float(size or 1) == 0
+
+
+def _is_unseen(cell: ET.Element, book: _Book) -> bool:
+    """Whether a cell's style shows nothing of it."""
+    if not book.white and not book.silent:
+        return False
+    style = cell.get("s", "")
+    return (style in book.white and book.is_on_paper) or (style in book.silent and cell.get("t", "n") != "n")
+
+
 def _row(node: ET.Element, number: int, book: _Book, merges: _Merges) -> Row:
     cells: dict[int, str] = {}
     column = -1
@@ -224,7 +247,7 @@ def _row(node: ET.Element, number: int, book: _Book, merges: _Merges) -> Row:
             continue
         place = _place(cell.get("r", ""))
         column = place[1] if place else column + 1
-        if column < MAX_COLUMNS and (text := _text(cell, book)):
+        if column < MAX_COLUMNS and (text := _text(cell, book)) and not (_is_unseen(cell, book) and book.hide(text)):
             cells[column] = text
     n_own = len(cells)
     for last_row, first, last, text in merges.below:
