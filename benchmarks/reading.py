@@ -5,6 +5,7 @@
 Each document is read by openrag and by markitdown, and held against what is expected of it (`expected_outputs/`), else
 its own text nodes, taken by other means than a reader (`documents/witness/`), else pypdf's reading; what was which is
 printed. Kinds with none of these, and documents that are refused, are left out and counted.
+Hidden text is kept for this, since neither reading beside it knows what a page hides.
 Recall is the share of the witness's words that are there; order that of the longest common subsequence, over the first
 4,000 words. Prints the ten worst and the medians.
 """
@@ -90,7 +91,7 @@ def pypdf_text(path: Path) -> str:
 def measure(path: Path) -> tuple[str, float, float, float] | None:
     """Return (what it is held against, recall, order, markitdown's recall) of one file; None where there is nothing."""
     try:
-        document = convert_file(path, path.name)
+        document = convert_file(path, path.name, keeps_hidden=True)
     except OpenRAGError:
         return None
     found = reference(path, document.media_type)

@@ -138,6 +138,13 @@ def test_a_table_inside_a_fence_is_text():
     assert not any(span.head for span in spans)
 
 
+def test_rows_of_figures_alone_stay_together_and_rows_of_words_do_not():
+    figures = markdown(markdown_table([(str(n), str(n * 7), str(n * 13)) for n in range(60)], ("A", "B", "C")))
+    words = markdown(markdown_table([(f"Depot {n}", str(n * 7), str(n * 13)) for n in range(60)], ("A", "B", "C")))
+    assert len(BERT.chunkers[256].split(figures)) < 10
+    assert len(BERT.chunkers[256].split(words)) == 60
+
+
 def test_a_small_table_stays_in_one_chunk_with_its_section():
     (span,) = assert_rules(markdown(f"# A\n\nwords\n\n{markdown_table(PEOPLE[:4])}\n"), 256)
     assert span.head == ()

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import io
+import struct
 from pathlib import Path
 
 import openpyxl
@@ -9,9 +10,13 @@ import pytest
 from documents import make_ods, make_xlsx
 from hypothesis import given
 from hypothesis import strategies as st
+from ole import make_ole
 
 from openrag_cli.documents.convert import convert_file
+from openrag_cli.documents.media_types import XLS
+from openrag_cli.documents.readers.base import Limits, Source
 from openrag_cli.documents.readers.workbooks.cell_format import number_format
+from openrag_cli.documents.witness.ole import workbook_strings
 from openrag_cli.domain import Document
 
 CASES = Path(__file__).parents[1] / "../shared/cases/documents"
@@ -244,3 +249,22 @@ def test_rows_and_cells_that_are_repeated_stand_as_often_as_they_say(tmp_path):
     rows += f"<table:table-row>{cell}</table:table-row>"
     document = read(tmp_path, "a.ods", make_ods(f'<table:table table:name="S">{rows}</table:table>'))
     assert document.markdown.endswith("| x | y |\n| x | y |\n| x | y |\n| z | z |")
+
+
+def test_the_strings_of_an_old_workbook_are_read_a_second_way_over_the_ends_of_records(tmp_path):
+    def record(kind, body):
+        return struct.pack("<HH", kind, len(body)) + body
+
+    def string(text, flags, more=b""):
+        return struct.pack("<HB", len(text), flags) + more + text.encode("utf-16-le" if flags & 1 else "latin-1")
+
+    rich = struct.pack("<HBH", 4, 8, 1) + b"Kiel" + b"\0\0\5\0"
+    first = struct.pack("<II", 4, 4) + string("Depot", 0) + rich + struct.pack("<HB", 8, 0) + b"Flen"
+    second = b"\x01" + "burg".encode("utf-16-le") + string("漢字", 1)
+    book = record(0x809, b"\0" * 16) + record(0xFC, first) + record(0x3C, second) + record(0x0A, b"")
+    path = tmp_path / "stored"
+    path.write_bytes(make_ole({"Workbook": book}))
+    source = Source(path, "a.xls", XLS, Limits(), lambda _: None)
+    assert list(workbook_strings(source)) == ["Depot", "Kiel", "Flenburg", "漢字"]
+    path.write_bytes(make_ole({"Workbook": book[:-20]}))
+    assert list(workbook_strings(source))[:2] == ["Depot", "Kiel"]

@@ -4,6 +4,7 @@ A row is cut only between cells, when it or the table's head is too long for the
 of its own columns and the row's first cell, which says whose they are.
 """
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -18,6 +19,9 @@ _MAX_KEY_CHARS = 80
 _ROW_PARTS = 500
 """A table of cells with up to so many rows has a part for each row, a longer one has about so many parts."""
 
+_WORD = re.compile(r"[^\W\d_]{2,}")
+_WORD_SAMPLE = 200  # rows
+_LEAST_WORDED = 5  # one in so many rows
 _FIGURE_ROWS = 12  # of one part of a long table that is lines of figures; a short one stays together
 Head = tuple[str, ...]
 
@@ -95,7 +99,13 @@ class TableCutter:
         n_rows = len(self.region.rows)
         if self.region.cells_of is None:
             return _FIGURE_ROWS if n_rows > 2 * _FIGURE_ROWS else n_rows
-        return max(1, n_rows // _ROW_PARTS)
+        return max(1, n_rows // _ROW_PARTS) if self._has_words() else n_rows
+
+    def _has_words(self) -> bool:
+        """Whether rows are told apart by words; a figure is found in whatever chunk it stands."""
+        sample = self.region.rows[1 : 1 + _WORD_SAMPLE] or self.region.rows
+        n_worded = sum(1 for start, end in sample if _WORD.search(self.text, start, end))
+        return n_worded * _LEAST_WORDED >= len(sample)
 
     def _column_groups(self) -> list[tuple[int, int]]:
         """Return (first, end) of columns whose heads are carried together; one group where the whole head is."""

@@ -1,6 +1,7 @@
 """The texts of OLE documents (XLS, MSG) by other means than their readers': see `texts.py`."""
 
 import contextlib
+import io
 import struct
 from collections.abc import Iterator
 from typing import Any
@@ -14,8 +15,11 @@ _BODY_STREAMS = ("__substg1.0_0037001F", "__substg1.0_1000001F")  # subject, pla
 
 def workbook_strings(source: Source) -> Iterator[str]:
     """Yield the strings of a workbook of Excel 97 to 2003; those of older ones are within its cells."""
-    with _stream(source, "Workbook") as content:
-        yield from _strings(_records(content))
+    from xlrd.compdoc import CompDoc, CompDocError
+
+    with contextlib.suppress(OSError, CompDocError, AssertionError, IndexError, struct.error):
+        document = CompDoc(source.path.read_bytes(), logfile=io.StringIO())
+        yield from _strings(_records(document.get_named_stream("Workbook") or b""))
 
 
 def message_texts(source: Source) -> Iterator[str]:

@@ -5,14 +5,10 @@ early; a reader that coped with more is no worse for that.
 """
 
 import contextlib
-import html
 import json
 import re
-import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from email import message_from_bytes, policy
-from html.parser import HTMLParser
 from types import MappingProxyType
 
 from openrag_cli.documents import media_types as formats
@@ -25,10 +21,9 @@ Witness = Callable[[Source], Iterator[str]]
 MAX_PART_BYTES = 64 * 1024 * 1024
 """Larger parts are not looked at: the guard may not cost more than the reading."""
 
-_DAMAGE = (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, RuntimeError, NotImplementedError)
+_DAMAGE = (zlib.error, OSError, EOFError, ValueError, RuntimeError, NotImplementedError)
 _INLINE = re.compile(rb"<(?:\w+:)?t(?:\s[^>]*)?>([^<]*)</")
 _ENVELOPE = re.compile(rb"^From [^\n]*\n", re.MULTILINE)
-_NO_TEXT = frozenset({"script", "style", "template", "noscript", "head", "annotation", "annotation-xml"})
 
 
 def xml_texts(content: bytes, without: frozenset[str], only: frozenset[str] = frozenset()) -> list[str]:
@@ -70,10 +65,13 @@ def xml_texts(content: bytes, without: frozenset[str], only: frozenset[str] = fr
 
 def parts_of(source: Source, is_wanted: Callable[[str], object]) -> Iterator[bytes]:
     """Yield the parts of a zip archive whose names are wanted."""
-    with contextlib.suppress(*_DAMAGE), zipfile.ZipFile(source.path) as archive:
+    import zipfile
+
+    damage = (zipfile.BadZipFile, *_DAMAGE)
+    with contextlib.suppress(*damage), zipfile.ZipFile(source.path) as archive:
         for part in archive.infolist():
             if is_wanted(part.filename) and part.file_size <= MAX_PART_BYTES:
-                with contextlib.suppress(*_DAMAGE):
+                with contextlib.suppress(*damage):
                     yield archive.read(part)
 
 
@@ -88,38 +86,11 @@ def _odt_texts(source: Source) -> Iterator[str]:
         yield from xml_texts(content, frozenset({"tracked-changes", "automatic-styles", "forms", "change-info"}))
 
 
-class _PageTexts(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.texts: list[str] = []
-        self._within: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """See `html.parser.HTMLParser`."""
-        del attrs
-        if tag in _NO_TEXT:
-            self._within.append(tag)
-        if tag == "body":
-            self._within.clear()
-
-    def handle_endtag(self, tag: str) -> None:
-        """See `html.parser.HTMLParser`."""
-        if tag in self._within:
-            del self._within[self._within.index(tag) :]
-
-    def handle_data(self, data: str) -> None:
-        """See `html.parser.HTMLParser`."""
-        if not self._within:
-            self.texts.append(data)
-
-
 def page_texts(page: str) -> list[str]:
     """Return the texts of a web page, without scripts, styles and its head."""
-    parser = _PageTexts()
-    with contextlib.suppress(AssertionError):  # what it raises on some broken declarations
-        parser.feed(page)
-        parser.close()
-    return parser.texts
+    from openrag_cli.documents.witness.page import texts_of
+
+    return texts_of(page)
 
 
 def _html_texts(source: Source) -> Iterator[str]:
@@ -144,6 +115,8 @@ def _mailbox_texts(source: Source) -> Iterator[str]:
 
 
 def _message_texts(content: bytes) -> Iterator[str]:
+    from email import message_from_bytes, policy
+
     parts = list(message_from_bytes(content, policy=policy.compat32).walk())
     if any(part.get_content_type() == "multipart/alternative" for part in parts):
         return
@@ -166,9 +139,11 @@ def _workbook_texts(source: Source) -> Iterator[str]:
     """Yield the strings of a workbook, each once; its numbers are shown in another form than they are stored in."""
     for content in parts_of(source, lambda name: name.lower() == "xl/sharedstrings.xml"):
         yield from xml_texts(content, frozenset({"rPh"}), frozenset({"t"}))
+    from html import unescape
+
     for content in parts_of(source, lambda name: name.lower().startswith("xl/worksheets/")):
         if b"inlineStr" in content:
-            yield from (html.unescape(text.decode("utf-8", "replace")) for text in _INLINE.findall(content))
+            yield from (unescape(text.decode("utf-8", "replace")) for text in _INLINE.findall(content))
 
 
 def _spreadsheet_texts(source: Source) -> Iterator[str]:

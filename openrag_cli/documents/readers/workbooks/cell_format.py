@@ -8,7 +8,6 @@ import datetime as dt
 import operator
 import re
 from collections.abc import Callable
-from fractions import Fraction
 from functools import lru_cache
 
 Format = Callable[[float], str]
@@ -150,6 +149,8 @@ def _fraction(section: list[Token], value: float) -> str:
     bar = section.index(("text", "/"))
     fixed = "".join(text for _, text in section[bar + 1 :]).strip()
     n_digits = max(1, min(len(fixed), 4))
+    from fractions import Fraction
+
     size = abs(Fraction(value))
     if fixed.isdigit() and int(fixed):
         size = Fraction(round(size * int(fixed)), int(fixed))
