@@ -47,7 +47,13 @@ MANY = dict.fromkeys(range(1, 31), 1)
         (Statistics(n_rows=BIG, n_fragments=1, n_stale_versions=300), {0: BIG}, Plan(optimizes=True)),
         (Statistics(n_rows=BIG, n_fragments=1, lacks_keys=True), {0: BIG}, Plan(makes_keys=True)),
         (Statistics(n_rows=10, n_fragments=1, lacks_keys=True), {0: 10}, Plan()),
-        (Statistics(n_rows=30, n_fragments=30, n_unindexed=30), MANY, Plan(optimizes=True)),
+        (Statistics(n_rows=30, n_fragments=30, n_unindexed=30), MANY, Plan((tuple(MANY),))),
+        (Statistics(n_rows=400, n_fragments=1, n_unindexed=64), {0: 400}, Plan()),
+        (Statistics(n_rows=400, n_fragments=1, n_unindexed=65), {0: 400}, Plan(optimizes=True)),
+        (Statistics(n_rows=BIG, n_fragments=2, n_unindexed=1536), {0: BIG - 1536, 1: 1536}, Plan()),
+        (Statistics(n_rows=BIG, n_fragments=2, n_unindexed=1537), {0: BIG - 1537, 1: 1537}, Plan(optimizes=True)),
+        (Statistics(n_rows=5 * BIG, n_fragments=2, n_unindexed=5000), {0: 5 * BIG}, Plan()),
+        (Statistics(n_rows=5 * BIG, n_fragments=2, n_unindexed=5001), {0: 5 * BIG}, Plan(optimizes=True)),
     ],
 )
 def test_the_policy_says_what_is_done(found: Statistics, rows_of: dict[int, int], todo: Plan) -> None:

@@ -1,5 +1,7 @@
 """The index of vectors: when it is made and used, by table, and what searches find by it in a real table."""
 
+import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Collection
@@ -12,8 +14,9 @@ from harness import open_engine
 from synthetic_store import Shape, fill
 from test_index import nearest
 
-from openrag_cli.domain import Chunk, Span, chunk_id
+from openrag_cli.domain import Chunk, SearchMode, Span, chunk_id
 from openrag_cli.engine import Engine
+from openrag_cli.errors import StoreDamaged
 from openrag_cli.index import policy, vectors
 from openrag_cli.index import rows as index_rows
 from openrag_cli.index.looks import Ask
@@ -21,6 +24,7 @@ from openrag_cli.index.policy import Lists, Plan, Statistics, plan
 from openrag_cli.index.rows import KEY, Row, Scope
 from openrag_cli.index.table import Index
 from openrag_cli.maintenance.checks.findings import Status
+from openrag_cli.retrieval.request import SearchRequest
 
 DIMENSION = 64
 N_ROWS = 4000
@@ -309,10 +313,41 @@ def test_doctor_measures_the_recall_once_and_the_next_maintenance_acts_on_a_poor
     assert not engine.maintain().is_optimized
 
 
+DAMAGES: dict[str, Callable[[Path], object]] = {
+    "missing": shutil.rmtree,
+    "codes cut": lambda folder: os.truncate(folder / "auxiliary.idx", 5000),
+    "other bytes": lambda folder: (folder / "auxiliary.idx").write_bytes(bytes(range(256)) * 400),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_a_damaged_or_missing_index_of_vectors_is_told_and_made_again_from_the_rows(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: Callable[[Path], object]
+) -> None:
+    monkeypatch.setattr(vectors, "MIN_PROBES", 32)  # the lists are used in so small a store
+    request = SearchRequest("w00001 w00020", mode=SearchMode.DENSE)
+    wanted = {hit.chunk.id for hit in engine.search(request)}
+    revisions = engine.parts.index.revisions()
+    damage(next((tmp_path / "store" / "lance").rglob("auxiliary.idx")).parent)
+    with open_engine(tmp_path / "store") as other:
+        with pytest.raises(StoreDamaged, match="index of vectors cannot be read") as told:
+            other.search(request)
+        assert "doctor --fix" in str(told.value.hint)
+        [finding] = [found for found in other.examine() if found.name == "index"]
+        assert (finding.status, finding.mend is None) == (Status.FAILED, False)
+        finding.mend()
+        found = [hit.chunk.id for hit in other.search(request)]
+        assert len(found) == 5
+        assert wanted & set(found)
+        for one in (other, engine):  # that which mended it, and one that had the index open all the while
+            assert [hit.chunk.id for hit in one.search(request)] == found
+            assert one.parts.index.revisions() == revisions
+            assert one.parts.index.statistics().lists == Lists(64)
+            assert not [found for found in one.examine() if found.name == "index" and found.status is Status.FAILED]
+
+
 def test_readers_and_writers_of_the_catalog_wait_for_no_sorting(engine: Engine) -> None:
     """The lock that sorting holds is one that no search asks for."""
-    from openrag_cli.retrieval.request import SearchRequest
-
     with engine.parts.database.write_lock():
         assert len(engine.search(SearchRequest("w00001 w00002", collapse=False))) == 5
 

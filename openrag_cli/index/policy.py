@@ -22,9 +22,12 @@ for each of the sizes. What is larger is left to a rewrite."""
 MAX_UNINDEXED_SHARE = 0.02
 """Share of rows that may be outside the full-text index: they are found by reading them all."""
 
-MAX_UNINDEXED_ROWS, MAX_UNINDEXED_SHARE_OF_MANY = 512, 0.0025
-"""The same in rows, for each costs a search up to 0.1 ms (measured); but never less than this share, for what is
-written then grows with all rows, by about 180 bytes for each."""
+MIN_UNINDEXED_ROWS = 64
+"""So many rows may be outside it in any store: they cost a search less than a millisecond."""
+
+MAX_UNINDEXED_ROWS, MAX_UNINDEXED_SHARE_OF_MANY = 1536, 0.005
+"""The most in rows, for each thousand costs a search some 6 ms (measured); but never less than this share, for what is
+written then grows with all rows, by about 200 bytes for each, and stays for an hour."""
 
 MAX_DELETED_SHARE = 0.1
 REWRITE_SHARE = 0.25
@@ -119,9 +122,8 @@ def _makes_keys(found: Statistics) -> bool:
 
 
 def _needs_indexing(found: Statistics) -> bool:
-    most = min(
-        found.n_rows * MAX_UNINDEXED_SHARE, max(MAX_UNINDEXED_ROWS, found.n_rows * MAX_UNINDEXED_SHARE_OF_MANY)
-    )
+    of_many = max(MAX_UNINDEXED_ROWS, found.n_rows * MAX_UNINDEXED_SHARE_OF_MANY)
+    most = max(MIN_UNINDEXED_ROWS, min(found.n_rows * MAX_UNINDEXED_SHARE, of_many))
     return (
         found.n_unindexed > most
         or found.n_deleted > found.n_rows * MAX_DELETED_SHARE

@@ -273,7 +273,8 @@ class Doctor:
             aside = self._opened.remake()
         if aside is None:
             self._words.renew()
-            return "the full-text index is made again from the stored texts"
+            self._janitor.optimize()
+            return "what searches look in is made again from the stored texts and vectors"
         return f"the damaged index is kept as {aside}; {self._reindex(self._patient.catalog.files(ALL_PARTITIONS))}"
 
     def _reindex(self, files: Sequence[File]) -> str:
