@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, BinaryIO, Self
 
 from openrag_cli.access.principal import ADMIN, Principal, asking
-from openrag_cli.access.rights import NEEDS
+from openrag_cli.access.rights import FREE, NEEDS
 from openrag_cli.config.settings import Settings
 from openrag_cli.domain import (
     DEFAULT_PARTITION,
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from openrag_cli.sync.outcome import SyncOptions, SyncOutcome
 
 
-@asking(NEEDS)
+@asking(NEEDS, FREE)
 class Engine(LocalStore):
     """One store and what can be done with it. Safe across threads; other processes may work on the same store.
 

@@ -1,12 +1,14 @@
-"""Making files outlive a power cut: fsync of files and of the folders that name them."""
+"""Making files outlive a power cut, by fsync of them and of the folders that name them; and undoing what was half done."""
 
+import contextlib
 import errno
 import functools
 import logging
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 logger = logging.getLogger(__name__)
 
@@ -74,3 +76,12 @@ def files_below(root: Path) -> Iterator[str]:
     for folder, _, names in os.walk(root):
         for name in names:
             yield f"{folder}/{name}"
+
+
+@contextlib.contextmanager
+def undoing(undo: Callable[..., object], *arguments: Any, **options: Any) -> Iterator[None]:
+    """Call `undo` if the block does not come to its end, whatever ends it."""
+    with contextlib.ExitStack() as stack:
+        stack.callback(undo, *arguments, **options)
+        yield
+        stack.pop_all()

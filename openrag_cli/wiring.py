@@ -260,6 +260,7 @@ class Components:
         with contextlib.ExitStack() as held:
 
             def convert(path: "Path", filename: str) -> "Converted":
+                """Read a file in a process of its own, begun with the first one."""
                 pool = held.enter_context(self._converters(embedder, 1, path.parent))
                 return pool.convert(path, filename)
 

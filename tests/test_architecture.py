@@ -137,6 +137,46 @@ def test_rooms_stay_small():
     assert not long
 
 
+MAX_LINES = 50
+"""Of a function, its docstring and all."""
+
+
+@pytest.mark.parametrize(("name", "tree"), MODULES, ids=[name for name, _ in MODULES])
+def test_functions_stay_short_and_say_what_they_do(name, tree):
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            assert node.end_lineno - node.lineno < MAX_LINES, f"{name}: {node.name}"
+            assert node.name.startswith("_") or ast.get_docstring(node), f"{name}: {node.name} says nothing"
+
+
+BROAD = {
+    "cli.main": "the last resort: a bug must not look like a mistake of the user",
+    "documents.sandbox.child": "the boundary of one document's task",
+    "ingest.pipeline": "the worker's boundary of a task",
+    "documents.readers.base": "parsers raise anything on damaged bytes",
+    "documents.chunking.token_count": "tokenizers raises bare Exception",
+    "index.lance_errors": "a panic of LanceDB has a class that nobody can import",
+}
+"""Where any exception is caught, once each, and why; what only undoes something says `undoing`, or `finally`."""
+
+
+def _catches_any(handler):
+    names = (
+        {part.id for part in ast.walk(handler.type) if isinstance(part, ast.Name)} if handler.type else {"Exception"}
+    )
+    return bool(names & {"Exception", "BaseException"})
+
+
+def test_any_exception_is_caught_at_the_borders_alone():
+    found = [
+        name
+        for name, tree in MODULES
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ExceptHandler) and _catches_any(node)
+    ]
+    assert sorted(found) == sorted(BROAD)
+
+
 @pytest.mark.parametrize("library", OWNERS)
 def test_a_library_is_imported_by_its_owner_alone(library):
     users = {_room(name) for name, tree in MODULES for imported in _imports(tree) if _room(imported) == library}

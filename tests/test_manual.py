@@ -141,7 +141,7 @@ def filled(environment, tmp_path):
         put(engine, "ops", "keys.md", "# Keys\n\nRotate every API key every 90 days.\n")
         engine.drain()
         engine.sessions.open("my talk", [])
-        engine.sessions.append("my talk", "user", "hello")
+        engine.sessions.append_answered("my talk", "hello", "yes?")
     return environment
 
 

@@ -197,7 +197,9 @@ def test_a_question_that_failed_is_not_kept_and_a_broken_answer_is_kept_with_its
         ("assistant", "Half an  [broken off]"),
     ]
     with open_engine(Path(os.environ["OPENRAG_STORE"])) as engine:
-        engine.sessions.append("s", "user", "left alone by an older version")
+        engine.sessions.append_answered("s", "left alone by an older version", "")
+        with engine.parts.database.transaction() as connection:
+            connection.execute("DELETE FROM message WHERE content = ''")
     assert process("chat", "--session", "s", stdin=b"stub:cites how often?\n", env=env).code == 0
     roles = [message["role"] for message in stub.last()["messages"]]
     assert roles == ["system", "user", "assistant", "user"]

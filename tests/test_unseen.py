@@ -194,7 +194,11 @@ def test_words_that_a_drawing_does_not_show(tmp_path: Path, body: str, is_seen: 
 
 @pytest.mark.parametrize(
     ("css", "is_seen"),
-    [(".x{display:none}", False), (".x{color:white}", False), ("body{background:#000;color:#eee}.x{color:white}", True)],
+    [
+        (".x{display:none}", False),
+        (".x{color:white}", False),
+        ("body{background:#000;color:#eee}.x{color:white}", True),
+    ],
 )
 def test_the_style_sheets_of_a_book_and_of_a_web_archive_are_read(tmp_path: Path, css: str, is_seen: bool) -> None:
     page = '<head><link rel="stylesheet" href="a.css"/></head><body><p>plain words</p><p class="x">SECRET</p></body>'

@@ -53,11 +53,13 @@ Where = Callable[..., Iterable[str]]
 """Takes the engine and a call's arguments; returns the partitions that the call is about, or `all`."""
 
 
-def asking(needs: Mapping[str, tuple[Right, Where]]) -> Callable[[type[Kind]], type[Kind]]:
-    """Return a class decorator: each named method or property first asks the object's `principal`."""
+def asking(needs: Mapping[str, tuple[Right, Where]], free: frozenset[str]) -> Callable[[type[Kind]], type[Kind]]:
+    """Return a class decorator: each named method or property first asks the object's `principal`, but for the free."""
 
     def decorate(kind: type[Kind]) -> type[Kind]:
-        """Return the method, guarded."""
+        """Return the class, guarded."""
+        unsaid = {name for name in vars(kind) if not name.startswith("_")} - needs.keys() - free
+        assert not unsaid, f"what do they need? {unsaid}"
         for name, (right, where) in needs.items():
             found = vars(kind)[name]
             if isinstance(found, property):

@@ -96,45 +96,57 @@ def _show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
+StoreOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="DIR", help="Folder of the store. Default: OPENRAG_STORE, or openrag in the user's data folder."
+    ),
+]
+ServerOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL",
+        help="Work on a server instead of a store; its token is OPENRAG_TOKEN. Default: OPENRAG_SERVER.",
+    ),
+]
+JsonOption = Annotated[
+    bool | None,
+    typer.Option("--json/--no-json", help="Print JSON, with a stable schema. Default: OPENRAG_OUTPUT, or off."),
+]
+QuietOption = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Print data and errors only, no notes, no progress. Default: off.")
+]
+VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Log each step to stderr. Default: off.")]
+DebugOption = Annotated[bool, typer.Option("--debug", help="Log everything, with tracebacks. Default: off.")]
+ColorOption = Annotated[ColorMode, typer.Option(help="When to colour; wins over NO_COLOR.")]
+EmbedModelOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="DIR",
+        help="Folder of an ONNX model with a manifest. Default: OPENRAG_EMBED_MODEL, or the model inside.",
+    ),
+]
+ThreadsOption = Annotated[
+    int | None, typer.Option(metavar="N", help="Threads for embedding. Default: OPENRAG_THREADS, or all cores.")
+]
+VersionOption = Annotated[
+    bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_show_version)
+]
+
+
 @app.callback(invoke_without_command=True)
 def options(
     ctx: typer.Context,
-    store: Annotated[
-        str | None,
-        typer.Option(
-            metavar="DIR", help="Folder of the store. Default: OPENRAG_STORE, or openrag in the user's data folder."
-        ),
-    ] = None,
-    server: Annotated[
-        str | None,
-        typer.Option(
-            metavar="URL",
-            help="Work on a server instead of a store; its token is OPENRAG_TOKEN. Default: OPENRAG_SERVER.",
-        ),
-    ] = None,
-    as_json: Annotated[
-        bool | None,
-        typer.Option("--json/--no-json", help="Print JSON, with a stable schema. Default: OPENRAG_OUTPUT, or off."),
-    ] = None,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Print data and errors only, no notes, no progress. Default: off.")
-    ] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log each step to stderr. Default: off.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Log everything, with tracebacks. Default: off.")] = False,
-    color: Annotated[ColorMode, typer.Option(help="When to colour; wins over NO_COLOR.")] = ColorMode.AUTO,
-    embed_model: Annotated[
-        str | None,
-        typer.Option(
-            metavar="DIR",
-            help="Folder of an ONNX model with a manifest. Default: OPENRAG_EMBED_MODEL, or the model inside.",
-        ),
-    ] = None,
-    threads: Annotated[
-        int | None, typer.Option(metavar="N", help="Threads for embedding. Default: OPENRAG_THREADS, or all cores.")
-    ] = None,
-    version: Annotated[
-        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_show_version)
-    ] = False,
+    store: StoreOption = None,
+    server: ServerOption = None,
+    as_json: JsonOption = None,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+    debug: DebugOption = False,
+    color: ColorOption = ColorMode.AUTO,
+    embed_model: EmbedModelOption = None,
+    threads: ThreadsOption = None,
+    version: VersionOption = False,
 ) -> None:
     """Index your documents, search them, and get answers you can check. Offline.
 

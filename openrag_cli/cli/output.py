@@ -299,11 +299,9 @@ class Output:
         status = Status("", console=self.console(sys.stderr))
 
         def show(text: str) -> None:
-            if text:
-                status.update(text)
-                status.start()
-            else:
-                status.stop()
+            """Show what is being done; nothing hides it."""
+            status.update(text)
+            (status.start if text else status.stop)()
 
         try:
             yield show

@@ -3,8 +3,7 @@
 import contextlib
 from collections.abc import Iterator
 from functools import cached_property
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from openrag_cli import errors
 from openrag_cli.client.from_json import body_of, error_of
@@ -26,14 +25,6 @@ class Connection:
         self._address = url
         self._url = str(url).rstrip("/")
         self._token = token
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the connections."""

@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 from openrag_cli.errors import os_errors
-from openrag_cli.fsync import fsync
+from openrag_cli.fsync import fsync, undoing
 
 
 def replace_file(path: Path, text: str) -> None:
@@ -18,13 +18,10 @@ def replace_file(path: Path, text: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         target = path.resolve()
         descriptor, name = tempfile.mkstemp(prefix=".openrag-", dir=target.parent)
-        try:
+        with undoing(Path(name).unlink, missing_ok=True):
             with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape") as stream:
                 stream.write(text)
                 stream.flush()
                 os.fsync(stream.fileno())
             Path(name).replace(target)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
         fsync(target.parent)

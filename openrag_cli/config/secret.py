@@ -1,17 +1,9 @@
 """Texts that nobody is to read: whatever shows one by accident shows a mask; who needs it says `reveal()`."""
 
 from base64 import b64encode
-from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
 MASK = "********"
-
-
-class Concealed(Protocol):
-    """A text that holds something secret."""
-
-    def hidden_in(self, text: str) -> str:
-        """Return `text` with what is secret masked."""
 
 
 class Secret:

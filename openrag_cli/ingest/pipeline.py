@@ -21,6 +21,7 @@ from openrag_cli.documents.titles import document_title
 from openrag_cli.domain import Chunk, MadeBy, Task, TaskError, TaskState, Upload, chunk_id
 from openrag_cli.errors import IngestError, OpenRAGError, StoreError, is_of_machine
 from openrag_cli.failpoints import failpoint
+from openrag_cli.fsync import undoing
 from openrag_cli.index.rows import Row
 from openrag_cli.index.table import Index
 from openrag_cli.index.words import WORDS_VERSION
@@ -214,13 +215,10 @@ class Ingester:
         """
         self.trouble = None
         threads = ThreadPoolExecutor(self._n_converters, thread_name_prefix="convert")
-        try:
+        # A second Ctrl-C, a full disk: nobody waits for a slow document any more.
+        with undoing(threads.shutdown, wait=False, cancel_futures=True), undoing(self._pool.close):
             ready = self._convert_all(threads, claim, listener, should_stop)
             threads.shutdown(cancel_futures=True)
-        except BaseException:  # a second Ctrl-C, a full disk: nobody waits for a slow document any more
-            self._pool.close()
-            threads.shutdown(wait=False, cancel_futures=True)
-            raise
         self._commit(ready, listener, should_stop)
 
     def _convert_all(

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from openrag_cli.domain import MadeBy, Upload, new_task_id
 from openrag_cli.errors import Conflict, OpenRAGError, StoreBusy, StoreDamaged, StoreFull, os_errors
+from openrag_cli.fsync import undoing
 from openrag_cli.index.table import Index
 from openrag_cli.inference.onnx_embedder import Embedder
 from openrag_cli.ingest.bulk_write import BulkWriter, KnownFile
@@ -128,13 +129,10 @@ class Importer:
     def _stored(self, group: Sequence[ImportedFile], partition: str, *, has_vectors: bool) -> list[KnownFile]:
         """Store the originals of a group, all or none, and return what is to be written of it. Raises: StoreDamaged."""
         files: list[KnownFile] = []
-        try:
+        with undoing(lambda: self._blobs.discard([file.upload.revision for file in files])):
             for file in group:
-                files.append(self._known_file(file, partition, has_vectors=has_vectors))  # noqa: PERF401 - see below
+                files.append(self._known_file(file, partition, has_vectors=has_vectors))  # noqa: PERF401 - see above
             self._blobs.commit([file.upload.revision for file in files])
-        except BaseException:
-            self._blobs.discard([file.upload.revision for file in files])
-            raise
         return files
 
     def _known_file(self, file: ImportedFile, partition: str, *, has_vectors: bool) -> KnownFile:

@@ -16,7 +16,7 @@ from typing import IO, Any
 
 from openrag_cli import limits
 from openrag_cli.errors import Conflict, InvalidInput, StoreDamaged, StoreFull, StoreMismatch, os_errors
-from openrag_cli.fsync import files_below, fsync_below
+from openrag_cli.fsync import files_below, fsync_below, undoing
 from openrag_cli.maintenance.backup import CATALOG, MANIFEST, PARTS, SCHEMA
 from openrag_cli.maintenance.tar_members import Member, Members
 from openrag_cli.store.database import FORMAT
@@ -47,16 +47,13 @@ def restore(source: IO[bytes], store: Path) -> int:
         source.seek(begin)
     with os_errors(f"restoring {store}"):
         folder = Path(tempfile.mkdtemp(prefix=".openrag-restore-", dir=store.parent))
-    try:
+    with undoing(shutil.rmtree, folder, ignore_errors=True):
         sums = _unpack(source, folder)
         with os_errors(f"restoring {store}"):
             fsync_below(folder, files_below(folder))
             if store.is_dir():
                 store.rmdir()
             folder.rename(store)
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
     return len(sums)
 
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from openrag_cli.domain import Chunk, Document, File
 from openrag_cli.errors import Conflict, DocumentNotFound, StoreDamaged, os_errors
+from openrag_cli.fsync import undoing
 from openrag_cli.index.table import Index
 from openrag_cli.inference.onnx_embedder import Embedder
 from openrag_cli.maintenance.export_reader import (
@@ -73,12 +74,8 @@ class Exporter:
             if folder.exists() and any(folder.iterdir()):
                 raise Conflict(f"{folder} is not empty", hint="name a new folder")
             (folder / ORIGINALS).mkdir(parents=True, exist_ok=True)
-            try:
+            with undoing(_empty, folder):  # no part of an export stays, so that the command can be run again
                 n_files, n_chunks = self._write(files, folder)
-            except BaseException:  # no part of an export stays, so that the command can be run again
-                for path in folder.iterdir():
-                    shutil.rmtree(path) if path.is_dir() else path.unlink()
-                raise
             head = {
                 "schema": SCHEMA,
                 "partition": partition,
@@ -168,3 +165,8 @@ def _file_entry(file: File, document: Document) -> dict[str, Any]:
         "reader": file.made_by.reader if file.made_by else "",
         "chunker": file.made_by.chunker if file.made_by else "",
     }
+
+
+def _empty(folder: Path) -> None:
+    for path in folder.iterdir():
+        shutil.rmtree(path) if path.is_dir() else path.unlink()

@@ -101,10 +101,8 @@ def create_app(engine: Engine, options: Options | None = None, supervisor: Super
         lifespan=_lifespan(engine, readiness, metrics, supervisor),
         docs_url=None,  # FastAPI's loads its scripts from the network: see routes/docs.py
         redoc_url=None,
-        telemetry={
-            "auto_configure": False,
-            "logs": False,
-        },  # its exporters send errors, texts and all, where OTEL_* says
+        # Its exporters send errors, texts and all, where OTEL_* says.
+        telemetry={"auto_configure": False, "logs": False},
         responses=_common_errors(has_token=options.access.token is not None),
     )
     app.openapi = lambda: _with_binary_uploads(app, FastAPI.openapi(app))  # type: ignore[method-assign]

@@ -7,7 +7,7 @@ not take the silence for death.
 import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import aclosing, suppress
+from contextlib import AsyncExitStack, aclosing, suppress
 from typing import Any, TypeVar
 
 from fastapi import Request, Response
@@ -64,14 +64,13 @@ async def streamed(request: Request, items: AsyncGenerator[bytes, None], last: C
     Raises: an error that comes before the first item does, so that it has its status.
     """
     ahead = PeekableStream(items)
-    try:
-        await unless_gone(request, ahead.peek(PING_S))
-    except ClientLeft:
-        await ahead.aclose()
-        return Response(status_code=CLIENT_LEFT)
-    except BaseException:
-        await ahead.aclose()
-        raise
+    async with AsyncExitStack() as held:
+        held.push_async_callback(ahead.aclose)
+        try:
+            await unless_gone(request, ahead.peek(PING_S))
+        except ClientLeft:
+            return Response(status_code=CLIENT_LEFT)
+        held.pop_all()
     stream = with_pings(ahead, request.app.state.stopping, last)
     return StreamingResponse(stream, media_type="text/event-stream", headers=HEADERS)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from openrag_cli.errors import IngestError, StoreDamaged, StoreError, TooLarge, os_errors
-from openrag_cli.fsync import fsync
+from openrag_cli.fsync import fsync, undoing
 from openrag_cli.store.access.permissions import file_mode, folder_mode
 
 if TYPE_CHECKING:
@@ -125,22 +125,15 @@ class BlobStore:
         except OSError:  # a file system without hard links
             yield False
             return
-        try:
+        with undoing(path.unlink, missing_ok=True):
             yield True
-        except BaseException:
-            path.unlink(missing_ok=True)
-            raise
 
     @contextlib.contextmanager
     def _fresh(self, revision: str) -> Iterator[BinaryIO]:
         path = self._spool_path(revision)
         path.parent.mkdir(parents=True, exist_ok=True, mode=folder_mode(self._root))
-        try:
-            with open(path, "xb", opener=self._opened) as target:
-                yield target
-        except BaseException:
-            path.unlink(missing_ok=True)
-            raise
+        with undoing(path.unlink, missing_ok=True), open(path, "xb", opener=self._opened) as target:
+            yield target
 
     def commit(self, revisions: Iterable[str]) -> None:
         """Make spooled bytes durable under their revisions; returns when they would survive a power cut."""

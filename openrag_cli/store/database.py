@@ -29,7 +29,7 @@ from openrag_cli.errors import (
     StoreMismatch,
     os_errors,
 )
-from openrag_cli.fsync import file_system_of, fsync
+from openrag_cli.fsync import file_system_of, fsync, undoing
 from openrag_cli.store.access.opening import (
     BUSY_TIMEOUT_S,
     ReadOnlyCatalog,
@@ -208,7 +208,7 @@ class Database:
         if version > 0:
             keep_copy(connection, self.path, version)
         connection.execute("BEGIN IMMEDIATE")
-        try:
+        with undoing(connection.rollback):
             version = connection.execute("PRAGMA user_version").fetchone()[0]
             if version == 0:
                 _check_is_new(self.path.parent)
@@ -217,9 +217,6 @@ class Database:
                     connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {FORMAT}")
             connection.execute("COMMIT")
-        except BaseException:
-            connection.execute("ROLLBACK")
-            raise
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -233,13 +230,9 @@ class Database:
         connection = self._connection()
         with _sqlite_errors(self.path):
             connection.execute("BEGIN IMMEDIATE")
-            try:
+            with undoing(connection.rollback):  # SQLite ends some transactions by itself, such as on a full disk
                 yield connection
                 connection.execute("COMMIT")
-            except BaseException:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-                raise
 
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[sqlite3.Connection]:

@@ -110,11 +110,6 @@ class Sessions:
         )
         return [Turn(row["role"], row["content"], at(row["at"]), tuple(json.loads(row["citations"]))) for row in rows]
 
-    def append(self, name: str, role: str, content: str, citations: Sequence[dict[str, Any]] = ()) -> None:
-        """Add a message of role `user` or `assistant`. Raises: SessionNotFound."""
-        with self._db.transaction() as connection:
-            _append(connection, _touched(connection, self._owner, name), role, content, citations)
-
     def append_answered(
         self,
         name: str,

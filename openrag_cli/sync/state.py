@@ -163,26 +163,7 @@ class SyncState:
         """
         with self._db.transaction() as connection:
             partition_id = find_partition_id(connection, self._partition, create=True)
-            self._take_place(connection, partition_id)
-            connection.execute(
-                "INSERT INTO folder (partition_id, path, is_settled, prefix, device) "
-                "VALUES (:partition, :path, 1, coalesce(:prefix, ''), :device) "
-                "ON CONFLICT (partition_id, path) DO UPDATE SET prefix = coalesce(:prefix, prefix), device = :device",
-                {
-                    "partition": partition_id,
-                    "path": self._path,
-                    "prefix": self._prefix,
-                    "device": self._root.device(),
-                },
-            )
-            if is_settled is not None:
-                connection.execute(
-                    "UPDATE folder SET is_settled = ? WHERE partition_id = ? AND path = ?",
-                    (is_settled, partition_id, self._path),
-                )
-            folders = dict(
-                connection.execute("SELECT path, id FROM folder WHERE partition_id = ?", (partition_id,)).fetchall()
-            )
+            folders = self._folders(connection, partition_id, is_settled=is_settled)
             folder_id = folders.pop(self._path)
             connection.executemany(
                 "DELETE FROM folder_file WHERE folder_id = ? AND file_id = ?", [(folder_id, one) for one in forget]
@@ -204,6 +185,25 @@ class SyncState:
                     "UPDATE folder_file SET revision = NULL WHERE folder_id = ? AND file_id = ? AND revision = ?",
                     [(other, *one) for one in owned],
                 )
+
+    def _folders(
+        self, connection: sqlite3.Connection, partition_id: int, *, is_settled: bool | None
+    ) -> dict[bytes, int]:
+        """Make the folder known; return the ids of all folders of the partition by their paths."""
+        self._take_place(connection, partition_id)
+        connection.execute(
+            "INSERT INTO folder (partition_id, path, is_settled, prefix, device) "
+            "VALUES (:partition, :path, 1, coalesce(:prefix, ''), :device) "
+            "ON CONFLICT (partition_id, path) DO UPDATE SET prefix = coalesce(:prefix, prefix), device = :device",
+            {"partition": partition_id, "path": self._path, "prefix": self._prefix, "device": self._root.device()},
+        )
+        if is_settled is not None:
+            connection.execute(
+                "UPDATE folder SET is_settled = ? WHERE partition_id = ? AND path = ?",
+                (is_settled, partition_id, self._path),
+            )
+        rows = connection.execute("SELECT path, id FROM folder WHERE partition_id = ?", (partition_id,))
+        return dict(rows.fetchall())
 
 
 class Inherited(NamedTuple):

@@ -1,5 +1,6 @@
 """`openrag ask`: an answer whose citations can be checked."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -73,30 +74,40 @@ def ask(
 
     context: Context = ctx.obj
     context.override({"llm.model": model})
-    if question == "-" and "-" in in_hand:
-        raise WrongUsage(
-            "standard input is the question or --with, not both", hint='openrag ask "what failed?" --with -'
-        )
-    text = read_stdin().decode("utf-8-sig", "replace").strip() if question == "-" else question
-    search = options.request("", top_k)
-    request = ChatRequest([Message("user", text)], search=search, is_extractive=no_llm)
+    text = _asked(question, in_hand)
+    request = ChatRequest([Message("user", text)], search=options.request("", top_k), is_extractive=no_llm)
     view = None if context.out.is_json else new_view(context.out)
-    with_store = is_given(ctx, "partition")
-    answering = about(context, in_hand, with_store=with_store) if in_hand else context.engine
+    answering = about(context, in_hand, with_store=is_given(ctx, "partition")) if in_hand else context.engine
     retrieved, finished = asyncio.run(follow(answering, request, view))
-    if question != "-" and "-" not in in_hand and stdin_is_unread():
-        context.out.note("standard input was not read: --with - asks about it, and - in place of the question is one")
-    if not (in_hand or context.out.is_json):
-        tell_empty_scope(context.out, context.engine, search, retrieved)
+    _tell_unread(context, question, in_hand)
     if context.out.is_json:
         context.out.json(render.answer(text, retrieved, finished))
     else:
+        if not in_hand:
+            tell_empty_scope(context.out, context.engine, request.search, retrieved)
         show_end(context.out, finished)
         if show_context:
             show_passages(context.out, [render.passage(passage) for passage in retrieved.passages])
     if finished.error:
         raise finished.error
     return ExitCode.NO if (strict and not finished.citations) or _is_refused(retrieved, finished) else ExitCode.OK
+
+
+def _asked(question: str, in_hand: Sequence[str]) -> str:
+    """Return what is asked, on the command line or standard input. Raises: WrongUsage."""
+    if question != "-":
+        return question
+    if "-" in in_hand:
+        raise WrongUsage(
+            "standard input is the question or --with, not both", hint='openrag ask "what failed?" --with -'
+        )
+    return read_stdin().decode("utf-8-sig", "replace").strip()
+
+
+def _tell_unread(context: Context, question: str, in_hand: Sequence[str]) -> None:
+    """Tell that something was piped in that nobody has read."""
+    if "-" not in {question, *in_hand} and stdin_is_unread():
+        context.out.note("standard input was not read: --with - asks about it, and - in place of the question is one")
 
 
 def _is_refused(retrieved: "Retrieved", finished: "Finished") -> bool:

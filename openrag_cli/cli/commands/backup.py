@@ -12,7 +12,7 @@ from openrag_cli.cli.commands.context import Context, reading_argument
 from openrag_cli.cli.output import human_size
 from openrag_cli.contract import to_json as render
 from openrag_cli.errors import Conflict, InvalidInput, os_errors
-from openrag_cli.fsync import fsync
+from openrag_cli.fsync import fsync, undoing
 from openrag_cli.store.metadata import rfc3339
 
 TargetArgument = Annotated[str, typer.Argument(metavar="FILE|-", help="File to write; - is standard output.")]
@@ -48,7 +48,7 @@ def backup(ctx: typer.Context, file: TargetArgument, force: ForceOption = False)
         raise Conflict(f"{target} exists already; it was left alone", hint="give another name, or --force")
     with os_errors(f"writing {target}"):
         descriptor, name = tempfile.mkstemp(prefix=f".{target.name}-", dir=target.absolute().parent)
-    try:
+    with undoing(Path(name).unlink, missing_ok=True):
         with os.fdopen(descriptor, "wb") as stream:
             report = maintenance.back_up(stream)
             with os_errors(f"writing {target}"):
@@ -57,9 +57,6 @@ def backup(ctx: typer.Context, file: TargetArgument, force: ForceOption = False)
         with os_errors(f"writing {target}"):
             Path(name).replace(target)
             fsync(target.absolute().parent)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
     if context.out.is_json:
         body = {
             "path": str(target),

@@ -24,6 +24,7 @@ from openrag_cli.cli.output import BOLD, CYAN, DIM
 from openrag_cli.contract import to_json as render
 from openrag_cli.domain import ALL_PARTITIONS, Session
 from openrag_cli.errors import InvalidInput, OpenRAGError, PartitionNotFound, StoreBusy
+from openrag_cli.fsync import undoing
 
 if TYPE_CHECKING:
     import asyncio
@@ -222,13 +223,17 @@ class Repl:
         keep = partial(self._engine.sessions.append_answered, self._name, question, replaces_last=is_again)
         self._unanswered = question
         view = None if self._out.is_json else new_view(self._out)
-        try:
-            retrieved, finished = runner.run(follow(self._engine, request, view, said))
-        except BaseException as exc:
-            # What came of the answer is kept with its question; a question alone would stand beside the next one.
+
+        def keep_said() -> None:
+            """Keep what came of the answer with its question, which alone would stand beside the next one."""
             if text := "".join(said).strip():
                 keep(text)
-            if not isinstance(exc, KeyboardInterrupt) or not self._out.is_terminal:
+
+        try:
+            with undoing(keep_said):
+                retrieved, finished = runner.run(follow(self._engine, request, view, said))
+        except KeyboardInterrupt:
+            if not self._out.is_terminal:
                 raise
             self._out.note(self._out.styled("stopped", DIM))
             return

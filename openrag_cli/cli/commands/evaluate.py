@@ -24,35 +24,43 @@ app = typer.Typer(no_args_is_help=True, help="Measure how well questions with kn
 PASSAGES = 8
 
 
+QuestionsArgument = Annotated[
+    Path,
+    typer.Argument(
+        metavar="QUESTIONS",
+        help="File of JSON lines with 'question', 'relevant' (file ids, or ids with grades) and 'answers'; or a folder "
+        "in the layout of BEIR.",
+    ),
+]
+SearchedOption = Annotated[str, typer.Option("--partition", "-p", metavar="NAME", help="Partition to search.")]
+ModesOption = Annotated[
+    list[SearchMode], typer.Option("--mode", help="How to rank. Repeatable: each mode is a run. Default: hybrid.")
+]
+FilesOption = Annotated[
+    int, typer.Option("--top-k", "-k", metavar="N", min=1, max=1000, help="Files looked at for each question.")
+]
+BoundsOption = Annotated[
+    list[str],
+    typer.Option(
+        metavar="MEASURE=X",
+        help="Exit 1 when a measure comes to less: ndcg@10=0.6, recall@5=0.8, mrr@10, map@100, answer. Repeatable. "
+        "Default: none.",
+    ),
+]
+QuotedOption = Annotated[
+    bool, typer.Option("--no-llm", help="Judge quoted answers, whatever LLM is set. Default: off.")
+]
+
+
 @app.command("run")
 def run_questions(
     ctx: typer.Context,
-    questions: Annotated[
-        Path,
-        typer.Argument(
-            metavar="QUESTIONS",
-            help="File of JSON lines with 'question', 'relevant' (file ids, or ids with grades) and 'answers'; or a folder "
-            "in the layout of BEIR.",
-        ),
-    ],
-    partition: Annotated[str, typer.Option("--partition", "-p", metavar="NAME", help="Partition to search.")],
-    mode: Annotated[
-        list[SearchMode], typer.Option("--mode", help="How to rank. Repeatable: each mode is a run. Default: hybrid.")
-    ] = [SearchMode.HYBRID],  # noqa: B006 - Typer reads the defaults, nobody changes them
-    top_k: Annotated[
-        int, typer.Option("--top-k", "-k", metavar="N", min=1, max=1000, help="Files looked at for each question.")
-    ] = 100,
-    fail_under: Annotated[
-        list[str],
-        typer.Option(
-            metavar="MEASURE=X",
-            help="Exit 1 when a measure comes to less: ndcg@10=0.6, recall@5=0.8, mrr@10, map@100, answer. Repeatable. "
-            "Default: none.",
-        ),
-    ] = [],  # noqa: B006
-    no_llm: Annotated[
-        bool, typer.Option("--no-llm", help="Judge quoted answers, whatever LLM is set. Default: off.")
-    ] = False,
+    questions: QuestionsArgument,
+    partition: SearchedOption,
+    mode: ModesOption = [SearchMode.HYBRID],  # noqa: B006 - Typer reads the defaults, nobody changes them
+    top_k: FilesOption = 100,
+    fail_under: BoundsOption = [],  # noqa: B006
+    no_llm: QuotedOption = False,
 ) -> int:
     """Ask questions whose answers are known, and print how good search and answers are. Exit 1 under a bound.
 

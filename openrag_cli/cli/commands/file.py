@@ -13,6 +13,7 @@ import typer
 
 from openrag_cli.cli.commands import add, refresh, rename, sync
 from openrag_cli.cli.commands.context import Context, parse_metadata, read_stdin, reading_argument
+from openrag_cli.cli.commands.listing import show_record
 from openrag_cli.cli.commands.options import (
     DryRunOption,
     LinesOption,
@@ -124,15 +125,7 @@ def show(ctx: typer.Context, file_id: FileArgument, partition: PartitionOption =
     """
     context: Context = ctx.obj
     file = context.engine.file(partition, file_id)
-    body = render.file(file)
-    if context.out.is_json:
-        context.out.json(render.document("file", body))
-        return
-    for key, value in body.items():
-        if key != "warnings":
-            context.out.line(f"{key:11}  {value}")
-    for warning in file.warnings:
-        context.out.line(f"{'warning':11}  {warning.sentence}")
+    show_record(context.out, "file", render.file(file), file.warnings)
 
 
 @app.command("get")

@@ -54,6 +54,23 @@ class Grepped:
         return pages
 
 
+PatternArgument = Annotated[
+    str, typer.Argument(metavar="PATTERN", help="Regular expression (Python's); -F for plain text.")
+]
+FixedOption = Annotated[bool, typer.Option("--fixed-strings", "-F", help="Take the pattern as text. Default: off.")]
+CaseOption = Annotated[bool, typer.Option("--ignore-case", "-i", help="Ignore case. Default: off.")]
+NamesOption = Annotated[
+    bool, typer.Option("--files-with-matches", "-l", help="Print the name of each file once. Default: off.")
+]
+CountOption = Annotated[
+    bool, typer.Option("--count", "-c", help="Print how many lines match, by file. Default: off.")
+]
+LinesOption = Annotated[
+    int, typer.Option("--context", "-C", metavar="N", min=0, help="Lines to print around each match.")
+]
+SecondsOption = Annotated[float, typer.Option(metavar="S", min=0.01, help="Seconds that one document may take.")]
+
+
 @dataclass(slots=True)
 class Tally:
     """What was searched, and what was not because it took too long."""
@@ -66,29 +83,17 @@ class Tally:
 
 def grep(
     ctx: typer.Context,
-    pattern: Annotated[
-        str, typer.Argument(metavar="PATTERN", help="Regular expression (Python's); -F for plain text.")
-    ],
+    pattern: PatternArgument,
     partition: PartitionsOption = [],  # noqa: B006 - Typer reads the defaults, nobody changes them
     file: FilesOption = [],  # noqa: B006
     condition: FilterOption = "",
-    fixed: Annotated[
-        bool, typer.Option("--fixed-strings", "-F", help="Take the pattern as text. Default: off.")
-    ] = False,
-    ignore_case: Annotated[bool, typer.Option("--ignore-case", "-i", help="Ignore case. Default: off.")] = False,
-    names: Annotated[
-        bool, typer.Option("--files-with-matches", "-l", help="Print the name of each file once. Default: off.")
-    ] = False,
-    count: Annotated[
-        bool, typer.Option("--count", "-c", help="Print how many lines match, by file. Default: off.")
-    ] = False,
-    n_context: Annotated[
-        int, typer.Option("--context", "-C", metavar="N", min=0, help="Lines to print around each match.")
-    ] = 0,
+    fixed: FixedOption = False,
+    ignore_case: CaseOption = False,
+    names: NamesOption = False,
+    count: CountOption = False,
+    n_context: LinesOption = 0,
     null: NullOption = False,
-    max_seconds: Annotated[
-        float, typer.Option(metavar="S", min=0.01, help="Seconds that one document may take.")
-    ] = 5.0,
+    max_seconds: SecondsOption = 5.0,
 ) -> int:
     """Find every line that matches a pattern, in the text of all files, PDF and Office too. Exit 1 when there is none.
 

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from openrag_cli.cli.commands.context import Context
+from openrag_cli.cli.commands.listing import show_list
 from openrag_cli.cli.commands.options import YesOption
 from openrag_cli.cli.output import Column
 from openrag_cli.contract import to_json as render
@@ -26,18 +27,21 @@ def list_partitions(ctx: typer.Context) -> None:
         openrag partition list --json | jq -r '.partitions[].partition'
     """
     context: Context = ctx.obj
-    partitions = context.engine.partitions()
-    if context.out.is_json:
-        context.out.json(render.listing("partitions", map(render.partition, partitions)))
-        return
     columns = (
         Column("PARTITION", may_shrink=True),
         Column("FILES", True),
         Column("CHUNKS", True),
         Column("CREATED", is_optional=True),
     )
-    rows = [(p.name, p.file_count, p.chunk_count, rfc3339(p.created_at)) for p in partitions]
-    context.out.table(columns, rows, empty="no partitions yet: openrag file add PATH -p NAME")
+    show_list(
+        context.out,
+        "partitions",
+        context.engine.partitions(),
+        render.partition,
+        columns=columns,
+        as_row=lambda one: (one.name, one.file_count, one.chunk_count, rfc3339(one.created_at)),
+        empty="no partitions yet: openrag file add PATH -p NAME",
+    )
 
 
 @app.command("create")

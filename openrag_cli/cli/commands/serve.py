@@ -9,28 +9,35 @@ from openrag_cli.cli.commands.context import Context
 from openrag_cli.contract import to_json as render
 from openrag_cli.store.access.permissions import belongs_to_another, not_writable, umask_for
 
+HostOption = Annotated[str | None, typer.Option(help="Address to bind. Default: OPENRAG_HOST, or 127.0.0.1.")]
+PortOption = Annotated[int | None, typer.Option(help="Port; 0 takes any. Default: OPENRAG_PORT, or 8080.")]
+WorkersOption = Annotated[
+    int | None, typer.Option(metavar="N", help="Indexing processes; 0 for none. Default: OPENRAG_WORKERS, or 1.")
+]
+RootPathOption = Annotated[
+    str | None,
+    typer.Option(metavar="PATH", help="Path under which a proxy serves this. Default: OPENRAG_ROOT_PATH."),
+]
+AllowedHostOption = Annotated[
+    list[str],
+    typer.Option(
+        metavar="NAME",
+        help="Name in the Host header to answer to as well. Repeatable. Default: OPENRAG_ALLOWED_HOSTS.",
+    ),
+]
+InsecureOption = Annotated[
+    bool, typer.Option("--insecure", help="Allow an address of the network without a token. Default: refuse.")
+]
+
 
 def serve(
     ctx: typer.Context,
-    host: Annotated[str | None, typer.Option(help="Address to bind. Default: OPENRAG_HOST, or 127.0.0.1.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port; 0 takes any. Default: OPENRAG_PORT, or 8080.")] = None,
-    workers: Annotated[
-        int | None, typer.Option(metavar="N", help="Indexing processes; 0 for none. Default: OPENRAG_WORKERS, or 1.")
-    ] = None,
-    root_path: Annotated[
-        str | None,
-        typer.Option(metavar="PATH", help="Path under which a proxy serves this. Default: OPENRAG_ROOT_PATH."),
-    ] = None,
-    allowed_host: Annotated[
-        list[str],
-        typer.Option(
-            metavar="NAME",
-            help="Name in the Host header to answer to as well. Repeatable. Default: OPENRAG_ALLOWED_HOSTS.",
-        ),
-    ] = [],  # noqa: B006 - Typer reads the defaults, nobody changes them
-    insecure: Annotated[
-        bool, typer.Option("--insecure", help="Allow an address of the network without a token. Default: refuse.")
-    ] = False,
+    host: HostOption = None,
+    port: PortOption = None,
+    workers: WorkersOption = None,
+    root_path: RootPathOption = None,
+    allowed_host: AllowedHostOption = [],  # noqa: B006 - Typer reads the defaults, nobody changes them
+    insecure: InsecureOption = False,
 ) -> None:
     """Serve the HTTP API: partitions, uploads, search, extracts, chat. The token is AUTH_TOKEN in the environment.
 

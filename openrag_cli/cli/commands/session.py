@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from openrag_cli.cli.commands.context import Context
+from openrag_cli.cli.commands.listing import show_list
 from openrag_cli.cli.commands.options import YesOption
 from openrag_cli.cli.exit_codes import ExitCode
 from openrag_cli.cli.output import BOLD, Column
@@ -27,21 +28,26 @@ def list_sessions(ctx: typer.Context) -> None:
         openrag session list --json | jq -r '.sessions[].session'
     """
     context: Context = ctx.obj
-    found = context.engine.sessions.all()
-    if context.out.is_json:
-        context.out.json(render.listing("sessions", map(render.session, found)))
-        return
-    rows = [
-        (entry.name, ", ".join(entry.partitions) or "all", entry.message_count, context.out.time(entry.updated_at))
-        for entry in found
-    ]
     columns = (
         Column("SESSION", may_shrink=True),
         Column("PARTITIONS"),
         Column("MESSAGES", is_number=True),
         Column("USED", is_optional=True),
     )
-    context.out.table(columns, rows, empty="no sessions yet: openrag chat")
+    show_list(
+        context.out,
+        "sessions",
+        context.engine.sessions.all(),
+        render.session,
+        columns=columns,
+        as_row=lambda one: (
+            one.name,
+            ", ".join(one.partitions) or "all",
+            one.message_count,
+            context.out.time(one.updated_at),
+        ),
+        empty="no sessions yet: openrag chat",
+    )
 
 
 @app.command("show")

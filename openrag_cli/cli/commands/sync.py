@@ -75,15 +75,9 @@ def sync(
         return list_or_forget(context, chosen, forget, (flags, folders))
     if not dry_run:
         context.allow_creating()
-    if flags.prefix is not None and len(folders) > 1:
-        raise WrongUsage("--prefix belongs to one folder", hint="sync them one at a time")
     if watch and (dry_run or context.out.is_json):
         raise WrongUsage("--watch goes on: neither --dry-run nor --json fits", hint="leave one of them out")
-    if folders:
-        wanted = [Wanted(_existing(folder), partition, flags) for folder in dict.fromkeys(folders)]
-    else:
-        _refuse_flags(flags)
-        wanted = recalled(context, chosen)
+    wanted = _named(folders, partition, flags) if folders else _remembered(context, chosen, flags)
     syncing = Syncing(context, is_dry_run=dry_run, is_remembering=bool(folders) and not dry_run, timeout_s=timeout)
     with context.stopping() as is_interrupted:
         code = (syncing.follow if watch else syncing.run)(wanted, is_interrupted, is_named=not folders)
@@ -92,13 +86,21 @@ def sync(
     return code
 
 
-def _refuse_flags(flags: SyncFlags) -> None:
-    """Refuse options that no folder is named for. Raises: WrongUsage."""
+def _named(folders: Sequence[str], partition: str, flags: SyncFlags) -> list[Wanted]:
+    """Return what is to be synced of the folders that are named. Raises: WrongUsage, PathNotFound."""
+    if flags.prefix is not None and len(folders) > 1:
+        raise WrongUsage("--prefix belongs to one folder", hint="sync them one at a time")
+    return [Wanted(_existing(folder), partition, flags) for folder in dict.fromkeys(folders)]
+
+
+def _remembered(context: Context, partition: str | None, flags: SyncFlags) -> list[Wanted]:
+    """Return what is to be synced where no folder is named. Raises: WrongUsage: options were given."""
     if flags.changed():
         raise WrongUsage(
             f"{flags.shown()}: no folder is named, and those remembered keep the options last given",
             hint="openrag file sync DIR with the new options; openrag file sync --list shows what is remembered",
         )
+    return recalled(context, partition)
 
 
 class Syncing:

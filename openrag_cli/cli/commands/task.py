@@ -9,6 +9,7 @@ import typer
 
 from openrag_cli.cli.commands import add
 from openrag_cli.cli.commands.context import Context
+from openrag_cli.cli.commands.listing import show_record
 from openrag_cli.cli.commands.options import LinesOption
 from openrag_cli.cli.commands.pages import AfterOption, LimitOption, show_rest
 from openrag_cli.cli.exit_codes import ExitCode
@@ -117,15 +118,7 @@ def show(ctx: typer.Context, task_id: TaskArgument) -> None:
     """
     context: Context = ctx.obj
     task = context.engine.task(task_id)
-    body = render.task(task)
-    if context.out.is_json:
-        context.out.json(render.document("task", body))
-        return
-    for key, value in body.items():
-        if key != "warnings":
-            context.out.line(f"{key:10}  {value['message'] if key == 'error' and value else value}")
-    for warning in task.warnings:
-        context.out.line(f"{'warning':10}  {warning.sentence}")
+    show_record(context.out, "task", render.task(task), task.warnings)
 
 
 @app.command("log")

@@ -1,5 +1,6 @@
 """`openrag export` and `import`: a partition as files that any program can read, and back."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -51,14 +52,7 @@ def import_partition(
     context.allow_creating()
     report = context.here("import DIR").maintenance.import_partition(folder, partition)
     if context.out.is_json:
-        body = {
-            "partition": report.partition,
-            "files": report.files,
-            "chunks": report.chunks,
-            "embedded": report.embedded,
-            "resumed": report.resumed,
-        }
-        context.out.json(render.document("import", body))
+        context.out.json(render.document("import", asdict(report)))
         return
     made = f", {report.embedded:,} embedded anew" if report.embedded else ""
     if report.resumed:

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from openrag_cli.cli.commands.context import Context
+from openrag_cli.cli.commands.listing import show_list
 from openrag_cli.cli.commands.options import YesOption
 from openrag_cli.cli.output import Column
 from openrag_cli.contract import to_json as render
@@ -57,20 +58,21 @@ def list_views(ctx: typer.Context) -> None:
         openrag view list --json | jq -r '.views[].model'
     """
     context: Context = ctx.obj
-    found = context.engine.views.all()
-    if context.out.is_json:
-        context.out.json(render.listing("views", map(render.view, found)))
-        return
     columns = (
         Column("VIEW", may_shrink=True),
         Column("PARTITIONS", may_shrink=True),
         Column("FILTER", may_shrink=True),
         Column("CREATED", is_optional=True),
     )
-    rows = [
-        (entry.name, ", ".join(entry.partitions), entry.filter, context.out.time(entry.created_at)) for entry in found
-    ]
-    context.out.table(columns, rows, empty="no views yet: openrag view create NAME -p PARTITION --filter EXPR")
+    show_list(
+        context.out,
+        "views",
+        context.engine.views.all(),
+        render.view,
+        columns=columns,
+        as_row=lambda one: (one.name, ", ".join(one.partitions), one.filter, context.out.time(one.created_at)),
+        empty="no views yet: openrag view create NAME -p PARTITION --filter EXPR",
+    )
 
 
 @app.command("show")

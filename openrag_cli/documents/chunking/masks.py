@@ -11,7 +11,6 @@ _INLINE_TAG = re.compile(
 )
 _SHIFT_TAG = re.compile(r"<su([bp])\b")
 _ORDINAL = re.compile(r"(?:st|nd|rd|th|e|er|re|ème|o|a|os|as)\b")
-_BLANKS = re.compile(r"(?<=\S)[ \t]{2,}(?=\S)")
 _BLANK_LINES = re.compile(r"\n[ \t]*\n(?:[ \t]*\n)+")
 
 

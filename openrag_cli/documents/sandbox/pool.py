@@ -18,7 +18,6 @@ import threading
 from concurrent.futures import CancelledError
 from dataclasses import asdict
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from openrag_cli.config.homes import scratch_folder
@@ -83,9 +82,7 @@ class ConverterPool:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:

@@ -1,17 +1,15 @@
 """Opening a store's catalog: for reading alone where nothing can be written, and with a copy kept where it is migrated."""
 
-import contextlib
 import logging
 import os
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
 from openrag_cli.errors import StoreNotFound, os_errors
-from openrag_cli.fsync import fsync
+from openrag_cli.fsync import fsync, undoing
 from openrag_cli.store.access.permissions import belongs_to_another, file_mode
 
 logger = logging.getLogger(__name__)
@@ -94,7 +92,7 @@ def keep_copy(connection: sqlite3.Connection, path: Path, version: int) -> None:
     if target.exists():
         return
     aside = path.with_name(f"{target.name}.{os.getpid()}")
-    with os_errors("keeping a copy of the catalog"), _unlinked_on_failure(aside):
+    with os_errors("keeping a copy of the catalog"), undoing(aside.unlink, missing_ok=True):
         copy = sqlite3.connect(aside)
         try:
             connection.backup(copy)
@@ -111,12 +109,3 @@ def keep_copy(connection: sqlite3.Connection, path: Path, version: int) -> None:
     logger.warning(
         "the store is brought from format %d up to date; its catalog as it was is kept as %s", version, target
     )
-
-
-@contextlib.contextmanager
-def _unlinked_on_failure(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise

@@ -36,7 +36,6 @@ class Untitled:
     said: str | None
     n_chunks: int
     known: str | None
-    has_vector: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +58,8 @@ class Titles:
     def untitled(self, limit: int) -> list[Untitled]:
         """Return up to `limit` files whose title is to be made or looked at again."""
         rows = self._db.rows(
-            "SELECT f.revision, f.filename, f.metadata, f.document_metadata, f.chunk_count, t.text, t.version, "
-            "t.vector IS NOT NULL AS has_vector FROM untitled u CROSS JOIN file f ON f.revision = u.revision "  # in this order
+            "SELECT f.revision, f.filename, f.metadata, f.document_metadata, f.chunk_count, t.text, t.version "
+            "FROM untitled u CROSS JOIN file f ON f.revision = u.revision "  # in this order
             "LEFT JOIN title t ON t.revision = u.revision LIMIT ?",
             (limit,),
         )
@@ -74,7 +73,6 @@ class Titles:
             said=said if isinstance(said, str) and is_title(said) else None,
             n_chunks=row["chunk_count"],
             known=row["text"] if row["version"] == self._version else None,
-            has_vector=bool(row["has_vector"]),
         )
 
     def keep(self, made: Sequence[MadeTitle], looked_at: Iterable[str]) -> None:

@@ -40,7 +40,6 @@ class _Pages:
     glyph_codes: list[int] = field(default_factory=list)
     unreadable: list[int] = field(default_factory=list)
     outline: list[tuple[int, int, str]] = field(default_factory=list)  # level, page from 0, title
-    is_xfa: bool = False
     title: str | None = None
     table: Drawn | None = None  # that ends the page that was read last
     modified: str | None = None
@@ -159,7 +158,7 @@ def _read_pages(source: Source, pdf: Any) -> _Pages:
     read.title = title_of_pdf(pdf, source.filename)
     read.modified = date_of_pdf(pdf)
     source.report_pages(min(n_pages, source.limits.max_pages))
-    form = _form(pdf, read)
+    form = _form(pdf)
     off = cache(lambda: layers_off(source.path.read_bytes()))
     n_chars = 0
     for index in range(min(n_pages, source.limits.max_pages)):
@@ -208,13 +207,11 @@ def _page(source: Source, pdf: Any, index: int, read: _Pages, reading: _Reading)
     return "\n\n".join(part for part in (text, "\n".join(lines)) if part.strip()) or text
 
 
-def _form(pdf: Any, read: _Pages) -> Any:
+def _form(pdf: Any) -> Any:
     """Return the environment that knows the document's form fields; None for a document without a form."""
     from pypdfium2 import raw
 
-    kind = pdf.get_formtype()
-    read.is_xfa = kind in {raw.FORMTYPE_XFA_FULL, raw.FORMTYPE_XFA_FOREGROUND}
-    if kind == raw.FORMTYPE_NONE:
+    if pdf.get_formtype() == raw.FORMTYPE_NONE:
         return None
     pdf.init_forms()
     return pdf.formenv

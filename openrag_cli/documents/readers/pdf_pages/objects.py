@@ -14,7 +14,6 @@ _OBJECT = re.compile(rb"(?<![0-9])(\d{1,8})[ \t\r\n\x00]+(\d{1,5})[ \t\r\n\x00]+
 _END = re.compile(rb"endobj")
 _STREAM = re.compile(rb"stream\r?\n")
 _PAGE = re.compile(rb"/Type\s*/Page(?![a-zA-Z])")
-_CATALOG = re.compile(rb"/Type\s*/Catalog\b")
 _KIDS = re.compile(rb"/Kids\s*\[([^\]]*)\]")
 _REFERENCE = re.compile(rb"(\d{1,8})\s+\d{1,5}\s+R\b")
 _NAME = re.compile(rb"/Name\s*(\((?:\\.|[^\\)])*\)|<[0-9A-Fa-f\s]*>)", re.DOTALL)

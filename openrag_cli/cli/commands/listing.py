@@ -1,0 +1,45 @@
+"""What commands share that list or show one noun: JSON, or lines for people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from openrag_cli.contract import to_json as render
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from openrag_cli.cli.output import Column, Output
+    from openrag_cli.domain import DocumentWarning
+
+T = TypeVar("T")
+
+
+def show_list(
+    out: Output,
+    name: str,
+    found: Sequence[T],
+    as_json: Callable[[T], render.Json],
+    *,
+    columns: Sequence[Column],
+    as_row: Callable[[T], Sequence[Any]],
+    empty: str,
+) -> None:
+    """Print a whole list, as JSON under its `name`, or as a table; `empty` is said where there is nothing."""
+    if out.is_json:
+        out.json(render.listing(name, map(as_json, found)))
+    else:
+        out.table(columns, [as_row(one) for one in found], empty=empty)
+
+
+def show_record(out: Output, name: str, body: render.Json, warnings: Iterable[DocumentWarning]) -> None:
+    """Print one noun: as JSON of that `name`, or a line for each key, and for each warning of its reader."""
+    if out.is_json:
+        out.json(render.document(name, body))
+        return
+    width = max(map(len, body))
+    for key, value in body.items():
+        if key != "warnings":
+            out.line(f"{key:{width}}  {value['message'] if key == 'error' and value else value}")
+    for warning in warnings:
+        out.line(f"{'warning':{width}}  {warning.sentence}")
