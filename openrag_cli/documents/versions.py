@@ -30,7 +30,7 @@ READER_VERSIONS: Mapping[str, int] = {
     "notebook": 2,
     "ods": 2,
     "odt": 4,
-    "pdf": 6,
+    "pdf": 7,
     "pptx": 5,
     "svg": 2,
     "xls": 3,

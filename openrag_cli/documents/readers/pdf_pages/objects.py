@@ -132,11 +132,15 @@ def _pages_in_order(bodies: dict[int, bytes]) -> list[int]:
 
 
 def layers_off(content: bytes) -> frozenset[str]:
-    """Return the names of the layers (optional content groups) that are switched off when the document opens."""
+    """Return the names of the layers (optional content groups) that are switched off when the document opens.
+
+    The empty name is that of every membership of layers (OCMD), where all that they name are off.
+    """
     if b"/OCG" not in content and not any(b"/OCG" in inner for inner in _object_streams(content)):
         return frozenset()
     bodies = objects(content)
     off: set[str] = set()
+    off_numbers: set[int] = set()
     for body in bodies.values():
         listed = re.search(rb"/OFF\s*\[([^\]]*)\]", body)
         on = re.search(rb"/ON\s*\[([^\]]*)\]", body)
@@ -145,7 +149,9 @@ def layers_off(content: bytes) -> frozenset[str]:
             shown = {int(number) for number in _REFERENCE.findall(on[1])} if on else set()
             numbers |= {number for number, other in bodies.items() if b"/OCG" in other} - shown
         off |= {_text(name[1]) for number in numbers if (name := _NAME.search(bodies.get(number, b"")))}
-    return frozenset(off)
+        off_numbers |= numbers
+    members = [set(map(int, _REFERENCE.findall(body))) for body in bodies.values() if b"/OCMD" in body[:400]]
+    return frozenset(off | ({""} if members and set().union(*members) <= off_numbers else set()))
 
 
 def _text(string: bytes) -> str:

@@ -29,10 +29,11 @@ _LEAST_SIDE = 72.0  # points; the box of a smaller page says nothing of what its
 _SAMPLE = 400  # objects
 _LEAST_CHARS = 80  # of a page that may have columns
 _WHITE = 250
+_CLEAR = 5  # of 255
 _MARGIN = 1.0  # points
 # PDFium's numbers (fpdf_edit.h): kinds of objects, and how text is drawn.
 _TEXT, _PATH, _PICTURE, _GROUP = 1, 2, 3, 5
-_FILLED, _INVISIBLE, _CLIP = 0, 3, 7
+_FILLED, _OUTLINED, _INVISIBLE, _CLIP = 0, 1, 3, 7
 
 Box = tuple[float, float, float, float]
 Placed = tuple[Any, Any]
@@ -191,12 +192,12 @@ class _Glance:
     def _is_odd(self, each: Any, kind: int, *, depth: int) -> bool:
         raw = self._raw
         if kind == _TEXT:
-            mode = raw.FPDFTextObj_GetTextRenderMode(each)
-            if mode != _FILLED or depth:
-                return mode in {_INVISIBLE, _CLIP}
-            red, green, blue, _ = self._parts
+            if raw.FPDFTextObj_GetTextRenderMode(each) != _FILLED:
+                return True
+            red, green, blue, opacity = self._parts
             is_known = raw.FPDFPageObj_GetFillColor(each, *self._references)
-            return bool(is_known and red.value >= _WHITE and green.value >= _WHITE and blue.value >= _WHITE)
+            is_white = red.value >= _WHITE and green.value >= _WHITE and blue.value >= _WHITE
+            return bool(is_known and (is_white or opacity.value <= _CLEAR))
         if kind == _GROUP and depth < _MAX_DEPTH:
             n = min(raw.FPDFFormObj_CountObjects(each), MAX_OBJECTS)
             inner = (raw.FPDFFormObj_GetObject(each, at) for at in range(n))
@@ -219,27 +220,46 @@ class _Look:
         self._int_refs = tuple(map(ctypes.byref, self._ints))
         self._box, self._has_room = glance.box, glance.has_room
         self._coloured: list[Box] = []
+        self._white_in_groups: list[Placed] = []
         self.hidden: list[Placed] = []
         self.invisible: list[Placed] = []
         self.has_picture = False
         for at in range(glance.n_objects):
             self._object((None, raw.FPDFPage_GetObject(page, at)), depth=0)
+        if not self._coloured:
+            self.hidden += self._white_in_groups
 
     def _object(self, placed: Placed, *, depth: int) -> None:
         raw, each = self._raw, placed[1]
         kind = raw.FPDFPageObj_GetType(each)
         n_marks = raw.FPDFPageObj_CountMarks(each)
         if n_marks > 0 and self._is_on_layer_off(each, n_marks):
-            self.hidden.append(placed)
+            self.hidden += self._texts(placed, depth=depth)
         elif kind == _TEXT:
             self._text(placed)
         elif kind == _GROUP:
-            for at in range(min(raw.FPDFFormObj_CountObjects(each), MAX_OBJECTS) if depth < _MAX_DEPTH else 0):
-                self._object((each, raw.FPDFFormObj_GetObject(each, at)), depth=depth + 1)
+            if not depth and self._has_room and _is_outside(self._bounds(each), self._box):
+                self.hidden += self._texts(placed, depth=depth)
+                return
+            for inner in self._members(each, depth=depth):
+                self._object(inner, depth=depth + 1)
         else:
             self.has_picture |= kind == _PICTURE
             if kind != _PATH or self._is_filled(each):
                 self._coloured.append(self._bounds(each))
+
+    def _members(self, group: Any, *, depth: int) -> list[Placed]:
+        raw = self._raw
+        n = min(raw.FPDFFormObj_CountObjects(group), MAX_OBJECTS) if depth < _MAX_DEPTH else 0
+        return [(group, raw.FPDFFormObj_GetObject(group, at)) for at in range(n)]
+
+    def _texts(self, placed: Placed, *, depth: int) -> list[Placed]:
+        """Return the texts that an object is or holds."""
+        kind = self._raw.FPDFPageObj_GetType(placed[1])
+        if kind != _GROUP:
+            return [placed] if kind == _TEXT else []
+        members = self._members(placed[1], depth=depth)
+        return [text for member in members for text in self._texts(member, depth=depth + 1)]
 
     def _text(self, placed: Placed) -> None:
         parent, each = placed
@@ -247,13 +267,30 @@ class _Look:
         if mode in {_INVISIBLE, _CLIP}:
             self.invisible.append(placed)
             return
-        if parent is not None:  # its place and colour are those of the group, which is not known here
-            return
-        bounds = self._bounds(each)
-        is_outside = self._has_room and _is_outside(bounds, self._box)
-        is_white = mode == _FILLED and self._is_white(each)
-        if is_outside or (is_white and not any(_overlap(bounds, box) for box in self._coloured)):
+        is_white, is_clear = self._paint(each, mode)
+        if is_clear:
             self.hidden.append(placed)
+        elif parent is not None:  # its place is that of the group, which is not known here
+            self._white_in_groups += [placed] if is_white else []
+        else:
+            bounds = self._bounds(each)
+            is_outside = self._has_room and _is_outside(bounds, self._box)
+            if is_outside or (is_white and not any(_overlap(bounds, box) for box in self._coloured)):
+                self.hidden.append(placed)
+
+    def _paint(self, text: Any, mode: int) -> tuple[bool, bool]:
+        """Return whether a text is drawn in white alone, and whether it lets everything through."""
+        raw = self._raw
+        calls = {_FILLED: [raw.FPDFPageObj_GetFillColor], _OUTLINED: [raw.FPDFPageObj_GetStrokeColor]}.get(
+            mode, [raw.FPDFPageObj_GetFillColor, raw.FPDFPageObj_GetStrokeColor]
+        )
+        white, clear = [], []
+        for call in calls:
+            is_known = bool(call(text, *self._int_refs))
+            red, green, blue, opacity = (each.value for each in self._ints)
+            white.append(is_known and min(red, green, blue) >= _WHITE)
+            clear.append(is_known and opacity <= _CLEAR)
+        return all(white), all(clear)
 
     def _is_on_layer_off(self, each: Any, n_marks: int) -> bool:
         raw = self._raw
