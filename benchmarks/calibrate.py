@@ -135,7 +135,7 @@ def print_curve(answerable: Sequence[Measured], others: Sequence[Measured], meas
     rights = np.array([case.evidence.total(measure) for case in answerable if case.is_right])
     wrongs = np.array([case.evidence.total(measure) for case in others if not case.is_named])
     n_named = len(others) - len(wrongs)
-    floors = np.round(np.arange(totals.min() - 0.02, np.quantile(totals, 0.15), 0.01), 2)
+    floors = np.round(np.arange(np.quantile(totals, 0.005), np.quantile(totals, 0.15), 0.01), 2)
     rows = [
         (floor, (n_named + (wrongs < floor).sum()) / len(others), (totals < floor).mean(), (rights < floor).mean())
         for floor in floors

@@ -1,6 +1,7 @@
 """Answers without a language model: what a text is made of, what of it answers, and what is refused."""
 
 import dataclasses
+import io
 import re
 
 import pytest
@@ -12,6 +13,7 @@ from openrag_cli.answering.passages import gather
 from openrag_cli.answering.quoting.asked import Kind, asking, fits, kind_of, read_question
 from openrag_cli.answering.quoting.names import missing_names
 from openrag_cli.answering.quoting.units import units
+from openrag_cli.ingest.upload import new_upload
 from openrag_cli.retrieval.request import SearchRequest
 
 GUIDE = """---
@@ -106,6 +108,12 @@ def shown(engine, partition: str, file_id: str) -> list[str]:
     return [unit.shown for passage in passages for unit in units(passage)]
 
 
+def put_named(engine, partition: str, name: str, text: str) -> None:
+    """Add a file whose kind its name tells, and index it."""
+    engine.submit(new_upload(partition, name, name, {}), io.BytesIO(text.encode()))
+    engine.drain()
+
+
 def test_a_list_item_stands_below_the_line_that_announces_it(engine):
     lead = "These parameters can be set:"
     assert f'{lead}\n\n- `split_by` can be `"word"`, `"sentence"` or `"page"`.' in shown(
@@ -120,6 +128,45 @@ def test_code_stands_whole_below_the_sentence_before_it(engine):
 
 def test_a_row_stands_below_the_head_of_its_table(engine):
     assert "| Service | Port |\n| --- | --- |\n| gateway | 8443 |" in shown(engine, "guide", "splitter.md")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "question", "expected"),
+    [
+        (
+            "limits.csv",
+            "what,limit,approved by\nhotel,160 a night,lead\nbook,250 a year,nobody\n",
+            "What is the limit for a hotel?",
+            "| what | limit | approved by |\n| --- | --- | --- |\n| hotel | 160 a night | lead |",
+        ),
+        (
+            "rooms.csv",
+            'room;note\nAlder;"seats 4; has a ""quiet"" door"\nBirch;"seats 9 | two doors"\n',
+            "How many seats has the room Birch?",
+            "| room | note |\n| --- | --- |\n| Birch | seats 9 \\| two doors |",
+        ),
+        (
+            "hosts.tsv",
+            "host\tport\ngateway\t8443\nmetrics\t9100\n",
+            "Which port has the host metrics?",
+            "| host | port |\n| --- | --- |\n| metrics | 9100 |",
+        ),
+    ],
+)
+def test_a_row_of_a_file_of_rows_stands_below_its_head(engine, name, text, question, expected):
+    put_named(engine, f"rows-{name}", name, text)
+    assert expected in shown(engine, f"rows-{name}", name)
+    said = answer(engine, question, search=SearchRequest("", partitions=(f"rows-{name}",)))[1].text
+    assert expected.rsplit("\n", 1)[1] in said
+
+
+def test_a_row_far_down_a_file_of_rows_has_its_head_and_its_place(engine):
+    lines = ["number;colour;remark", *(f'{n};shade {n};"row {n} of many; it says no more"' for n in range(300))]
+    put_named(engine, "shades", "shades.csv", "\n".join(lines))
+    finished = answer(engine, "Which colour has number 217?", search=SearchRequest("", partitions=("shades",)))[1]
+    assert "| number | colour | remark |" in finished.text
+    assert "| 217 | shade 217 | row 217 of many; it says no more |" in finished.text
+    assert finished.citations[0].line_start == 219
 
 
 def test_an_item_that_ends_in_a_colon_brings_the_command_below_it(engine):

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from openrag_cli.answering.quoting.blocks import MARKER, Block, Kind, blocks, indent_of
 from openrag_cli.answering.quoting.cleaned import Cleaned
 from openrag_cli.answering.quoting.figures import rows
+from openrag_cli.answering.quoting.records import SEPARATED, rows_of
 from openrag_cli.answering.sentences import split
 from openrag_cli.domain import Passage
 
@@ -250,6 +251,8 @@ class _Reader:
 
 def units(passage: Passage) -> list[Unit]:
     """Return the units of a passage, in reading order."""
+    if passage.file.media_type in SEPARATED:
+        return list(_of_records(passage))
     cleaned = Cleaned.of(passage)
     lines = cleaned.text.split("\n")
     starts = [0]
@@ -259,6 +262,14 @@ def units(passage: Passage) -> list[Unit]:
     return [
         unit for unit in reader.units() if len(_LETTER.findall(unit.text)) > MIN_LETTERS and not _is_too_long(unit)
     ]
+
+
+def _of_records(passage: Passage) -> Iterator[Unit]:
+    """Yield the units of a passage of CSV or TSV: its rows."""
+    for found in rows_of(passage, MAX_TABLE_ROWS):
+        kind = Kind.TABLE if len(found.cells) == 1 else Kind.GRID
+        label = found.cells[0][0] if kind is Kind.TABLE else ""
+        yield Unit(passage, found.start, found.end, found.shown, found.text, kind, passage.heading, label)
 
 
 def _is_too_long(unit: Unit) -> bool:
