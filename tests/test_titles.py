@@ -1,7 +1,7 @@
 """The title of a file: what it is made of, that it is found by it, and that a new name touches no chunk."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -9,8 +9,9 @@ from harness import check, open_engine, put
 
 from openrag_cli.domain import SearchMode, Upload, new_task_id
 from openrag_cli.engine import Engine
+from openrag_cli.retrieval import search
 from openrag_cli.retrieval.request import SearchRequest
-from openrag_cli.store.searching.titles import is_title, title_of
+from openrag_cli.store.searching.titles import FileTitle, Titles, is_title, title_of
 
 
 @pytest.mark.parametrize(
@@ -114,3 +115,25 @@ def test_the_titles_of_deleted_and_replaced_files_are_gone(engine: Engine) -> No
     rows = engine.parts.database.rows("SELECT revision FROM title UNION SELECT revision FROM title_word")
     assert {row["revision"] for row in rows} == revisions
     assert not engine.parts.database.rows("SELECT 1 FROM untitled")
+
+
+def test_a_search_measures_the_titles_of_what_it_found_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "DEPTH", 4)
+    monkeypatch.setattr(search, "NAMED_DEPTH", 4)
+    read: list[int] = []
+    of = Titles.of
+
+    def counting(self: Titles, revisions: Iterable[str], *, with_vectors: bool = True) -> dict[str, FileTitle]:
+        found = of(self, revisions, with_vectors=with_vectors)
+        read.append(len(found))
+        return found
+
+    monkeypatch.setattr(Titles, "of", counting)
+    with open_engine(tmp_path / "store") as engine:
+        for n in range(40):
+            put(engine, "p", f"harbour-{n}.md", f"# Harbour {n}\n\nWhat the harbour {n} charges for a berth.")
+        engine.drain()
+        hits = engine.search(SearchRequest("What does the harbour charge for a berth over the night?", top_k=2))
+    assert len(hits) == 2
+    assert read
+    assert max(read) <= 2 * (4 + 4)  # both legs, and files that are named, of forty
