@@ -77,6 +77,7 @@ _OCR = "run OCR first, for example with ocrmypdf, and add the PDF that it makes"
 _UNPACK = "unpack it and add the files inside"
 _TRANSCRIBE = "transcribe it first and add the text"
 _RESAVE = "open it in an office program and save it as {}, then add that"
+_EXPORT = "export it as {} and add that"
 
 # (first bytes, what it is, what to do)
 _FOREIGN: tuple[tuple[bytes, str, str | None], ...] = (
@@ -109,7 +110,46 @@ _FOREIGN: tuple[tuple[bytes, str, str | None], ...] = (
     (b"{\\rtf", "a rich text (RTF) document", _RESAVE.format("DOCX")),
     (b"%!PS", "a PostScript file", "convert it to PDF, for example with ps2pdf, and add that"),
     (b"AT&TFORM", "a DjVu document", "convert it to PDF and add that"),
+    (b"\xffWPC", "a WordPerfect document", _RESAVE.format("DOCX")),
+    (b"HWP Document File", "a Hangul (HWP) document", _EXPORT.format("DOCX or PDF")),
+    (b"\xe4R\\{\x8c\xd8\xa7M\xae\xb1Sx\xd0)\x96\xd3", "a OneNote document", _EXPORT.format("DOCX or PDF")),
+    (b"ITSF\x03", "a help document (CHM)", "unpack it, for example with 7z, and add the pages inside"),
+    (b"!BDN", "an Outlook archive (PST)", "export its messages as EML or MBOX and add those"),
+    (b"8BPS", "a Photoshop image", _OCR),
+    (b"\xd7\xcd\xc6\x9a", "a WMF image", _OCR),
+    (b"wOFF", "a font", None),
+    (b"wOF2", "a font", None),
+    (b"OTTO\x00", "a font", None),
+    (b"\x00\x01\x00\x00\x00", "a font", None),
+    (b"L\x00\x00\x00\x01\x14\x02\x00", "a shortcut of Windows", None),
 )
+# (where, bytes, what it is, what to do)
+_FOREIGN_WITHIN: tuple[tuple[int, bytes, str, str], ...] = (
+    (257, b"ustar", "a tar archive", _UNPACK),
+    (60, b"BOOKMOBI", "a Kindle document (MOBI, AZW)", "convert it to EPUB, for example with Calibre, and add that"),
+)
+# (in the list of a zip archive, what it is, what to do)
+_FOREIGN_ZIPS: tuple[tuple[bytes, str, str], ...] = (
+    (
+        b"mimetypeapplication/vnd.oasis.opendocument.presentation",
+        "an OpenDocument presentation",
+        _RESAVE.format("PPTX"),
+    ),
+    (b"mimetypeapplication/vnd.oasis.opendocument.graphics", "an OpenDocument drawing", _EXPORT.format("PDF")),
+    (
+        b"mimetypeapplication/vnd.oasis.opendocument.",
+        "an OpenDocument file of another kind",
+        _EXPORT.format("PDF or CSV"),
+    ),
+    (b"mimetypeapplication/hwp+zip", "a Hangul (HWPX) document", _EXPORT.format("DOCX or PDF")),
+    (b"visio/document.xml", "a Visio document", _EXPORT.format("PDF")),
+    (b"xl/workbook.bin", "a binary workbook document (XLSB)", _RESAVE.format("XLSX")),
+)
+_IWORK = {
+    "pages": ("a Pages document", _EXPORT.format("DOCX")),
+    "numbers": ("a Numbers document", _EXPORT.format("XLSX")),
+    "key": ("a Keynote document", _EXPORT.format("PPTX")),
+}
 
 # Names of streams in an OLE compound file, as the file spells them.
 _OLE_STREAMS = (
@@ -123,7 +163,7 @@ _OLE_STREAMS = (
 _ZIP_PARTS = (
     (re.compile(rb"word/document\d*\.xml"), DOCX),
     (re.compile(rb"ppt/presentation\.xml"), PPTX),
-    (re.compile(rb"xl/workbook\.(?:xml|bin)"), XLSX),
+    (re.compile(rb"xl/workbook\.xml"), XLSX),
 )
 _PROLOG_ENDS = {"<?": "?>", "<!--": "-->"}
 _MAX_PROLOG_PARTS = 50
@@ -178,6 +218,9 @@ def _refuse_foreign(head: bytes) -> None:
     for magic, kind, hint in _FOREIGN:
         if head.startswith(magic) and not (len(magic) < 4 and _is_text(head)):
             raise UnsupportedFormat(f"this is {kind}, which openrag does not read", hint=hint)
+    for start, magic, kind, hint in _FOREIGN_WITHIN:
+        if head[start : start + len(magic)] == magic:
+            raise UnsupportedFormat(f"this is {kind}, which openrag does not read", hint=hint)
     if head[:4] == b"RIFF":
         kind, hint = ("a WebP image", _OCR) if head[8:12] == b"WEBP" else ("a sound or video file", _TRANSCRIBE)
         raise UnsupportedFormat(f"this is {kind}, which openrag does not read", hint=hint)
@@ -204,10 +247,6 @@ def _zip_type(filename: str, head: bytes) -> str:
             return ODT
         if kind.startswith(b"mimetypeapplication/vnd.oasis.opendocument.spreadsheet"):
             return ODS
-        raise UnsupportedFormat(
-            "this is an OpenDocument file other than text or spreadsheet, which openrag does not read",
-            hint=_RESAVE.format("XLSX or PPTX"),
-        )
     for pattern, media_type in _ZIP_PARTS:
         if pattern.search(head):
             return media_type
@@ -216,7 +255,17 @@ def _zip_type(filename: str, head: bytes) -> str:
     declared = SUPPORTED.get(extension_of(filename))
     if declared in {DOCX, PPTX, XLSX, EPUB, ODT, ODS}:
         return declared
-    raise UnsupportedFormat("this is a zip archive, which openrag does not read", hint=_UNPACK)
+    what, hint = _foreign_zip(filename, head)
+    raise UnsupportedFormat(f"this is {what}, which openrag does not read", hint=hint)
+
+
+def _foreign_zip(filename: str, head: bytes) -> tuple[str, str]:
+    for name, what, hint in _FOREIGN_ZIPS:
+        if name in head:
+            return what, hint
+    if b".iwa" in head:
+        return _IWORK.get(extension_of(filename), ("an iWork document", _EXPORT.format("DOCX, XLSX or PPTX")))
+    return "a zip archive", _UNPACK
 
 
 def _ole_type(filename: str, head: bytes) -> str:

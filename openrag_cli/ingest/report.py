@@ -25,6 +25,7 @@ _KINDS = (
     ("program", re.compile(r"program")),
     ("database", re.compile(r"database|Parquet")),
     ("document of another kind", re.compile(r"document|PostScript|OpenDocument|old binary|OLE")),
+    ("font", re.compile(r"font")),
 )
 
 
