@@ -121,7 +121,9 @@ def _between_words(runs: Sequence[Run]) -> list[Run]:
         before = runs[place - 1].text[-1] if place else " "
         after = runs[place + 1].text[0] if place + 1 < len(runs) else " "
         is_cut = (before.isalnum() and run.text[0].isalnum()) or (after.isalnum() and run.text[-1].isalnum())
-        style = replace(run.style, is_bold=False, is_italic=False, is_struck=False) if is_cut else run.style
+        style = (
+            replace(run.style, is_bold=False, is_italic=False) if is_cut else run.style
+        )  # what is struck never joins
         done.append(Run(run.text, style))
     return done
 
