@@ -12,8 +12,9 @@ from openrag_cli.cli.progress import Forecast, Progress
 from openrag_cli.domain import Task, TaskKind, TaskState, new_task_id
 from openrag_cli.ingest.discovery import collect
 from openrag_cli.ingest.options import AddOptions
-from openrag_cli.ingest.report import Begun, Embedded, Read, TaskDone, Work
+from openrag_cli.ingest.report import Begun, Embedded, Looked, Read, TaskDone, Work
 from openrag_cli.ingest.upload import new_upload
+from openrag_cli.sync.outcome import SyncOptions
 
 RECORDED = sorted((Path(__file__).parent / "fixtures").glob("progress-*.jsonl"))
 
@@ -94,6 +95,32 @@ def test_what_is_told_names_files_and_chunks():
     progress.take(Embedded(6))
     progress.take(TaskDone(task, 10))
     assert progress.text() == "indexing 1 of 2 files, 10 of about 20 chunks"
+
+
+def test_what_a_sync_looks_at_is_counted_while_it_looks():
+    progress, drawn = Progress("scanning docs"), []
+    progress.draw = lambda done, total: drawn.append((done, total))
+    progress.take(Looked(1))
+    assert progress.text() == "scanning 1 file"
+    progress.take(Looked(2300))
+    assert progress.text() == "scanning 2,300 files"
+    progress.take(Looked(3, 40))
+    assert progress.text() == "reading 3 of 40 files"
+    assert drawn == [(1, None), (2300, None), (3, 40)]
+
+
+def test_each_file_that_a_sync_looks_at_or_reads_is_told(tmp_path):
+    folder = tmp_path / "docs"
+    folder.mkdir()
+    for n in range(3):
+        (folder / f"{n}.md").write_text(f"The zebra {n}.\n")
+    events = []
+    with open_engine(tmp_path / "store") as engine:
+        for _ in range(2):
+            events.clear()
+            engine.sync_folder(SyncOptions(folder, "p"), listener=events.append)
+            (folder / "1.md").chmod(0o600)
+    assert events == [Looked(1), Looked(2), Looked(3), Looked(1, 1)]
 
 
 def test_every_step_of_indexing_is_told(tmp_path):

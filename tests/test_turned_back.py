@@ -11,6 +11,7 @@ from openrag_cli.engine import Engine
 from openrag_cli.errors import Conflict, RevisionGone, StoreBusy, StoreDamaged
 from openrag_cli.ingest.discovery import collect
 from openrag_cli.ingest.options import AddOptions, IfExists
+from openrag_cli.ingest.refresh import RefreshRun
 from openrag_cli.ingest.upload import new_upload
 from openrag_cli.sync.folder import look
 from openrag_cli.sync.outcome import SyncOptions
@@ -165,7 +166,7 @@ def test_sync_replaces_nothing_that_a_client_has_put_since_it_looked(engine: Eng
     options = SyncOptions(docs, "p")
     syncer = engine.parts.syncer(options)
     with syncer.locked():
-        told = look(syncer, options, engine.settings, lambda: False)
+        told = look(syncer, options, engine.settings, RefreshRun())
         if moment == "was deleted":
             engine.delete_file("p", "a.md")
         else:

@@ -6,7 +6,8 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from openrag_cli.ingest.report import Begun, Embedded, Read, TaskDone, Work
+from openrag_cli.contract.to_json import counted
+from openrag_cli.ingest.report import Begun, Embedded, Looked, Read, TaskDone, Work
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,7 +40,7 @@ class Forecast:
     _sizes: dict[str, int] = field(default_factory=dict)
     _first: tuple[float, int] | None = None
 
-    def take(self, event: Progressed, at: float) -> None:
+    def take(self, event: Work | Begun | Read | Embedded | TaskDone, at: float) -> None:
         """Count an event that came at a time."""
         if isinstance(event, Work):
             self.n_files, self.n_bytes = self.n_done + event.n_files, self.n_bytes_read + event.n_bytes
@@ -113,7 +114,7 @@ class Progress:
 
     def scan(self, n_files: int) -> None:
         """Say that so many files are looked at."""
-        self.expect(n_files, f"scanning {n_files:,} files" if n_files != 1 else "scanning 1 file")
+        self.expect(n_files, f"scanning {counted(n_files, 'file')}")
 
     def look(self) -> None:
         """Count one more file that was looked at, or a question that was asked."""
@@ -127,12 +128,22 @@ class Progress:
 
     def take(self, event: Progressed) -> None:
         """Count an event of indexing."""
+        if isinstance(event, Looked):
+            self._look_at(event)
+            return
         forecast = self._forecast
         forecast.take(event, time.monotonic())
         if forecast.n_embedded:
             self.draw(forecast.n_embedded, max(forecast.n_expected, forecast.n_embedded))
         elif forecast.n_done:  # a server tells of files alone
             self.draw(forecast.n_done, max(self._n_expected, forecast.n_done))
+
+    def _look_at(self, looked: Looked) -> None:
+        if looked.n_changed is None:
+            self._what = f"scanning {counted(looked.n_files, 'file')}"
+        else:
+            self._what = f"reading {looked.n_files:,} of {counted(looked.n_changed, 'file')}"
+        self.draw(looked.n_files, looked.n_changed)
 
     def text(self) -> str:
         """Return what is being done, and which document takes long."""

@@ -61,9 +61,9 @@ class RemoteSyncer:
         options = self._options
         lock = self._roots.lock(options.folder, self._connection.address, options.partition, options.lock_timeout_s)
         with nullcontext() if options.is_dry_run else lock:
-            scan = scanned(options, own=None, max_bytes=_NO_LIMIT)
+            scan = scanned(options, own=None, max_bytes=_NO_LIMIT, listener=listener)
             self._id = self._roots.identify(options.folder, is_kept=not options.is_dry_run)
-            planned = self._planned(scan, should_stop)
+            planned = self._planned(scan, should_stop, listener)
             told = Reporter(options, scan, planned.plan, planned.prefix)
             if options.is_dry_run:
                 return told.preview(self._here(planned.failed, scan))
@@ -89,11 +89,12 @@ class RemoteSyncer:
 
     # --- planning
 
-    def _planned(self, scan: Scan, should_stop: Callable[[], bool]) -> Planned:
+    def _planned(self, scan: Scan, should_stop: Callable[[], bool], listener: Listener) -> Planned:
         """Return the server's plan for what the folder has, once all is read that it wants to be; ids are then complete."""
         planned = self._asked(scan)
         while planned.to_hash:
-            read_contents(scan, [one.removeprefix(planned.prefix) for one in planned.to_hash], should_stop)
+            wanted = [one.removeprefix(planned.prefix) for one in planned.to_hash]
+            read_contents(scan, wanted, should_stop, listener)
             planned = self._asked(scan)
         if planned.is_taken:
             raise prefix_refusal(planned.prefix, self._options.folder, self._options.partition)

@@ -141,5 +141,13 @@ class Embedded:
     n_chunks: int
 
 
-Progressed = Work | Begun | Read | Embedded | TaskDone
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """So many files of a folder were looked at; or the bytes of so many, of the `n_changed` that look changed."""
+
+    n_files: int
+    n_changed: int | None = None
+
+
+Progressed = Looked | Work | Begun | Read | Embedded | TaskDone
 Listener = Callable[[Progressed], None]

@@ -24,26 +24,26 @@ if TYPE_CHECKING:
     from openrag_cli.sync.runner import Syncer
 
 
-def scanned(options: SyncOptions, *, own: Path | None, max_bytes: int) -> Scan:
+def scanned(options: SyncOptions, *, own: Path | None, max_bytes: int, listener: Listener) -> Scan:
     """Return what the folder has, with ids below it; `own` is a store, which is never read. Raises: PathNotFound."""
     choice = Choice(globs=options.globs, excludes=options.excludes, own=[own] if own else [], follows=options.follows)
     origin = local_root(options.folder).source
-    return scan_folder(options.folder, max_bytes=max_bytes, choice=choice, origin=origin)
+    return scan_folder(options.folder, max_bytes=max_bytes, choice=choice, origin=origin, listener=listener)
 
 
-def look(syncer: Syncer, options: SyncOptions, settings: Settings, should_stop: Callable[[], bool]) -> Reporter:
+def look(syncer: Syncer, options: SyncOptions, settings: Settings, run: RefreshRun) -> Reporter:
     """Scan, read what must be read, and plan; return what tells of it.
 
     Raises:
         PathNotFound: there is no such folder. WrongUsage: its prefix belongs to another.
     """
-    scan = scanned(options, own=settings.store, max_bytes=settings.max_file_bytes)
+    scan = scanned(options, own=settings.store, max_bytes=settings.max_file_bytes, listener=run.listener)
     prefix = syncer.prefix(scan)
     if prefix.is_taken:
         raise prefix_refusal(prefix.text, options.folder, options.partition)
     scan.begin_ids_with(prefix.text)
     syncer.take(scan)
-    read_contents(scan, syncer.to_hash(), should_stop)
+    read_contents(scan, syncer.to_hash(), run.should_stop, run.listener)
     return Reporter(options, scan, syncer.make_plan(), prefix.text)
 
 
@@ -72,7 +72,7 @@ def sync_folder(machine: Machine, syncer: Syncer, options: SyncOptions, run: Ref
     """Sync a folder of this machine; see `Engine.sync`."""
     began = time.monotonic()
     with syncer.locked():
-        told = look(syncer, options, machine.settings, run.should_stop)
+        told = look(syncer, options, machine.settings, run)
         plan = told.plan
         if options.is_dry_run:
             return told.preview(syncer.earlier())

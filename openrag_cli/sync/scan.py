@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from openrag_cli.errors import Conflict, IngestError, InvalidInput, OpenRAGError, PathNotFound
 from openrag_cli.ingest.discovery import EMPTY_FILE, Choice, Walk, failure
 from openrag_cli.ingest.naming import Source
+from openrag_cli.ingest.report import Looked
 from openrag_cli.ingest.stable_read import FileState, read_steadily, sha256_of
 from openrag_cli.store.blobs import file_too_large
 from openrag_cli.store.names import check_file_id
@@ -16,13 +17,17 @@ from openrag_cli.sync.plan import FolderFile, SyncHistory
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable, Sequence
     from pathlib import Path
 
     from openrag_cli.domain import FileSource
-    from openrag_cli.ingest.report import Failure
+    from openrag_cli.ingest.report import Failure, Listener, Progressed
 
 _MAX_STORED = (1 << 63) - 1
+
+
+def _nobody(_: Progressed) -> None:
+    """Tell nobody."""
 
 
 @dataclass(slots=True)
@@ -90,8 +95,10 @@ def looked_at(stat: os.stat_result | FileState, sha256: str | None = None) -> Fo
     return FolderFile(stat.st_size, mtime_ns, sha256, inode=stat.st_ino & _MAX_STORED, ctime_ns=ctime_ns)
 
 
-def scan_folder(folder: Path, *, max_bytes: int, choice: Choice, origin: FileSource) -> Scan:
-    """Look at a folder with the rules of `file add`; ids are paths below it.
+def scan_folder(
+    folder: Path, *, max_bytes: int, choice: Choice, origin: FileSource, listener: Listener = _nobody
+) -> Scan:
+    """Look at a folder with the rules of `file add`; ids are paths below it. `listener` is told of each file.
 
     Raises:
         PathNotFound: there is no such folder.
@@ -113,6 +120,7 @@ def scan_folder(folder: Path, *, max_bytes: int, choice: Choice, origin: FileSou
             scan.skip(source.file_id, file_too_large(max_bytes))
         else:
             scan.seen[source.file_id] = looked_at(stat)
+        listener(Looked(len(scan.sources)))
     scan.failures += walk.failures
     scan.left_out += walk.left_out
     scan.skipped |= set(walk.links)
@@ -120,9 +128,12 @@ def scan_folder(folder: Path, *, max_bytes: int, choice: Choice, origin: FileSou
     return scan
 
 
-def read_contents(scan: Scan, wanted: Iterable[str], should_stop: Callable[[], bool]) -> None:
+def read_contents(
+    scan: Scan, wanted: Sequence[str], should_stop: Callable[[], bool], listener: Listener = _nobody
+) -> None:
     """Fill in the hashes of these files by reading them; when told to stop, leave those that are not yet read alone."""
-    for file_id in wanted:
+    for at, file_id in enumerate(wanted, 1):
+        listener(Looked(at, len(wanted)))
         if should_stop():
             scan.is_complete = False
             scan.skip(file_id)

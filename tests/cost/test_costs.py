@@ -192,7 +192,7 @@ def test_a_sync_of_2000_unchanged_files_opens_none_of_them(environment, tmp_path
     for n in range(2000):
         (folder / f"{n}.txt").write_text("a note that is everywhere the same\n")
     with open_engine(tmp_path / "store") as engine:
-        assert engine.sync(SyncOptions(folder, "notes")).report.added == 2000
-        assert opened_below(folder, lambda: engine.sync(SyncOptions(folder, "notes"))) == []
+        assert engine.sync_folder(SyncOptions(folder, "notes")).report.added == 2000
+        assert opened_below(folder, lambda: engine.sync_folder(SyncOptions(folder, "notes"))) == []
         (folder / "7.txt").chmod(0o600)
-        assert opened_below(folder, lambda: engine.sync(SyncOptions(folder, "notes"))) == [folder / "7.txt"]
+        assert opened_below(folder, lambda: engine.sync_folder(SyncOptions(folder, "notes"))) == [folder / "7.txt"]
