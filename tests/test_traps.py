@@ -15,6 +15,19 @@ def test_a_file_of_another_partition_is_said_to_be_there(cli, handbook):
     assert "another partition" not in cli("file", "get", "nowhere.md").err
 
 
+def test_what_is_no_partition_is_said_to_be_a_view_or_is_nearly_one(cli, handbook):
+    assert cli("file", "add", handbook, "-p", "handbook").code == 0
+    assert cli("view", "create", "new", "-p", "handbook").code == 0
+    for arguments in (("file", "list"), ("partition", "show"), ("export", "-o", "x")):
+        told = cli(*arguments, *(("new",) if "show" in arguments else ("-p", "new")))
+        assert told.code == 66
+        assert "'new' is a view, and no partition" in told.err
+        assert "openrag search -p new" in told.err
+    for typo in ("handbok", "hand", "Handbook"):
+        assert "did you mean -p handbook?" in cli("search", "keys", "-p", typo).err
+    assert "openrag partition list" in cli("search", "keys", "-p", "zanzibar").err
+
+
 def test_the_beginning_of_a_task_id_is_enough(cli, tmp_path):
     for name in ("a.md", "b.md"):
         (tmp_path / name).write_text(name)

@@ -4,10 +4,11 @@ import contextlib
 import difflib
 import re
 import shlex
+import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from openrag_cli.errors import DocumentNotFound, OpenRAGError
+from openrag_cli.errors import DocumentNotFound, OpenRAGError, PartitionNotFound
 
 PROGRAM = "openrag"
 
@@ -63,7 +64,11 @@ def _leaves(command: Any, path: str) -> Iterator[tuple[str, Any]]:
 
 
 def add_where_it_is(error: OpenRAGError, engine: Any) -> None:
-    """Where a file is not in the partition but in others, let the error's hint say in which."""
+    """Let the hint of an error say in which other partition a file is, or what has the name of a partition, or nearly."""
+    if isinstance(error, PartitionNotFound) and engine is not None:
+        with contextlib.suppress(OpenRAGError):
+            _say_what_is_meant(error, engine)
+        return
     if not isinstance(error, DocumentNotFound) or not error.file_id or engine is None:
         return
     found: list[str] = []
@@ -76,3 +81,16 @@ def add_where_it_is(error: OpenRAGError, engine: Any) -> None:
         options = ", or ".join(f"-p {shlex.quote(name)}" for name in found[:3])
         more = f", and {len(found) - 3:,} more" if len(found) > 3 else ""
         error.hint = f"it is in another partition: {options}{more}"
+
+
+def _say_what_is_meant(error: PartitionNotFound, engine: Any) -> None:
+    views = {view.name: view for view in engine.views.all()}
+    view = views.get(unicodedata.normalize("NFC", error.partition))
+    if view is not None:
+        of = ", or ".join(f"-p {shlex.quote(name)}" for name in view.partitions)
+        error.message = f"'{view.name}' is a view, and no partition: views are for searching"
+        error.hint = f"openrag search -p {shlex.quote(view.name)}; what it shows is in: {of}"
+        return
+    near = _nearest(error.partition, [*(partition.name for partition in engine.partitions()), *views])
+    if near:
+        error.hint = f"did you mean -p {shlex.quote(near)}?"
