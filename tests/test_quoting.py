@@ -170,6 +170,16 @@ def test_a_row_far_down_a_file_of_rows_has_its_head_and_its_place(engine):
     assert finished.citations[0].line_start == 219
 
 
+def test_tags_that_say_how_a_word_looks_are_left_out_of_a_plain_text(engine):
+    text = "<i>Robur the Pump</i>\n\nThe pump <b>Robur</b> moves 5 m<sup>3</sup> an hour. Write `<br>` for a break.\n"
+    put_named(engine, "tags", "robur.txt", text)
+    assert shown(engine, "tags", "robur.txt") == [
+        "Robur the Pump",
+        "The pump Robur moves 5 m3 an hour.",
+        "Write `<br>` for a break.",
+    ]
+
+
 def test_an_item_that_ends_in_a_colon_brings_the_command_below_it(engine):
     found = shown(engine, "guide", "splitter.md")
     assert "- Undo the last commit, keeping its changes:\n\n`git reset HEAD~`" in found
@@ -404,6 +414,25 @@ def test_a_figure_comes_from_the_report_of_its_year(engine):
         engine, "What were the total assets of Bordeaux Tools at the end of FY2021?", search=search
     )
     assert [passage.file.file_id for passage in finished.citations] == ["bordeaux-tools-2021.txt"]
+
+
+def test_a_report_is_the_company_s_where_its_title_has_a_part_of_the_name(engine):
+    put(engine, "parts", "bordeaux-2022.txt", f"Bordeaux Tools Inc.\n\n{REPORT}")
+    put(
+        engine,
+        "parts",
+        "garonne-2022.txt",
+        f"Garonne Boats Inc., and not Bordeaux Tools\n\n{REPORT}".replace("2", "4"),
+    )
+    engine.drain()
+    search = SearchRequest("", partitions=("parts",))
+    _, finished, _ = answer(
+        engine, "What were the total assets of Bordeaux Tools at the end of FY2021?", search=search
+    )
+    assert [passage.file.file_id for passage in finished.citations] == ["bordeaux-2022.txt"]
+    assert "Total assets" in finished.text
+    assert "\n\n[1]" in finished.text
+    assert finished.text.count("[1]") == 1
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from openrag_cli.answering.quoting.asked import asking
 from openrag_cli.answering.quoting.blocks import Kind
-from openrag_cli.answering.quoting.names import called_by, is_titled, names, years_of
+from openrag_cli.answering.quoting.names import called_by, is_named_by, is_titled, names, years_of
 from openrag_cli.answering.quoting.units import Unit, units
 from openrag_cli.domain import Passage
 
@@ -138,9 +138,16 @@ def rows_needed(question: str) -> tuple[Row, ...]:
 
 def reports(question: str, passages: Sequence[Passage]) -> list[Passage]:
     """Return the passages of the file that a question is about: of those called by what it names the one whose title
-    has most of its years, then the best; none where no file is called so."""
+    has most of its years, then the best; none where no file is called so.
+
+    Where no title has a whole name, one that has a part of it will do, if the file's text has all of it.
+    """
     named = names(question)
-    called = [passage for passage in passages if passage.score > 0 and (not named or is_titled(question, passage))]
+    good = [passage for passage in passages if passage.score > 0]
+    called = [passage for passage in good if not named or is_titled(question, passage)]
+    if not called:
+        by_file = {one.file.revision: [other for other in good if other.file == one.file] for one in good}
+        called = [passage for passage in good if is_named_by(question, by_file[passage.file.revision])]
     years = years_of(question)
     if not called:
         return []

@@ -85,6 +85,15 @@ def is_titled(question: str, passage: Passage) -> bool:
     return bool(wanted) and all(_is_there(name, sources) for name in wanted)
 
 
+def is_named_by(question: str, passages: Sequence[Passage]) -> bool:
+    """Whether a file, given some of its passages, has the names of a question, and a part of one of them in its title."""
+    wanted = names(question)
+    parts = {part for name in wanted for part in re.findall(r"[^\W\d_]{3,}", _folded(name))}
+    titles = _sources([replace(passage, text="", heading=(), head=()) for passage in passages])
+    sources = _sources(passages)
+    return not parts.isdisjoint(titles.words) and all(_is_there(name, sources) for name in wanted)
+
+
 def is_apart(word: str) -> bool:
     """Whether a word tells nothing where no document has it: a number, a currency, an abbreviation of accounting."""
     return word.isdigit() or word.casefold() in _TERMS

@@ -24,6 +24,12 @@ MAX_TABLE_ROWS = 8
 MIN_LETTERS = 2
 _HEADING_MARKS = re.compile(r"^\s*#{1,6}\s+|\s+#+\s*$")
 _TAG = re.compile(r"(?<![`\w])</?[A-Za-z][\w.]*(?:\s[\w-]+=[^<>]*)?/?>(?!`)|(?<=\w)<[A-Za-z][\w.]*>(?!`)")
+_FORMATTING = re.compile(
+    r"(?<!`)</?(?:i|b|em|strong|sub|sup|u|s|small|big|br|span|font|tt|cite|ref|mark|del|ins|abbr|q)(?:\s[^<>`]*)?/?>(?!`)",
+    re.IGNORECASE,
+)
+"""Tags of HTML that say how a word looks, in a text that is none."""
+
 _TARGET = re.compile(r"(?<=`)_{1,2}(?![\w`])|[ ]?\[[\w#*.-]+\]_(?!\w)")
 """What is left of a link or a footnote of reStructuredText."""
 
@@ -290,7 +296,7 @@ def _flat(text: str) -> str:
 
 def _plain(text: str) -> str:
     """Return prose without what is left of markup; what looks like a tag and is none, a <name> to fill in, as code."""
-    return _TAG.sub(r"`\g<0>`", _TARGET.sub("", text))
+    return _TAG.sub(r"`\g<0>`", _TARGET.sub("", _FORMATTING.sub("", text)))
 
 
 def _item_text(text: str) -> str:
