@@ -47,7 +47,7 @@ def read_steadily(
     """Return what `read` makes of the file, and the state that it was in; read again when it changed meanwhile.
 
     `discard` is given what `read` made of a state that did not last. A file that only grows, as a log does, is read up
-    to the size that it had. A copy of ours (`is_copy`) may be new.
+    to the size that it had. A copy of ours (`is_copy`) may be new, and nobody else writes to it.
 
     Raises:
         PathNotFound: it is gone. IngestError: it cannot be read, or changed in each of 4 readings.
@@ -59,7 +59,7 @@ def read_steadily(
             before = seen if is_copy else _old_enough(seen, stream)
             result = read(stream)
             after = os.fstat(stream.fileno())
-            if state_of(before) == (state := state_of(after)):
+            if state_of(before) == (state := state_of(after)) or is_copy:  # which is linked meanwhile
                 return result, state
             discard(result)
             if after.st_size > before.st_size > 0 and (grown := _read_grown(stream, before, read, discard)):
