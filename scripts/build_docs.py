@@ -23,7 +23,7 @@ from openrag_cli.cli import help_topics as topics
 from openrag_cli.cli.completion import TREE
 from openrag_cli.cli.completion_scripts import PATHS, SCRIPTS
 from openrag_cli.cli.help_formatter import choices_of, metavar_of
-from openrag_cli.cli.main import app
+from openrag_cli.cli.main import program
 from openrag_cli.config import folder_trust
 from openrag_cli.config.settings import SETTINGS
 from openrag_cli.contract import schemas as contract
@@ -58,7 +58,7 @@ class Page:
 
 def tree() -> Page:
     """Return the whole command tree."""
-    return _page(typer.main.get_command(app), "")
+    return _page(typer.main.get_command(program()), "")
 
 
 def _page(command: Any, path: str) -> Page:

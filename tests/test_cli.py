@@ -9,9 +9,11 @@ import sys
 import time
 
 import pytest
+import typer
 
 from openrag_cli import errors
 from openrag_cli.cli import exit_codes as exits
+from openrag_cli.cli import help_formatter as helptext
 from openrag_cli.cli import main
 from openrag_cli.cli.exit_codes import ExitCode
 
@@ -300,3 +302,29 @@ def test_what_comes_from_stdin_may_have_any_legal_id(process, file_id):
 
 def test_the_log_level_of_the_environment_counts(process):
     assert "not 'loud'" in process("partition", "list", env={"OPENRAG_LOG_LEVEL": "loud"}).err
+
+
+def test_help_and_a_command_load_no_other_commands_and_mistakes_are_told_by_the_whole_program(cli):
+    script = (
+        "import sys\nfrom openrag_cli.cli.main import run\nrun(sys.argv[1:])\n"
+        "print(*sorted(m for m in sys.modules if m.startswith('openrag_cli')), file=sys.stderr)"
+    )
+    loaded = {}
+    for words in (("--help",), ("-q", "task", "list", "--help")):
+        done = subprocess.run([sys.executable, "-c", script, *words], capture_output=True, text=True, check=True)
+        loaded[words] = {name.removeprefix("openrag_cli.") for name in done.stderr.split()}
+        assert not loaded[words] & {"engine", "store.database", "cli.commands.chat", "cli.commands.search"}
+    assert "cli.commands.task" in loaded["-q", "task", "list", "--help"]
+    assert "cli.commands.task" not in loaded[("--help",)]
+    whole = cli("--help").out
+    for name in (*main.COMMANDS, *main.GROUPS):
+        assert re.search(rf"^  {name} +[A-Z]", whole, re.MULTILINE), name
+    assert "did you mean 'openrag file list'" in cli("file", "lst").err
+    assert "it is an option of 'openrag" in cli("--glob", "x").err
+
+
+def test_what_is_told_of_commands_that_are_not_loaded_is_what_they_say():
+    full, told = (typer.main.get_command(main.program(one)) for one in (None, ""))
+    assert [*full.commands] == [*told.commands]
+    for name, command in full.commands.items():
+        assert helptext.read(told.commands[name]).summary == helptext.read(command).summary

@@ -98,7 +98,7 @@ def _calls(example: str):
 @pytest.mark.parametrize("page", COMMANDS, ids=lambda page: page.path)
 def test_every_command_has_examples_that_the_program_can_read(page):
     assert page.examples
-    root = typer.main.get_command(main.app)
+    root = typer.main.get_command(main.program())
     for example in page.examples:
         calls = list(_calls(example))
         assert any(" ".join(main.move_global_options_first(words)).find(page.path) >= 0 for words in calls), example

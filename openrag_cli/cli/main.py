@@ -1,6 +1,8 @@
 """The Typer application, the options that every command has, and the one place where errors become exit codes."""
 
 import errno
+import importlib
+import json
 import logging
 import os
 import re
@@ -8,86 +10,22 @@ import traceback
 from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from typer.exceptions import TyperException
 
 from openrag_cli import __version__
 from openrag_cli.cli import help_formatter as helptext
-from openrag_cli.cli.commands import (
-    ask,
-    backup,
-    chat,
-    config,
-    doctor,
-    evaluate,
-    extract,
-    file,
-    grep,
-    open_hit,
-    partition,
-    search,
-    serve,
-    session,
-    task,
-    view,
-)
-from openrag_cli.cli.commands import (
-    help as reference,
-)
-from openrag_cli.cli.commands import (
-    status as overview,
-)
-from openrag_cli.cli.commands import (
-    store as store_commands,
-)
-from openrag_cli.cli.commands import (
-    transfer as exchange,
-)
+from openrag_cli.cli.commands import status
 from openrag_cli.cli.commands.context import Context
+from openrag_cli.cli.completion import TREE
 from openrag_cli.cli.exit_codes import ExitCode, exit_code
 from openrag_cli.cli.output import ColorMode, Output, close_quietly, tolerate_narrow_encoding
 from openrag_cli.cli.suggestions import add_where_it_is, usage_hint
 from openrag_cli.config.settings import color_is_refused, prefers_json
 from openrag_cli.errors import OpenRAGError, StoreError, WrongUsage
 from openrag_cli.terminal import TerminalFormatter
-
-app = typer.Typer(
-    name="openrag",
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    suggest_commands=False,  # hints.py does
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-)
-for _name, _group in (
-    ("partition", partition.app),
-    ("file", file.app),
-    ("extract", extract.app),
-    ("session", session.app),
-    ("view", view.app),
-    ("task", task.app),
-    ("store", store_commands.app),
-    ("eval", evaluate.app),
-    ("config", config.app),
-):
-    app.add_typer(_group, name=_name)
-app.command("search")(search.search)
-app.command("grep")(grep.grep)
-app.command("open")(open_hit.open_hit)
-app.command("ask")(ask.ask)
-app.command("chat")(chat.chat)
-app.command("doctor")(doctor.doctor)
-app.command("backup")(backup.backup)
-app.command("restore")(backup.restore)
-app.command("export")(exchange.export)
-app.command("import")(exchange.import_partition)
-app.command("schema")(reference.schema)
-app.command("completion")(reference.completion)
-app.command("help")(reference.show_help)
-app.command("serve")(serve.serve)
-helptext.use(app)
 
 
 def _show_version(wanted: bool) -> None:
@@ -134,7 +72,6 @@ VersionOption = Annotated[
 ]
 
 
-@app.callback(invoke_without_command=True)
 def options(
     ctx: typer.Context,
     store: StoreOption = None,
@@ -166,9 +103,57 @@ def options(
     ctx.obj.configure(out, {**flags, "log_level": level}, is_debug=debug)
     if ctx.invoked_subcommand is None:
         if out.is_terminal or out.is_json:
-            overview.show(ctx.obj)
+            status.show(ctx.obj)
         else:
             out.line(ctx.get_help())
+
+
+GROUPS = {
+    "partition": "partition", "file": "file", "extract": "extract", "session": "session", "view": "view", "task": "task",
+    "store": "store", "eval": "evaluate", "config": "config",
+}  # fmt: skip
+"""The groups of commands, and the module of each."""
+
+COMMANDS = {
+    "search": ("search", "search"), "grep": ("grep", "grep"), "open": ("open_hit", "open_hit"), "ask": ("ask", "ask"),
+    "chat": ("chat", "chat"), "doctor": ("doctor", "doctor"), "backup": ("backup", "backup"),
+    "restore": ("backup", "restore"), "export": ("transfer", "export"), "import": ("transfer", "import_partition"),
+    "schema": ("help", "schema"), "completion": ("help", "completion"), "help": ("help", "show_help"),
+    "serve": ("serve", "serve"),
+}  # fmt: skip
+"""The other commands: module and function of each."""
+
+
+def program(wanted: str | None = None) -> typer.Typer:
+    """Return the whole program; with `wanted` that command, and of the others only what tells of them in a list."""
+    app = typer.Typer(
+        name="openrag",
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        suggest_commands=False,  # hints.py does
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    )
+    app.callback(invoke_without_command=True)(options)
+    told = {} if wanted is None else json.loads(TREE.read_text(encoding="utf-8"))["commands"]
+    for name in (*COMMANDS, *GROUPS):
+        if wanted not in {None, name}:
+            app.command(name, help=told[name]["help"])(_not_loaded)
+        elif name in GROUPS:
+            app.add_typer(_module(GROUPS[name]).app, name=name)
+        else:
+            module, function = COMMANDS[name]
+            app.command(name)(getattr(_module(module), function))
+    helptext.use(app)
+    return app
+
+
+def _module(name: str) -> Any:
+    return importlib.import_module(f"openrag_cli.cli.commands.{name}")
+
+
+def _not_loaded() -> None:
+    raise AssertionError("only the command that is wanted is run")
 
 
 CLUSTER = re.compile(r"-[A-Za-z]{2,}.*", re.DOTALL)
@@ -239,9 +224,33 @@ def run(arguments: Sequence[str]) -> int:
     return int(code)
 
 
+def _command_in(arguments: Sequence[str]) -> str | None:
+    """Return the command among arguments whose global options stand first: "" for none, None for one about all."""
+    left = iter(arguments)
+    for word in left:
+        if word in WITH_VALUE:
+            next(left, None)
+        elif not word.startswith("-"):
+            return None if word == "help" else word
+    return ""
+
+
+def _called(context: Context, arguments: Sequence[str]) -> Any:
+    """Run a command; a mistake in its use is told by the whole program, which knows what is near."""
+    ordered = move_global_options_first(arguments)
+    wanted = _command_in(ordered)
+    for one in dict.fromkeys((wanted, None)):
+        try:
+            return program(one)(ordered, standalone_mode=False, prog_name="openrag", obj=context)
+        except TyperException:
+            if one is None:
+                raise
+    return None
+
+
 def _invoke(context: Context, arguments: Sequence[str]) -> int:
     try:
-        outcome = app(move_global_options_first(arguments), standalone_mode=False, prog_name="openrag", obj=context)
+        outcome = _called(context, arguments)
         if outcome == ExitCode.INTERRUPTED and not isinstance(outcome, ExitCode):  # what Typer makes of Ctrl-C
             raise KeyboardInterrupt  # noqa: TRY301 - to the handler below
         return outcome if isinstance(outcome, int) else ExitCode.OK

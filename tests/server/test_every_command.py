@@ -188,7 +188,7 @@ def commands_of(group, path=""):
 
 def test_every_command_is_covered():
     covered = {command for command, *_ in BOTH} | {command for command, _ in HERE} | set(WHERE_THE_STORE_IS) | STARTED
-    assert covered == {*commands_of(typer.main.get_command(main.app)), ""}
+    assert covered == {*commands_of(typer.main.get_command(main.program())), ""}
     assert covered == set(COMMANDS)
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from openrag_cli.cli.commands.context import read_at_most, read_stdin, reading_argument
-from openrag_cli.engine import Engine
 from openrag_cli.errors import InvalidInput, PathNotFound
 
 if TYPE_CHECKING:
@@ -30,6 +29,7 @@ def about(context: Context, names: Sequence[str], *, with_store: bool) -> Chat:
         InvalidInput: a server was named. PathNotFound: no such file. UnsupportedFormat, IngestError: it cannot be read.
     """
     from openrag_cli.answering.in_hand import HandFile
+    from openrag_cli.engine import Engine
     from openrag_cli.ingest.stable_read import changed_at
 
     engine = context.engine
