@@ -33,7 +33,9 @@ SHOWN_INPUTS = frozenset({
         "text", "search", "email", "tel", "url", "number", "date", "time", "month", "week", "submit", "reset", "button",
     })  # fmt: skip
 
-_SHIFT_STYLE = re.compile(r"(?:^|;)\s*vertical-align\s*:\s*(super|sub)\b", re.IGNORECASE)
+_SHIFT_STYLE = re.compile(
+    r"(?:^|;)\s*vertical-align\s*:\s*(super|sub|-?[\d.]*[1-9][\d.]*(?:px|pt|em|ex|rem|%))", re.IGNORECASE
+)
 _NOTE_CLASSES = frozenset({"footnote-ref", "footnote-reference", "footnoteref", "noteref", "note-ref", "endnote-ref"})
 _LAYOUT_ROLES = frozenset({"presentation", "none"})
 
@@ -46,7 +48,7 @@ def line_marks(element: Any) -> dict[str, Any]:
     style = element.get("style")
     shift = _SHIFT_STYLE.search(style) if style else None
     if shift:
-        return {"shift": 1 if shift[1].lower() == "super" else -1}
+        return {"shift": -1 if shift[1].lower() == "sub" or shift[1].startswith("-") else 1}
     if element.tag != "a":
         return {}
     classes = (element.get("class") or "").lower().split()

@@ -9,6 +9,7 @@ from openrag_cli.documents.readers.word.ground import is_shaded, is_white
 
 _MAX_PARENTS = 20
 _TINY = 2  # half points
+_RAISED = 4  # half points; less is the fine work of a typesetter
 _OFF = frozenset({"0", "false", "off"})
 _HEADING = re.compile(r"heading ?([1-9])", re.IGNORECASE)
 _CODE = re.compile(r"(?:html preformatted|source ?code|code(?: ?block)?|verbatim|preformatted.*)", re.IGNORECASE)
@@ -51,6 +52,9 @@ def look_of(properties: Any) -> Look:
             said[_TOGGLES[name]] = attribute(entry, "val") not in _OFF
         elif name == "vertAlign":
             said["shift"] = {"superscript": 1, "subscript": -1}.get(attribute(entry, "val"), 0)
+        elif name == "position" and "shift" not in said:
+            height = number_of(attribute(entry, "val"), 0)
+            said["shift"] = (height >= _RAISED) - (height <= -_RAISED)
         elif name == "rFonts":
             said["is_monospaced"] = bool(_MONOSPACED.search(attribute(entry, "ascii") or attribute(entry, "hAnsi")))
         elif name == "sz":
