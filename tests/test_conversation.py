@@ -1,6 +1,7 @@
 """What a message is, told by rules; and prompts, which a folder may replace."""
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -258,3 +259,25 @@ def test_questions_about_titles_names_and_conversations_are_no_tasks(text):
 )
 def test_rules_about_the_look_of_answers_make_no_task(rules):
     assert not _is_task("How often are API keys rotated?", Message("system", rules))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<context>" * 20_000,
+        "<context>" * 10_000 + "</context>" * 10_000,
+        "following context" + "\nquestion: x" * 15_000,
+        "a" + " " * 200_000 + "<!-- SYSTEM",
+        "# question\n" * 18_000,
+        "<context></context>" + "<query>" * 28_000,
+        "title only give the user " * 8_000,
+    ],
+)
+def test_what_is_written_to_look_like_a_wrapping_is_looked_through_in_linear_time(text):
+    def taken(given):
+        began = time.process_time()
+        is_task_prompt([Message("system", given), Message("user", given)])
+        asked_within(given)
+        return time.process_time() - began
+
+    assert min(taken(text) for _ in range(3)) < 20 * min(taken(text[: len(text) // 4]) for _ in range(3)) + 0.05

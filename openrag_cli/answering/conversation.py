@@ -67,15 +67,14 @@ _OF_A_THING = re.compile(r"(?i)\bthe (?:\w+ )?title of\b")
 _SENTENCE_END = re.compile(r"[.!?\n\u3002\uff01\uff1f]")
 
 _HISTORY = re.compile(r"(?i)<chat_history>|^#+ *chat history", re.MULTILINE)
-_CONTEXT = re.compile(r"(?is)<(context|sources|documents)>.*</\1>")
-_USER_QUERY = re.compile(r"(?is)<(user_query|query|question)>\s*(.*?)\s*</\1>")
-_QUERY_LINE = re.compile(r"(?im)^\s*(?:user )?(?:query|question)\s*:\s*(\S.*)\Z", re.DOTALL)
-_QUESTION_HEADING = re.compile(r"(?ims)^#+ *(?:my |user )?question(?: is)?:?[ \t]*\n+(.*?)\s*^#+ *reference")
-_QA_PROMPT = re.compile(
-    r"(?is)\A.{0,300}\bfollowing (?:pieces of )?(?:retrieved )?context\b.*\n\s*question\s*:\s*(\S.*?)"
-    r"(?:\s*\n\s*(?:\w+ )?answer\s*:?\s*)?\Z"
-)
-_CONTEXT_BEHIND = re.compile(r"(?s)\A\s*(\S.*?)\s*<!-- *SYSTEM CONTEXT\b.*")
+_CONTEXT = re.compile(r"(?i)<(context|sources|documents)>")
+_WRAPS = ("user_query", "query", "question")
+_QUERY_LINE = re.compile(r"(?im)^[ \t]*(?:user )?(?:query|question)[ \t]*:[ \t]*(?=\S)")
+_QUESTION_HEADING = re.compile(r"(?im)^#+ *(?:my |user )?question(?: is)?:?[ \t]*$")
+_REFERENCES = re.compile(r"(?im)^#+ *reference")
+_QA_PROMPT = re.compile(r"(?is)\bfollowing (?:pieces of )?(?:retrieved )?context\b")
+_ANSWER_LINE = re.compile(r"(?i)\n[ \t]*(?:\w+ )?answer[ \t]*:?\s*\Z")
+_CONTEXT_BEHIND = "<!-- SYSTEM CONTEXT"
 _INSTRUCTION = re.compile(
     r"(?i)\s*(?:use|when|given|based|answer|respond|if|avoid|and answer|please|-)\b[^?]*\Z|\s*-"
 )
@@ -156,20 +155,38 @@ def is_small_talk(text: str) -> bool:
 
 def asked_within(text: str) -> str | None:
     """Return the question inside a message that a front end has wrapped with context of its own; None when it is none."""
-    for pattern in (_CONTEXT_BEHIND, _QUESTION_HEADING, _QA_PROMPT):
-        if found := pattern.search(text):
-            return found[1]
-    context = _CONTEXT.search(text)
-    if context is None:
-        return None
-    for pattern in (_USER_QUERY, _QUERY_LINE):
-        outside = [match for match in pattern.finditer(text) if not context.start() < match.start() < context.end()]
-        if outside:
-            return outside[-1][outside[-1].re.groups].strip() or None
-    said = text[context.end() :].strip().split("\n\n")
+    if _CONTEXT_BEHIND in text:
+        return text[: text.index(_CONTEXT_BEHIND)].strip() or None
+    heading = _QUESTION_HEADING.search(text)
+    if heading and (references := _REFERENCES.search(text, heading.end())):
+        return text[heading.end() : references.start()].strip() or None
+    opened = _CONTEXT.search(text)
+    end = text.lower().rfind(f"</{opened[1].lower()}>") if opened else -1
+    if opened is None or end < opened.end():
+        return _asked_at_end(text) if _QA_PROMPT.search(text[:_HEAD]) else None
+    context = range(opened.start(), end + len(opened[1]) + 3)
+    before, behind = text[: context.start], text[context.stop :]
+    wrapped = next((found for part in (behind, before) for name in _WRAPS if (found := _inside(part, name))), None)
+    if wrapped or (wrapped := _asked_at_end(behind) or _asked_at_end(before)):
+        return wrapped
+    said = behind.strip().split("\n\n")
     while len(said) > 1 and _INSTRUCTION.match(said[0]):
         said.pop(0)
     return "\n\n".join(said) or None
+
+
+def _inside(text: str, tag: str) -> str:
+    """Return what stands between the last tags of a name; "" where there are none."""
+    low = text.lower()
+    end = low.rfind(f"</{tag}>")
+    begin = low.rfind(f"<{tag}>", 0, max(0, end))
+    return text[begin + len(tag) + 2 : end].strip() if 0 <= begin < end else ""
+
+
+def _asked_at_end(text: str) -> str:
+    """Return what stands behind the last line that begins with `question:`, or the like; "" where none does."""
+    lines = [*_QUERY_LINE.finditer(text)]
+    return _ANSWER_LINE.sub("", text[lines[-1].end() :]).strip() if lines else ""
 
 
 def is_task_prompt(messages: Sequence["Message"]) -> bool:

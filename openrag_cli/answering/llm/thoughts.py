@@ -55,9 +55,10 @@ class ThoughtSplitter:
 
     def feed(self, piece: str) -> tuple[str, str]:
         """Take in a piece of the answer and return what is settled by now."""
+        begin = max(0, len(self._held) - _LONGEST)
         self._held += piece
         if self.assumes:
-            self._settle_assumed()
+            self._settle_assumed(begin)
         return ("", "") if self.assumes else self._settle(is_last=False)
 
     def close(self) -> tuple[str, str]:
@@ -65,11 +66,11 @@ class ThoughtSplitter:
         self.assumes = False
         return self._settle(is_last=True)
 
-    def _settle_assumed(self) -> None:
-        """End the assumption where an opening mark, or the end of the thought, has come."""
+    def _settle_assumed(self, begin: int) -> None:
+        """End the assumption where an opening mark, or the end of the thought, has come; `begin`: where to look for it."""
         if _OPEN.match(self._held):
             self.assumes = False
-        elif _CLOSE.search(self._held):
+        elif _CLOSE.search(self._held, begin):
             self.assumes, self.was_unopened, self._is_thinking = False, True, True
 
     def _settle(self, *, is_last: bool) -> tuple[str, str]:
