@@ -28,6 +28,32 @@ def test_what_is_no_partition_is_said_to_be_a_view_or_is_nearly_one(cli, handboo
     assert "openrag partition list" in cli("search", "keys", "-p", "zanzibar").err
 
 
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        (("index", "docs"), "openrag file add"),
+        (("query", "x"), "openrag search"),
+        (("file", "rm", "x"), "openrag file delete"),
+        (("task", "ls"), "openrag task list"),
+    ],
+)
+def test_what_other_tools_call_a_command_is_understood(cli, typed, meant):
+    told = cli(*typed)
+    assert (told.code, f"did you mean '{meant}'?" in told.err) == (2, True), told.err
+
+
+@pytest.mark.parametrize("typed", [("search", "-k", "abc", "x"), ("search", "--min-score", "abc", "x")])
+def test_a_number_that_is_none_is_said_in_plain_words(cli, typed):
+    told = cli(*typed)
+    assert (told.code, "it is not a valid" in told.err, "parse" in told.err) == (2, True, False)
+
+
+def test_a_folder_without_files_is_named(cli, tmp_path):
+    (tmp_path / "empty").mkdir()
+    told = cli("file", "add", tmp_path / "empty")
+    assert (told.code, f"no file to add in {tmp_path}/empty" in told.err) == (2, True)
+
+
 def test_the_beginning_of_a_task_id_is_enough(cli, tmp_path):
     for name in ("a.md", "b.md"):
         (tmp_path / name).write_text(name)

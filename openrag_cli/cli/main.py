@@ -22,7 +22,7 @@ from openrag_cli.cli.commands.context import Context
 from openrag_cli.cli.completion import TREE
 from openrag_cli.cli.exit_codes import ExitCode, exit_code
 from openrag_cli.cli.output import ColorMode, Output, close_quietly, tolerate_narrow_encoding
-from openrag_cli.cli.suggestions import add_where_it_is, usage_hint
+from openrag_cli.cli.suggestions import add_where_it_is, plain_message, usage_hint
 from openrag_cli.config.settings import color_is_refused, prefers_json
 from openrag_cli.errors import OpenRAGError, StoreError, WrongUsage
 from openrag_cli.terminal import TerminalFormatter
@@ -341,7 +341,7 @@ def _wants_json(arguments: Sequence[str]) -> bool:
 
 def _usage_error(context: Context, exc: TyperException, arguments: Sequence[str]) -> int:
     context.out.is_json |= _wants_json(arguments)  # the options may not have been read yet
-    message = exc.format_message().replace("\n", " ").replace("Value error, ", "").partition(" (Possible options")[0]
+    message = plain_message(exc.format_message())
     if type(exc).__name__ == "NoArgsIsHelpError":  # typer does not export it
         if not context.out.is_json:
             context.out.warn(exc.format_message())

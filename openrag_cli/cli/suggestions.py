@@ -13,6 +13,19 @@ from openrag_cli.errors import DocumentNotFound, OpenRAGError, PartitionNotFound
 PROGRAM = "openrag"
 
 
+_OF_PYDANTIC = re.compile(r"Input should be (a valid \w+), unable to parse string as an? \w+")
+
+_OTHER_NAMES = {"index": "file add", "ingest": "file add", "query": "search", "find": "search", "rm": "delete",
+                "remove": "delete", "ls": "list", "cat": "get", "mv": "rename", "info": "show"}  # fmt: skip
+"""What other tools call a command."""
+
+
+def plain_message(message: str) -> str:
+    """Return the message of a wrong command line on one line, without the words of the libraries that read it."""
+    said = message.replace("\n", " ").replace("Value error, ", "").partition(" (Possible options")[0]
+    return _OF_PYDANTIC.sub(r"it is not \1", said)
+
+
 def usage_hint(error: Any, message: str, global_options: Sequence[str]) -> str:
     """Return the nearest command or option if one is near, the command that has such an option, or where the help is.
 
@@ -40,6 +53,9 @@ def _option(word: str, here: Any, global_options: Sequence[str]) -> str | None:
 
 def _command(word: str, here: Any) -> str | None:
     known = [path for path, _ in _leaves(here.find_root().command, PROGRAM) if path.rpartition(" ")[2] == word]
+    if not known and (other := _OTHER_NAMES.get(word)):
+        known = [path for path, _ in _leaves(here.command, here.command_path) if path.endswith(f" {other}")]
+        known = [path for path in known if path == f"{here.command_path} {other}"] or known[: len(known) == 1]
     if not known:
         near = _nearest(word, list(getattr(here.command, "commands", {})))
         known = [f"{here.command_path} {near}"] if near else []

@@ -120,7 +120,7 @@ def add(
         given = [_from_stdin(context, kept, file_id) if path == "-" else Path(path) for path in paths or []]
         choice = Choice(glob, exclude, own_folders(context), follows=follow, skips_empty=not strict)
         intake = collect([*given, *listed], choice, root=root)
-        intake = _renamed(intake, file_id, is_stdin=paths == ["-"])
+        intake = _renamed(intake, file_id, paths or [])
         named = None if strict else {readable(path) for path in paths or []}
         if dry_run:
             return _rehearse(context, intake, options, named=named)
@@ -326,20 +326,19 @@ def _from_stdin(context: Context, kept: contextlib.ExitStack, file_id: str | Non
     return target
 
 
-def _renamed(intake: FileList, file_id: str | None, *, is_stdin: bool) -> FileList:
+def _renamed(intake: FileList, file_id: str | None, given: Sequence[str]) -> FileList:
     """Give the one file its id from --id; of what came from standard input there is only a copy."""
     if file_id is not None:
         if len(intake.sources) + len(intake.failures) != 1:
             n_found = len(intake.sources)
             raise InvalidInput(f"--id names one file, and {n_found:,} were found", hint="add them without --id")
         intake.sources = [
-            replace(source, file_id=file_id, is_elsewhere=False, name=source.filename if is_stdin else "")
+            replace(source, file_id=file_id, is_elsewhere=False, name=source.filename if given == ["-"] else "")
             for source in intake.sources
         ]
     elif not intake.sources and not intake.failures and not intake.left_out:
-        raise InvalidInput(
-            "there is no file to add", hint="give files or folders: openrag file add ~/docs -p handbook"
-        )
+        where = f"no file to add in {', '.join(map(readable, given))}" if given else "there is no file to add"
+        raise InvalidInput(where, hint="give files or folders: openrag file add ~/docs -p handbook")
     return intake
 
 
