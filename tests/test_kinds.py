@@ -213,6 +213,7 @@ KINDS = (
         _odt("<text:p>12 km<text:span text:style-name='S'>2</text:span></text:p>", "12 km²"),
         _pdf(["BT 60 700 Td /F1 12 Tf (Load of 4 x 10) Tj /F1 8 Tf 5 Ts (9) Tj /F1 12 Tf 0 Ts ( kg) Tj ET"], "10^9 kg"),
         _page("<p>Fee <del>12</del><ins>15</ins> crowns, was <s>9</s>8</p>", "~~12~~15 crowns", "~~9~~8"),
+        _page("<style>.up, span.hi {vertical-align: super; font-size: 60%} .dn{vertical-align:sub}</style><p>10<span class='x up'>6</span> of 10<span class='hi'>9</span>, H<span class=dn>2</span>O</p>", "10^6 of 10^9, H₂O"),
         _word(p(r("10"), r("6", '<w:position w:val="8"/><w:sz w:val="14"/>'), r(" cells, H"), r("2", '<w:position w:val="-6"/>'), r("O")), "10^6 cells, H₂O"),
         _page("<p>10<span style='font-size:60%; vertical-align: 4pt'>6</span> x<span style='vertical-align:-25%'>1</span></p>", "10^6", "x₁"),
         _word(p(r("Fee "), r("99", "<w:strike/>"), r("89 crowns")), "~~99~~89 crowns"),

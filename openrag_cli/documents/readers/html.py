@@ -20,6 +20,7 @@ from openrag_cli.documents.readers.html_rules import (
     WITHOUT_TEXT,
     is_layout,
     line_marks,
+    state_shifts,
 )
 from openrag_cli.documents.readers.unseen.page import Hide, take_out
 from openrag_cli.documents.tables import Cell, build_table
@@ -86,7 +87,9 @@ def _without_namespaces(root: Any) -> Any:
 
 def tree_markdown(root: Any, hide: Hide, sheets: Iterable[str] | None = ()) -> str:
     """Return the text of a page that `html_tree` returned; what is not shown is taken out of it first, see `take_out`."""
-    take_out(root, hide, sheets)
+    given = None if sheets is None else list(sheets)
+    state_shifts(root, given or ())
+    take_out(root, hide, given)
     walker = _Walker()
     walker.walk(root)
     return walker.writer.text()

@@ -1,7 +1,10 @@
 """What the elements of HTML are to a reader of text: blocks, marks, layout."""
 
 import re
+from collections.abc import Iterable
 from typing import Any
+
+from openrag_cli.documents.readers.unseen.css import rules
 
 MAX_COLSPAN = 20
 """An 88 KB page of wide spans became 4 MB of bars once."""
@@ -36,8 +39,26 @@ SHOWN_INPUTS = frozenset({
 _SHIFT_STYLE = re.compile(
     r"(?:^|;)\s*vertical-align\s*:\s*(super|sub|-?[\d.]*[1-9][\d.]*(?:px|pt|em|ex|rem|%))", re.IGNORECASE
 )
+_CLASS = re.compile(r"[a-z]*\.([\w-]+)")
+_INLINE = ("span", "a", "b", "big", "em", "font", "i", "small", "strong")
 _NOTE_CLASSES = frozenset({"footnote-ref", "footnote-reference", "footnoteref", "noteref", "note-ref", "endnote-ref"})
 _LAYOUT_ROLES = frozenset({"presentation", "none"})
+
+
+def state_shifts(root: Any, sheets: Iterable[str]) -> None:
+    """Let inline elements that a style sheet raises or lowers by their class say so themselves."""
+    shifts: dict[str, str] = {}
+    own = ("".join(style.itertext()) for style in root.iter("style"))
+    for css in (css for css in (*sheets, *own) if "vertical-align" in css):
+        for selectors, said in rules(css):
+            value = f"vertical-align: {said['vertical-align'][0]}" if "vertical-align" in said else ""
+            if _SHIFT_STYLE.search(value):
+                named = (_CLASS.fullmatch(selector.strip()) for selector in selectors.split(","))
+                shifts |= {found[1]: value for found in named if found}
+    for element in root.iter(*_INLINE) if shifts else ():
+        value = next((shifts[name] for name in (element.get("class") or "").split() if name in shifts), "")
+        if value:
+            element.set("style", f"{value}; {element.get('style') or ''}")
 
 
 def line_marks(element: Any) -> dict[str, Any]:
