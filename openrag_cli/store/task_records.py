@@ -111,9 +111,9 @@ class TaskRecords:
     def counts(self, *, batch: str | None = None) -> dict[TaskState, int]:
         """Return how many tasks are in each state, without what was skipped."""
         rows = self._db.rows(
-            "SELECT state, count(*) AS n FROM task WHERE ?1 IS NULL OR batch = ?1 GROUP BY state "
-            f"UNION ALL SELECT 'FAILED', -count(*) FROM task WHERE {_SKIPPED} AND (?1 IS NULL OR batch = ?1)",
-            (batch,),
+            "SELECT state, count(*) AS n FROM task WHERE :batch IS NULL OR batch = :batch GROUP BY state "
+            f"UNION ALL SELECT 'FAILED', -count(*) FROM task WHERE {_SKIPPED} AND (:batch IS NULL OR batch = :batch)",
+            {"batch": batch},
         )
         found: Counter[str] = Counter()
         for row in rows:
