@@ -154,7 +154,7 @@ def test_a_server_has_only_its_listening_socket_and_its_clients(home, is_long):
     server = start(home / "store", env={"HOME": str(home / "home"), "TMPDIR": str(home / "tmp")})
     port = int(server.url.rpartition(":")[2])
     over = threading.Event()
-    threading.Timer(120 if is_long else 30, over.set).start()
+    threading.Timer(120 if is_long else 12, over.set).start()
     others: set[str] = set()
     try:
         with server.client() as client:
