@@ -252,6 +252,7 @@ class Index:
         table = self._open()
         with self._durably(), self._errors("compacting the index"):
             table.optimize(cleanup_older_than=upkeep.KEEP_VERSIONS)
+        upkeep.give_back_memory()
 
     def merge(self, fragments: Sequence[int]) -> None:
         """Write the rows of fragments, by number, again as one; the caller holds the write lock."""
