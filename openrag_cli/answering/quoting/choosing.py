@@ -10,7 +10,7 @@ from openrag_cli.answering.quoting.names import years_of
 from openrag_cli.answering.quoting.scoring import Scored
 from openrag_cli.answering.quoting.units import Unit, is_block, n_words
 
-SURE_WORDS = 60
+SURE_WORDS = 57
 """Words of an answer of several units, at most, where the best of them is sure; a single unit may be longer."""
 
 ALONE = 0.8
