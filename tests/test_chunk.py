@@ -307,6 +307,10 @@ def test_a_long_run_that_another_tokenizer_does_not_know_is_cut(other_model):
     assert len(assert_rules(Document("some words " * 9 + "0" * 9000), 64, other_model)) > 4
 
 
+def test_a_word_may_be_more_tokens_below_a_heading_than_alone(other_model):
+    assert assert_rules(Document("\nSetext\n------\n" + "c01" * 8, has_headings=True), 32, other_model)
+
+
 @settings(SLOW_IS_FINE, max_examples=25)
 @given(document=DOCUMENTS | paged_documents(), max_tokens=st.sampled_from([32, 64, 256]))
 def test_the_rules_hold_for_other_tokenizers(other_model, document, max_tokens):

@@ -53,12 +53,12 @@ class SizedText(MeasuredText):
     def fits(self, prefix: str, start: int, end: int) -> bool:
         """Whether the passage made of `prefix` and the range can be read whole."""
         room = self._room(prefix)
-        return self._size(room, start, end) <= room
+        return self._size(prefix, room, start, end) <= room
 
     def is_small(self, start: int, end: int) -> bool:
         """Whether the range is a small part of a chunk."""
         budget = self._sizer.budget
-        return self._size(budget, start, end) < budget // _SMALL_SHARE
+        return _size(budget, end - start, self.n_tokens, start, end) < budget // _SMALL_SHARE
 
     def split(self, prefix: str, start: int, end: int, *, has_headings: bool) -> Iterator[Range]:
         """Yield pieces of the range that fit under `prefix`, at a cost linear in its length.
@@ -69,7 +69,7 @@ class SizedText(MeasuredText):
         splitter_class = _splitter_class(has_headings=has_headings)
         while start < end:
             stop = min(start + window, end)
-            splitter = splitter_class.from_callback(self._sizing(room, start), room)
+            splitter = splitter_class.from_callback(self._sizing(prefix, room, start), room)
             pieces = splitter.chunk_indices(self.text[start:stop])
             is_last = stop == end
             for offset, piece in pieces if is_last or len(pieces) < 2 else pieces[:-1]:
@@ -80,10 +80,15 @@ class SizedText(MeasuredText):
         counter = self._sizer.counter
         return self._sizer.budget - (counter.count(prefix) + counter.joint if prefix else 0)
 
-    def _size(self, limit: int, start: int, end: int) -> int:
-        return _size(limit, end - start, self.n_tokens, start, end)
+    def _size(self, prefix: str, room: int, start: int, end: int) -> int:
+        """Return the size of a range: by its words, and where those may be too few by the passage itself."""
+        counter, size = self._sizer.counter, _size(room, end - start, self.n_tokens, start, end)
+        if size > room or counter.is_additive:
+            return size
+        text = self.text[start:end]
+        return max(size, counter.count(f"{prefix}\n{text}" if prefix else text) - self._sizer.budget + room)
 
-    def _sizing(self, limit: int, start: int) -> Callable[[str], int]:
+    def _sizing(self, prefix: str, room: int, start: int) -> Callable[[str], int]:
         """Return what tells the splitter the size of a piece of the text from `start` on.
 
         It is not told where the piece is, but pieces of one chunk begin together, with or without the line's indent,
@@ -96,7 +101,7 @@ class SizedText(MeasuredText):
             nonlocal at
             if not self.text.startswith(piece, at):
                 at = self.text.index(piece, max(start, self.text.rfind("\n", start, at) + 1))
-            return self._size(limit, at, at + len(piece))
+            return self._size(prefix, room, at, at + len(piece))
 
         return size
 

@@ -1,6 +1,6 @@
 """Token counts by any tokenizer of Hugging Face, from one tokenisation of a text.
 
-Such tokenizers join nothing across a blank, so a text is the sum of its words, each with the blanks before it; of a long
+Most tokenizers join nothing across a blank, so a text is the sum of its words, each with the blanks before it; of a long
 word (Chinese has no blanks) the sum of the parts that the tokenizer itself cuts it into. A text is measured once, and
 a word that was seen before not again. Each stretch of the text is then two look-ups among the offsets, and the words that
 its ends cut.
@@ -63,6 +63,12 @@ class TokenCounter:
         self.count = count = _Counts(tokenizer).__getitem__
         self.joint = max(0, count("a\nb") - count("a") - count("b"))
         """What a line break between two texts costs."""
+        self.is_additive = all(self._parts_at(blank) for blank in " \t\n\r")
+        """Whether a text is the sum of its words; else a word may be more tokens behind a blank than alone."""
+
+    def _parts_at(self, blank: str) -> bool:
+        words = self._tokenizer.encode(f"a{blank}b", add_special_tokens=False).word_ids
+        return bool(words) and words[0] != words[-1]
 
     def words(self, text: str) -> Iterator[list[str]]:
         """Yield the words of a text, many at a time: joined they are the text."""
