@@ -1,12 +1,13 @@
 """Answers and sessions of a server: what `Engine.answer` and `Engine.sessions` are here."""
 
 import json
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from openrag_cli import errors
 from openrag_cli.answering.events import Event, Retrieved, TextDelta
+from openrag_cli.answering.llm.sse import SseParser
 from openrag_cli.client.connection import Connection
 from openrag_cli.client.from_json import error_of, path_of
 from openrag_cli.contract import answer_events
@@ -55,18 +56,19 @@ async def answer(connection: Connection, request: "ChatRequest") -> AsyncGenerat
                 await response.aread()
                 raise error_of(response, connection.filtered)
             is_whole = False
-            async for line in response.aiter_lines():
-                if line.startswith("data: "):
-                    found = _event(line.removeprefix("data: "), response)
+            parser = SseParser()  # what it still holds at the end is of an event that was broken off
+            async for block in response.aiter_bytes():
+                for found in _events(parser, block, response):
                     is_whole |= not isinstance(found, Retrieved | TextDelta)
                     yield found
     if not is_whole:
         raise errors.UpstreamError("the server broke the answer off", hint="see the server's log, and ask again")
 
 
-def _event(text: str, response: "httpx.Response") -> Event:
+def _events(parser: SseParser, block: bytes, response: "httpx.Response") -> Iterator[Event]:
     try:
-        return answer_events.from_json(json.loads(text))
+        for event in parser.feed(block):
+            yield answer_events.from_json(json.loads(event.data))
     except (ValueError, KeyError, TypeError) as exc:
         raise errors.UpstreamError(
             f"what answers at {response.url} is no openrag server, or of another version",
