@@ -110,6 +110,7 @@ UNREADABLE = """
 import json, os, sys
 from pathlib import Path
 import pathspec
+from openrag_cli.ingest.discovery import collect
 if os.geteuid() == 0:
     os.seteuid(65534)
 found = collect([Path(sys.argv[1]), Path(sys.argv[1]) / "closed" / "x"])

@@ -163,9 +163,9 @@ ANSWERS: dict[str, list[Case]] = {
         Case(refuses(429, "spent", code="insufficient_quota"), error=UpstreamBusy, tells="spent", options=PATIENT),
     ],
     "busy_date": [
-        Case(first(busy(Retry_After=in_seconds(20))), n_asked=2, pauses=(5,), options=PATIENT),
+        Case(first(busy(Retry_After=in_seconds(55))), n_asked=2, pauses=(1,), options=PATIENT),
         Case(first(busy(Retry_After=in_seconds(-60))), n_asked=2, pauses=(0,), options=PATIENT),
-        Case(first(busy(503, Retry_After=in_seconds(20))), n_asked=2, pauses=(5,), options=PATIENT),
+        Case(first(busy(503, Retry_After=in_seconds(55))), n_asked=2, pauses=(1,), options=PATIENT),
     ],
     "busy_float": [
         Case(first(busy(Retry_After="3.5")), n_asked=2, pauses=(3.5,), options=PATIENT),

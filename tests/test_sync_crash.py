@@ -125,7 +125,7 @@ def kill_and_compare(root: Path, folder: Path, queries: list[str], *, n_kills: i
         process.kill()
         process.wait(60)
     with open_engine(root / "clean") as clean:
-        clean.sync(options(folder))
+        clean.sync_folder(options(folder))
         assert_ends_clean(root / "store", folder, clean, queries)
 
 

@@ -69,7 +69,7 @@ def test_an_or_in_either_filter_stays_inside_it(filled):
         (["all"], 2, "reserved"),
         (["a/b"], 2, "contains '/'"),
         (["new", "-p", "nope"], 66, "Partition 'nope' not found"),
-        (["new", "-p", "taken"], 66, "Partition 'taken' not found"),  # a view of a view is none
+        (["new", "-p", "taken"], 66, "'taken' is a view, and no partition"),  # a view of a view is none
         (["new", "--filter", "year ="], 2, "filter is wrong"),
     ],
 )

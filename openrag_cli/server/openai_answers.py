@@ -11,6 +11,7 @@ from uuid import uuid4
 
 from openrag_cli.answering.conversation import Message
 from openrag_cli.answering.events import Event, Finished, Retrieved, TextDelta, unsupported
+from openrag_cli.answering.extractive import ExtractiveModel
 from openrag_cli.contract import to_json as render
 from openrag_cli.domain import File, Passage
 from openrag_cli.errors import InvalidInput, NoAnswer, OpenRAGError, UpstreamError
@@ -279,7 +280,8 @@ class OpenAIAnswer:
 
 def unsaid(finished: Finished) -> NoAnswer | None:
     """Return what is wrong with an answer of tool calls alone, for a client whose API has none; None where it says more."""
-    if finished.text.strip() or finished.refusal or finished.error:
+    is_cut = finished.model == ExtractiveModel.name  # it calls none; `max_tokens` may leave nothing of what it quotes
+    if finished.text.strip() or finished.refusal or finished.error or is_cut:
         return None
     return NoAnswer(
         f"{finished.model} gave no answer (finish_reason {finished.finish_reason}): it called a tool unasked"

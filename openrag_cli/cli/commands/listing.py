@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from openrag_cli.contract import to_json as render
@@ -40,6 +41,16 @@ def show_record(out: Output, name: str, body: render.Json, warnings: Iterable[Do
     width = max(map(len, body))
     for key, value in body.items():
         if key != "warnings":
-            out.line(f"{key:{width}}  {value['message'] if key == 'error' and value else value}")
+            out.line(f"{key:{width}}  {value['message'] if key == 'error' and value else _plain(value)}".rstrip())
     for warning in warnings:
         out.line(f"{'warning':{width}}  {warning.sentence}")
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as people write it: of a mapping what it holds."""
+    if not isinstance(value, dict):
+        return value
+    return ", ".join(
+        f"{key}: {json.dumps(of_key, ensure_ascii=False) if isinstance(of_key, dict | list) else of_key}"
+        for key, of_key in value.items()
+    )
