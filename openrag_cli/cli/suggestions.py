@@ -81,7 +81,7 @@ def _leaves(command: Any, path: str) -> Iterator[tuple[str, Any]]:
 
 def add_where_it_is(error: OpenRAGError, engine: Any) -> None:
     """Let the hint of an error say in which other partition a file is, or what has the name of a partition, or nearly."""
-    if isinstance(error, PartitionNotFound) and engine is not None:
+    if isinstance(error, PartitionNotFound) and engine is not None and error.partition:
         with contextlib.suppress(OpenRAGError):
             _say_what_is_meant(error, engine)
         return
