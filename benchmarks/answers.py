@@ -187,6 +187,7 @@ async def ask_filings(engine: Engine, *, shows: bool, most: int) -> None:
         f"filings: the figure asked for printed in its row: {n_shown} of {n_figures}; {n_computed} said to be computed"
     )
     print_others("filings, companies that no document names", await ask(engine, written("filings-none"), shows=shows))
+    print_others("filings, companies named in passing", await ask(engine, written("filings-passing"), shows=shows))
 
 
 COLLECTIONS = {"docs": ask_docs, "piaf": ask_piaf, "filings": ask_filings}
