@@ -280,8 +280,9 @@ class OpenAIAnswer:
 
 def unsaid(finished: Finished) -> NoAnswer | None:
     """Return what is wrong with an answer of tool calls alone, for a client whose API has none; None where it says more."""
-    is_cut = finished.model == ExtractiveModel.name  # it calls none; `max_tokens` may leave nothing of what it quotes
-    if finished.text.strip() or finished.refusal or finished.error or is_cut:
+    # What quotes calls no tool, and `max_tokens` may leave nothing of what it quotes.
+    is_quoted = finished.model == ExtractiveModel.name
+    if finished.text.strip() or finished.refusal or finished.error or is_quoted:
         return None
     return NoAnswer(
         f"{finished.model} gave no answer (finish_reason {finished.finish_reason}): it called a tool unasked"
