@@ -8,11 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from openrag_cli.cli import main
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared" / "data"
+
+# The suite draws the same examples each time, so that a change is judged by what it changes. New ones are drawn by
+# --hypothesis-profile random, and without an end by benchmarks/fuzz.py.
+settings.register_profile("repeatable", derandomize=True)
+settings.register_profile("random", derandomize=False)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
