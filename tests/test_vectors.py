@@ -178,12 +178,16 @@ def test_a_scope_is_kept_to_and_a_small_one_is_measured_whole(
     sorted_index: Index, rows: list[Row], count_looks: Callable[[], list[str]], scope: Scope, way: str
 ) -> None:
     within = [row for row in rows + some_rows(50_000, 60) if is_in(scope, row)]
-    vector = rows[7].vector
-    found = nearest(sorted_index, vector, 40, scope)
-    assert found.keys() <= {row.chunk.id for row in within}
-    assert len(found) == min(40, len(within))
-    assert len(found.keys() & set(exact(within, vector, 10))) >= min(10, len(within)) - (way == "lists")
-    assert count_looks()[0] == way
+    n_right = n_wanted = 0
+    for row in rows[7:2000:200]:
+        found = nearest(sorted_index, row.vector, 40, scope)
+        assert found.keys() <= {row.chunk.id for row in within}
+        assert len(found) == min(40, len(within))
+        wanted = exact(within, row.vector, 10)
+        n_right += len(found.keys() & set(wanted))
+        n_wanted += len(wanted)
+    assert n_right >= (0.9 if way == "lists" else 1) * n_wanted
+    assert set(count_looks()) == {way}
 
 
 @pytest.fixture
@@ -201,8 +205,9 @@ def conditions(monkeypatch: pytest.MonkeyPatch) -> list[Scope]:
 
 
 def test_few_excluded_files_are_left_out_of_what_was_found(
-    sorted_index: Index, rows: list[Row], conditions: list[Scope]
+    sorted_index: Index, rows: list[Row], conditions: list[Scope], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(vectors, "REFINED", 100)  # what is found does not hang on how many rows are asked for
     nearby = exact(rows, rows[7].vector, 60)
     revision_of = {row.chunk.id: row.chunk.revision for row in rows}
     everywhere = list(nearest(sorted_index, rows[7].vector, 60))
