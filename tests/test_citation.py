@@ -43,6 +43,11 @@ PIECES = st.lists(
             "[Source 1",
             ", p. 3]",
             "=",
+            "<code>",
+            "</code>",
+            "    ",
+            "list ",
+            ".",
         ]
     ),
     max_size=30,
@@ -135,7 +140,38 @@ UNTOUCHED = [
     "[^1]: ops/keys.md",
     "[Keys][9] and [1.2] and [v9]",
     "issue [#9], [12345]",
+    # code in HTML, and code that is indented
+    "<code>x [9]</code> and <pre>\ny [8]\n</pre>",
+    "As:\n\n    row [2]\n    y [9]\n",
+    "\tcell [9]\n",
+    # a list that is the value of what is said
+    "The output is [1, 2, 3].",
+    "for i in [1, 2, 3]: pass",
+    "It returns [1, 2] when called.",
+    # a name that goes on
+    "report [9].pdf and copy [8].2.txt",
 ]
+NAMED = [
+    "The regex [1-3] matches one digit.",
+    "Its pattern is [1-3], others like [2-4].",
+    "Le motif [1-3] et l'intervalle [1, 3].",
+    "Das Muster [1-3] und das Intervall: [1, 3]",
+    "a value between [1, 3]",
+    "The array [1, 2, 3] is sorted, the list [3, 1] is not.",
+    "A tensor of shape [1, 3]",
+    "x \u2208 [1, 3]",
+    'the line "[1] error" appears',
+    "the glob '[1-3]'",
+    "they won by [3-1]",
+]
+"""What is named as something else than a passage."""
+
+
+@pytest.mark.parametrize("text", NAMED)
+def test_what_is_named_as_a_pattern_or_a_value_is_no_citation(text):
+    for cuts in ([], list(range(len(text)))):
+        shown, checked = show(text, cuts)
+        assert (shown, checked.cited, checked.unknown) == (text, [], [])
 
 
 @pytest.mark.parametrize("text", UNTOUCHED)
@@ -172,6 +208,11 @@ def test_what_is_no_citation_is_left_letter_by_letter(text):
         ("It costs $5 [1] and 6$ [2].", "It costs $5 [1] and 6$ [2].", [1, 2]),
         ("Set $PATH first [1].", "Set $PATH first [1].", [1]),
         ("{user} must rotate [1].", "{user} must rotate [1].", [1]),
+        ("As described in [1, 2], they rotate.", "As described in [1, 2], they rotate.", [1, 2]),
+        ("Keys rotate [1, 2] every 90 days.", "Keys rotate [1][2] every 90 days.", [1, 2]),
+        ("<p>x < 3 [1] and <b>y</b> [2].</p>", "<p>x < 3 [1] and <b>y</b> [2].</p>", [1, 2]),
+        ("- one [1]\n    - two [2]\n\n    more [3]", "- one [1]\n    - two [2]\n\n    more [3]", [1, 2, 3]),
+        ("It is so [1].Next, <code>a[9]</code> [2].", "It is so [1].Next, <code>a[9]</code> [2].", [1, 2]),
         (r"\begin{align} x \end{align} as [2] says", r"\begin{align} x \end{align} as [2] says", [2]),
     ],
 )

@@ -8,6 +8,8 @@ written as [1][3]. Everywhere else the text is the model's own, letter by letter
 import re
 from dataclasses import dataclass, field
 
+from openrag_cli.answering.announced import CHARS, announced
+
 _WORD = (
     r"(?:sources?|passages?|docs?|documents?|refs?|references?|chunks?|citations?|cite|extracts?|excerpts?|extraits?"
     r"|quellen?|fuentes?|fontes?|fonti)[.:_]?[ \t]*(?:#|n[o\u00b0\u00ba]\.?[ \t]*)?"
@@ -27,7 +29,7 @@ _MAY_BECOME_MARK = re.compile(
     rf"|[{_FULL_OPEN}][^{_FULL_CLOSE}\n]{{0,80}}[{_FULL_CLOSE}]?)?\Z",
     re.IGNORECASE,
 )
-_PLAIN = re.compile(rf"[^`~\[{_FULL_OPEN} \t\n\\$|{{}}]+")
+_PLAIN = re.compile(rf"[^`~\[{_FULL_OPEN} \t\n\\$|{{}}<]+")
 _CLOSERS = frozenset(".!?\u2026\u3002\uff01\uff1f\"'\u201d\u2019\u00bb%\u300d\u300f")
 _JOINERS = frozenset("=:,({[<+/^&|\\#@~-\u2013")
 _BETWEEN_MARKS = frozenset({",", ";", "/", "&", "-", "\u2013"})
@@ -36,10 +38,16 @@ _OPENS_MATH = re.compile(r"\$(?:[\\{(\[|]|[A-Za-z](?![A-Za-z0-9]))")
 _OBJECT = re.compile(r"\s*\{\s*[\"'}]")
 _MAY_BE_OBJECT = re.compile(r"\s*\{\s*")
 _MATH_BLOCK = re.compile(r"\\begin\{(?:equ|ali|gat|mul|eqn|arr|cas|[pbvBV]?mat)")
+_CODE_TAGS = ("code", "pre", "kbd", "samp", "script", "style", "math", "tt")
+_INDENTED = re.compile(r"(?: {4}|\t)")
+_LISTED = re.compile(r"\s*(?:[-*+\u2022]|\d{1,3}[.)])\s")
 _MAX_PENDING = 120
-_TAIL = 16
+_TAIL = CHARS
 _AHEAD = {"\\": len("\\begin{pmat"), "$": 3, "{": 2}
 """How many characters tell what such a one begins."""
+
+_LINE = 24
+"""How much of a line's beginning is looked at: whether it is indented, and an item of a list."""
 
 _MIN_FENCE = 3
 _MIN_WORD = 3
@@ -76,6 +84,12 @@ class CitationFilter:
     """The last characters shown: what a mark stands after."""
     _fence: str = ""
     _ticks: str = ""
+    _tag: str = ""
+    """The HTML element that holds code, while it is open."""
+    _line: str = ""
+    _is_in_list: bool = False
+    _may_be_indented: bool = True
+    """Whether a line that is indented is code: it follows a blank line, or another one of that code."""
     _math: str = ""
     _depth: int = 0
     """Of braces: JSON that stands in the text."""
@@ -141,11 +155,13 @@ class CitationFilter:
             return plain.end()
         if char in "`~" or self._ticks:
             self._count_ticks(char)
-        is_code = bool(self._fence or self._ticks)
+        if char == "<" and not (self._fence or self._ticks):
+            return self._element(held, at, shown, is_last=is_last)
+        is_code = bool(self._fence or self._ticks or self._tag or self._is_indented())
         if not (is_code or self._math or self._depth) and char in f" \t[{_FULL_OPEN}":
             if found := _MARK.match(held, at):
                 after = held[found.end() : found.end() + 2]
-                if not is_last and (not after or after == " "):
+                if not is_last and after in {"", " ", "."}:
                     return None  # what follows tells a link or an index from a mark
                 shown.append(self._marked(found, after))
                 return found.end()
@@ -162,9 +178,36 @@ class CitationFilter:
         shown.append(self._pass(char))
         return at + 1
 
+    def _element(self, held: str, at: int, shown: list[str], *, is_last: bool) -> int | None:
+        """Follow an HTML element that holds code; return where what is settled of it ends."""
+        begun = held[at + 1 : at + 10].lower()
+        wanted = [f"/{self._tag}"] if self._tag else list(_CODE_TAGS)
+        if not is_last and any(name.startswith(begun) or (name == begun) for name in wanted):
+            return None
+        for name in wanted:
+            if begun.startswith(name) and not begun[len(name) : len(name) + 1].isalnum():
+                self._tag = "" if self._tag else name
+                break
+        shown.append(self._pass("<"))
+        return at + 1
+
+    def _is_indented(self) -> bool:
+        """Whether the line is code because it is indented, which no item of a list is, nor what belongs to one."""
+        is_so = self._may_be_indented and not self._is_in_list and _INDENTED.match(self._line) is not None
+        return is_so and not _LISTED.match(self._line)
+
+    def _end_line(self) -> None:
+        is_blank = not self._line.strip()
+        self._may_be_indented = is_blank or self._is_indented()
+        if not is_blank:
+            is_item = _LISTED.match(self._line) is not None
+            self._is_in_list = is_item or (self._is_in_list and self._line[:1] in " \t")
+        self._line = ""
+
     def _pass(self, text: str) -> str:
         """Show a text that holds no mark, and follow the lines: each may be a row of a table."""
         if text == "\n":
+            self._end_line()
             if len(self._fence) < _MIN_FENCE:
                 self._fence = ""  # code within a line ends with it: a lone backtick opens nothing
             if self._math == "$":
@@ -209,6 +252,8 @@ class CitationFilter:
 
     def _show(self, text: str) -> str:
         self._n_shown += len(text)
+        if text != "\n" and len(self._line) < _LINE:
+            self._line = (self._line + text)[:_LINE]
         self._tail = (self._tail + text)[-_TAIL:] if len(text) < _TAIL else text[-_TAIL:]
         return text
 
@@ -222,8 +267,10 @@ class CitationFilter:
         lead = written[: len(written) - len(written.lstrip(" \t"))]
         is_explicit = bool(found["full"] or found["word"] or found["note"])
         place = self._place(lead, after, is_explicit=is_explicit)
+        if place != "none" and not (is_explicit or found["double"]):
+            place = announced(self._tail + lead, after, is_many=len(numbers) > 1) or place
         is_range = any(sign in inside for sign in "-\u2013")
-        if place == "none" or 0 in numbers or (is_range and len(known) < len(numbers)):
+        if place == "none" or 0 in numbers or (is_range and (len(known) < len(numbers) or numbers != sorted(numbers))):
             return self._pass(written)
         if place == "beside":  # counted where it names a passage, and left as it is
             return self._beside(written, lead, numbers, known)
@@ -249,7 +296,8 @@ class CitationFilter:
         """Return what the place says: a "citation", something "beside" prose that may be one, or "none"."""
         before = self._tail.rstrip(" \t")[-1:] if lead or self._tail else ""
         next_char = after[:1]
-        is_index = after == " =" or (next_char and (next_char in "({=_+" or next_char.isalnum()))
+        is_name = next_char == "." and (after[1:].islower() or after[1:].isdigit())
+        is_index = is_name or after == " =" or (next_char and (next_char in "({=_+" or next_char.isalnum()))
         if is_index or _COMMAND.search(self._tail):
             return "none"
         if self._is_table:
