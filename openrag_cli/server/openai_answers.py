@@ -96,6 +96,9 @@ class OpenAIAnswer:
     tells_usage: bool = False
     appends_sources: bool = False
     extra_is_text: bool = False
+    calls_functions: bool = False
+    """Whether a call is told in the older shape, `function_call`."""
+    not_obeyed: Sequence[str] = ()
     id: str = field(init=False)
     created: int = field(init=False)
     _n_sent: int = 0
@@ -137,9 +140,10 @@ class OpenAIAnswer:
             refusal=finished.refusal or None,
             reasoning_content=finished.thought or None,
             annotations=self._annotations(retrieved, finished),
-            tool_calls=list(calls.values()) or None,
+            tool_calls=(list(calls.values()) or None) if not self.calls_functions else None,
+            function_call=next((call["function"] for call in calls.values()), None) if self.calls_functions else None,
         )
-        choices = [shapes.ChatChoice(message=message, finish_reason=finished.finish_reason)]
+        choices = [shapes.ChatChoice(message=message, finish_reason=self._reason(finished))]
         return shapes.ChatCompletion(choices=choices, extra=extra, **common)
 
     async def stream(self, events: AsyncGenerator[Event, None]) -> AsyncGenerator[bytes, None]:
@@ -169,8 +173,11 @@ class OpenAIAnswer:
     def _chunks(self, retrieved: Retrieved, found: TextDelta | Finished) -> list[bytes]:
         if isinstance(found, TextDelta):
             delta: Json = {"content": found.text} if found.text else {}
-            if found.tool_calls:
+            if found.tool_calls and not self.calls_functions:
                 delta["tool_calls"] = list(found.tool_calls)
+            for call in found.tool_calls if self.calls_functions else ():
+                if call["index"] == 0:
+                    delta["function_call"] = call["function"]
             if found.thought:
                 delta["reasoning_content"] = found.thought
             if found.refusal:
@@ -188,10 +195,14 @@ class OpenAIAnswer:
         extra = self.extra_of(self.told(retrieved, found).model_dump(by_alias=True))
         if error := found.error or (None if self.is_chat else unsaid(found)):
             return [*chunks, self._chunk({}, extra=extra), event(body_of("/v1/", error))]
-        chunks.append(self._chunk({}, finish_reason=found.finish_reason, extra=extra))
+        chunks.append(self._chunk({}, finish_reason=self._reason(found), extra=extra))
         if self.tells_usage:
             chunks.append(event({**self._frame(), "choices": [], "usage": _usage(found).model_dump()}))
         return chunks
+
+    def _reason(self, finished: Finished) -> str:
+        is_call = self.calls_functions and finished.finish_reason == "tool_calls"
+        return "function_call" if is_call else finished.finish_reason
 
     def _frame(self) -> Json:
         kind = "chat.completion.chunk" if self.is_chat else "text_completion"
@@ -245,6 +256,7 @@ class OpenAIAnswer:
         """Return what is told beyond OpenAI's API: the sources, and what is to be known of the answer."""
         cited = {passage.number: passage for passage in finished.citations}
         doubted = unsupported(finished)
+        ignored = [f"not obeyed here: {', '.join(self.not_obeyed)}"] if self.not_obeyed else []
         return shapes.Extra(
             sources=[
                 self._source(
@@ -255,7 +267,7 @@ class OpenAIAnswer:
                 )
                 for passage in retrieved.passages
             ],
-            warnings=list(finished.warnings),
+            warnings=[*finished.warnings, *ignored],
         )
 
     def _source(self, passage: Passage, *, is_cited: bool, is_attached: bool, is_supported: bool) -> shapes.Source:

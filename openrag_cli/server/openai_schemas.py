@@ -94,8 +94,18 @@ class SearchOptions(BaseModel):
     sources: Literal["append", "extra"] | None = None
 
 
+_NOT_OBEYED = (
+    "logprobs", "top_logprobs", "logit_bias", "prediction", "web_search_options", "verbosity", "echo", "suffix",
+    "top_k", "top_a", "min_p", "typical_p", "repetition_penalty", "repeat_penalty", "chat_template_kwargs", "think",
+    "enable_thinking", "guided_json", "guided_regex", "guided_choice", "guided_grammar", "grammar", "json_schema", "options",
+)  # fmt: skip
+"""What OpenAI's API and other servers take that changes an answer, and is not passed on here."""
+
+
 class _Sampling(BaseModel):
     """What both ways of asking share; all of it but `openrag` goes to the LLM, where there is one."""
+
+    model_config = ConfigDict(extra="allow")
 
     model: str
     openrag: SearchOptions | None = None
@@ -126,6 +136,16 @@ class _Sampling(BaseModel):
             where = ".".join(str(part) for part in exc.errors()[0]["loc"])
             raise InvalidInput(f"metadata.openrag: {where}: {exc.errors()[0]['msg']}") from exc
 
+    def not_obeyed(self) -> list[str]:
+        """Return what is asked for and is not passed on. Raises: InvalidInput: what would be another answer without it."""
+        given = {name: value for name, value in (self.model_extra or {}).items() if value}
+        kinds = given.get("modalities")
+        if isinstance(kinds, list) and kinds != ["text"]:
+            raise InvalidInput('modalities: answers are texts, ["text"]')
+        if given.get("best_of", 1) != 1:
+            raise InvalidInput("best_of: one answer is made, not more")
+        return [name for name in _NOT_OBEYED if name in given]
+
     def parameters(self) -> Json:
         """Return what the LLM is to be given."""
         names = ("temperature", "top_p", "presence_penalty", "frequency_penalty", "seed", "stop", "max_tokens")
@@ -139,16 +159,34 @@ class ChatBody(_Sampling):
     max_completion_tokens: TokenLimit = None
     tools: Jsons | None = None
     tool_choice: str | Json | None = None
+    functions: Jsons | None = None
+    function_call: Literal["none", "auto"] | Json | None = None
     parallel_tool_calls: bool | None = None
     response_format: Json | None = None
     reasoning_effort: str | None = None
 
+    @property
+    def calls_functions(self) -> bool:
+        """Whether calls are asked for, and are to be told, in the older shape: `functions`, one call an answer."""
+        return self.functions is not None and self.tools is None
+
     def parameters(self) -> Json:
-        """Return what the LLM is to be given."""
+        """Return what the LLM is to be given. Raises: InvalidInput: a `function_call` that names none."""
         names = (
             "tools", "tool_choice", "parallel_tool_calls", "response_format", "reasoning_effort", "max_completion_tokens",
         )  # fmt: skip
-        return super().parameters() | {name: value for name in names if (value := getattr(self, name)) is not None}
+        given = super().parameters() | {name: value for name in names if (value := getattr(self, name)) is not None}
+        return given | self._as_tools() if self.calls_functions else given
+
+    def _as_tools(self) -> Json:
+        tools = [{"type": "function", "function": function} for function in self.functions or ()]
+        asked: Json = {"tools": tools, "parallel_tool_calls": False} if tools else {}
+        choice = self.function_call
+        if isinstance(choice, dict):
+            if not isinstance(choice.get("name"), str):
+                raise InvalidInput('function_call: "none", "auto" or {"name": ...}')
+            choice = {"type": "function", "function": {"name": choice["name"]}}
+        return asked if choice is None else {**asked, "tool_choice": choice}
 
 
 class CompletionBody(_Sampling):
@@ -232,6 +270,7 @@ class AnswerMessage(BaseModel):
     reasoning_content: str | None = None
     annotations: list[Annotation] = []
     tool_calls: list[Json] | None = None
+    function_call: Json | None = None
 
 
 class ChatChoice(BaseModel):

@@ -14,7 +14,8 @@ from fastapi.responses import Response, StreamingResponse
 from openrag_cli.domain import File
 
 BLOCK_BYTES = 1 << 18
-_RANGE = re.compile(r"\s*bytes\s*=\s*(\d*)\s*-\s*(\d*)\s*", re.IGNORECASE)
+_RANGE = re.compile(r"\s*bytes\s*=\s*([0-9]*)\s*-\s*([0-9]*)\s*", re.IGNORECASE)
+_MAX_DIGITS = 18
 
 
 def original(request: Request, file: File, stream: BinaryIO) -> Response:
@@ -50,15 +51,26 @@ def original(request: Request, file: File, stream: BinaryIO) -> Response:
 
 
 def _wanted(request: Request, size: int, etag: str) -> tuple[int, int] | tuple[()] | None:
-    """Return (begin, end) of the one range asked for; None for all of it, () for one that is not there."""
+    """Return (begin, end) of the one range asked for; None for all of it, () for one that is not there.
+
+    A range that ends before it begins is none, and a header that is none is not obeyed (14.1.1, 14.2).
+    """
     found = _RANGE.fullmatch(request.headers.get("range", ""))
     if found is None or request.headers.get("if-range", etag) != etag or not (found[1] or found[2]):
         return None
+    first, last = (_number(text) for text in found.groups())
     if not found[1]:
-        return (max(0, size - int(found[2])), size) if int(found[2]) and size else ()
-    begin = int(found[1])
-    end = min(size, int(found[2]) + 1) if found[2] else size
-    return (begin, end) if begin < end else ()
+        return (max(0, size - last), size) if last and size else ()
+    if found[2] and last < first:
+        return None
+    end = min(size, last + 1) if found[2] else size
+    return (first, end) if first < end else ()
+
+
+def _number(digits: str) -> int:
+    """Return a number of a header; one beyond any file's size counts as one such."""
+    digits = digits.lstrip("0")
+    return int(digits or "0") if len(digits) <= _MAX_DIGITS else 10**_MAX_DIGITS
 
 
 def _blocks(stream: BinaryIO, begin: int, n_left: int) -> Iterator[bytes]:

@@ -264,6 +264,10 @@ def test_the_official_client_reads_responses_and_their_citations(plain):
     [
         ({"previous_response_id": "resp_1"}, 400),
         ({"tools": [{"type": "function", "name": "f"}]}, 400),
+        ({"background": True}, 400),
+        ({"background": True, "stream": True}, 400),
+        ({"prompt": {"id": "pmpt_1"}}, 400),
+        ({"background": False, "prompt": None}, 200),
         ({"openrag": {"fliter": "x"}}, 400),
         ({"model": "openrag-nope"}, 404),
         ({"input": []}, 400),

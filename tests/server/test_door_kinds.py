@@ -123,6 +123,13 @@ def test_a_head_leaves_the_connection_fit_for_the_next_request(plain, path):
         ({"Range": "bytes=0-1,4-5"}, 200, "68"),  # several parts: the whole is allowed
         ({"Range": "pages=1-2"}, 200, "68"),
         ({"Range": "bytes=x"}, 200, "68"),
+        ({"Range": "bytes=5-2"}, 200, "68"),  # no range: it is not obeyed
+        ({"Range": "bytes=-"}, 200, "68"),
+        ({"Range": "bytes=9999-1"}, 200, "68"),
+        ({"Range": f"bytes=64-{'9' * 5000}"}, 206, "4"),
+        ({"Range": f"bytes={'9' * 5000}-"}, 416, "0"),
+        ({"Range": "bytes=-0"}, 416, "0"),
+        ({"Range": f"bytes=-{'0' * 4999}3"}, 206, "3"),
         ({"If-None-Match": "*"}, 304, None),
         ({"If-None-Match": '"a", ETAG'}, 304, None),
         ({"If-None-Match": "W/ETAG"}, 304, None),

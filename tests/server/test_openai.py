@@ -228,10 +228,66 @@ def test_tool_calls_come_back_whole_and_in_pieces(asking):
     assert "".join(arguments) == '{"a": 1}'
 
 
+FUNCTION = {"name": "look", "parameters": {"type": "object", "properties": {}}}
+
+
+def test_functions_of_the_older_shape_are_asked_for_as_tools_and_told_as_function_calls(asking, stub):
+    client = client_of(asking)
+    asked = {"model": "openrag-ops", "messages": to_do("tools"), "functions": [FUNCTION]}
+    whole = client.chat.completions.create(**asked, function_call={"name": "look"})
+    choice = whole.choices[0]
+    assert (choice.message.function_call.name, choice.message.function_call.arguments) == ("look", '{"a": 1}')
+    assert (choice.message.tool_calls, choice.message.content, choice.finish_reason) == (None, None, "function_call")
+    sent = stub.last()
+    assert sent["tools"] == [{"type": "function", "function": FUNCTION}]
+    assert sent["tool_choice"] == {"type": "function", "function": {"name": "look"}}
+    assert sent["parallel_tool_calls"] is False
+    assert not {"functions", "function_call"} & sent.keys()
+    pieces = [piece.choices[0] for piece in client.chat.completions.create(**asked, stream=True)]
+    calls = [piece.delta.function_call for piece in pieces if piece.delta.function_call]
+    assert (calls[0].name, "".join(call.arguments for call in calls)) == ("look", '{"a": 1}')
+    assert not any(piece.delta.tool_calls for piece in pieces)
+    assert pieces[-1].finish_reason == "function_call"
+    back = [{"role": "assistant", "content": None, "function_call": dict(choice.message.function_call)}]
+    back += [{"role": "function", "name": "look", "content": "42"}]
+    client.chat.completions.create(model="openrag-ops", messages=[*QUESTION, *back], functions=[FUNCTION])
+    assert [message["role"] for message in stub.last()["messages"]] == ["system", "user", "assistant", "tool"]
+
+
+@pytest.mark.parametrize("choice", ["none", "auto"])
+def test_a_choice_of_the_older_shape_is_one_of_the_newer(asking, stub, choice):
+    body = {"model": "openrag-ops", "messages": QUESTION, "functions": [FUNCTION], "function_call": choice}
+    with asking.client() as client:
+        assert client.post("/v1/chat/completions", json=body).json()["choices"][0]["message"]["function_call"] is None
+    assert stub.last()["tool_choice"] == choice
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"logprobs": True, "top_logprobs": 3}, "logprobs, top_logprobs"),
+        ({"logit_bias": {"42": -100}}, "logit_bias"),
+        ({"guided_regex": "[0-9]+", "min_p": 0.1}, "min_p, guided_regex"),
+        ({"logprobs": False, "user": "me", "safety_identifier": "x"}, None),
+    ],
+)
+def test_what_would_change_the_answer_and_is_not_passed_on_is_said(asking, fields, told):
+    body = {"model": "openrag-ops", "messages": QUESTION, **fields}
+    with asking.client() as client:
+        warnings = client.post("/v1/chat/completions", json=body).json()["extra"]["warnings"]
+    assert [w for w in warnings if w.startswith("not obeyed")] == ([f"not obeyed here: {told}"] if told else [])
+    extra = chunks_of(asking, **fields)[-1]["extra"]
+    assert extra["warnings"] == warnings
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
         ({"messages": []}, "there is none"),
+        ({"modalities": ["text", "audio"]}, "modalities"),
+        ({"best_of": 3}, "best_of"),
+        ({"functions": [FUNCTION], "function_call": "always"}, "function_call"),
+        ({"functions": [FUNCTION], "function_call": {}}, "function_call"),
         ({"messages": [{"role": "assistant", "content": "x"}]}, "role 'user'"),
         ({"messages": [{"role": "user", "content": "  "}]}, "empty"),
         ({"messages": [{"role": "wizard", "content": "x"}]}, "role"),

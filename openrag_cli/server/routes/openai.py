@@ -197,6 +197,8 @@ async def answer_of(
         filter=options.filter,
         context=options.context,
     )
+    answering.not_obeyed = body.not_obeyed()
+    answering.calls_functions = isinstance(body, shapes.ChatBody) and body.calls_functions
     answering.extra_is_text = engine.settings.chat_extra == "string"
     answering.appends_sources = (options.sources or engine.settings.chat_sources) == "append"
     chat = ChatRequest(messages, search=search, parameters=body.parameters(), waits_when_busy=False)

@@ -26,6 +26,14 @@ Json = dict[str, Any]
 
 router = APIRouter(prefix="/v1", tags=["openai"], responses=ERRORS, route_class=JsonRoute)
 _INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}
+_KEEPS_NOTHING = "nothing is kept between responses"
+_NOT_HERE = {
+    "previous_response_id": _KEEPS_NOTHING,
+    "conversation": _KEEPS_NOTHING,
+    "prompt": f"{_KEEPS_NOTHING}, so there are no templates",
+    "background": f"{_KEEPS_NOTHING}: an answer comes now, whole or as a stream",
+    "tools": "no tool is called",
+}
 NOT_KEPT = "store is not obeyed: nothing is kept here"
 
 
@@ -41,6 +49,9 @@ class ResponseBody(BaseModel):
     store: bool | None = None
     previous_response_id: str | None = None
     conversation: Any = None
+    background: shapes.Truth | None = None
+    prompt: Any = None
+    top_logprobs: int | None = None
     tools: shapes.Jsons | None = None
     tool_choice: str | Json | None = None
     text: Json | None = None
@@ -53,9 +64,9 @@ class ResponseBody(BaseModel):
 
     def chat(self) -> shapes.ChatBody:
         """Return the same as a chat. Raises: InvalidInput: what nothing here can keep."""
-        for name in ("previous_response_id", "conversation", "tools"):
+        for name, why in _NOT_HERE.items():
             if getattr(self, name):
-                raise InvalidInput(f"{name}: nothing is kept between responses, and no tool is called")
+                raise InvalidInput(f"{name}: {why}")
         if self.tool_choice == "required" or isinstance(self.tool_choice, dict):
             raise InvalidInput("tool_choice: no tool is called here")
         messages = [{"role": "system", "content": self.instructions}] if self.instructions else []
@@ -66,6 +77,7 @@ class ResponseBody(BaseModel):
             "top_p": self.top_p,
             "max_tokens": self.max_output_tokens,
             "openrag": self.openrag,
+            "top_logprobs": self.top_logprobs,
             "metadata": self.metadata,
             "response_format": self._format(),
             "reasoning_effort": (self.reasoning or {}).get("effort"),
