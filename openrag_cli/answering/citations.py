@@ -8,7 +8,7 @@ written as [1][3]. Everywhere else the text is the model's own, letter by letter
 import re
 from dataclasses import dataclass, field
 
-from openrag_cli.answering.announced import CHARS, announced
+from openrag_cli.answering.words import ANNOUNCED_CHARS, announced
 
 _WORD = (
     r"(?:sources?|passages?|docs?|documents?|refs?|references?|chunks?|citations?|cite|extracts?|excerpts?|extraits?"
@@ -42,7 +42,7 @@ _CODE_TAGS = ("code", "pre", "kbd", "samp", "script", "style", "math", "tt")
 _INDENTED = re.compile(r"(?: {4}|\t)")
 _LISTED = re.compile(r"\s*(?:[-*+\u2022]|\d{1,3}[.)])\s")
 _MAX_PENDING = 120
-_TAIL = CHARS
+_TAIL = ANNOUNCED_CHARS
 _AHEAD = {"\\": len("\\begin{pmat"), "$": 3, "{": 2}
 """How many characters tell what such a one begins."""
 
@@ -159,14 +159,9 @@ class CitationFilter:
             return self._element(held, at, shown, is_last=is_last)
         is_code = bool(self._fence or self._ticks or self._tag or self._is_indented())
         if not (is_code or self._math or self._depth) and char in f" \t[{_FULL_OPEN}":
-            if found := _MARK.match(held, at):
-                after = held[found.end() : found.end() + 2]
-                if not is_last and after in {"", " ", "."}:
-                    return None  # what follows tells a link or an index from a mark
-                shown.append(self._marked(found, after))
-                return found.end()
-            if not is_last and len(held) - at <= _MAX_PENDING and _MAY_BECOME_MARK.match(held, at):
-                return None
+            end = self._bracket(held, at, shown, is_last=is_last)
+            if end != at:
+                return end
         if char in "\\${}" and not is_code:
             ahead = held[at : at + _AHEAD.get(char, 1)]
             if not is_last and len(ahead) < _AHEAD.get(char, 1) and _is_open(ahead):
@@ -177,6 +172,17 @@ class CitationFilter:
             self._follow(ahead)
         shown.append(self._pass(char))
         return at + 1
+
+    def _bracket(self, held: str, at: int, shown: list[str], *, is_last: bool) -> int | None:
+        """Settle what may be a mark; return where it ends, `at` where it is none, None where more must come first."""
+        if found := _MARK.match(held, at):
+            after = held[found.end() : found.end() + 2]
+            if not is_last and after in {"", " ", "."}:
+                return None  # what follows tells a link or an index from a mark
+            shown.append(self._marked(found, after))
+            return found.end()
+        may_become = not is_last and len(held) - at <= _MAX_PENDING and _MAY_BECOME_MARK.match(held, at)
+        return None if may_become else at
 
     def _element(self, held: str, at: int, shown: list[str], *, is_last: bool) -> int | None:
         """Follow an HTML element that holds code; return where what is settled of it ends."""
@@ -270,7 +276,11 @@ class CitationFilter:
         if place != "none" and not (is_explicit or found["double"]):
             place = announced(self._tail + lead, after, is_many=len(numbers) > 1) or place
         is_range = any(sign in inside for sign in "-\u2013")
-        if place == "none" or 0 in numbers or (is_range and (len(known) < len(numbers) or numbers != sorted(numbers))):
+        if (
+            place == "none"
+            or 0 in numbers
+            or (is_range and (len(known) < len(numbers) or numbers != sorted(numbers)))
+        ):
             return self._pass(written)
         if place == "beside":  # counted where it names a passage, and left as it is
             return self._beside(written, lead, numbers, known)

@@ -172,16 +172,7 @@ class OpenAIAnswer:
 
     def _chunks(self, retrieved: Retrieved, found: TextDelta | Finished) -> list[bytes]:
         if isinstance(found, TextDelta):
-            delta: Json = {"content": found.text} if found.text else {}
-            if found.tool_calls and not self.calls_functions:
-                delta["tool_calls"] = list(found.tool_calls)
-            for call in found.tool_calls if self.calls_functions else ():
-                if call["index"] == 0:
-                    delta["function_call"] = call["function"]
-            if found.thought:
-                delta["reasoning_content"] = found.thought
-            if found.refusal:
-                delta["refusal" if self.is_chat else "content"] = found.refusal
+            delta = self._delta(found)
             self._n_sent += len(found.text)
             return [self._chunk(delta)] if "content" in delta or self.is_chat else []
         chunks: list[bytes] = []
@@ -199,6 +190,19 @@ class OpenAIAnswer:
         if self.tells_usage:
             chunks.append(event({**self._frame(), "choices": [], "usage": _usage(found).model_dump()}))
         return chunks
+
+    def _delta(self, found: TextDelta) -> Json:
+        delta: Json = {"content": found.text} if found.text else {}
+        if found.tool_calls and not self.calls_functions:
+            delta["tool_calls"] = list(found.tool_calls)
+        for call in found.tool_calls if self.calls_functions else ():
+            if call["index"] == 0:
+                delta["function_call"] = call["function"]
+        if found.thought:
+            delta["reasoning_content"] = found.thought
+        if found.refusal:
+            delta["refusal" if self.is_chat else "content"] = found.refusal
+        return delta
 
     def _reason(self, finished: Finished) -> str:
         is_call = self.calls_functions and finished.finish_reason == "tool_calls"
