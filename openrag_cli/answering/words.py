@@ -41,8 +41,10 @@ _OF_ONE = (
     r"argv|index|indices|elements?|items?|slots?|positions?|press|type|enter|options?|registers?|bits?|bytes?|ports?"
     r"|channels?|jobs?|versions?|rows?|columns?|lines?|chapters?"
 )
-_PERHAPS = r"lists?|sets?|ranges?|outputs?|results?|values?|keys?|ids?|numbers?|mengen?|bereiche?|werte?"
+_PERHAPS = (
+    r"lists?|sets?|ranges?|outputs?|results?|values?|keys?|ids?|numbers?|mengen?|bereiche?|werte?"
     r"|liste[sn]?|listas?|rangos?"
+)
 _BEFORE_VALUES = (
     r"in|between|of|is|are|was|were|be|from|to|with|like|as|equals?|gives?|prints?|returns?|yields?|contains?|into|for|than"
     r"|est|sont|dans|de|comme|vaut|donne|renvoie|affiche|ist|sind|von|zu|wie|liefert|ergibt|es|son|en|como|devuelve"
