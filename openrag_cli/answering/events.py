@@ -23,12 +23,14 @@ class Usage:
 class Retrieved:
     """First event: what was searched for (None: nothing was retrieved), and what the model is shown.
 
-    It comes again when the model's window was smaller than thought, and fewer passages are shown.
+    It comes again when the model's window was smaller than thought, and fewer passages are shown. `notes` say what the
+    filter may have got wrong that let nothing through; the end of the answer has them among its warnings.
     """
 
     query: str | None
     passages: tuple[Passage, ...]
     seconds: float
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

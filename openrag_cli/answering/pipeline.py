@@ -35,6 +35,7 @@ from openrag_cli.errors import (
 )
 from openrag_cli.retrieval.llm_tokens import estimate_tokens
 from openrag_cli.retrieval.request import SearchRequest
+from openrag_cli.store.files.results import Results
 
 logger = logging.getLogger(__name__)
 
@@ -204,7 +205,7 @@ class Chat:
         if model is not self._extractive and not checked.is_verbatim:
             marks = checked_marks(text, marks, retrieved.passages)
             ours = attached(text, retrieved.passages) if not marks else ()
-        warnings = list(answer.notes)
+        warnings = [*retrieved.notes, *answer.notes]
         if checked.unknown:
             gone = ", ".join(f"[{number}]" for number in dict.fromkeys(checked.unknown))
             warnings.append(f"marks that name no passage were taken out: {gone}")
@@ -269,7 +270,8 @@ class Chat:
         else:
             search = replace(request.search, text=query)
             passages += await asyncio.to_thread(further_passages, self._retrieve, search, passages)
-        retrieved = Retrieved(query, tuple(passages), round(time.monotonic() - began, 4))
+        notes = () if passages else await asyncio.to_thread(self._notes, replace(request.search, text=query))
+        retrieved = Retrieved(query, tuple(passages), round(time.monotonic() - began, 4), notes)
         messages, fence = self._messages(request, passages, window.context_tokens)
         if not any(name in request.parameters for name in _LIMITS):
             most = min(self._window.max_tokens, window.context_tokens // 2)
@@ -293,6 +295,11 @@ class Chat:
             except RevisionGone as exc:
                 gone = exc
         raise StoreBusy("the files found are replaced faster than they can be read", hint="ask again") from gone
+
+    def _notes(self, request: SearchRequest) -> tuple[str, ...]:
+        """Return what the filter may have got wrong that lets nothing through."""
+        found = self._search(replace(request, top_k=1)) if request.filter else ()
+        return tuple(note.message for note in found.warnings) if isinstance(found, Results) else ()
 
     def _shown(self, queries: Sequence[str], passages: list[Passage]) -> list[Passage]:
         """Return what the LLM is shown of what was found: nothing that the extractive answerer would not answer from."""

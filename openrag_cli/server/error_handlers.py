@@ -131,7 +131,9 @@ def install(app: FastAPI) -> None:
         problems += [f"and {len(found) - MAX_PROBLEMS:,} more"] if len(found) > MAX_PROBLEMS else []
         is_openai = request.url.path.startswith("/v1/")  # whose clients know 400 for what a caller got wrong
         status = 400 if is_openai else 422
-        return answer(request.url.path, status, "; ".join(problems) or "invalid request", "invalid_request")
+        param = ".".join(str(part) for part in found[0]["loc"][1:]) if found else ""
+        made = body(request.url.path, status, "; ".join(problems) or "invalid request", "invalid_request", param or None)
+        return PlainJSON(made, status)
 
     @app.exception_handler(Exception)
     def _bug(request: Request, _: Exception) -> JSONResponse:

@@ -133,8 +133,8 @@ class _Sampling(BaseModel):
                 else SearchOptions.model_validate(told)
             )
         except ValidationError as exc:
-            where = ".".join(str(part) for part in exc.errors()[0]["loc"])
-            raise InvalidInput(f"metadata.openrag: {where}: {exc.errors()[0]['msg']}") from exc
+            where = ".".join(["metadata.openrag", *(str(part) for part in exc.errors()[0]["loc"])])
+            raise InvalidInput(f"{where}: {exc.errors()[0]['msg']}") from exc
 
     def not_obeyed(self) -> list[str]:
         """Return what is asked for and is not passed on. Raises: InvalidInput: what would be another answer without it."""

@@ -82,6 +82,31 @@ def test_the_command_lines_options_find_the_same(viewed, cli):
 
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("route", ["chat/completions", "completions", "responses"])
+@pytest.mark.parametrize(
+    ("wanted", "told"),
+    [("yaer = 2026", "no file here has the key yaer; did you mean year?"), ("year = 'x'", "the key year has numbers here, and nothing else")],
+)
+def test_a_filter_that_lets_nothing_through_is_told_why(viewed, route, stream, wanted, told):
+    question = {"messages": [{"role": "user", "content": QUESTION}], "input": QUESTION}
+    question |= {} if route == "responses" else {"prompt": QUESTION}
+    asked = {"model": "openrag-ops", "stream": stream, "openrag": {"filter": wanted}, **question}
+    with viewed.client() as client:
+        answer = client.post(f"/v1/{route}", json=asked)
+    assert answer.status_code == 200
+    assert told in answer.text
+
+
+def test_ask_and_chat_tell_why_a_filter_lets_nothing_through(viewed, cli, process):
+    for where in (["--store", viewed.store], ["--server", viewed.url]):
+        options = ["-p", "ops", "--filter", "yaer = 2026"]
+        told = "no file here has the key yaer"
+        assert told in cli(*where, "ask", QUESTION, *options, "--json").json["warnings"][0]
+        assert cli(*where, "ask", QUESTION, *options).err.count(told) == 1
+        assert process(*where, "chat", *options, stdin=f"{QUESTION}\n".encode()).err.count(told) == 1
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("route", ["chat/completions", "completions", "responses"])
 @pytest.mark.parametrize("form", ["openrag", "metadata", "metadata object"])
 @pytest.mark.parametrize(
     "wrong",

@@ -9,7 +9,6 @@ from openrag_cli.cli.commands.answers import follow, new_view, show_end, show_pa
 from openrag_cli.cli.commands.context import Context, read_stdin
 from openrag_cli.cli.commands.in_hand import about, stdin_is_unread
 from openrag_cli.cli.commands.option_groups import grouped, is_given
-from openrag_cli.cli.commands.search import tell_empty_scope
 from openrag_cli.cli.commands.search_options import SearchOptions, TopKOption
 from openrag_cli.cli.exit_codes import ExitCode
 from openrag_cli.contract import to_json as render
@@ -83,8 +82,6 @@ def ask(
     if context.out.is_json:
         context.out.json(render.answer(text, retrieved, finished))
     else:
-        if not in_hand:
-            tell_empty_scope(context.out, context.engine, request.search, retrieved)
         show_end(context.out, finished)
         if show_context:
             show_passages(context.out, [render.passage(passage) for passage in retrieved.passages])

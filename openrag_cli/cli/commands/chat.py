@@ -16,7 +16,6 @@ from openrag_cli.cli.commands.chat_scope import ChatScope, names_to_search
 from openrag_cli.cli.commands.context import Context
 from openrag_cli.cli.commands.line_editor import EditedLines, Lines, PipedLines
 from openrag_cli.cli.commands.option_groups import grouped, is_given
-from openrag_cli.cli.commands.search import tell_empty_scope
 from openrag_cli.cli.commands.search_options import SearchOptions, TopKOption
 from openrag_cli.cli.commands.session import to_markdown, write_text
 from openrag_cli.cli.exit_codes import ExitCode, exit_code
@@ -246,7 +245,6 @@ class Repl:
             self._out.json_lines([render.answer(question, retrieved, finished)])
             self._out.flush()
         else:
-            tell_empty_scope(self._out, self._engine, request.search, retrieved)
             show_end(self._out, finished)
         if finished.error:
             raise finished.error

@@ -1,8 +1,7 @@
 """`openrag search`: passages for a query, with file, page and line."""
 
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -17,10 +16,6 @@ from openrag_cli.contract import to_json as render
 from openrag_cli.domain import FINAL_STATES, DocumentWarning, File, Hit, Span
 from openrag_cli.retrieval.request import SearchRequest
 from openrag_cli.store.files.results import Results
-
-if TYPE_CHECKING:
-    from openrag_cli.answering.events import Retrieved
-    from openrag_cli.library.library import Library
 
 QueryArgument = Annotated[
     list[str],
@@ -138,12 +133,6 @@ def tell_warnings(out: Output, warnings: Sequence[DocumentWarning]) -> None:
     """Print warnings, one a line."""
     for warning in warnings:
         out.warn(f"{out.styled('warning:', YELLOW)} {warning.message}")
-
-
-def tell_empty_scope(out: Output, engine: "Library", request: SearchRequest, found: "Retrieved") -> None:
-    """Say what the filter of a question may have got wrong, where it lets no passage through."""
-    if request.filter and found.query and not found.passages:
-        tell_warnings(out, engine.search(replace(request, text=found.query, top_k=1)).warnings)
 
 
 def place(file: File, span: Span) -> str:
