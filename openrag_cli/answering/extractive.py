@@ -5,6 +5,8 @@ A unit (see `quoting/units.py`) is scored by its words, its meaning, its passage
 """
 
 import asyncio
+import re
+from bisect import bisect_right
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -34,6 +36,7 @@ LEAST_MEANING = -1.0
 TO_COMPUTE = "The result asked for has to be computed from these rows."
 
 PARAGRAPH = "\n\n"
+_WORDS = re.compile(r"\S+")
 
 __all__ = ["GREETING", "NOTHING", "ExtractiveModel"]
 
@@ -72,12 +75,13 @@ class ExtractiveModel:
         for before, unit in zip([None, *chosen], chosen, strict=False):
             text = _marked(unit, before, "" if is_one else unit.passage.file.file_id)
             at = min((found for stop in stops if (found := text.find(stop)) >= 0), default=len(text))
-            left -= estimate_tokens(text[:at])
-            if left < 0:
+            fits = _fitting(text[:at], left, is_first=before is None)
+            if fits.strip():
+                yield Delta(text=fits, quotes=(unit.passage.narrowed(unit.start, unit.end),))
+            if len(fits) < at:
                 yield Delta(finish_reason="length")
                 return
-            if text[:at].strip():
-                yield Delta(text=text[:at], quotes=(unit.passage.narrowed(unit.start, unit.end),))
+            left -= estimate_tokens(fits)
             if at < len(text):
                 break
         if is_computation(ask.question) and all(unit.label for unit in chosen):
@@ -163,6 +167,15 @@ def _marked(unit: Unit, before: Unit | None, source: str) -> str:
 def _stops(given: object) -> list[str]:
     stops = [given] if isinstance(given, str) else given if isinstance(given, list) else []
     return [stop for stop in stops if isinstance(stop, str) and stop]
+
+
+def _fitting(text: str, most: int, *, is_first: bool) -> str:
+    """Return what is at most so many tokens of a text: all or nothing; of the first, its first words."""
+    if estimate_tokens(text) <= most or not is_first:
+        return text if estimate_tokens(text) <= most else ""
+    ends = [found.end() for found in _WORDS.finditer(text)]
+    n_fitting = bisect_right(ends, most, key=lambda end: estimate_tokens(text[:end]))
+    return text[: ends[n_fitting - 1]] if n_fitting else ""
 
 
 def _limit(parameters: Mapping[str, Any]) -> int:

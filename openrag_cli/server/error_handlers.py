@@ -132,7 +132,9 @@ def install(app: FastAPI) -> None:
         is_openai = request.url.path.startswith("/v1/")  # whose clients know 400 for what a caller got wrong
         status = 400 if is_openai else 422
         param = ".".join(str(part) for part in found[0]["loc"][1:]) if found else ""
-        made = body(request.url.path, status, "; ".join(problems) or "invalid request", "invalid_request", param or None)
+        made = body(
+            request.url.path, status, "; ".join(problems) or "invalid request", "invalid_request", param or None
+        )
         return PlainJSON(made, status)
 
     @app.exception_handler(Exception)

@@ -11,6 +11,8 @@ import httpx
 import pytest
 from llm_server import Reply, chunk, events, refuses, says, serving
 
+from openrag_cli.retrieval.llm_tokens import estimate_tokens
+
 from .conftest import Server, start, wait_for
 
 FILES = {
@@ -418,6 +420,18 @@ def test_stop_and_max_tokens_are_obeyed_without_an_llm(bare, more):
         assert choice["finish_reason"] == ("length" if "max_tokens" in more else "stop")
         parts = deltas(chat(http, stream=True, **more))
     assert "".join(part.get("content") or "" for part in parts) == (choice["message"]["content"] or "")
+
+
+@pytest.mark.parametrize("most", [4, 7, 9])
+def test_a_quotation_is_cut_at_its_words_without_an_llm(bare, most):
+    with bare.client() as http:
+        whole = chat(http).json()["choices"][0]["message"]["content"]
+        choice = chat(http, max_tokens=most).json()["choices"][0]
+    cut = choice["message"]["content"].removesuffix(" [1]")
+    assert cut
+    assert whole.startswith(cut)
+    assert not whole[len(cut)].isalnum()
+    assert (estimate_tokens(cut) <= most, choice["finish_reason"]) == (True, "length")
 
 
 def test_a_responses_form_goes_to_the_llm_as_a_chats(http, llm):

@@ -84,7 +84,10 @@ def test_the_command_lines_options_find_the_same(viewed, cli):
 @pytest.mark.parametrize("route", ["chat/completions", "completions", "responses"])
 @pytest.mark.parametrize(
     ("wanted", "told"),
-    [("yaer = 2026", "no file here has the key yaer; did you mean year?"), ("year = 'x'", "the key year has numbers here, and nothing else")],
+    [
+        ("yaer = 2026", "no file here has the key yaer; did you mean year?"),
+        ("year = 'x'", "the key year has numbers here, and nothing else"),
+    ],
 )
 def test_a_filter_that_lets_nothing_through_is_told_why(viewed, route, stream, wanted, told):
     question = {"messages": [{"role": "user", "content": QUESTION}], "input": QUESTION}
@@ -115,7 +118,8 @@ def test_ask_and_chat_tell_why_a_filter_lets_nothing_through(viewed, cli, proces
 def test_a_wrong_openrag_object_is_400_and_names_the_key(viewed, route, stream, form, wrong):
     told = {"openrag": wrong} if form == "openrag" else {"metadata": {"openrag": json.dumps(wrong)}}
     told = {"metadata": {"openrag": wrong}} if form == "metadata object" else told
-    question = {"messages": [{"role": "user", "content": QUESTION}], "prompt": QUESTION, "input": QUESTION}
+    question = {"messages": [{"role": "user", "content": QUESTION}], "input": QUESTION}
+    question |= {} if route == "responses" else {"prompt": QUESTION}
     with viewed.client() as client:
         answer = client.post(f"/v1/{route}", json={"model": "openrag-ops", "stream": stream, **question, **told})
     assert answer.status_code == 400
