@@ -6,13 +6,16 @@ from dataclasses import replace
 
 from openrag_cli.answering.citations import Mark
 from openrag_cli.answering.sentences import split
-from openrag_cli.answering.words import content_words, language
+from openrag_cli.answering.words import content_words, language, may_be
 from openrag_cli.domain import Passage
 
 MIN_SHARE = 0.5
 """A passage is attached to a sentence when it holds at least this share of the sentence's words."""
 
 MIN_WORDS = 3
+LEAST_TOLD = 2
+"""Words of a sentence from which on it tells something of a passage that has none of them."""
+
 MAX_ATTACHED = 3
 _MARKS = re.compile(r"\[\d{1,3}\]")
 
@@ -29,9 +32,8 @@ def checked_marks(answer: str, marks: Sequence[Mark], passages: Sequence[Passage
         passage = passages[mark.number - 1]
         wanted = content_words(sentence)
         text = " ".join([*passage.head, *passage.heading, passage.file.filename, passage.text])
-        is_apart = (
-            len(wanted) >= MIN_WORDS and not wanted & content_words(text) and _same_language(sentence, passage.text)
-        )
+        is_apart = len(wanted) >= LEAST_TOLD and not wanted & content_words(text)
+        is_apart = is_apart and _same_language(sentence, answer, passage.text)
         found.append(replace(mark, is_supported=not is_apart))
     return tuple(found)
 
@@ -51,9 +53,13 @@ def attached(answer: str, passages: Sequence[Passage]) -> tuple[Passage, ...]:
     return tuple(passage for passage in passages if passage.number in chosen)
 
 
-def _same_language(one: str, other: str) -> bool:
-    first, second = language(one), language(other)
-    return first is not None and first == second
+def _same_language(sentence: str, answer: str, passage: str) -> bool:
+    """Whether a sentence, or where it does not tell the answer around it, is of a passage's language, as far as is known."""
+    name = language(passage)
+    if name is None:
+        return False
+    told = may_be(sentence, name)
+    return told if told is not None else bool(may_be(answer, name))
 
 
 def _sentence_of(answer: str, sentences: Sequence[tuple[int, int]], mark: Mark) -> str:

@@ -4,6 +4,13 @@ import re
 import unicodedata
 
 _WORD = re.compile(r"[^\W_]+")
+_CHARS_OF_NO_BLANKS = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u30a0-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+)
+"""Thai, Lao, Burmese, Khmer, katakana, Han. Hiragana tells little: it is what stands between the words."""
+
+_NO_BLANKS = re.compile(f"[{_CHARS_OF_NO_BLANKS}]")
+_RUNS = re.compile(f"[{_CHARS_OF_NO_BLANKS}]+|[^{_CHARS_OF_NO_BLANKS}\u3041-\u309f]+")
 _STEM_CHARS = 5
 _COMMON = {
     "en": "the of and to in is that it for are with as on be this was by from or an not have which you can",
@@ -64,8 +71,7 @@ ANNOUNCED_CHARS = 48
 
 def language(text: str) -> str | None:
     """Return the language of a text by its commonest words (ISO 639-1), or its script; None where that does not tell."""
-    words = [word.casefold() for word in _WORD.findall(text[:4000])]
-    counts = {name: sum(word in common for word in words) for name, common in _COMMON_WORDS.items()}
+    counts = _counts(text)
     best = max(counts, key=counts.__getitem__)
     second = max((n for name, n in counts.items() if name != best), default=0)
     if counts[best] >= 2 and counts[best] > second:
@@ -75,20 +81,39 @@ def language(text: str) -> str | None:
     return max(set(foreign), key=foreign.count) if len(foreign) * 2 > len(letters) > 0 else None
 
 
+def may_be(text: str, name: str) -> bool | None:
+    """Whether a text may be of a language, as `language` names it: no other is likelier. None where nothing tells."""
+    spoken, counts = language(text), _counts(text)
+    if spoken is not None or not any(counts.values()):
+        return None if spoken is None else spoken == name
+    return counts.get(name) == max(counts.values())
+
+
+def _counts(text: str) -> dict[str, int]:
+    words = [word.casefold() for word in _WORD.findall(text[:4000])]
+    return {name: sum(word in common for word in words) for name, common in _COMMON_WORDS.items()}
+
+
 def is_common(word: str) -> bool:
     """Whether a word is one of the commonest of a language."""
     return word.casefold() in _EVERY_COMMON
 
 
 def content_words(text: str) -> set[str]:
-    """Return the beginnings of the words of a text, without case and accents, common words left out."""
+    """Return the beginnings of the words of a text, without case and accents, common words left out.
+
+    Of scripts that write no blanks between words, it is every two letters that follow each other.
+    """
     plain = unicodedata.normalize("NFKD", text).casefold()
     plain = "".join(char for char in plain if not unicodedata.combining(char))
-    return {
-        word[:_STEM_CHARS]
-        for word in _WORD.findall(plain)
-        if (len(word) > 2 or word.isdigit()) and word not in _EVERY_COMMON
-    }
+    found: set[str] = set()
+    for run in _WORD.findall(plain):
+        for word in (run,) if run.isascii() else _RUNS.findall(run):
+            if _NO_BLANKS.match(word):
+                found |= {word[at : at + 2] for at in range(max(1, len(word) - 1))}
+            elif (len(word) > 2 or word.isdigit()) and word not in _EVERY_COMMON:
+                found.add(word[:_STEM_CHARS])
+    return found
 
 
 def announced(before: str, after: str, *, is_many: bool) -> str | None:
