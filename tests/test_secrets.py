@@ -8,10 +8,12 @@ import traceback
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import quote
 
 import httpx
 import pytest
 from harness import open_engine, put
+from llm_server import ask, serving
 from server.conftest import start
 from server.every_route import Place, every_request
 from stub_llm import StubLlm, stub_llm
@@ -19,6 +21,7 @@ from stub_llm import StubLlm, stub_llm
 from openrag_cli.cli.exit_codes import ExitCode
 from openrag_cli.config.secret import MASK, Secret, Url
 from openrag_cli.config.settings import SETTINGS, load
+from openrag_cli.errors import OpenRAGError
 
 TREE = Path(__file__).resolve().parent.parent / "openrag_cli" / "cli" / "tree.json"
 MARK = "pl4nted"
@@ -311,6 +314,61 @@ def test_a_secret_is_masked_however_it_is_printed(held: Secret | Url, hidden: st
     assert not [text for text in shown if hidden in text]
     assert hidden in held.reveal()
     assert hidden not in held.hidden_in(f"you sent {held.reveal()}")
+
+
+ODD = 'sk-"quo/te+d=é1234567'
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        ODD,
+        json.dumps({"Authorization": f"Bearer {ODD}"}),
+        json.dumps({"headers": ODD}, ensure_ascii=False),
+        json.dumps({"headers": ODD}).replace("/", "\\/"),
+        f"?key={quote(ODD, safe='')}",
+        f"?key={quote(ODD)}",
+        f"{ODD[:-4]}...",
+        f"{ODD[:8]}****",
+    ],
+)
+def test_a_copy_of_a_secret_is_masked_however_it_is_written(written):
+    shown = Secret(ODD).hidden_in(f"you sent {written}, thanks")
+    assert MASK in shown
+    assert shown.startswith("you sent ")
+    assert shown.endswith(", thanks")
+    assert not [part for part in ("quo", "te+d", "1234567", "%22") if part in shown]
+
+
+def test_a_short_secret_is_masked_as_a_word_alone():
+    assert Secret("no").hidden_in("no model: none, 'no'") == f"{MASK} model: none, '{MASK}'"
+    assert Secret("").hidden_in("as it is") == "as it is"
+    long = "".join(map(str, range(2000)))
+    assert Secret(long).hidden_in(long[:4000]) == MASK
+
+
+def test_secrets_in_the_query_of_a_url_are_masked_and_other_values_are_not():
+    url = Url("https://h/v1?api-key=qs-1234&api-version=2024-02-01&sig=a%2Fb%2Fc")
+    shown = url.hidden_in("2024-02-01 with qs-1234, a/b/c or a%2Fb%2Fc")
+    assert shown == f"2024-02-01 with {MASK}, {MASK} or {MASK}"
+
+
+@pytest.mark.parametrize("status", [200, 400, 401, 413, 429, 500])
+@pytest.mark.parametrize(
+    "body",
+    [
+        lambda key: {"error": {"message": f"not allowed: Bearer {key}"}},
+        lambda key: {"error": json.dumps({"request": {"headers": {"authorization": f"Bearer {key}"}}})},
+        lambda key: {"detail": [{"loc": ["header", "authorization"], "msg": f"bad: {key}"}]},
+        lambda key: {"choices": [{"delta": {}, "finish_reason": "error", "error": {"message": f"boom {key}"}}]},
+    ],
+)
+def test_an_error_of_an_llm_that_repeats_the_key_shows_none(status, body):
+    reply = (status, {"Content-Type": "application/json"}, [json.dumps(body(ODD)).encode()])
+    with serving(lambda *_: reply) as (_, url), pytest.raises(OpenRAGError) as caught:
+        ask(f"{url}?api-key=qs-1234", api_key=ODD, retries=0)
+    told = f"{caught.value.message} {caught.value.hint}"
+    assert not [part for part in ("quo", "te+d", "1234567", "qs-1234") if part in told]
 
 
 def test_settings_print_no_secret_and_are_compared_by_what_they_hold() -> None:

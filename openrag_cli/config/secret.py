@@ -1,9 +1,38 @@
 """Texts that nobody is to read: whatever shows one by accident shows a mask; who needs it says `reveal()`."""
 
+import json
+import re
 from base64 import b64encode
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 MASK = "********"
+_MIN_CHARS = 4
+"""A shorter secret is masked where it stands as a word."""
+
+_HEAD = 8
+"""Who cuts a secret shows its beginning: so many characters of it are masked with what follows of it."""
+
+_SECRET_NAME = re.compile(r"(?i)key|token|secret|sig|auth|pass|pwd|code|credential")
+
+
+def hidden(text: str, secret: str) -> str:
+    """Return a text, which somebody else wrote, with a secret masked: as it is, cut, and as JSON and URLs write it."""
+    in_json = (json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1])
+    forms = {secret, *in_json, *(form.replace("/", "\\/") for form in in_json), quote(secret), quote(secret, safe="")}
+    for form in sorted(forms, key=len, reverse=True):
+        is_short = len(form) < _MIN_CHARS
+        text = re.sub(rf"(?<!\w){re.escape(form)}(?!\w)", MASK, text) if is_short else text.replace(form, MASK)
+    if len(secret) < _HEAD + _MIN_CHARS:
+        return text
+    first, *parts = text.split(secret[:_HEAD])
+    return first + "".join(MASK + part[_n_alike(part, secret[_HEAD:]) :] for part in parts)
+
+
+def _n_alike(one: str, other: str) -> int:
+    """Return how many characters two texts begin with that are the same."""
+    return next(
+        (at for at, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1]), min(len(one), len(other))
+    )
 
 
 class Secret:
@@ -20,7 +49,7 @@ class Secret:
 
     def hidden_in(self, text: str) -> str:
         """Return `text`, which somebody else wrote, with every copy of the secret masked."""
-        return text.replace(self._text, MASK)
+        return hidden(text, self._text) if self._text else text
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Secret) and other._text == self._text
@@ -57,8 +86,10 @@ class Url:
         secrets = {password or user, unquote(password or user)}
         if self.credentials:
             secrets.add(b64encode(":".join(self.credentials).encode()).decode())  # as the Authorization header has it
+        query = parse_qsl(self._text.partition("?")[2])
+        secrets |= {value for name, value in query if _SECRET_NAME.search(name)}
         for secret in secrets - {""}:
-            text = text.replace(secret, MASK)
+            text = hidden(text, secret)
         return text
 
     @property

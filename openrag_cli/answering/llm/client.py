@@ -213,7 +213,7 @@ class HttpChatModel:
             if delta != Delta():
                 yield delta
             if reader.failure:
-                raise UpstreamError(f"{self._upstream.where} failed: {reader.failure}")
+                raise UpstreamError(f"{self._upstream.where} failed: {self._upstream.masked(reader.failure)}")
 
     async def _bodies(self, body: Json) -> AsyncGenerator[Json, None]:
         """Yield the JSON objects of one answer: its chunks, or the whole of one that came in one piece."""
@@ -261,24 +261,27 @@ class HttpChatModel:
 
     def _object(self, text: str, model: str, *, is_error: bool = False, is_first: bool = True) -> Json:
         where = self._upstream.where
-        shown = self._upstream.masked(text)
         if is_error:
-            raise refusals.failure(where, shown, model=model, is_first=is_first)
+            raise refusals.failure(where, self._upstream.masked(text), model=model, is_first=is_first)
         try:
             body = json.loads(text)
         except (ValueError, RecursionError) as exc:
+            shown = self._upstream.masked(text)
             if text.lstrip()[:1] == "<":
                 raise UpstreamError(f"{where} sent a page: {refusals.message_of(shown)}", hint=refusals.HINT) from exc
             if text.lstrip().startswith('{"message"') or '"done":' in text:
                 raise UpstreamError(f"{where} speaks another API than OpenAI's", hint=_OLLAMA_HINT) from exc
             raise UpstreamError(f"{where} sent what is not JSON: {shown[:80]!r}", hint=refusals.HINT) from exc
+        if isinstance(body, dict) and "choices" in body and not body.get("error"):
+            return body
+        shown = self._upstream.masked(text)
         if not isinstance(body, dict):
             raise UpstreamError(f"{where} sent no object: {shown[:80]!r}", hint=refusals.HINT)
         if body.get("error"):
             raise refusals.failure(where, shown, model=model, is_first=is_first)
-        if "choices" not in body and "done" in body:
+        if "done" in body:
             raise UpstreamError(f"{where} speaks another API than OpenAI's", hint=_OLLAMA_HINT)
-        if "choices" not in body and "usage" not in body:
+        if "usage" not in body:
             raise UpstreamError(f"{where} sent no answer: {refusals.message_of(shown)}", hint=refusals.HINT)
         return body
 

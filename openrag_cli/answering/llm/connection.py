@@ -1,10 +1,11 @@
 """The way to an OpenAI-compatible server: its address, our connections, its models, and what goes wrong on the way."""
 
 import asyncio
+import json
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
 from openrag_cli.answering.llm import refusals
@@ -59,7 +60,23 @@ class Upstream:
         return True
 
     def masked(self, text: str) -> str:
-        """Return what the server wrote without our key and password, should it repeat them."""
+        """Return what the server wrote without our key and password, should it repeat them, in JSON or not."""
+        try:
+            body = json.loads(text)
+        except (ValueError, RecursionError):
+            return self._masked(text)
+        return json.dumps(self._masked_in(body), ensure_ascii=False)
+
+    def _masked_in(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return self._masked(value)
+        if isinstance(value, list):
+            return [self._masked_in(entry) for entry in value]
+        if isinstance(value, dict):
+            return {self._masked(key): self._masked_in(entry) for key, entry in value.items()}
+        return value
+
+    def _masked(self, text: str) -> str:
         text = self._url.hidden_in(text)
         return self._key.hidden_in(text) if self._key else text
 

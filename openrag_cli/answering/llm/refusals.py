@@ -153,7 +153,15 @@ def message_of(text: str) -> str:
         return " ".join(re.sub(r"<[^>]{0,200}>", " ", text).split())[:200] or "no reason given"
     error = body.get("error", body) if isinstance(body, dict) else body
     found = error.get("message") or error.get("detail") if isinstance(error, dict) else error
+    if isinstance(found, list):  # as FastAPI tells what is wrong with a request
+        found = "; ".join(_problem(entry) for entry in found)
     return " ".join(str(found or error).split())[:500] or "no reason given"
+
+
+def _problem(entry: Any) -> str:
+    if not isinstance(entry, dict) or not isinstance(entry.get("loc"), list | tuple):
+        return str(entry.get("msg") or entry) if isinstance(entry, dict) else str(entry)
+    return f"{'.'.join(str(part) for part in entry['loc'])}: {entry.get('msg')}"
 
 
 def _error(text: str) -> Mapping[str, Any]:
