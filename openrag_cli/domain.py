@@ -83,11 +83,13 @@ SourceKind = Literal["folder", "file", "url", "upload"]
 
 @dataclass(frozen=True, slots=True)
 class FileSource:
-    """Where a file came from; `root` is a folder of this machine, as bytes, and is never told to others."""
+    """Where a file came from; `root` is a folder of this machine, as bytes, and is never told to others. `path` is what
+    the file is called below it, written as an id; empty where only its id tells."""
 
     kind: SourceKind
     label: str
     root: bytes = b""
+    path: str = ""
 
 
 @dataclass(frozen=True, slots=True)

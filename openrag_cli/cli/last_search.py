@@ -1,4 +1,4 @@
-"""The hits of the last search, so that `openrag open 2` knows which file is meant. They stay on this machine."""
+"""The hits of the last search, or the sources of the last answer: what `openrag open 2` means. They stay on this machine."""
 
 import contextlib
 import json
@@ -12,8 +12,9 @@ from openrag_cli.errors import Forbidden, InvalidInput, StoreError
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A hit as it was shown: `line` and `page` count from 1."""
+    """A hit or a source as it was shown, with its number; `line` and `page` count from 1."""
 
+    n: int
     partition: str
     file_id: str
     line: int
@@ -21,23 +22,24 @@ class Found:
 
 
 def remember(folder: Path, found: Sequence[Found]) -> None:
-    """Keep the hits of this search; a folder that cannot be written keeps none, which is no reason to fail."""
+    """Keep what was shown; a folder that cannot be written keeps none, which is no reason to fail."""
     with contextlib.suppress(Forbidden, StoreError):
         replace_file(_path(folder), json.dumps([asdict(one) for one in found]))
 
 
 def recall(folder: Path, number: int) -> Found:
-    """Return hit `number` of the last search, counted from 1. Raises: InvalidInput, when there is none."""
+    """Return what had this number. Raises: InvalidInput, when nothing had it."""
     try:
         entries = [Found(**entry) for entry in json.loads(_path(folder).read_bytes())]
     except (OSError, ValueError, TypeError):
         entries = []
-    if not 1 <= number <= len(entries):
-        raise InvalidInput(
-            f"the last search has no hit {number}" if entries else "no search is remembered here",
-            hint="search first, or give a file id",
-        )
-    return entries[number - 1]
+    for entry in entries:
+        if entry.n == number:
+            return entry
+    raise InvalidInput(
+        f"the last search or answer has no {number}" if entries else "no search is remembered here",
+        hint="search or ask first, or give a file id",
+    )
 
 
 def _path(folder: Path) -> Path:

@@ -27,6 +27,7 @@ PASSAGE = _object(
     **_OWNER, **chunk.PLACE.schema["properties"], page_end=_maybe(COUNT), modified_at=TIME, n=COUNT, chunk_id=TEXT,
     score=NUMBER, scores=chunk.SCORES,
 )  # fmt: skip
+LOCATED = _object(**PASSAGE["properties"], path=_maybe(TEXT), gone=FLAG)
 FAILURE = _object(
     file_id=TEXT, path=_maybe(TEXT), task_id=_maybe(TEXT), code=TEXT, message=TEXT, hint=_maybe(TEXT)
 )  # fmt: skip
@@ -43,8 +44,8 @@ REPORT = _sometimes(
     ),
     queued=COUNT, files=COUNT, gone=COUNT, ignored_now=COUNT, refreshed=COUNT, dry_run=FLAG, plan=PLAN,
 )  # fmt: skip
-"""`queued` is told by `file add`, `file sync` and `file refresh`; `files`, `gone`, `ignored_now` and `refreshed` by `file
-sync` alone;
+"""`queued` is told by `file add`, `file sync` and `file refresh`; `ignored_now` by the first two; `files`, `gone` and
+`refreshed` by `file sync` alone;
 `plan` of a dry run."""
 TURN = _object(role={"enum": ["user", "assistant"]}, content=TEXT, at=TIME, citations=_list(ANY_OBJECT))
 SESSION = _sometimes(
@@ -57,9 +58,9 @@ SETTING = _object(key=TEXT, value={}, origin=TEXT, env=_list(TEXT), help=TEXT)
 
 SHAPES: dict[str, Schema] = {
     "answer": _object(
-        question=TEXT, query=_maybe(TEXT), answer=TEXT, model=TEXT, finish_reason=TEXT, citations=_list(PASSAGE),
-        sources=_list(_object(**PASSAGE["properties"], cited=FLAG)), unknown_marks=_list(COUNT),
-        unsupported_marks=_list(COUNT), attached=_list(PASSAGE), warnings=_list(TEXT), thought=TEXT, refusal=TEXT,
+        question=TEXT, query=_maybe(TEXT), answer=TEXT, model=TEXT, finish_reason=TEXT, citations=_list(LOCATED),
+        sources=_list(_object(**LOCATED["properties"], cited=FLAG)), unknown_marks=_list(COUNT),
+        unsupported_marks=_list(COUNT), attached=_list(LOCATED), warnings=_list(TEXT), thought=TEXT, refusal=TEXT,
         error=_maybe(_object(code=TEXT, message=TEXT)),
         usage=_object(prompt_tokens=COUNT, completion_tokens=COUNT),
         timings=_object(retrieval_s=NUMBER, first_s=NUMBER, total_s=NUMBER),

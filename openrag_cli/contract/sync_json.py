@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -121,7 +121,7 @@ def read_listing(stream: BinaryIO, origin: FileSource, *, max_bytes: int) -> Sca
         path = entry[0]
         if path in scan.sources:
             raise InvalidInput(f"line {number} of the listing names a file again", hint="list each file once")
-        scan.sources[path] = Source(Path(path), path, origin)
+        scan.sources[path] = Source(Path(path), path, replace(origin, path=path))
         if len(entry) == 1:
             scan.skipped.add(path)
         elif entry[1] > max_bytes:

@@ -15,7 +15,7 @@ from openrag_cli.retrieval.request import SortOrder
 from openrag_cli.store.metadata import resolved, rfc3339
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from openrag_cli.answering.events import Finished, Retrieved
     from openrag_cli.domain import (
@@ -217,8 +217,10 @@ def dated_place(entry: Mapping[str, Any]) -> str:
     return f"{place(entry)}, {day}" if day else place(entry)
 
 
-def answer(question: str, retrieved: Retrieved, finished: Finished) -> Json:
-    """Return an answer with what it cites and all that its model was shown."""
+def answer(
+    question: str, retrieved: Retrieved, finished: Finished, located: Callable[[Sequence[Passage]], list[Json]]
+) -> Json:
+    """Return an answer with what it cites and all that its model was shown, as `located` tells passages and their paths."""
     cited = {value.number for value in finished.citations}
     return document(
         "answer",
@@ -228,11 +230,11 @@ def answer(question: str, retrieved: Retrieved, finished: Finished) -> Json:
             "answer": finished.text,
             "model": finished.model,
             "finish_reason": finished.finish_reason,
-            "citations": [passage(value) for value in finished.citations],
-            "sources": [{**passage(value), "cited": value.number in cited} for value in retrieved.passages],
+            "citations": located(finished.citations),
+            "sources": [{**entry, "cited": entry["n"] in cited} for entry in located(retrieved.passages)],
             "unknown_marks": list(finished.unknown),
             "unsupported_marks": sorted(unsupported(finished)),
-            "attached": [passage(value) for value in finished.attached],
+            "attached": located(finished.attached),
             "warnings": list(finished.warnings),
             "thought": finished.thought,
             "refusal": finished.refusal,

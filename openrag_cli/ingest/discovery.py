@@ -6,7 +6,7 @@ import shlex
 import stat
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -80,7 +80,9 @@ def collect(paths: Iterable[Path], choice: Choice = Choice(), *, root: Path | No
             elif stat.S_ISDIR(mode):
                 walk = Walk(path, choice)
                 prefix, origin = prefix_of(path, root, is_alone=is_alone), folder_source(path)
-                found.sources += (Source(one.path, prefix + one.file_id, origin) for one in walk.files())
+                found.sources += (
+                    Source(one.path, prefix + one.file_id, replace(origin, path=one.file_id)) for one in walk.files()
+                )
                 found.failures += walk.failures
                 found.left_out += walk.left_out
             elif stat.S_ISREG(mode):

@@ -51,8 +51,9 @@ def folder_source(folder: Path) -> FileSource:
 
 def file_source(path: Path, base: Path | None) -> FileSource:
     """Return the source of a file named by itself: the folder below which its id is, or else its own."""
-    root = os.path.realpath(base if base is not None else path.parent)
-    return FileSource("file", readable(path.name), os.fsencode(root))
+    folder = base if base is not None else path.parent
+    root = os.fsencode(os.path.realpath(folder))
+    return FileSource("file", readable(path.name), root, below(path, folder) or readable(path.name))
 
 
 def below(path: Path, base: Path) -> str | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from openrag_cli import limits
 from openrag_cli.documents.sandbox.protocol import Converted
-from openrag_cli.domain import Document, DocumentWarning, Metadata, Span
+from openrag_cli.domain import Document, DocumentWarning, FileSource, Metadata, Span
 from openrag_cli.errors import InvalidInput, PathNotFound, StoreDamaged, os_errors
 from openrag_cli.maintenance.export_checks import (
     MAX_HEAD_BYTES,
@@ -25,6 +25,7 @@ from openrag_cli.maintenance.export_checks import (
 )
 from openrag_cli.maintenance.parquet import read_vectors
 from openrag_cli.store.files.dates import read_date
+from openrag_cli.store.files.sources import imported_source
 from openrag_cli.store.metadata import check_metadata, document_metadata, tame
 from openrag_cli.store.names import check_file_id
 
@@ -52,6 +53,7 @@ class ImportedFile:
     vectors: "np.ndarray"
     original: Path
     changed_at: datetime | None = None
+    source: FileSource | None = None
 
 
 class Export:
@@ -155,6 +157,7 @@ class Export:
             vectors=vectors,
             original=plain_file(self._folder / ORIGINALS / sha256),
             changed_at=read_date(entry.get("modified_at")),  # 0.2 did not tell
+            source=imported_source(entry.get("source")),
         )
 
 

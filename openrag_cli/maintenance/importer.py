@@ -154,6 +154,7 @@ class Importer:
             spooled.size,
             file.sha256,
             file.metadata,
+            source=file.source,
             changed_at=file.changed_at,
         )
         return KnownFile(upload, file.converted, file.vectors if has_vectors else None)

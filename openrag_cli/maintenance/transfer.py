@@ -36,6 +36,7 @@ from openrag_cli.maintenance.parquet import vector_writer
 from openrag_cli.retrieval.retriever import Retriever, in_groups
 from openrag_cli.store.blobs import BlobStore
 from openrag_cli.store.catalog import Catalog
+from openrag_cli.store.files.sources import exported_source
 
 if TYPE_CHECKING:
     import numpy as np
@@ -160,6 +161,7 @@ def _file_entry(file: File, document: Document) -> dict[str, Any]:
         "updated_at": file.updated_at.isoformat(),
         "modified_at": file.dated.isoformat(),
         "pages": [[page.number, page.start, page.end] for page in document.pages],
+        "source": exported_source(file.source),
         "warnings": [asdict(warning) for warning in file.warnings],
         "text": document.markdown,
         "reader": file.made_by.reader if file.made_by else "",

@@ -16,7 +16,7 @@ from openrag_cli.store.documents import read_document
 from openrag_cli.store.files.conditions import Condition
 from openrag_cli.store.files.deletion import delete_partition, finish_deletions
 from openrag_cli.store.files.filtered_files import FilteredFiles
-from openrag_cli.store.files.moves import Move, is_worked_on, possible_moves
+from openrag_cli.store.files.moves import Move, is_worked_on, possible_moves, rename
 from openrag_cli.store.files.pages import Asked, FilePages
 from openrag_cli.store.files.results import Results
 from openrag_cli.store.files.rows import FILE, to_file
@@ -323,10 +323,7 @@ class Catalog:
                 obsolete_all(connection, found["id"], move.source, RENAMED)
                 obsolete_all(connection, found["id"], move.target, REPLACED)
                 _delete_file(connection, found["id"], move.target)
-                connection.execute(
-                    "UPDATE file SET file_id = ?, filename = ?, updated_at = ? WHERE revision = ?",
-                    (move.target, move.target.rpartition("/")[2], now_ms(), move.revision),
-                )
+                rename(connection, move)
         return list(moves)
 
     # --- documents

@@ -44,7 +44,7 @@ from openrag_cli.store.names import canonical
 
 logger = logging.getLogger(__name__)
 
-FORMAT = 22
+FORMAT = 23
 """The store format that this version writes (`PRAGMA user_version`): the number of the last file in `schema/`."""
 
 _PAGES_AT_ONCE = 4096

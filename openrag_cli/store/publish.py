@@ -32,7 +32,8 @@ def publish(connection: sqlite3.Connection, completion: Completion) -> None:
     """Within a transaction, make a new revision visible; the one that it replaces is retired."""
     upload = completion.task.upload
     row = connection.execute(
-        "SELECT f.revision, f.metadata, p.id, f.source_id AS known_source, t.source_id, f.sha256 AS known_sha256, "
+        "SELECT f.revision, f.metadata, p.id, f.source_id AS known_source, f.source_path AS known_path, "
+        "t.source_id, t.source_path, f.sha256 AS known_sha256, "
         "f.changed_at AS known_changed_at, t.changed_at, t.created_at, t.metadata AS own "
         "FROM task t JOIN partition p ON p.name = t.partition "
         "LEFT JOIN file f ON f.partition_id = p.id AND f.file_id = t.file_id WHERE t.id = ?",
@@ -47,6 +48,7 @@ def publish(connection: sqlite3.Connection, completion: Completion) -> None:
     values = row_values(upload, completion.document, completion.chunk_count, completion.made_by) | {
         "metadata": json.dumps(metadata),
         "source_id": row["source_id"] or row["known_source"],
+        "source_path": row["source_path"] if row["source_id"] else row["known_path"],
         "changed_at": _changed_at(row, upload),
     }
     write_row(connection, row["id"], upload.file_id, values)

@@ -10,7 +10,7 @@ from openrag_cli.errors import Conflict
 from openrag_cli.store.database import at, now_ms
 from openrag_cli.store.documents import to_warnings
 from openrag_cli.store.files.dates import milliseconds
-from openrag_cli.store.files.sources import source_id
+from openrag_cli.store.files.sources import source_id, source_path
 from openrag_cli.store.retire import refuse_taken
 
 FINAL = "('COMPLETED', 'FAILED', 'CANCELLED')"
@@ -73,10 +73,10 @@ def insert_task(connection: sqlite3.Connection, upload: Upload, kind: TaskKind, 
     """Within a transaction, queue an upload for the file that `key` names, as part of a batch."""
     row = connection.execute(
         "INSERT INTO task (id, kind, state, partition_id, partition, file_id, filename, media_type, size, sha256, "
-        "metadata, keeps_metadata, batch, source_id, changed_at, created_at, updated_at) "
+        "metadata, keeps_metadata, batch, source_id, source_path, changed_at, created_at, updated_at) "
         "VALUES (:id, :kind, 'QUEUED', :partition_id, canonical(:partition), "
         ":file_id, :filename, :media_type, :size, :sha256, :metadata, :keeps_metadata, :batch, "
-        ":source_id, :changed_at, :now, :now) RETURNING *",
+        ":source_id, :source_path, :changed_at, :now, :now) RETURNING *",
         {
             **key,
             "id": upload.revision,
@@ -89,6 +89,7 @@ def insert_task(connection: sqlite3.Connection, upload: Upload, kind: TaskKind, 
             "metadata": json.dumps(upload.metadata),
             "keeps_metadata": upload.keeps_metadata,
             "source_id": source_id(connection, upload.source),
+            "source_path": source_path(upload.source),
             "changed_at": milliseconds(upload.changed_at) if upload.changed_at else None,
             "now": now_ms(),
         },

@@ -157,7 +157,7 @@ class Syncer:
                     self._ledger.cancel(task_id)
             self._move()
             self._delete()
-        if plan.remember or plan.forget:
+        if plan.remember or plan.forget or self._memory.takes_place:
             self._save(plan.remember, plan.forget)
         if plan.resume and not should_stop():
             self._ledger.adopt(plan.resume, self._options.batch)

@@ -110,7 +110,7 @@ def scan_folder(
     scan = Scan()
     walk = Walk(folder, choice)
     for entry, stat in walk.entries():
-        source = Source(entry.path, entry.file_id, origin)
+        source = Source(entry.path, entry.file_id, replace(origin, path=entry.file_id))
         if source.file_id in scan.sources:
             twin = Conflict("another file of the folder has the same id", hint="give one of the two another name")
             scan.failures.append(failure(source, twin))

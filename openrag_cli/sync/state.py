@@ -68,6 +68,11 @@ class SyncState:
                 return Inherited(os.fsdecode(row["path"]), str(row["prefix"]))
         return None
 
+    @property
+    def takes_place(self) -> bool:
+        """Whether the folder takes the place of another one that is gone, and that is still to be written down."""
+        return self._place_of is not None
+
     def keep_prefix(self, prefix: str) -> None:
         """Write this prefix of the folder's ids down with what is saved next."""
         self._prefix = prefix
@@ -165,6 +170,7 @@ class SyncState:
             partition_id = find_partition_id(connection, self._partition, create=True)
             folders = self._folders(connection, partition_id, is_settled=is_settled)
             folder_id = folders.pop(self._path)
+            prefix = connection.execute("SELECT prefix FROM folder WHERE id = ?", (folder_id,)).fetchone()["prefix"]
             connection.executemany(
                 "DELETE FROM folder_file WHERE folder_id = ? AND file_id = ?", [(folder_id, one) for one in forget]
             )
@@ -176,9 +182,18 @@ class SyncState:
             owned = [(file_id, row.revision) for file_id, row in rows.items() if row.revision]
             source = source_id(connection, self._root.source) if owned else None
             connection.executemany(
-                "UPDATE file SET source_id = ? WHERE partition_id = ? AND file_id = ? AND revision = ? "
-                "AND source_id IS NOT ?",
-                [(source, partition_id, *one, source) for one in owned],
+                "UPDATE file SET source_id = :source, source_path = :path WHERE partition_id = :partition_id "
+                "AND file_id = :file_id AND revision = :revision AND (source_id, source_path) IS NOT (:source, :path)",
+                [
+                    {
+                        "source": source,
+                        "path": file_id.removeprefix(prefix),
+                        "partition_id": partition_id,
+                        "file_id": file_id,
+                        "revision": revision,
+                    }
+                    for file_id, revision in owned
+                ],
             )
             for other in folders.values():
                 connection.executemany(

@@ -3,14 +3,16 @@
 import contextlib
 import shlex
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from openrag_cli.cli.commands.context import Context, parse_metadata, read_stdin, reading_argument
+from openrag_cli.cli.commands.ignored_now import ignored_now, tell_with_ids
 from openrag_cli.cli.commands.options import (
     DryRunOption,
     FollowOption,
@@ -23,7 +25,7 @@ from openrag_cli.cli.exit_codes import ExitCode, failure_exit_code
 from openrag_cli.cli.output import Column
 from openrag_cli.config.homes import scratch_folder
 from openrag_cli.contract import to_json as render
-from openrag_cli.domain import DEFAULT_PARTITION, DocumentWarning, new_task_id
+from openrag_cli.domain import DEFAULT_PARTITION, DocumentWarning, FileSource, new_task_id
 from openrag_cli.errors import InvalidInput, os_errors
 from openrag_cli.ingest.discovery import (
     LINKED_FILE,
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
 SHOWN_FAILURES = 20
 MAX_WARNING_CHARS = 300
 MAX_NAME_CHARS = 60
+STDIN = FileSource("upload", "stdin")
 
 PathsArgument = Annotated[
     list[str] | None,
@@ -122,17 +125,25 @@ def add(
         intake = collect([*given, *listed], choice, root=root)
         intake = _renamed(intake, file_id, paths or [])
         named = None if strict else {readable(path) for path in paths or []}
+        ignored = partial(ignored_now, context, partition, [*given, *listed], choice, intake)
         if dry_run:
-            return _rehearse(context, intake, options, named=named)
-        return index(context, intake, options, is_detached=detach, named=named)
+            return _rehearse(context, intake, options, named=named, ignored=ignored)
+        return index(context, intake, options, is_detached=detach, named=named, ignored=ignored)
 
 
 def index(
-    context: Context, intake: FileList, options: AddOptions, *, is_detached: bool, named: set[str] | None = None
+    context: Context,
+    intake: FileList,
+    options: AddOptions,
+    *,
+    is_detached: bool,
+    named: set[str] | None = None,
+    ignored: Callable[[], list[str]] = list,
 ) -> int:
     """Add what was found, with a progress bar, and report; the exit code tells failures and interruption.
 
-    Of kinds that no reader knows, only the paths in `named` fail; without it all of them do.
+    `ignored` finds the files that a rule leaves out by now. Of kinds that no reader knows, only the paths in `named` fail;
+    without it all of them do.
     """
     context.allow_creating()
     with context.stopping() as should_stop:
@@ -152,10 +163,12 @@ def index(
     if named is not None:
         report.skip_unread_kinds(named)
     n_queued = context.engine.count_live(options.batch)
+    left = ignored()
     if context.out.is_json:
-        context.out.json(render.report(report) | {"queued": n_queued})
+        context.out.json(render.report(report) | {"queued": n_queued, "ignored_now": len(left)})
     else:
         show_report(context, report, n_queued=n_queued)
+        tell_with_ids(context, left, options.partition)
         _show_old_names(context, report, options.partition)
     if is_stopped:
         context.out.hint(
@@ -165,24 +178,33 @@ def index(
     return report_exit_code(report, n_inputs=len(intake.sources) + len(intake.failures))
 
 
-def _rehearse(context: Context, intake: FileList, options: AddOptions, *, named: set[str] | None) -> int:
+def _rehearse(
+    context: Context,
+    intake: FileList,
+    options: AddOptions,
+    *,
+    named: set[str] | None,
+    ignored: Callable[[], list[str]],
+) -> int:
     from openrag_cli.ingest.dry_run import dry_run
 
     found = dry_run(intake.sources, context.files_by_id(options.partition), options)
-    report = found.report
+    report, left = found.report, ignored()
     report.failures[:0] = intake.failures
     report.left_out += intake.left_out
     if named is not None:
         report.skip_unread_kinds(named)
     if context.out.is_json:
         plan = {"add": found.adds, "replace": found.replaces, "move": [], "delete": []}
-        context.out.json(render.report(report) | {"queued": 0, "dry_run": True, "plan": plan})
+        told = {"queued": 0, "ignored_now": len(left), "dry_run": True, "plan": plan}
+        context.out.json(render.report(report) | told)
     else:
         rows = [("add", one) for one in found.adds] + [("replace", one) for one in found.replaces]
         context.out.table((Column("ACTION"), Column("FILE", may_shrink=True)), rows, empty="")
         counts = f"{report.added:,} to add, {report.replaced:,} to replace, {report.unchanged:,} unchanged"
         context.out.note(f"dry run, {render.counted(len(intake.sources), 'file')}: {counts}")
         show_skipped(context, report)
+        tell_with_ids(context, left, options.partition)
         show_failures(context, report)
     return report_exit_code(report, n_inputs=len(intake.sources) + len(intake.failures))
 
@@ -333,7 +355,9 @@ def _renamed(intake: FileList, file_id: str | None, given: Sequence[str]) -> Fil
             n_found = len(intake.sources)
             raise InvalidInput(f"--id names one file, and {n_found:,} were found", hint="add them without --id")
         intake.sources = [
-            replace(source, file_id=file_id, is_elsewhere=False, name=source.filename if given == ["-"] else "")
+            replace(source, file_id=file_id, is_elsewhere=False, name=source.filename, origin=STDIN)
+            if given == ["-"]
+            else replace(source, file_id=file_id, is_elsewhere=False)
             for source in intake.sources
         ]
     elif not intake.sources and not intake.failures and not intake.left_out:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from contextlib import aclosing, nullcontext
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from openrag_cli.answering.events import Retrieved, TextDelta, unsupported
 from openrag_cli.cli.answer_view import AnswerView
+from openrag_cli.cli.last_search import Found, remember
 from openrag_cli.cli.output import BOLD, CYAN, DIM
+from openrag_cli.cli.places import GONE, from_here, is_gone, local_path, paste
 from openrag_cli.contract import to_json as render
+from openrag_cli.domain import DEFAULT_PARTITION
 from openrag_cli.errors import NoAnswer
+from openrag_cli.terminal import quoted_name
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Collection, Sequence
@@ -18,6 +23,7 @@ if TYPE_CHECKING:
     from openrag_cli.answering.events import Event, Finished
     from openrag_cli.answering.pipeline import ChatRequest
     from openrag_cli.cli.output import Output
+    from openrag_cli.domain import Passage
 
 
 def new_view(out: Output) -> AnswerView:
@@ -90,13 +96,42 @@ def _nothing_said(finished: Finished) -> NoAnswer:
 def show_end(out: Output, finished: Finished) -> None:
     """Print what the answer names, or what we found for it, and tell what is to be known of it."""
     doubted = unsupported(finished)
-    show_sources(out, [render.passage(passage) for passage in finished.citations], doubted)
+    show_sources(out, located(finished.citations), doubted)
     if finished.attached:
         out.note("the answer names no source; its words stand in:")
-        show_sources(out, [render.passage(passage) for passage in finished.attached])
+        show_sources(out, located(finished.attached))
     for warning in finished.warnings:
         if finished.error is None or finished.error.message not in warning:  # it is told as the error that it is
             out.note(warning)
+
+
+def located(passages: Sequence[Passage]) -> list[dict[str, Any]]:
+    """Return passages as JSON with the path of each file on this machine, and whether that is gone."""
+    found = []
+    for passage in passages:
+        path = local_path(passage.file)
+        told = {"path": str(path) if path else None, "gone": is_gone(passage.file, path)}
+        found.append({**render.passage(passage), **told})
+    return found
+
+
+def where(entry: dict[str, Any]) -> str:
+    """Return where a passage is, as it may be pasted: a path from here, or else the id of its file with -p, and its day."""
+    path, partition = entry.get("path"), entry["partition"]
+    name = from_here(Path(path)) if path else entry["file_id"]
+    told = render.dated_place({**entry, "file_id": quoted_name(name)})
+    if not path and partition not in {"", DEFAULT_PARTITION}:
+        told += f"  {paste('-p', partition)}"
+    return told + (f" ({GONE})" if entry.get("gone") else "")
+
+
+def remember_sources(folder: Path, retrieved: Retrieved, finished: Finished) -> None:
+    """Keep what the numbers of an answer name for `openrag open N`: cited passages at the lines that are cited."""
+    shown = {one.number: one for one in (*retrieved.passages, *finished.attached, *finished.citations)}
+    files = [one for one in shown.values() if one.file.partition]
+    remember(
+        folder, [Found(one.number, one.file.partition, one.file.file_id, one.line_start, one.page) for one in files]
+    )
 
 
 def show_sources(out: Output, citations: Sequence[dict[str, Any]], doubted: Collection[int] = ()) -> None:
@@ -104,15 +139,9 @@ def show_sources(out: Output, citations: Sequence[dict[str, Any]], doubted: Coll
     if not citations:
         return
     out.line()
-    is_mixed = len({entry["partition"] for entry in citations}) > 1
     line = ""
     for entry in citations:
-        where = (
-            f"{entry['partition']}/{render.dated_place(entry)}"
-            if is_mixed and entry["partition"]
-            else render.dated_place(entry)
-        )
-        label = f"[{entry['n']}] {where}" + (" (unsupported)" if entry["n"] in doubted else "")
+        label = f"[{entry['n']}] {where(entry)}" + (" (unsupported)" if entry["n"] in doubted else "")
         if line and len(line) + 3 + len(label) > out.width:
             out.line(out.styled(line, CYAN))
             line = ""
@@ -125,6 +154,6 @@ def show_passages(out: Output, passages: Sequence[dict[str, Any]]) -> None:
     for entry in passages:
         heading = " > ".join(entry["heading"])
         out.line()
-        title = out.styled(f"[{entry['n']}] {render.dated_place(entry)}", BOLD, CYAN)
+        title = out.styled(f"[{entry['n']}] {where(entry)}", BOLD, CYAN)
         out.line(f"{title}  {entry['score']:.2f}" + (f"  {out.styled(heading, DIM)}" if heading else ""))
         out.line(entry["text"])

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from openrag_cli.cli.commands.answers import follow, new_view, show_end, show_passages
+from openrag_cli.cli.commands.answers import follow, located, new_view, remember_sources, show_end, show_passages
 from openrag_cli.cli.commands.context import Context, read_stdin
 from openrag_cli.cli.commands.in_hand import about, stdin_is_unread
 from openrag_cli.cli.commands.option_groups import grouped, is_given
@@ -79,12 +79,13 @@ def ask(
     answering = about(context, in_hand, with_store=is_given(ctx, "partition")) if in_hand else context.engine
     retrieved, finished = asyncio.run(follow(answering, request, view))
     _tell_unread(context, question, in_hand)
+    remember_sources(context.settings.cache, retrieved, finished)
     if context.out.is_json:
-        context.out.json(render.answer(text, retrieved, finished))
+        context.out.json(render.answer(text, retrieved, finished, located))
     else:
         show_end(context.out, finished)
         if show_context:
-            show_passages(context.out, [render.passage(passage) for passage in retrieved.passages])
+            show_passages(context.out, located(retrieved.passages))
     if finished.error:
         raise finished.error
     return ExitCode.NO if (strict and not finished.citations) or _is_refused(retrieved, finished) else ExitCode.OK

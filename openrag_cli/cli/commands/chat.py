@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from openrag_cli.cli.commands.answers import follow, new_view, show_end, show_passages
+from openrag_cli.cli.commands.answers import (
+    follow,
+    located,
+    new_view,
+    remember_sources,
+    show_end,
+    show_passages,
+    where,
+)
 from openrag_cli.cli.commands.ask import ModelOption, NoLlmOption
 from openrag_cli.cli.commands.chat_scope import COMMANDS as SCOPE_COMMANDS
 from openrag_cli.cli.commands.chat_scope import ChatScope, names_to_search
@@ -237,12 +245,12 @@ class Repl:
             self._out.note(self._out.styled("stopped", DIM))
             return
         self._query = retrieved.query
-        self._passages = [render.passage(passage) for passage in retrieved.passages]
-        self._citations = [render.passage(passage) for passage in finished.citations]
-        keep(finished.kept, self._citations)
+        self._passages, self._citations = located(retrieved.passages), located(finished.citations)
+        keep(finished.kept, [render.passage(passage) for passage in finished.citations])
+        remember_sources(self._context.settings.cache, retrieved, finished)
         self._unanswered = None
         if self._out.is_json:
-            self._out.json_lines([render.answer(question, retrieved, finished)])
+            self._out.json_lines([render.answer(question, retrieved, finished, located)])
             self._out.flush()
         else:
             show_end(self._out, finished)
@@ -298,7 +306,7 @@ class Repl:
         for entry in self._passages:
             parts = ", ".join(f"{name} {value:.4g}" for name, value in entry["scores"].items())
             used = "" if entry["n"] in cited else "  not cited"
-            place = self._out.styled(f"[{entry['n']}] {render.dated_place(entry)}", CYAN)
+            place = self._out.styled(f"[{entry['n']}] {where(entry)}", CYAN)
             self._out.line(f"{place}  {entry['score']:.2f}{used}")
             self._out.line(f"    {self._out.styled(parts, DIM)}")
 

@@ -31,7 +31,7 @@ from openrag_cli.contract import to_json as render
 from openrag_cli.domain import DEFAULT_PARTITION, new_task_id
 from openrag_cli.errors import DocumentNotFound, InvalidInput
 from openrag_cli.ingest.discovery import FileList
-from openrag_cli.ingest.naming import Source
+from openrag_cli.ingest.naming import Source, file_source
 from openrag_cli.ingest.options import AddOptions, IfExists
 from openrag_cli.ingest.report import Failure, Report
 from openrag_cli.store.metadata import said
@@ -219,7 +219,8 @@ def replace(
         max_bytes=context.settings.max_file_bytes,
         max_markup_bytes=context.settings.max_markup_bytes,
     )
-    return add.index(context, FileList(sources=[Source(path, file_id)]), options, is_detached=False)
+    source = Source(path, file_id, file_source(path, None))
+    return add.index(context, FileList(sources=[source]), options, is_detached=False)
 
 
 @app.command("delete")

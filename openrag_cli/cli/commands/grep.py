@@ -12,7 +12,7 @@ from openrag_cli.cli.commands.options import NullOption
 from openrag_cli.cli.commands.search_options import FilesOption, FilterOption, PartitionsOption
 from openrag_cli.cli.exit_codes import ExitCode
 from openrag_cli.cli.output import BOLD, CYAN, RED, YELLOW
-from openrag_cli.cli.places import local_path, name_of
+from openrag_cli.cli.places import is_gone, local_path, name_of, tell_gone
 from openrag_cli.contract import to_json as render
 from openrag_cli.domain import FINAL_STATES, Document, File
 from openrag_cli.errors import DocumentNotFound
@@ -77,6 +77,7 @@ class Tally:
 
     n_searched: int = 0
     n_lines: int = 0
+    gone: list[File] = field(default_factory=list)
     overdue: list[File] = field(default_factory=list)
     n_left: int = 0
 
@@ -113,6 +114,7 @@ def grep(
     with Matcher(pattern, is_fixed=fixed, ignores_case=ignore_case, limit_s=max_seconds) as matcher:
         for one in _grepped(context, matcher, _files(context, partition, file, condition), tally):
             tally.n_lines += len(one.found)
+            tally.gone += [one.file] * is_gone(one.file, one.path)
             if context.out.is_json:
                 entries += _entries(one, n_context)
             elif names:
@@ -225,6 +227,7 @@ def _end(context: Context, tally: Tally, limit_s: float) -> int:
     """Say what was not searched, and return the exit code."""
     out = context.out
     if not out.is_json:
+        tell_gone(out, tally.gone)
         for file in tally.overdue:
             what = f"{file.file_id}: the pattern took longer than {limit_s:g} s; not searched"
             out.warn(f"{out.styled('warning:', YELLOW)} {what}")

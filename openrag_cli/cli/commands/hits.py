@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from openrag_cli.cli import last_search
 from openrag_cli.cli.last_search import Found
 from openrag_cli.cli.output import BOLD, CYAN, DIM
-from openrag_cli.cli.places import local_path, name_of, paste
+from openrag_cli.cli.places import GONE, is_gone, local_path, name_of, paste
 from openrag_cli.domain import DEFAULT_PARTITION
 from openrag_cli.terminal import quoted_name
 
@@ -41,6 +41,11 @@ class Seen:
         return name_of(self.hit.file, self.path)
 
     @property
+    def is_gone(self) -> bool:
+        """Whether its file was on this machine, and is not where it was."""
+        return is_gone(self.hit.file, self.path)
+
+    @property
     def place(self) -> str:
         """Its file with the page where pages are known, or else the line of the match."""
         page = self.hit.chunk.span.page
@@ -55,7 +60,8 @@ class Seen:
 
     def facts(self) -> Json:
         """Return what JSON tells of a hit besides what the store knows."""
-        return {"path": str(self.path) if self.path else None, "line": self.snippet.line, "weak": self.is_weak}
+        path = str(self.path) if self.path else None
+        return {"path": path, "gone": self.is_gone, "line": self.snippet.line, "weak": self.is_weak}
 
 
 def look(context: Context, request: SearchRequest, hits: Sequence[Hit]) -> list[Seen]:
@@ -110,14 +116,15 @@ def _first_line(context: Context, one: Seen, rank: int) -> str:
     label = out.link(out.styled(one.place, BOLD, CYAN), one.url)
     more = f"  +{len(one.hit.others)} like it" if one.hit.others else ""
     pasted = _id_to_paste(context, one)
-    plain = f"{rank:<3}{one.place}  {one.hit.score:.2f}{pasted}{more}"
+    gone = f"  ({GONE})" if one.is_gone else ""
+    plain = f"{rank:<3}{one.place}  {one.hit.score:.2f}{pasted}{gone}{more}"
     heading = " > ".join(one.hit.chunk.span.heading)
     room = out.width - len(plain) - 2
     if len(heading) > room:
         heading = ELLIPSIS + heading[len(heading) - room + 1 :] if room > 12 else ""
     shown = f"{rank:<3}{label}  {one.hit.score:.2f}"
     return shown + "".join(
-        out.styled(part, DIM) for part in (f"  {heading}" if heading else "", pasted, more) if part
+        out.styled(part, DIM) for part in (f"  {heading}" if heading else "", pasted, gone, more) if part
     )
 
 
@@ -142,7 +149,7 @@ def remember(context: Context, found: Sequence[Seen]) -> None:
     last_search.remember(
         context.settings.cache,
         [
-            Found(one.hit.file.partition, one.hit.file.file_id, one.snippet.line, one.hit.chunk.span.page)
-            for one in found
+            Found(n, one.hit.file.partition, one.hit.file.file_id, one.snippet.line, one.hit.chunk.span.page)
+            for n, one in enumerate(found, 1)
         ],
     )

@@ -14,11 +14,12 @@ from openrag_cli.cli import last_search
 from openrag_cli.cli.commands.context import Context
 from openrag_cli.cli.commands.options import PartitionOption
 from openrag_cli.cli.last_search import Found
-from openrag_cli.cli.places import local_path
+from openrag_cli.cli.places import local_path, text_command, was_at
 from openrag_cli.config.programs import editor
 from openrag_cli.contract import to_json as render
 from openrag_cli.domain import File
 from openrag_cli.errors import InvalidInput, PathNotFound
+from openrag_cli.ingest.naming import readable
 
 _AT_LINE = {"vi", "vim", "nvim", "nano", "emacs", "emacsclient", "kak", "micro", "less", "view", "ne", "joe", "mg"}
 _WITH_COLON = {"subl", "hx", "helix", "zed"}
@@ -29,14 +30,20 @@ _IN_BACKGROUND = {"xdg-open", "open", "evince", "okular", "zathura", "xreader"}
 def open_hit(
     ctx: typer.Context,
     what: Annotated[
-        str, typer.Argument(metavar="N|FILE_ID", help="Number of a hit of the last search, or the id of a file.")
+        str,
+        typer.Argument(
+            metavar="N|FILE_ID",
+            help="Number of a hit of the last search, or of a source of the last answer; or the id of a file.",
+        ),
     ],
     partition: PartitionOption = "default",
     print_only: Annotated[
         bool, typer.Option("--print", help="Print the path, and open nothing. Default: off.")
     ] = False,
 ) -> int:
-    """Open a hit of the last search at its line or page: in VISUAL, EDITOR, or what the desktop has for its kind.
+    """Open a hit of the last search, or a source of the last answer, at its line or page.
+
+    The program is VISUAL, EDITOR, or what the desktop has for its kind.
 
     Examples:
 
@@ -48,7 +55,7 @@ def open_hit(
     found = (
         last_search.recall(context.settings.cache, int(what))
         if what.isascii() and what.isdigit()
-        else Found(partition, what, 1, None)
+        else Found(0, partition, what, 1, None)
     )
     file = context.engine.file(found.partition, found.file_id)
     path = local_path(file)
@@ -65,10 +72,9 @@ def open_hit(
 
 
 def _not_here(file: File) -> PathNotFound:
-    return PathNotFound(
-        f"'{file.file_id}' is not a file of this machine, or is no longer where it was",
-        hint=f"its stored text: {shlex.join(['openrag', 'file', 'get', file.file_id, '-p', file.partition])}",
-    )
+    place = was_at(file)
+    why = f"its source is gone: {readable(str(place))}" if place else "it did not come from a file of this machine"
+    return PathNotFound(f"'{file.file_id}' cannot be opened: {why}", hint=f"its stored text: {text_command(file)}")
 
 
 def _command(path: Path, found: Found) -> list[str]:

@@ -12,6 +12,7 @@ from openrag_cli.cli.commands.options import LinesOption, NullOption
 from openrag_cli.cli.commands.search_options import SearchOptions, TopKOption
 from openrag_cli.cli.exit_codes import ExitCode
 from openrag_cli.cli.output import YELLOW, Output
+from openrag_cli.cli.places import tell_gone
 from openrag_cli.contract import to_json as render
 from openrag_cli.domain import FINAL_STATES, DocumentWarning, File, Hit, Span
 from openrag_cli.retrieval.request import SearchRequest
@@ -82,6 +83,8 @@ def search(
     else:
         view.show(context, request, shown, is_explained=explain)
         view.remember(context, shown)
+    if (names or vimgrep) and not context.out.is_json:
+        tell_gone(context.out, [one.hit.file for one in shown if one.is_gone])
     show_filter_warnings(context, hits.warnings)
     _tell_what_is_not_shown(context, found, n_hidden=len(found) - len(shown))
     return ExitCode.OK if any(not one.is_weak for one in found) else ExitCode.NO

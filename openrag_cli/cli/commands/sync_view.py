@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from openrag_cli.cli.commands.add import SHOWN_FAILURES, duration, show_skipped, show_warnings
+from openrag_cli.cli.commands.ignored_now import tell_ignored
 from openrag_cli.cli.exit_codes import ExitCode
 from openrag_cli.cli.output import Column
 from openrag_cli.contract import to_json as render
@@ -49,10 +50,7 @@ def show(
         _show_plan(context, outcome)
     out.note(name + _summary(outcome, n_queued=n_queued, is_stopped=is_stopped))
     show_skipped(context, outcome.report)
-    if outcome.n_ignored_now:
-        are = "is" if outcome.n_ignored_now == 1 else "are"
-        what = render.counted(outcome.n_ignored_now, "file")
-        out.warn(f"{what} {are} ignored now but still searchable; --delete removes what the folder no longer has")
+    tell_ignored(context, outcome.n_ignored_now, "--delete removes what the folder no longer has")
     show_warnings(context, outcome.report)
     _tell_what_failed_earlier(context, outcome)
     new = outcome.report.failures[: len(outcome.report.failures) - _n_earlier(outcome)]

@@ -79,7 +79,9 @@ _SCORED: Shape[Hit] = Shape(
     Field("others", list_of(TEXT), lambda value: list(value.others)),
 )
 HIT = sometimes(
-    also(SHAPE.schema, rank=COUNT, **_SCORED.schema["properties"], path=maybe(TEXT), line=COUNT, weak=FLAG),
+    also(
+        SHAPE.schema, rank=COUNT, **_SCORED.schema["properties"], path=maybe(TEXT), gone=FLAG, line=COUNT, weak=FLAG
+    ),
     passage=maybe(GROWN.schema),
     within=maybe(TEXT),
 )

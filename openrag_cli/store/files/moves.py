@@ -4,6 +4,8 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from openrag_cli.store.database import now_ms
+
 
 @dataclass(frozen=True, slots=True)
 class Move:
@@ -50,4 +52,13 @@ def is_worked_on(connection: sqlite3.Connection, partition_id: int, file_id: str
             "AND state NOT IN ('COMPLETED', 'FAILED', 'CANCELLED') LIMIT 1",
             (partition_id, file_id),
         ).fetchone()
+    )
+
+
+def rename(connection: sqlite3.Connection, move: Move) -> None:
+    """Within a transaction, give a file its new id; what it is called at its source stays, until a sync finds it moved."""
+    connection.execute(
+        "UPDATE file SET source_path = coalesce(source_path, ?), file_id = ?, filename = ?, updated_at = ? "
+        "WHERE revision = ?",
+        (move.source, move.target, move.target.rpartition("/")[2], now_ms(), move.revision),
     )

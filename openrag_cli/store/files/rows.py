@@ -40,7 +40,7 @@ def to_file(row: sqlite3.Row) -> File:
 
 def _source(row: sqlite3.Row) -> FileSource | None:
     kind = row["source_kind"]
-    return FileSource(kind, row["source_label"], row["source_root"]) if kind else None
+    return FileSource(kind, row["source_label"], row["source_root"], row["source_path"] or "") if kind else None
 
 
 def pack_made_by(made_by: MadeBy | None) -> str:

@@ -13,6 +13,7 @@ from openrag_cli.domain import Document, MadeBy, Upload
 from openrag_cli.errors import Conflict, StoreDamaged
 from openrag_cli.store.database import Database, now_ms
 from openrag_cli.store.documents import save_document
+from openrag_cli.store.files.sources import source_id, source_path
 from openrag_cli.store.publish import row_values, write_row
 from openrag_cli.store.retire import drop_import, refuse_view
 from openrag_cli.store.searching.word_counts import WordCount, count_words
@@ -100,7 +101,9 @@ class Imports:
                 raise Conflict("the import was dropped: its partition was deleted meanwhile")
             for file in files:
                 upload = file.upload
-                entry = json.dumps(row_values(upload, file.document, file.chunk_count, file.made_by))
+                values = row_values(upload, file.document, file.chunk_count, file.made_by)
+                place = {"source_id": source_id(connection, upload.source), "source_path": source_path(upload.source)}
+                entry = json.dumps(values | place)
                 connection.execute(
                     "INSERT INTO import_file VALUES (?, ?, ?, ?, ?)",
                     (partition_id, upload.file_id, upload.revision, file.chunk_count, entry),
