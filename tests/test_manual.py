@@ -335,6 +335,8 @@ def test_help_of_a_command_is_its_help(cli):
     ("arguments", "hint"),
     [
         (["serch", "x"], "did you mean 'openrag search'?"),
+        (["search", "x", "-n", "3"], "did you mean '-k'?"),
+        (["ask", "x", "--limit", "3"], "did you mean '--top-k'?"),
         (["file", "ad", "x"], "did you mean 'openrag file add'?"),
         (["search", "x", "--top"], "did you mean '--top-k'?"),
         (["search", "x", "--stroe", "y"], "did you mean '--store'?"),

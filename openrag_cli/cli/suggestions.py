@@ -19,6 +19,9 @@ _OTHER_NAMES = {"index": "file add", "ingest": "file add", "query": "search", "f
                 "remove": "delete", "ls": "list", "cat": "get", "mv": "rename", "info": "show"}  # fmt: skip
 """What other tools call a command."""
 
+_OTHER_OPTIONS = {"-n": "-k", "--limit": "--top-k", "--max-count": "--top-k", "--num": "--top-k"}
+"""What other tools call an option."""
+
 
 def plain_message(message: str) -> str:
     """Return the message of a wrong command line on one line, without the words of the libraries that read it."""
@@ -47,7 +50,9 @@ def _option(word: str, here: Any, global_options: Sequence[str]) -> str | None:
         owners = [path for path, command in _leaves(here.command, here.command_path) if word in _spellings(command)]
         if owners:
             return f"it is an option of '{owners[0]}': write it after that"
-    near = _nearest(word, [*_spellings(here.command), *global_options])
+    own = _spellings(here.command)
+    other = _OTHER_OPTIONS.get(word)
+    near = other if other in own else _nearest(word, [*own, *global_options])
     return f"did you mean '{near}'?" if near else None
 
 

@@ -122,8 +122,7 @@ def add(
         listed = _listed(files_from, is_null=null)
         given = [_from_stdin(context, kept, file_id) if path == "-" else Path(path) for path in paths or []]
         choice = Choice(glob, exclude, own_folders(context), follows=follow, skips_empty=not strict)
-        intake = collect([*given, *listed], choice, root=root)
-        intake = _renamed(intake, file_id, paths or [])
+        intake = _renamed(collect([*given, *listed], choice, root=root), file_id, paths or [])
         named = None if strict else {readable(path) for path in paths or []}
         ignored = partial(ignored_now, context, partition, [*given, *listed], choice, intake)
         if dry_run:

@@ -123,7 +123,7 @@ def export(
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="File to write. Default: standard output.")
     ] = None,
 ) -> None:
-    """Write a session as Markdown (with --json: as JSON).
+    """Write a session as Markdown, or with --json as JSON.
 
     Example:
 
