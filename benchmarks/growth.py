@@ -159,6 +159,8 @@ def main() -> None:
         for number in range(arguments.rounds):
             chosen = np.random.default_rng(number).choice(N_FILES, arguments.files, replace=False)
             grower.put([file_id(int(n)) for n in chosen], TaskKind.REPLACE)
+            if number % 10 == 9:
+                print(f"{number + 1} rounds: {grower.n_most / size(fresh):.2f}", file=sys.stderr, flush=True)
         print(grower.report(f"{arguments.rounds} rounds of {arguments.files} replaced", size(fresh)), flush=True)
         print(f"search in the grown store: {compare(first, second):.2f} of what it costs in the fresh one")
 

@@ -34,8 +34,9 @@ from openrag_cli.engine import Engine
 from openrag_cli.index import vectors
 from openrag_cli.index.import_shim import import_lancedb
 from openrag_cli.index.looks import Ask
+from openrag_cli.index.opened import TABLE
 from openrag_cli.index.rows import Scope
-from openrag_cli.index.table import TABLE, Index
+from openrag_cli.index.table import Index
 from openrag_cli.retrieval.request import SearchRequest
 from openrag_cli.retrieval.search import DEPTH
 

@@ -60,7 +60,7 @@ def test_a_processor_that_cannot_run_the_index_is_one_line_and_78(cli, handbook,
     (tmp_path / "cpuinfo").write_text("processor\t: 0\nflags\t\t: fpu sse4_2 avx\n")
     program = (
         "import sys, platform; from pathlib import Path; platform.machine = lambda: 'x86_64'\n"
-        "from openrag_cli.index import cpu; cpu.CPUINFO = Path(sys.argv[1])\n"
+        "from openrag_cli.config import cpu; cpu.CPUINFO = Path(sys.argv[1])\n"
         "from openrag_cli.cli.main import run; sys.exit(run(['search', 'keys']))"
     )
     command = [sys.executable, "-c", program, str(tmp_path / "cpuinfo")]

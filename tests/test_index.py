@@ -14,9 +14,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from openrag_cli.config import cpu
 from openrag_cli.domain import Chunk, Span, chunk_id
 from openrag_cli.errors import ConfigError, StoreDamaged, StoreError
-from openrag_cli.index import cpu
 from openrag_cli.index.lance_errors import lance_errors
 from openrag_cli.index.looks import Ask
 from openrag_cli.index.rows import Row, Scope

@@ -44,7 +44,7 @@ MANY = dict.fromkeys(range(1, 31), 1)
             Plan(optimizes=True),
         ),
         (Statistics(n_rows=BIG, n_fragments=1, n_deleted=30_000), {0: BIG}, Plan(optimizes=True)),
-        (Statistics(n_rows=BIG, n_fragments=1, n_stale_versions=300), {0: BIG}, Plan(optimizes=True)),
+        (Statistics(n_rows=BIG, n_fragments=1, n_stale_versions=513), {0: BIG}, Plan(optimizes=True)),
         (Statistics(n_rows=BIG, n_fragments=1, lacks_keys=True), {0: BIG}, Plan(makes_keys=True)),
         (Statistics(n_rows=10, n_fragments=1, lacks_keys=True), {0: 10}, Plan()),
         (Statistics(n_rows=30, n_fragments=30, n_unindexed=30), MANY, Plan((tuple(MANY),))),

@@ -8,8 +8,8 @@ import types
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from openrag_cli.config.cpu import require_cpu
 from openrag_cli.config.silence import silence_libraries
-from openrag_cli.index.cpu import require_cpu
 
 _TESTED = ((0, 40), (0, 41))
 _REST_CLIENT = "lance_namespace_urllib3_client"

@@ -81,6 +81,11 @@ def _damage(error: StoreError) -> str | None:
     return None if isinstance(error, StoreFull) or error.hint != EXAMINE else error.message
 
 
+def version_of(manifest: Path) -> int:
+    """Return the number of the version that a manifest describes: Lance's names count down (0.40)."""
+    return (1 << 64) - 1 - int(manifest.stem)
+
+
 def is_whole(manifest: Path) -> bool:
     """Whether a manifest has its end: Lance cannot open a version without."""
     with os_errors("reading the index"), manifest.open("rb") as stream:

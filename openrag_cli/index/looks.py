@@ -7,6 +7,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from openrag_cli.config.pins import Pin
 from openrag_cli.index import vectors, words
 from openrag_cli.index.found import ROW_ID, Found
 from openrag_cli.index.integrity import passage_words
@@ -48,9 +49,12 @@ class Looked:
 
 class Snapshot:
     """One version of a table, None for none; `columns` are those that it has. Rows are known by numbers that hold for
-    this version alone. `errors` translates what Lance raises."""
+    this version alone. `errors` translates what Lance raises; `pin` keeps the version from being deleted."""
 
-    def __init__(self, table: Any, columns: Collection[str], dimension: int, errors: Errors) -> None:
+    def __init__(
+        self, table: Any, columns: Collection[str], dimension: int, errors: Errors, pin: Pin | None = None
+    ) -> None:
+        self._pin = pin
         self._table = table
         self._columns = columns
         self._dimension = dimension

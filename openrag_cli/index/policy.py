@@ -27,14 +27,14 @@ MIN_UNINDEXED_ROWS = 64
 
 MAX_UNINDEXED_ROWS, MAX_UNINDEXED_SHARE_OF_MANY = 1536, 0.005
 """The most in rows, for each thousand costs a search some 6 ms (measured); but never less than this share, for what is
-written then grows with all rows, by about 200 bytes for each, and stays for an hour."""
+written then grows with all rows, by about 200 bytes for each."""
 
 MAX_DELETED_SHARE = 0.1
 REWRITE_SHARE = 0.25
 """Share of new rows from which all is written again: each row is so rewritten about four times for each doubling."""
 
-MAX_STALE_VERSIONS = 256
-"""Versions older than an hour that may be kept: nobody reads them any more."""
+MAX_STALE_VERSIONS = 512
+"""Versions that may be kept although nobody reads them: each is some 20 kB, and they go with what costs more."""
 
 
 MIN_KEYED_ROWS = 1000

@@ -2,59 +2,44 @@
 
 Rows are keyed by revision and by the catalog's number of the partition, so no text of a user ever reaches a filter.
 Every write happens under the store's write lock, held by the caller, and is on the disk when it returns (I4, I8):
-Lance itself never calls fsync on a local disk.
+Lance itself never calls fsync on a local disk. How it is opened, and what keeps a version while it is read: opened.py.
 """
 
 import contextlib
 import itertools
 import shutil
-from collections.abc import Collection, Iterator, Sequence
-from datetime import timedelta
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from openrag_cli.errors import StoreDamaged, os_errors
+from openrag_cli.config.pins import Pins
+from openrag_cli.errors import os_errors
 from openrag_cli.failpoints import failpoint
 from openrag_cli.fsync import files_below, fsync, fsync_below
 from openrag_cli.index import integrity, upkeep, vectors, words
 from openrag_cli.index.import_shim import import_lancedb
-from openrag_cli.index.lance_errors import REMAKE, lance_errors
 from openrag_cli.index.looks import Ask, Looked, Snapshot
+from openrag_cli.index.opened import TABLE, OpenTable
 from openrag_cli.index.policy import Lists, Statistics
 from openrag_cli.index.rows import ADDED, COLUMNS, MADE_OF, Match, Row, add_missing, batch, match, schema
 
 if TYPE_CHECKING:
     import numpy as np
 
-TABLE = "chunks"
 _MAX_ROWS = (1 << 32) - 1
 _KEYS_AT_ONCE = 1000
-_INDEX_CACHE, _METADATA_CACHE = 512 << 20, 128 << 20  # bytes; Lance would take 7 GiB
-_REOPENED = 64
-"""Versions after which all is opened anew: what Lance keeps of old ones holds files open, that are deleted since."""
 
 
-class Index:
+class Index(OpenTable):
     """The chunk table under `root`, opened on first use. `dimension` is that of the store's model."""
 
     def __init__(self, root: Path, *, dimension: int) -> None:
-        self._root = root
-        self._folder = root / f"{TABLE}.lance"
+        super().__init__(root)
         self._dimension = dimension
-        self._table: Any = None
-        self._opened_at = 0
-        self._session: Any = None
         self._known_columns: list[str] | None = None
         self._durable: set[str] = set()
-        self._snapshot: tuple[int, Any, list[str]] | None = None
 
-    # --- opening
-
-    @property
-    def exists(self) -> bool:
-        """Whether a table has been made. Raises: Forbidden: the folder that it is in cannot be looked into."""
-        with os_errors("opening the index"):
-            return self._folder.exists()
+    # --- making it
 
     def create(self) -> None:
         """Make the empty table with its full-text index, if there is none; the caller holds the write lock.
@@ -79,81 +64,10 @@ class Index:
             table.set_unenforced_primary_key("id")
             failpoint("creating")
             table.create_index(words.COLUMN, config=words.full_text(), name=words.INDEX)
+            upkeep.let_readers_pin(aside / self._folder.name, has_known_readers=True)
             fsync_below(aside, files_below(aside))
             (aside / self._folder.name).rename(self._folder)
             aside.rmdir()
-
-    def _connect(self, lancedb: Any) -> Any:
-        session = self._session
-        if session is None:
-            # One for all handles: what it has read of one version another need not read again.
-            session = self._session = lancedb.Session(
-                index_cache_size_bytes=_INDEX_CACHE, metadata_cache_size_bytes=_METADATA_CACHE
-            )
-        # With the default interval a reader never sees what other processes commit (lancedb 0.40).
-        return lancedb.connect(self._root, read_consistency_interval=timedelta(0), session=session)
-
-    def _open(self) -> Any:
-        table = self._table  # other threads may open it anew meanwhile
-        if table is not None and table.version - self._opened_at >= _REOPENED:
-            table = self._table = self._snapshot = self._session = None
-        if table is None:
-            if not self._manifests():
-                raise StoreDamaged(f"the index {self._root} has lost its versions", hint=REMAKE)
-            lancedb = import_lancedb()
-            with self._errors("opening the index"):
-                table = self._connect(lancedb).open_table(TABLE)
-                self._opened_at = table.version
-            self._table = table
-        return table
-
-    # --- after a power cut
-
-    def _manifests(self) -> list[Path]:
-        """Return the manifests, newest first: Lance counts their names down (0.40)."""
-        with os_errors("opening the index"):
-            return sorted((self._folder / "_versions").glob("*.manifest"))
-
-    @property
-    def has_bad_head(self) -> bool:
-        """Whether the newest manifest is not whole: then Lance cannot open the table. A cheap look at its end."""
-        newest = self._manifests()[:1]
-        return bool(newest) and not integrity.is_whole(newest[0])
-
-    @property
-    def has_no_whole_version(self) -> bool:
-        """Whether no manifest is whole: there is no version to go back to."""
-        return not any(integrity.is_whole(path) for path in self._manifests())
-
-    def set_aside_bad_head(self) -> list[Path]:
-        """Rename manifests that are not whole, newest first, until one is; the caller holds the write lock.
-
-        The version before is then the newest. Such a manifest was never acknowledged, or the disk has lost it.
-
-        Raises:
-            StoreDamaged: none is whole; nothing is renamed.
-        """
-        none_whole = StoreDamaged(f"the index {self._root} has no whole version", hint=REMAKE)
-        return integrity.set_aside(self._manifests(), none_whole)
-
-    # --- is it whole
-
-    def problem(self) -> str | None:
-        """Return what is damaged, in one sentence; None when every row and the full-text index can be read.
-
-        It reads the whole table: for `doctor`, and for when something has failed already.
-        """
-        if not self.exists:
-            return None
-        if not self._manifests():
-            return "it has lost its versions"
-        if self.has_bad_head:
-            return "its newest version is not whole"
-        looks = (integrity.unreadable_rows, integrity.unreadable_text, integrity.unreadable_vectors)
-        return next((problem for look in looks if (problem := look(self._fresh))), None)
-
-    def _fresh(self) -> Any:
-        return self._connect(import_lancedb()).open_table(TABLE)
 
     def remake(self) -> Path | None:
         """Set a damaged table aside and make an empty one; the caller holds the write lock.
@@ -175,9 +89,6 @@ class Index:
         self._table = self._known_columns = self._snapshot = None
         self.create()
         return aside
-
-    def _errors(self, what: str) -> contextlib.AbstractContextManager[None]:
-        return lance_errors(what, examine=self.problem)
 
     # --- writing, under the write lock
 
@@ -220,8 +131,8 @@ class Index:
 
     def without_words(self, limit: int) -> list[str]:
         """Return the revisions of up to `limit` rows whose words of this version are not made."""
-        with self._errors("reading the index"):
-            return words.pending(self._open(), limit)
+        with self._reading() as table:
+            return words.pending(table, limit)
 
     def put_words(self, made: Sequence[tuple[str, str]]) -> None:
         """Give rows, by id, their words, in one commit; the caller holds the write lock."""
@@ -246,13 +157,24 @@ class Index:
         return [(row["id"], row["revision"], row["passage"]) for row in rows.to_pylist()]
 
     def optimize(self) -> None:
-        """Bring the indices up to date, merge what Lance merges, and delete versions older than an hour."""
+        """Bring the indices up to date, merge what Lance merges, and delete versions that nobody reads."""
         if not self.exists:
             return
-        table = self._open()
-        with self._durably(), self._errors("compacting the index"):
-            table.optimize(cleanup_older_than=upkeep.KEEP_VERSIONS)
+        with self._durably():
+            upkeep.let_readers_pin(self._folder)
+        if not self._tried("compacting the index", upkeep.optimize):
+            with self._durably(), self._errors("compacting the index"):
+                upkeep.optimize_only(self._open())
+        self._tried("deleting versions of the index", upkeep.clean_up)
         upkeep.give_back_memory()
+
+    def _tried(self, what: str, act: Callable[[Any, Path, Pins], bool]) -> bool:
+        """Try what deletes versions; each time that there is one on the disk is made sure of before."""
+        for _ in range(upkeep.TRIES):
+            with self._durably(), self._errors(what):
+                if act(self._open(), self._folder, self._pins):
+                    return True
+        return False
 
     def merge(self, fragments: Sequence[int]) -> None:
         """Write the rows of fragments, by number, again as one; the caller holds the write lock."""
@@ -271,8 +193,10 @@ class Index:
 
     def recall(self) -> float | None:
         """Return which share of the nearest rows a search finds; None where it measures all. It reads every vector."""
-        with self._errors("reading the index"):
-            return vectors.recall(self._open()) if self.exists else None
+        if not self.exists:
+            return None
+        with self._reading() as table:
+            return vectors.recall(table)
 
     @contextlib.contextmanager
     def _durably(self) -> Iterator[None]:
@@ -297,13 +221,13 @@ class Index:
         """Return the table as it is now, for several looks."""
         if not self.exists:
             return Snapshot(None, (), self._dimension, self._errors)
-        version, snapshot = self.version(), self._snapshot
-        if snapshot is None or snapshot[0] != version:
-            with self._errors("opening the index"):
+        with self._errors("opening the index"):
+            (version, pin), snapshot = self._pin(), self._snapshot
+            if snapshot is None or snapshot[0] != version:
                 table = self._connect(import_lancedb()).open_table(TABLE)
                 table.checkout(version)
                 snapshot = self._snapshot = (version, table, table.schema.names)
-        return Snapshot(*snapshot[1:], self._dimension, self._errors)
+        return Snapshot(*snapshot[1:], self._dimension, self._errors, pin)
 
     def _place(self) -> list[str]:
         return [name for name in self._columns() if name in {*COLUMNS, *ADDED}]
@@ -331,8 +255,8 @@ class Index:
         from lancedb.expr import col, lit
 
         within = (col("id") >= lit(beginning)) & (col("id") < lit(below))
-        with self._errors("reading the index"):
-            return list(self._open().search().where(within).select(["id"]).limit(2).to_arrow()["id"].to_pylist())
+        with self._reading() as table:
+            return list(table.search().where(within).select(["id"]).limit(2).to_arrow()["id"].to_pylist())
 
     def first_headings(self, revisions: Sequence[str]) -> dict[str, str]:
         """Return the outermost heading above the first chunk of each revision that has one."""
@@ -342,8 +266,8 @@ class Index:
         from lancedb.expr import col, lit
 
         first = col("revision").isin(list(revisions)) & (col("ordinal") == lit(0))
-        with self._errors("reading the index"):
-            found = self._open().search().where(first).select(["revision", "heading"]).limit(_MAX_ROWS).to_arrow()
+        with self._reading() as table:
+            found = table.search().where(first).select(["revision", "heading"]).limit(_MAX_ROWS).to_arrow()
         return {row["revision"]: row["heading"][0] for row in found.to_pylist() if row["heading"]}
 
     def vectors(self, revisions: Sequence[str]) -> "dict[str, np.ndarray]":
@@ -369,31 +293,27 @@ class Index:
         import_lancedb()
         from lancedb.expr import col
 
-        with self._errors("reading the index"):
-            found = self._open().search().where(col(column).isin(list(values))).select(list(columns))
+        with self._reading() as table:
+            found = table.search().where(col(column).isin(list(values))).select(list(columns))
             return found.limit(_MAX_ROWS).to_arrow()
 
     def revisions(self) -> dict[str, int]:
         """Return how many rows each revision has."""
         if not self.exists:
             return {}
-        with self._errors("reading the index"):
-            table = self._open().search().select(["revision"]).limit(_MAX_ROWS).to_arrow()
-        counts = table.column("revision").value_counts().to_pylist()
+        with self._reading() as table:
+            found = table.search().select(["revision"]).limit(_MAX_ROWS).to_arrow()
+        counts = found.column("revision").value_counts().to_pylist()
         return {entry["values"]: entry["counts"] for entry in counts}
 
     def statistics(self) -> Statistics:
         """Return what there is to put in order, of how much; no row is read."""
         if not self.exists:
             return Statistics()
-        with self._errors("reading the index"):
-            return upkeep.statistics(self._open(), self._manifests())
+        with self._reading() as table:
+            return upkeep.statistics(table, upkeep.count_stale(self._manifests(), self._pins))
 
     def fragments(self) -> dict[int, int]:
         """Return how many rows each fragment has, by its number."""
         with self._errors("reading the index"):
             return upkeep.rows_of_fragments(self._open()) if self.exists else {}
-
-    def version(self) -> int:
-        """Return the number of the newest version; each commit makes one."""
-        return int(self._open().version) if self.exists else 0

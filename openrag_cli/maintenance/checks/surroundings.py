@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from openrag_cli.config import settings as config
+from openrag_cli.config.cpu import missing_features
 from openrag_cli.config.programs import executables
 from openrag_cli.documents.sandbox.walls import missing_walls
-from openrag_cli.index.cpu import missing_features
 from openrag_cli.maintenance.checks.findings import Finding, Status
 from openrag_cli.store.access.permissions import access_to, belongs_to_another, me, owner_of, umask_for
 
