@@ -28,7 +28,9 @@ class Ask:
 
     The leg "dense" has those nearest to `vector` (float32[dim], L2-normalised) by cosine similarity. The leg "text" has
     those with the best sums of weighted BM25 scores of words, with all of the `required` ones; or, from a table whose
-    words are not made yet, those for `old_text` by Lance's own words.
+    words are not made yet, those for `old_text` by Lance's own words. Where `worths` (of each word its weight times its
+    inverse document frequency) and `mean_words` (of a chunk) are known, rows that are outside the full-text index cost
+    no more than others.
     """
 
     limit: int
@@ -37,6 +39,26 @@ class Ask:
     weights: Mapping[str, float] = field(default_factory=dict)
     required: Sequence[str] = ()
     old_text: str = ""
+    worths: Mapping[str, float] = field(default_factory=dict)
+    mean_words: float = 1.0
+
+
+@dataclass(slots=True)
+class Opened:
+    """One version of a table, as it is kept for searches: `columns` are those that it has, `young` the rows that the
+    full-text index does not hold, once they were looked for (None: it is to look through them itself)."""
+
+    version: int
+    table: Any
+    columns: Collection[str]
+    young: "words.Young | None" = None
+    is_young_known: bool = False
+
+    def find_young(self) -> "words.Young | None":
+        """Return them."""
+        if not self.is_young_known:
+            self.young, self.is_young_known = words.young(self.table), True
+        return self.young
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +70,16 @@ class Looked:
 
 
 class Snapshot:
-    """One version of a table, None for none; `columns` are those that it has. Rows are known by numbers that hold for
-    this version alone. `errors` translates what Lance raises; `pin` keeps the version from being deleted."""
+    """One version of a table, None for none. Rows are known by numbers that hold for this version alone. `errors`
+    translates what Lance raises; `pin` keeps the version from being deleted."""
 
-    def __init__(
-        self, table: Any, columns: Collection[str], dimension: int, errors: Errors, pin: Pin | None = None
-    ) -> None:
-        self._pin = pin
-        self._table = table
-        self._columns = columns
+    def __init__(self, opened: Opened | None, dimension: int, errors: Errors, pin: Pin | None = None) -> None:
+        self._opened = opened
+        self._table: Any = opened.table if opened else None
+        self._columns = opened.columns if opened else ()
         self._dimension = dimension
         self._errors = errors
+        self._pin = pin
 
     def look(self, ask: Ask) -> Looked:
         """Return the best rows of each leg."""
@@ -107,8 +128,13 @@ class Snapshot:
         if ask.weights or ask.required or ask.old_text:
             has_words = bool(ask.weights or ask.required)
             text = words.query(ask.weights, ask.required) if has_words else passage_words(ask.old_text)
-            matching = narrow(self._table.search(text, query_type="fts"))
-            yield "text", _best(matching.select(["_score"]), ask.limit)
+            matching = narrow(self._table.search(text, query_type="fts")).select(["_score"])
+            young = self._opened.find_young() if self._opened and ask.worths else None
+            if young is None:
+                yield "text", _best(matching, ask.limit)
+            else:
+                scores = young.scores(ask.worths, ask.required, ask.mean_words, ask.scope)
+                yield "text", _with(_best(matching.fast_search(), ask.limit), scores, ask.limit)
 
     def _read(self, numbers: Sequence[int], names: Sequence[str]) -> Any:
         """Return columns of rows, as far as the table has them, in the order of the numbers."""
@@ -122,6 +148,17 @@ class Snapshot:
 
 def _best(query: Any, limit: int) -> Any:
     return query.with_row_id(with_row_id=True).limit(limit).to_arrow()
+
+
+def _with(found: Any, others: Mapping[int, float], limit: int) -> Any:
+    """Return the best of the rows that were found and of others, given by their numbers with their scores."""
+    import pyarrow as pa
+
+    columns = found.schema.field(ROW_ID), found.schema.field("_score")
+    more = pa.table({ROW_ID: list(others), "_score": list(others.values())}, schema=pa.schema(columns))
+    both = pa.concat_tables([found.select([ROW_ID, "_score"]), more])
+    order = sorted(range(len(both)), key=dict(enumerate(both.column("_score").to_pylist())).__getitem__, reverse=True)
+    return both.take(pa.array(order[:limit], pa.int64()))
 
 
 def _scores(found: Any) -> list[float]:

@@ -11,6 +11,7 @@ from openrag_cli.errors import StoreDamaged, os_errors
 from openrag_cli.index import integrity, upkeep
 from openrag_cli.index.import_shim import import_lancedb
 from openrag_cli.index.lance_errors import REMAKE, lance_errors
+from openrag_cli.index.looks import Opened
 
 TABLE = "chunks"
 _INDEX_CACHE, _METADATA_CACHE = 512 << 20, 128 << 20  # bytes; Lance would take 7 GiB
@@ -31,7 +32,7 @@ class OpenTable:
         self._table: Any = None
         self._opened_at = 0
         self._session: Any = None
-        self._snapshot: tuple[int, Any, list[str]] | None = None
+        self._snapshot: Opened | None = None
         self._pins = Pins(self._folder / upkeep.READERS)
 
     @property

@@ -18,7 +18,7 @@ from openrag_cli.failpoints import failpoint
 from openrag_cli.fsync import files_below, fsync, fsync_below
 from openrag_cli.index import integrity, upkeep, vectors, words
 from openrag_cli.index.import_shim import import_lancedb
-from openrag_cli.index.looks import Ask, Looked, Snapshot
+from openrag_cli.index.looks import Ask, Looked, Opened, Snapshot
 from openrag_cli.index.opened import TABLE, OpenTable
 from openrag_cli.index.policy import Lists, Statistics
 from openrag_cli.index.rows import ADDED, COLUMNS, MADE_OF, Match, Row, add_missing, batch, match, schema
@@ -220,14 +220,14 @@ class Index(OpenTable):
     def snapshot(self) -> Snapshot:
         """Return the table as it is now, for several looks."""
         if not self.exists:
-            return Snapshot(None, (), self._dimension, self._errors)
+            return Snapshot(None, self._dimension, self._errors)
         with self._errors("opening the index"):
             (version, pin), snapshot = self._pin(), self._snapshot
-            if snapshot is None or snapshot[0] != version:
+            if snapshot is None or snapshot.version != version:
                 table = self._connect(import_lancedb()).open_table(TABLE)
                 table.checkout(version)
-                snapshot = self._snapshot = (version, table, table.schema.names)
-        return Snapshot(*snapshot[1:], self._dimension, self._errors, pin)
+                snapshot = self._snapshot = Opened(version, table, table.schema.names)
+        return Snapshot(snapshot, self._dimension, self._errors, pin)
 
     def _place(self) -> list[str]:
         return [name for name in self._columns() if name in {*COLUMNS, *ADDED}]

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from openrag_cli.index.import_shim import import_lancedb
+from openrag_cli.index.rows import Scope
+from openrag_cli.index.word_table import WordTable
 
 WORDS_VERSION = 2
 """The version of the words. It is raised when `retrieval/tokens.py` makes something else of a text."""
@@ -18,6 +20,14 @@ MAKING = f"making_{COLUMN}"
 INDEX = f"{COLUMN}_idx"
 OLD_INDEX = "passage_idx"
 """The full-text index of format 4 and older, over the passages themselves."""
+
+K1, B = 1.2, 0.75
+"""The constants of BM25, Lance's and ours."""
+
+MAX_YOUNG = 4096
+"""Rows outside the full-text index up to which they are looked through here; more are left to Lance."""
+
+_ROWS_OF_FRAGMENT = 1 << 32
 
 
 def is_ready(table: Any) -> bool:
@@ -98,3 +108,63 @@ def finish(table: Any) -> None:
     stale = [name for name in columns(table) if name != COLUMN]
     if stale:
         table.drop_columns(stale)
+
+
+class Young:
+    """Rows that the full-text index does not hold yet. Lance would read all of them again for each word of a query."""
+
+    def __init__(self, rows: Any) -> None:
+        self._numbers: list[int] = rows.column("_rowid").to_pylist()
+        self._partitions = rows.column("partition_id").to_pylist()
+        self._revisions = rows.column("revision").to_pylist()
+        self._words = WordTable.of([text or "" for text in rows.column(COLUMN).to_pylist()])
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def scores(
+        self, weights: Mapping[str, float], required: Iterable[str], mean_words: float, scope: Scope
+    ) -> dict[int, float]:
+        """Return the BM25 scores of the rows in scope that have any of the words and all required, by their numbers;
+        `weights` are the words' inverse document frequencies, times what else they are worth."""
+        import numpy as np
+
+        needed = list(required)
+        counts = self._words.counts({*weights, *needed})
+        norms = K1 * (1 - B + B * self._words.n_words / mean_words)
+        totals = np.zeros(len(self))
+        for word, found in counts.items():
+            totals += weights.get(word, 1.0) * (K1 + 1) * found / (found + norms)
+        is_in = totals > 0
+        for word in needed:
+            is_in &= counts[word] > 0
+        partitions = None if scope.partition_ids is None else set(scope.partition_ids)
+        revisions = None if scope.revisions is None else set(scope.revisions)
+        excluded = set(scope.excluded)
+        return {
+            self._numbers[at]: float(totals[at])
+            for at in np.flatnonzero(is_in).tolist()
+            if (partitions is None or self._partitions[at] in partitions)
+            and (revisions is None or self._revisions[at] in revisions)
+            and self._revisions[at] not in excluded
+        }
+
+
+def young(table: Any) -> Young | None:
+    """Return the rows that the full-text index does not hold; None where they are left to Lance.
+
+    They are the last of the table: what is added comes last, and to bring the index up to date takes in all of it.
+    Where they do not begin with a fragment that is not so.
+    """
+    found = table.index_stats(INDEX) if is_ready(table) else None
+    n_rows, n_young = int(table.count_rows()), int(found.num_unindexed_rows) if found else 0
+    if not 0 < n_young <= min(MAX_YOUNG, n_rows):
+        return None
+    first = n_rows - n_young
+    offsets = list(range(max(0, first - 1), n_rows))
+    rows = table.take_offsets(offsets).select([COLUMN, "partition_id", "revision"]).with_row_id().to_arrow()
+    if first:
+        before, begin = (number // _ROWS_OF_FRAGMENT for number in rows.column("_rowid")[:2].to_pylist())
+        if before == begin:
+            return None
+    return Young(rows[1:] if first else rows)

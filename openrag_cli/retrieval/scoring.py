@@ -25,6 +25,7 @@ from openrag_cli.domain import SearchMode
 from openrag_cli.index.found import Found
 from openrag_cli.index.rows import Match
 from openrag_cli.index.word_table import WordTable
+from openrag_cli.index.words import K1, B
 from openrag_cli.retrieval.query import Query
 from openrag_cli.retrieval.tokens import folded
 from openrag_cli.store.searching.titles import FileTitle
@@ -48,7 +49,6 @@ MAX_LOOSE_WORDS = 4
 """Words of a query, at most, that may stand in a chunk in another grouping ("set up", setup); any number of them where half
 of the characters are digits."""
 
-K1, B = 1.2, 0.75
 
 _BETWEEN = "\0"
 _SEPARATORS = bytes(set(range(1, 128)) - set(b"abcdefghijklmnopqrstuvwxyz0123456789"))

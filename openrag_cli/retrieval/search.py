@@ -145,8 +145,10 @@ class Searcher:
         if not has_words:
             return Ask(depth, scope, vector, old_text=query.text if is_worded else "")
         if query.required:
-            return Ask(depth, scope, weights=query.boosts, required=query.required)
-        return Ask(depth, scope, vector, query.boosts if is_worded else {})
+            ask = Ask(depth, scope, weights=query.boosts, required=query.required)
+        else:
+            ask = Ask(depth, scope, vector, query.boosts if is_worded else {})
+        return replace(ask, worths=query.weights, mean_words=query.mean_words)
 
     def _first_looks(
         self, index: Snapshot, request: SearchRequest, asked: Asked, scope: Scope, *, has_words: bool
