@@ -21,7 +21,7 @@ def optimize(
 ) -> None:
     """Write the index and the catalog anew without what was deleted, and delete what nothing needs any more.
 
-    Searches and uploads go on meanwhile; what they read stays for an hour. The disk needs room for a second index.
+    Searches and uploads go on meanwhile; what they read stays until they are done. The disk needs room for a second index.
 
     Examples:
 
