@@ -35,6 +35,12 @@ Any other text is read as plain text, whatever its extension, in UTF-8, UTF-16, 
 person who opens the document does not see (marked as hidden, clear, in the colour of its ground, of no size, off the page
 or the screen) is left out of every format; `documents.hidden_text` keeps it. Kinds without a reader (pictures, sound,
 archives, programs) are skipped in folders, and counted.
+
+In PDF, text is left out that is on a layer that is off, smaller than 1 point, clipped away, drawn over, or in the
+colour of the shape behind it: the page is drawn with and without it, and looks the same. Text without ink stays on a page
+with a picture, and text under pictures of the size of the page too: it is what was read of a scan. Not noticed are words
+covered within a line of which the rest is seen, text in the colours of a picture behind it other than white, and single
+letters among more than 400 objects of a page.
 """
 
 

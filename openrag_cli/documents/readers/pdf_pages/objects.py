@@ -16,7 +16,7 @@ _STREAM = re.compile(rb"stream\r?\n")
 _PAGE = re.compile(rb"/Type\s*/Page(?![a-zA-Z])")
 _KIDS = re.compile(rb"/Kids\s*\[([^\]]*)\]")
 _REFERENCE = re.compile(rb"(\d{1,8})\s+\d{1,5}\s+R\b")
-_NAME = re.compile(rb"/Name\s*(\((?:\\.|[^\\)])*\)|<[0-9A-Fa-f\s]*>)", re.DOTALL)
+_NOT_SHOWN = re.compile(rb"/(?:OFF\b(?!\s*\[\s*\])|AllOff\b|AnyOff\b|VE\b)")
 
 
 def objects(content: bytes) -> dict[int, bytes]:
@@ -131,40 +131,7 @@ def _pages_in_order(bodies: dict[int, bytes]) -> list[int]:
     return order + [number for number in pages if number not in seen]
 
 
-def layers_off(content: bytes) -> frozenset[str]:
-    """Return the names of the layers (optional content groups) that are switched off when the document opens.
-
-    The empty name is that of every membership of layers (OCMD), where all that they name are off.
-    """
-    if b"/OCG" not in content and not any(b"/OCG" in inner for inner in _object_streams(content)):
-        return frozenset()
-    bodies = objects(content)
-    off: set[str] = set()
-    off_numbers: set[int] = set()
-    for body in bodies.values():
-        listed = re.search(rb"/OFF\s*\[([^\]]*)\]", body)
-        on = re.search(rb"/ON\s*\[([^\]]*)\]", body)
-        numbers = {int(number) for number in _REFERENCE.findall(listed[1])} if listed else set()
-        if re.search(rb"/BaseState\s*/OFF", body):
-            shown = {int(number) for number in _REFERENCE.findall(on[1])} if on else set()
-            numbers |= {number for number, other in bodies.items() if b"/OCG" in other} - shown
-        off |= {_text(name[1]) for number in numbers if (name := _NAME.search(bodies.get(number, b"")))}
-        off_numbers |= numbers
-    members = [set(map(int, _REFERENCE.findall(body))) for body in bodies.values() if b"/OCMD" in body[:400]]
-    return frozenset(off | ({""} if members and set().union(*members) <= off_numbers else set()))
-
-
-def _text(string: bytes) -> str:
-    """Return a PDF string as text: literal or hexadecimal, in UTF-16 or Latin."""
-    if string[:1] == b"<":
-        digits = re.sub(rb"\s", b"", string[1:-1])
-        raw = bytes.fromhex((digits + b"0" * (len(digits) % 2)).decode())
-    else:
-        raw = re.sub(rb"\\(\d{3}|.)", lambda found: _unescaped(found[1]), string[1:-1], flags=re.DOTALL)
-    return raw[2:].decode("utf-16-be", "replace") if raw[:2] == b"\xfe\xff" else raw.decode("latin-1")
-
-
-def _unescaped(escape: bytes) -> bytes:
-    if escape.isdigit():
-        return bytes([int(escape, 8) & 255])
-    return {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f"}.get(escape, escape)
+def may_hide_layers(content: bytes) -> bool:
+    """Whether a file has layers (optional content) and says of some that they are not shown."""
+    parts = [content, *_object_streams(content)]
+    return any(b"/OCG" in part for part in parts) and any(_NOT_SHOWN.search(part) for part in parts)
