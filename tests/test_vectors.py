@@ -19,6 +19,7 @@ from openrag_cli.engine import Engine
 from openrag_cli.errors import StoreDamaged
 from openrag_cli.index import policy, vectors
 from openrag_cli.index import rows as index_rows
+from openrag_cli.index.import_shim import run
 from openrag_cli.index.looks import Ask
 from openrag_cli.index.policy import Lists, Plan, Statistics, plan
 from openrag_cli.index.rows import KEY, Row, Scope
@@ -123,7 +124,7 @@ def count_looks(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[str]]:
 
     def noting(*given: object) -> object:
         for query in real(*given):  # type: ignore[arg-type]
-            seen.append("lists" if "ANN" in query.limit(10).explain_plan() else "all")
+            seen.append("lists" if "ANN" in run(query.limit(10).explain_plan()) else "all")
             yield query
 
     monkeypatch.setattr(vectors, "looks", noting)

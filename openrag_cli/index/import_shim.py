@@ -5,8 +5,8 @@ import importlib.abc
 import importlib.machinery
 import sys
 import types
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Coroutine, Iterator, Mapping
+from typing import Any, TypeVar
 
 from openrag_cli.config.cpu import require_cpu
 from openrag_cli.config.silence import silence_libraries
@@ -14,6 +14,8 @@ from openrag_cli.config.silence import silence_libraries
 _TESTED = ((0, 40), (0, 41))
 _REST_CLIENT = "lance_namespace_urllib3_client"
 _OVERRIDES = "overrides"
+
+Result = TypeVar("Result")
 
 
 class _StandIn(types.ModuleType):
@@ -113,3 +115,16 @@ def _is_tested_version() -> bool:
 
     parts = tuple(int(part) for part in version("lancedb").split(".")[:2])
     return _TESTED[0] <= parts < _TESTED[1]
+
+
+def asynchronous(table: Any) -> Any:
+    """Return what a table of lancedb's does its work by: each of its own methods waits for several calls of this."""
+    return table._table  # noqa: SLF001 - lancedb gives no other way from one to the other
+
+
+def run(work: Coroutine[Any, Any, Result]) -> Result:
+    """Return what some work on asynchronous tables gives; one change of threads, however many calls it makes."""
+    from lancedb.background_loop import LOOP
+
+    result: Result = LOOP.run(work)  # type: ignore[no-untyped-call]
+    return result

@@ -5,12 +5,15 @@ import itertools
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from openrag_cli.config.pins import Pin
 from openrag_cli.index import vectors, words
 from openrag_cli.index.found import ROW_ID, Found
+from openrag_cli.index.import_shim import asynchronous, run
 from openrag_cli.index.integrity import passage_words
+from openrag_cli.index.policy import Lists
 from openrag_cli.index.rows import Scope, narrowing
 
 if TYPE_CHECKING:
@@ -43,22 +46,23 @@ class Ask:
     mean_words: float = 1.0
 
 
-@dataclass(slots=True)
+@dataclass
 class Opened:
-    """One version of a table, as it is kept for searches: `columns` are those that it has, `young` the rows that the
-    full-text index does not hold, once they were looked for (None: it is to look through them itself)."""
+    """One version of a table, as it is kept for searches: `columns` are those that it has."""
 
     version: int
     table: Any
     columns: Collection[str]
-    young: "words.Young | None" = None
-    is_young_known: bool = False
 
-    def find_young(self) -> "words.Young | None":
-        """Return them."""
-        if not self.is_young_known:
-            self.young, self.is_young_known = words.young(self.table), True
-        return self.young
+    @cached_property
+    def young(self) -> "words.Young | None":
+        """The rows that the full-text index does not hold; None: it is to look through them itself."""
+        return words.young(self.table)
+
+    @cached_property
+    def lists(self) -> Lists | None:
+        """The lists that the vectors are sorted into."""
+        return vectors.lists_of(self.table)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,18 +101,18 @@ class Snapshot:
 
     def _look(self, ask: Ask, excluded: AbstractSet[str], limit: int) -> tuple[Looked, bool]:
         """Return the `limit` best rows of each leg that are of no excluded revision, and whether more would not help."""
-        found = dict(self._legs(ask))
-        keys = {name: own.column(ROW_ID).to_pylist() for name, own in found.items()}
-        # A row is read once, whichever legs found it.
-        numbers = sorted(set(itertools.chain(*keys.values())))
-        read = self._read(numbers, ["id", "revision", "ordinal", words.COLUMN, "vector"])
+        young = self._young_scores(ask)
+        for queries in self._queries(ask, is_young_known=young is not None):
+            found, read = run(self._found(queries, young, ask.limit))
+            if len(found.get("dense", ())) == ask.limit:
+                break
         rows = Found(read, self._read, self._dimension)
         known = zip(read.column(ROW_ID).to_pylist(), rows.keys, strict=True)
         id_of = {number: key for number, (key, revision) in known if revision not in excluded}
         legs: dict[str, dict[str, float]] = {}
         is_enough = True
-        for name, own in keys.items():
-            scores = zip(own, _scores(found[name]), strict=True)
+        for name, own in found.items():
+            scores = zip(own.column(ROW_ID).to_pylist(), _scores(own), strict=True)
             kept = ((id_of[key], score) for key, score in scores if key in id_of)
             legs[name] = dict(itertools.islice(kept, limit))
             is_enough &= len(legs[name]) == limit or len(own) < ask.limit
@@ -117,37 +121,55 @@ class Snapshot:
             read = read.take([at for at, key in enumerate(rows.ids) if key in wanted])
         return Looked(Found(read, self._read, self._dimension), legs), is_enough
 
-    def _legs(self, ask: Ask) -> Iterator[tuple[str, Any]]:
+    def _young_scores(self, ask: Ask) -> dict[int, float] | None:
+        """Return the scores of rows that the full-text index does not hold, by number; None: it looks for them itself."""
+        young = self._opened.young if self._opened and ask.worths else None
+        return young.scores(ask.worths, ask.required, ask.mean_words, ask.scope) if young else None
+
+    def _queries(self, ask: Ask, *, is_young_known: bool) -> Iterator[dict[str, Any]]:
+        """Yield the query of each leg; each further time for when the one before found too few of the nearest."""
         narrow = narrowing(ask.scope, self._columns)
-        if ask.vector is not None:
-            for query in vectors.looks(self._table, ask.vector, ask.limit, ask.scope, narrow):
-                nearest = _best(query.select(["_distance"]), ask.limit)
-                if len(nearest) == ask.limit:
-                    break
-            yield "dense", nearest
+        queries: dict[str, Any] = {}
         if ask.weights or ask.required or ask.old_text:
             has_words = bool(ask.weights or ask.required)
             text = words.query(ask.weights, ask.required) if has_words else passage_words(ask.old_text)
-            matching = narrow(self._table.search(text, query_type="fts")).select(["_score"])
-            young = self._opened.find_young() if self._opened and ask.worths else None
-            if young is None:
-                yield "text", _best(matching, ask.limit)
-            else:
-                scores = young.scores(ask.worths, ask.required, ask.mean_words, ask.scope)
-                yield "text", _with(_best(matching.fast_search(), ask.limit), scores, ask.limit)
+            matching = narrow(asynchronous(self._table).query().nearest_to_text(text)).select(["_score"])
+            queries["text"] = _best(matching.fast_search() if is_young_known else matching, ask.limit)
+        if ask.vector is None:
+            yield queries
+            return
+        lists = self._opened.lists if self._opened else None
+        for query in vectors.looks(self._table, lists, ask.vector, ask.limit, ask.scope, narrow):
+            yield {"dense": _best(query.select(["_distance"]), ask.limit), **queries}
+
+    async def _found(
+        self, queries: Mapping[str, Any], young: Mapping[int, float] | None, limit: int
+    ) -> tuple[dict[str, Any], Any]:
+        """Return what each leg finds, and once what scores are made of for every row that any of them found."""
+        import asyncio
+
+        best = await asyncio.gather(*(query.to_arrow() for query in queries.values()))
+        found = dict(zip(queries, best, strict=True))
+        if young is not None and "text" in found:
+            found["text"] = _with(found["text"], young, limit)
+        numbers = sorted(set(itertools.chain(*(own.column(ROW_ID).to_pylist() for own in found.values()))))
+        return found, await self._rows(numbers, ["id", "revision", "ordinal", words.COLUMN, "vector"])
 
     def _read(self, numbers: Sequence[int], names: Sequence[str]) -> Any:
         """Return columns of rows, as far as the table has them, in the order of the numbers."""
         with self._errors("reading the index"):
-            rows = self._table.take_row_ids(list(numbers)).select([name for name in names if name in self._columns])
-            read = rows.with_row_id().to_arrow()
-            if len(read) < len(numbers):
-                raise RuntimeError("rows that were found cannot be read")
-            return read
+            return run(self._rows(numbers, names))
+
+    async def _rows(self, numbers: Sequence[int], names: Sequence[str]) -> Any:
+        rows = asynchronous(self._table).take_row_ids(list(numbers))
+        read = await rows.select([name for name in names if name in self._columns]).with_row_id().to_arrow()
+        if len(read) < len(numbers):
+            raise RuntimeError("rows that were found cannot be read")
+        return read
 
 
 def _best(query: Any, limit: int) -> Any:
-    return query.with_row_id(with_row_id=True).limit(limit).to_arrow()
+    return query.with_row_id().limit(limit)
 
 
 def _with(found: Any, others: Mapping[int, float], limit: int) -> Any:

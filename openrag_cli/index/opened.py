@@ -52,8 +52,13 @@ class OpenTable:
         return lancedb.connect(self._root, read_consistency_interval=timedelta(0), session=session)
 
     def _open(self) -> Any:
+        return self._newest()[0]
+
+    def _newest(self) -> tuple[Any, int]:
+        """Return the table and its newest version."""
         table = self._table  # other threads may open it anew meanwhile
-        if table is not None and table.version - self._opened_at >= _REOPENED:
+        version = 0 if table is None else int(table.version)
+        if table is not None and version - self._opened_at >= _REOPENED:
             table = self._table = self._snapshot = self._session = None
         if table is None:
             if not self._manifests():
@@ -61,9 +66,9 @@ class OpenTable:
             lancedb = import_lancedb()
             with self._errors("opening the index"):
                 table = self._connect(lancedb).open_table(TABLE)
-                self._opened_at = table.version
+                version = self._opened_at = int(table.version)
             self._table = table
-        return table
+        return table, version
 
     # --- after a power cut
 
@@ -124,7 +129,7 @@ class OpenTable:
 
     def version(self) -> int:
         """Return the number of the newest version; each commit makes one."""
-        return int(self._open().version) if self.exists else 0
+        return self._newest()[1] if self.exists else 0
 
     def _pin(self) -> tuple[int, Pin]:
         """Return the newest version, and what keeps it and later ones from being deleted."""

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from openrag_cli.index.import_shim import import_lancedb
+from openrag_cli.index.import_shim import asynchronous, import_lancedb, run
 from openrag_cli.index.policy import Lists
 from openrag_cli.index.rows import Scope, narrowing
 
@@ -72,19 +72,23 @@ def count_in_scope(table: Any, scope: Scope) -> int:
 
 
 def looks(
-    table: Any, vector: "np.ndarray", limit: int, scope: Scope, narrow: Callable[[Any], Any] | None = None
+    table: Any,
+    lists: Lists | None,
+    vector: "np.ndarray",
+    limit: int,
+    scope: Scope,
+    narrow: Callable[[Any], Any] | None = None,
 ) -> Iterator[Any]:
-    """Yield queries for the nearest rows in scope; each further one is for when the one before found fewer.
+    """Yield asynchronous queries for the nearest rows in scope; each further one is for when the one before found fewer.
 
-    `narrow` is `narrowing(scope)`, where that is made already.
+    `lists` are those of the table, `narrow` is `narrowing(scope)`, where that is made already.
     """
     narrow = narrow or narrowing(scope)
 
     def query() -> Any:
         """Return the query of the vectors nearest to one."""
-        return narrow(table.search(vector).distance_type("cosine"))
+        return narrow(asynchronous(table).query().nearest_to(vector).distance_type("cosine"))
 
-    lists = lists_of(table)
     n_probes = probes(lists, limit, count_in_scope(table, scope)) if lists else None
     if n_probes is not None:
         yield query().nprobes(n_probes).refine_factor(REFINED)
@@ -124,8 +128,8 @@ def recall(table: Any) -> float | None:
     n_found = 0
     nearest = _nearest(table, asked)
     for vector, key, truth in zip(asked, own, nearest, strict=True):
-        query = next(looks(table, np.ascontiguousarray(vector), 10 * TOP, Scope()))
-        found = query.select(["id", "_distance"]).limit(10 * TOP).to_arrow().column("id").to_pylist()
+        query = next(looks(table, lists, np.ascontiguousarray(vector), 10 * TOP, Scope()))
+        found = run(query.select(["id", "_distance"]).limit(10 * TOP).to_arrow()).column("id").to_pylist()
         wanted = [other for other in truth if other != key][:TOP]
         n_found += len(set(wanted) & set(found)) + TOP - len(wanted)
     return n_found / (SAMPLED * TOP)

@@ -80,9 +80,11 @@ def test_the_vectors_are_searched_by_their_index(read_only):
     assert read_only.parts.index.statistics().lists == Lists(512)
     table = read_only.parts.index._open()
     from openrag_cli.index import vectors
+    from openrag_cli.index.import_shim import run
 
     vector = read_only.parts.embedder.embed_query(QUERY)
-    assert "ANN" in next(vectors.looks(table, vector, DEPTH, Scope())).limit(DEPTH).explain_plan()
+    query = next(vectors.looks(table, vectors.lists_of(table), vector, DEPTH, Scope())).limit(DEPTH)
+    assert "ANN" in run(query.explain_plan())
 
 
 def test_a_page_of_chunks_at_the_far_end_reads_its_own_rows(read_only, counting):
