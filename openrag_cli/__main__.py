@@ -1,5 +1,6 @@
 """Run the command line: `openrag`, or `python -m openrag_cli`."""
 
+import gc
 import os
 import sys
 
@@ -18,6 +19,7 @@ def _run(arguments: list[str]) -> int:
         from openrag_cli.cli.completion import run as complete
 
         return complete(arguments[1:])
+    gc.set_threshold(10_000)  # what is loaded stays: looking for garbage in it is a tenth of a short command
     from openrag_cli.cli.main import run
     from openrag_cli.index.import_shim import refuse_package
 

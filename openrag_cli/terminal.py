@@ -5,19 +5,19 @@ overrides and isolates (Unicode Standard Annex 9), so that a name reads as anoth
 and variation selectors are letters of people's languages and stay.
 """
 
-import logging
 import re
 from urllib.parse import unquote_to_bytes
 
 _UNSAFE = "\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff"
-_IN_TEXT = re.compile(f"[{_UNSAFE}]")
-_IN_NAME = re.compile(f"[{_UNSAFE}\t\n]")
-_IN_QUOTES = re.compile(f'[{_UNSAFE}\t\n"\\\\]')
-_NOT_IN_IDS = re.compile(f"[{_UNSAFE}\t\n\ufffd]")
+# patterns are compiled where they are first needed: a completion needs none
+_IN_TEXT = f"[{_UNSAFE}]"
+_IN_NAME = f"[{_UNSAFE}\t\n]"
+_IN_QUOTES = f'[{_UNSAFE}\t\n"\\\\]'
+_NOT_IN_IDS = f"[{_UNSAFE}\t\n\ufffd]"
 _CODE = "(?:[01][0-9A-F]|7F|[89A-F][0-9A-F])"
-_CODES = re.compile(f"%(?:25)+(?={_CODE})|(?:%{_CODE})+")
+_CODES = f"%(?:25)+(?={_CODE})|(?:%{_CODE})+"
 """What `percent_encoded` may write, or its like with more percent signs."""
-_ALL_CODES = re.compile("(?:%(?:25)*[0-9A-F]{2})+")
+_ALL_CODES = "(?:%(?:25)*[0-9A-F]{2})+"
 _C_ESCAPES = {
     "\a": "\\a", "\b": "\\b", "\t": "\\t", "\n": "\\n", "\v": "\\v", "\f": "\\f", "\r": "\\r", '"': '\\"', "\\": "\\\\",
 }  # fmt: skip
@@ -31,24 +31,24 @@ def for_terminal(text: str) -> str:
     """
     if text.isascii() and text.isprintable():
         return text
-    return _IN_TEXT.sub(_escaped, text.replace("\r\n", "\n"))
+    return re.sub(_IN_TEXT, _escaped, text.replace("\r\n", "\n"))
 
 
 def for_json(text: str) -> str:
     r"""Return JSON with the same characters as `\u` escapes; what it says stays the same."""
-    return _IN_TEXT.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return re.sub(_IN_TEXT, lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def is_safe_name(name: str) -> bool:
     """Whether a name has none of these characters, nor a tab or a newline."""
-    return _IN_NAME.search(name) is None
+    return (name.isascii() and name.isprintable()) or re.search(_IN_NAME, name) is None
 
 
 def quoted_name(name: str) -> str:
     """Return a name on a line of its own: as it is, or as git quotes it when it is not safe (core.quotePath)."""
     if is_safe_name(name) and not name.startswith('"'):
         return name
-    return f'"{_IN_QUOTES.sub(_c_escaped, name)}"'
+    return f'"{re.sub(_IN_QUOTES, _c_escaped, name)}"'
 
 
 def percent_encoded(name: str) -> str:
@@ -59,8 +59,8 @@ def percent_encoded(name: str) -> str:
     """
     if not name.strip():
         return "".join(map(_percent, name))
-    escaped = _CODES.sub(_kept_apart, name)
-    encoded = _NOT_IN_IDS.sub(lambda found: _percent(found[0]), escaped)
+    escaped = re.sub(_CODES, _kept_apart, name)
+    encoded = re.sub(_NOT_IN_IDS, lambda found: _percent(found[0]), escaped)
     return encoded.replace("%", "%25", 1) if _is_code_of_blanks(encoded) else encoded
 
 
@@ -69,7 +69,7 @@ def percent_decoded(name: str) -> str:
     is_of_blanks = _is_code_of_blanks(name)
     if is_of_blanks and not name.startswith("%25"):
         return _text_of(name)
-    return _CODES.sub(_meant, name.replace("%25", "%", 1) if is_of_blanks else name)
+    return re.sub(_CODES, _meant, name.replace("%25", "%", 1) if is_of_blanks else name)
 
 
 def _escaped(found: re.Match[str]) -> str:
@@ -94,7 +94,7 @@ def _text_of(codes: str) -> str:
 
 
 def _is_code_of_blanks(name: str) -> bool:
-    return _ALL_CODES.fullmatch(name) is not None and not _text_of(name.replace("25", "")).strip()
+    return re.fullmatch(_ALL_CODES, name) is not None and not _text_of(name.replace("25", "")).strip()
 
 
 def _kept_apart(found: re.Match[str]) -> str:
@@ -103,24 +103,11 @@ def _kept_apart(found: re.Match[str]) -> str:
     if codes.startswith("%25"):
         return f"%25{codes[1:]}"
     of_chars = ((char, _percent(char)) for char in _text_of(codes))
-    return "".join(code.replace("%", "%25") if _NOT_IN_IDS.search(char) else code for char, code in of_chars)
+    return "".join(code.replace("%", "%25") if re.search(_NOT_IN_IDS, char) else code for char, code in of_chars)
 
 
 def _meant(found: re.Match[str]) -> str:
     codes = found[0]
     if codes.startswith("%25"):
         return f"%{codes[3:]}"
-    return "".join(char if _NOT_IN_IDS.search(char) else _percent(char) for char in _text_of(codes))
-
-
-class TerminalFormatter(logging.Formatter):
-    """Log lines, as a terminal may show them: those of the level WARNING as `warning` says, which is for people."""
-
-    def __init__(self, form: str, *, warning: str | None = None) -> None:
-        super().__init__(form)
-        self._warning = logging.Formatter(warning or form)
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Return a record as text."""
-        is_warning = record.levelno == logging.WARNING
-        return for_terminal(self._warning.format(record) if is_warning else super().format(record))
+    return "".join(char if re.search(_NOT_IN_IDS, char) else _percent(char) for char in _text_of(codes))

@@ -310,12 +310,13 @@ def test_help_and_a_command_load_no_other_commands_and_mistakes_are_told_by_the_
         "print(*sorted(m for m in sys.modules if m.startswith('openrag_cli')), file=sys.stderr)"
     )
     loaded = {}
-    for words in (("--help",), ("-q", "task", "list", "--help")):
+    for words in (("--help",), ("-q", "task", "list", "--help"), ("file", "list", "--help")):
         done = subprocess.run([sys.executable, "-c", script, *words], capture_output=True, text=True, check=True)
         loaded[words] = {name.removeprefix("openrag_cli.") for name in done.stderr.split()}
         assert not loaded[words] & {"engine", "store.database", "cli.commands.chat", "cli.commands.search"}
     assert "cli.commands.task" in loaded["-q", "task", "list", "--help"]
     assert "cli.commands.task" not in loaded[("--help",)]
+    assert not loaded["file", "list", "--help"] & {"cli.commands.add", "cli.commands.sync", "ingest.discovery"}
     whole = cli("--help").out
     for name in (*main.COMMANDS, *main.GROUPS):
         assert re.search(rf"^  {name} +[A-Z]", whole, re.MULTILINE), name
@@ -324,7 +325,7 @@ def test_help_and_a_command_load_no_other_commands_and_mistakes_are_told_by_the_
 
 
 def test_what_is_told_of_commands_that_are_not_loaded_is_what_they_say():
-    full, told = (typer.main.get_command(main.program(one)) for one in (None, ""))
+    full, told = (typer.main.get_command(main.program(one)) for one in (None, ()))
     assert [*full.commands] == [*told.commands]
     for name, command in full.commands.items():
         assert helptext.read(told.commands[name]).summary == helptext.read(command).summary

@@ -25,8 +25,8 @@ WANTS_FILES = 3
 MAX_CANDIDATES = 200
 TREE = Path(__file__).with_name("tree.json")
 
-_BEFORE_A_KEY = re.compile(r"((?:.*(?:\(|\b(?:and|or|not)\s))?\s*)([\w.-]*)", re.IGNORECASE | re.DOTALL)
-_WORD = re.compile(r"[^\W\d][\w.-]*")
+_BEFORE_A_KEY = r"(?is)((?:.*(?:\(|\b(?:and|or|not)\s))?\s*)([\w.-]*)"
+_WORD = r"[^\W\d][\w.-]*"
 
 Node = dict[str, Any]
 Candidate = tuple[str, str]
@@ -165,10 +165,10 @@ def _views(database: "Database") -> Iterator[Candidate]:
 
 def _keys(catalog: "Catalog", partition: str, start: str) -> Iterator[Candidate]:
     """Yield a condition with its last word, where a key may stand, made a key of the partition's files."""
-    found = _BEFORE_A_KEY.fullmatch(start)
+    found = re.fullmatch(_BEFORE_A_KEY, start)
     if found is None:
         return
     before = found[1] or ""
     for key in catalog.filtered.keys(catalog.filtered.partition_ids(catalog.partition_ids([partition]))):
-        if _WORD.fullmatch(key) and key.startswith(found[2]):
+        if re.fullmatch(_WORD, key) and key.startswith(found[2]):
             yield f"{before}{key}", "key of metadata"

@@ -17,15 +17,13 @@ from typer.exceptions import TyperException
 
 from openrag_cli import __version__
 from openrag_cli.cli import help_formatter as helptext
-from openrag_cli.cli.commands import status
 from openrag_cli.cli.commands.context import Context
 from openrag_cli.cli.completion import TREE
 from openrag_cli.cli.exit_codes import ExitCode, exit_code
+from openrag_cli.cli.log_lines import TerminalFormatter
 from openrag_cli.cli.output import ColorMode, Output, close_quietly, tolerate_narrow_encoding
-from openrag_cli.cli.suggestions import add_where_it_is, plain_message, usage_hint
 from openrag_cli.config.settings import color_is_refused, prefers_json
 from openrag_cli.errors import OpenRAGError, StoreError, WrongUsage
-from openrag_cli.terminal import TerminalFormatter
 
 
 def _show_version(wanted: bool) -> None:
@@ -103,6 +101,8 @@ def options(
     ctx.obj.configure(out, {**flags, "log_level": level}, is_debug=debug)
     if ctx.invoked_subcommand is None:
         if out.is_terminal or out.is_json:
+            from openrag_cli.cli.commands import status
+
             status.show(ctx.obj)
         else:
             out.line(ctx.get_help())
@@ -114,6 +114,9 @@ GROUPS = {
 }  # fmt: skip
 """The groups of commands, and the module of each."""
 
+APART = {"file": ("add", "sync", "refresh", "rename", "replace", "delete")}
+"""The commands of groups that have modules of their own, with a function of the same name."""
+
 COMMANDS = {
     "search": ("search", "search"), "grep": ("grep", "grep"), "open": ("open_hit", "open_hit"), "ask": ("ask", "ask"),
     "chat": ("chat", "chat"), "doctor": ("doctor", "doctor"), "backup": ("backup", "backup"),
@@ -124,8 +127,8 @@ COMMANDS = {
 """The other commands: module and function of each."""
 
 
-def program(wanted: str | None = None) -> typer.Typer:
-    """Return the whole program; with `wanted` that command, and of the others only what tells of them in a list."""
+def program(wanted: Sequence[str] | None = None) -> typer.Typer:
+    """Return the whole program; with the words of a command that one alone, with none what tells of all in a list."""
     app = typer.Typer(
         name="openrag",
         add_completion=False,
@@ -135,16 +138,31 @@ def program(wanted: str | None = None) -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     )
     app.callback(invoke_without_command=True)(options)
-    told = {} if wanted is None else json.loads(TREE.read_text(encoding="utf-8"))["commands"]
+    told = {} if wanted or wanted is None else json.loads(TREE.read_text(encoding="utf-8"))["commands"]
     for name in (*COMMANDS, *GROUPS):
-        if wanted not in {None, name}:
+        if told:
             app.command(name, help=told[name]["help"])(_not_loaded)
+        elif wanted and name != wanted[0]:
+            continue
         elif name in GROUPS:
-            app.add_typer(_module(GROUPS[name]).app, name=name)
+            app.add_typer(_group(name, wanted[1] if wanted and wanted[1:] else None), name=name)
         else:
             module, function = COMMANDS[name]
             app.command(name)(getattr(_module(module), function))
     helptext.use(app)
+    return app
+
+
+def _group(name: str, wanted: str | None) -> typer.Typer:
+    """Return a group of commands; with `wanted` that one alone."""
+    apart = [one for one in APART.get(name, ()) if wanted in {None, one}]
+    app = typer.Typer(no_args_is_help=True)
+    for one in apart:
+        app.command(one)(getattr(_module(one), one))
+    if wanted is None or not apart:
+        others: typer.Typer = _module(GROUPS[name]).app
+        app.info.help = others.info.help
+        app.registered_commands += [one for one in others.registered_commands if wanted in {None, one.name}]
     return app
 
 
@@ -224,22 +242,24 @@ def run(arguments: Sequence[str]) -> int:
     return int(code)
 
 
-def _command_in(arguments: Sequence[str]) -> str | None:
-    """Return the command among arguments whose global options stand first: "" for none, None for one about all."""
+def _command_in(arguments: Sequence[str]) -> list[str] | None:
+    """Return the words of the command among arguments whose global options stand first; None for one about all."""
     left = iter(arguments)
     for word in left:
         if word in WITH_VALUE:
             next(left, None)
+        elif word in {"-h", "--help"}:
+            return []
         elif not word.startswith("-"):
-            return None if word == "help" else word
-    return ""
+            return None if word == "help" else [word, *(one for one in [next(left, "-")] if not one.startswith("-"))]
+    return []
 
 
 def _called(context: Context, arguments: Sequence[str]) -> Any:
     """Run a command; a mistake in its use is told by the whole program, which knows what is near."""
     ordered = move_global_options_first(arguments)
     wanted = _command_in(ordered)
-    for one in dict.fromkeys((wanted, None)):
+    for one in (wanted, None) if wanted is not None else (None,):
         try:
             return program(one)(ordered, standalone_mode=False, prog_name="openrag", obj=context)
         except TyperException:
@@ -259,6 +279,8 @@ def _invoke(context: Context, arguments: Sequence[str]) -> int:
     except TyperException as exc:
         return _usage_error(context, exc, arguments)
     except OpenRAGError as exc:
+        from openrag_cli.cli.suggestions import add_where_it_is
+
         add_where_it_is(exc, vars(context).get("engine"))
         context.out.error(exc)
         if context.is_debug:
@@ -340,6 +362,8 @@ def _wants_json(arguments: Sequence[str]) -> bool:
 
 
 def _usage_error(context: Context, exc: TyperException, arguments: Sequence[str]) -> int:
+    from openrag_cli.cli.suggestions import plain_message, usage_hint
+
     context.out.is_json |= _wants_json(arguments)  # the options may not have been read yet
     message = plain_message(exc.format_message())
     if type(exc).__name__ == "NoArgsIsHelpError":  # typer does not export it

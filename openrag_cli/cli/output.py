@@ -21,9 +21,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
-from openrag_cli.cli.progress import Progress
-from openrag_cli.contract import to_json as render
-from openrag_cli.terminal import TerminalFormatter, for_json, for_terminal, quoted_name
+from openrag_cli.cli.log_lines import TerminalFormatter
+from openrag_cli.terminal import for_json, for_terminal, quoted_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -32,8 +31,9 @@ if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType
     from rich.segment import Segment
 
+    from openrag_cli.cli.progress import Progress
+    from openrag_cli.contract.to_json import Json
     from openrag_cli.errors import OpenRAGError
-from openrag_cli.store.metadata import rfc3339
 
 _MARK = f"\x1b{os.urandom(8).hex()}"
 _STYLE = re.compile(f"{_MARK}(\\[[0-9;]*m|\\]8;;[!-~]*\x1b\\\\)")
@@ -111,21 +111,23 @@ class Output:
 
     def time(self, moment: datetime) -> str:
         """Return a time: local and to the minute for a person, RFC 3339 in UTC for a pipe."""
+        from openrag_cli.store.metadata import rfc3339
+
         return f"{moment.astimezone():%Y-%m-%d %H:%M}" if self.is_terminal else rfc3339(moment)
 
     # --- stdout
 
-    def json(self, value: render.Json) -> None:
+    def json(self, value: Json) -> None:
         """Print one JSON object: indented for a person, on one line for a pipe."""
         self._print(self.json_text(value, indent=2 if self.is_terminal else None))
 
-    def json_lines(self, values: Iterable[render.Json]) -> None:
+    def json_lines(self, values: Iterable[Json]) -> None:
         """Print JSON objects, one a line."""
         for value in values:
             self._print(self.json_text(value))
 
     @staticmethod
-    def json_text(value: render.Json, *, indent: int | None = None) -> str:
+    def json_text(value: Json, *, indent: int | None = None) -> str:
         """Return JSON as it is printed: with escapes for what a terminal would obey, and what stdout cannot hold."""
         return for_json(json.dumps(value, ensure_ascii=not is_unicode(sys.stdout), indent=indent))
 
@@ -254,6 +256,8 @@ class Output:
     def error(self, exc: OpenRAGError) -> None:
         """Print an error: JSON with --json, else what happened and the hint."""
         if self.is_json:
+            from openrag_cli.contract import to_json as render
+
             self._tell(for_json(json.dumps(render.error(exc), ensure_ascii=False)))
             return
         self.warn(f"{self.styled('error:', BOLD, RED, stream=sys.stderr)} {exc.message}")
@@ -262,6 +266,8 @@ class Output:
     @contextlib.contextmanager
     def progress(self, what: str) -> Iterator[Progress]:
         """Show a bar on a terminal while the block runs; nothing elsewhere, with --quiet, or with --json."""
+        from openrag_cli.cli.progress import Progress
+
         if self.is_quiet or self.is_json or not sys.stderr.isatty():
             yield Progress(what)
             return

@@ -7,7 +7,6 @@ default. This is the only module that reads the environment.
 import contextlib
 import difflib
 import os
-import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -349,15 +348,15 @@ def _read_folder(path: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
 
 def _read_file(path: Path) -> dict[str, Any]:
     content = None if os.fspath(path) == os.devnull else folder_trust.read_folder_file(path)
-    if content is None:
-        return {}
-    return _known(path, _parsed_toml(path, content))
+    return {} if content is None else _known(path, _parsed_toml(path, content))
 
 
 def _parsed_toml(path: Path, content: bytes) -> dict[str, Any]:
+    from tomllib import loads  # most runs read no such file
+
     try:
-        return _flatten(tomllib.loads(content.decode("utf-8-sig")))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+        return _flatten(loads(content.decode("utf-8-sig")))
+    except ValueError as exc:  # TOMLDecodeError, UnicodeDecodeError
         raise ConfigError(f"{path} is not valid TOML: {exc}", hint=f"edit {path}") from exc
     except RecursionError:
         raise ConfigError(f"{path} is nested too deeply", hint=f"edit {path}") from None

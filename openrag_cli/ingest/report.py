@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from openrag_cli.ingest.stable_read import FileState
 
 _KINDS = (
-    ("picture", re.compile(r"image|icon")),
-    ("recording", re.compile(r"sound|video|audio")),
-    ("archive", re.compile(r"archive")),
-    ("program", re.compile(r"program")),
-    ("database", re.compile(r"database|Parquet")),
-    ("document of another kind", re.compile(r"document|PostScript|OpenDocument|old binary|OLE")),
-    ("font", re.compile(r"font")),
+    ("picture", "image|icon"),
+    ("recording", "sound|video|audio"),
+    ("archive", "archive"),
+    ("program", "program"),
+    ("database", "database|Parquet"),
+    ("document of another kind", "document|PostScript|OpenDocument|old binary|OLE"),
+    ("font", "font"),
 )
 
 
@@ -95,7 +95,7 @@ class Report:
 
 def kind_of(message: str) -> str:
     """Return the noun for a kind of file from the sentence that says it is not read."""
-    return next((noun for noun, words in _KINDS if words.search(message)), "other file")
+    return next((noun for noun, words in _KINDS if re.search(words, message)), "other file")
 
 
 # --- while it goes on

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from openrag_cli.answering.events import Retrieved, TextDelta, unsupported
-from openrag_cli.cli.answer_view import AnswerView
 from openrag_cli.cli.last_search import Found, remember
 from openrag_cli.cli.output import BOLD, CYAN, DIM
 from openrag_cli.cli.places import GONE, from_here, is_gone, local_path, paste
@@ -22,13 +21,9 @@ if TYPE_CHECKING:
 
     from openrag_cli.answering.events import Event, Finished
     from openrag_cli.answering.pipeline import ChatRequest
+    from openrag_cli.cli.answer_view import AnswerView
     from openrag_cli.cli.output import Output
     from openrag_cli.domain import Passage
-
-
-def new_view(out: Output) -> AnswerView:
-    """Return a view of one answer on stdout."""
-    return AnswerView(out)
 
 
 class Answering(Protocol):

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from openrag_cli.cli.commands.answers import follow, located, new_view, remember_sources, show_end, show_passages
+from openrag_cli.cli.answer_view import AnswerView
+from openrag_cli.cli.commands.answers import follow, located, remember_sources, show_end, show_passages
 from openrag_cli.cli.commands.context import Context, read_stdin
 from openrag_cli.cli.commands.in_hand import about, stdin_is_unread
 from openrag_cli.cli.commands.option_groups import grouped, is_given
@@ -75,7 +76,7 @@ def ask(
     context.override({"llm.model": model})
     text = _asked(question, in_hand)
     request = ChatRequest([Message("user", text)], search=options.request("", top_k), is_extractive=no_llm)
-    view = None if context.out.is_json else new_view(context.out)
+    view = None if context.out.is_json else AnswerView(context.out)
     answering = about(context, in_hand, with_store=is_given(ctx, "partition")) if in_hand else context.engine
     retrieved, finished = asyncio.run(follow(answering, request, view))
     _tell_unread(context, question, in_hand)

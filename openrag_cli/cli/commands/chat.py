@@ -9,15 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from openrag_cli.cli.commands.answers import (
-    follow,
-    located,
-    new_view,
-    remember_sources,
-    show_end,
-    show_passages,
-    where,
-)
+from openrag_cli.cli.answer_view import AnswerView
+from openrag_cli.cli.commands.answers import follow, located, remember_sources, show_end, show_passages, where
 from openrag_cli.cli.commands.ask import ModelOption, NoLlmOption
 from openrag_cli.cli.commands.chat_scope import COMMANDS as SCOPE_COMMANDS
 from openrag_cli.cli.commands.chat_scope import ChatScope, names_to_search
@@ -229,7 +222,7 @@ class Repl:
         said: list[str] = []
         keep = partial(self._engine.sessions.append_answered, self._name, question, replaces_last=is_again)
         self._unanswered = question
-        view = None if self._out.is_json else new_view(self._out)
+        view = None if self._out.is_json else AnswerView(self._out)
 
         def keep_said() -> None:
             """Keep what came of the answer with its question, which alone would stand beside the next one."""

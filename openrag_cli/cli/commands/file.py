@@ -1,39 +1,20 @@
-"""`openrag file`: what is in a partition, and changing it. Adding is in add.py."""
+"""`openrag file`: what is in a partition, and its metadata. Commands that do more have modules of their own."""
 
 import json
-import shlex
 import shutil
-import stat
-import time
-from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from openrag_cli.cli.commands import add, refresh, rename, sync
-from openrag_cli.cli.commands.context import Context, parse_metadata, read_stdin, reading_argument
-from openrag_cli.cli.commands.listing import show_record
-from openrag_cli.cli.commands.options import (
-    DryRunOption,
-    LinesOption,
-    MetadataOption,
-    NullOption,
-    PartitionOption,
-    YesOption,
-)
+from openrag_cli.cli.commands.context import Context, parse_metadata
+from openrag_cli.cli.commands.listing import show_filter_warnings, show_record
+from openrag_cli.cli.commands.options import FileArgument, LinesOption, MetadataOption, NullOption, PartitionOption
 from openrag_cli.cli.commands.pages import AfterOption, LimitOption, show_rest
-from openrag_cli.cli.commands.search import show_filter_warnings
 from openrag_cli.cli.commands.search_options import FilterOption
-from openrag_cli.cli.exit_codes import ExitCode
 from openrag_cli.cli.output import Column, human_size
 from openrag_cli.contract import to_json as render
-from openrag_cli.domain import DEFAULT_PARTITION, new_task_id
-from openrag_cli.errors import DocumentNotFound, InvalidInput
-from openrag_cli.ingest.discovery import FileList
-from openrag_cli.ingest.naming import Source, file_source
-from openrag_cli.ingest.options import AddOptions, IfExists
-from openrag_cli.ingest.report import Failure, Report
+from openrag_cli.domain import DEFAULT_PARTITION
+from openrag_cli.errors import InvalidInput
 from openrag_cli.store.metadata import said
 
 if TYPE_CHECKING:
@@ -42,12 +23,6 @@ if TYPE_CHECKING:
 app = typer.Typer(
     help="Add, sync, refresh, rename, list, show, get, edit, replace and delete files.", no_args_is_help=True
 )
-app.command("add")(add.add)
-app.command("sync")(sync.sync)
-app.command("refresh")(refresh.refresh)
-app.command("rename")(rename.rename)
-
-FileArgument = Annotated[str, typer.Argument(metavar="ID", help="Id of the file: see openrag file list.")]
 
 
 @app.command("list")
@@ -185,107 +160,3 @@ def edit(
     for key in remove:
         if key in said(file):
             context.out.warn(f"the document itself says {key}: hide it with -m {key}=null")
-
-
-@app.command("replace")
-def replace(
-    ctx: typer.Context,
-    file_id: FileArgument,
-    path: Annotated[Path, typer.Argument(help="The file that takes its place.")],
-    partition: PartitionOption = DEFAULT_PARTITION,
-    metadata: MetadataOption = [],  # noqa: B006
-) -> int:
-    """Replace a file; the old version stays searchable until the new one is complete, and for good if it fails.
-
-    Example:
-
-        openrag file replace policy.pdf new/policy.pdf -p handbook
-    """
-    context: Context = ctx.obj
-    known = context.engine.file(partition, file_id)
-    with reading_argument(str(path)):
-        mode = path.stat().st_mode
-    if not stat.S_ISREG(mode):
-        words = shlex.join(["--id", file_id, "-p", partition, "--if-exists", "replace"])
-        raise InvalidInput(
-            f"{path} is a {'folder' if stat.S_ISDIR(mode) else 'pipe or a device'}, and no file",
-            hint=f"COMMAND | openrag file add - {words}",
-        )
-    options = AddOptions(
-        partition=partition,
-        batch=new_task_id(),
-        metadata=known.metadata | parse_metadata(metadata),
-        if_exists=IfExists.REPLACE,
-        max_bytes=context.settings.max_file_bytes,
-        max_markup_bytes=context.settings.max_markup_bytes,
-    )
-    source = Source(path, file_id, file_source(path, None))
-    return add.index(context, FileList(sources=[source]), options, is_detached=False)
-
-
-@app.command("delete")
-def delete(
-    ctx: typer.Context,
-    file_ids: Annotated[
-        list[str], typer.Argument(metavar="ID...", help="Ids of files, or - to read them from stdin.")
-    ],
-    partition: PartitionOption = DEFAULT_PARTITION,
-    yes: YesOption = False,
-    null: NullOption = False,
-    dry_run: DryRunOption = False,
-) -> int:
-    """Delete files.
-
-    Examples:
-
-        openrag file delete old.md older.md -p handbook --yes
-
-        openrag file list -p tmp -0 | openrag file delete - -0 -p tmp --yes
-    """
-    context: Context = ctx.obj
-    wanted = [one for given in file_ids for one in (_ids_from_stdin(is_null=null) if given == "-" else [given])]
-    if dry_run:
-        return _rehearse_deleting(context, partition, wanted)
-    noun = wanted[0] if len(wanted) == 1 else render.counted(len(wanted), "file")
-    context.confirm(f"Delete {noun} from partition {partition}?", is_agreed=yes)
-    began = time.monotonic()
-    deleted, missing = context.engine.delete_files(partition, wanted)
-    if not deleted and len(missing) == 1:
-        raise DocumentNotFound(missing[0], partition)
-    if context.out.is_json:
-        failures = [Failure(one, None, None, DocumentNotFound.code, "not found") for one in missing]
-        report = Report(deleted=len(deleted), seconds=round(time.monotonic() - began, 3), failures=failures)
-        context.out.json(render.report(report))
-    else:
-        context.out.note(
-            f"deleted {len(deleted):,} of {render.counted(len(wanted), 'file')} from partition {partition}"
-        )
-        for file_id in missing:
-            context.out.warn(f"not found: {file_id}")
-    return ExitCode.PARTIAL if missing else ExitCode.OK
-
-
-def _rehearse_deleting(context: Context, partition: str, wanted: Sequence[str]) -> int:
-    known = context.files_by_id(partition)
-    deletes = [one for one in dict.fromkeys(wanted) if one in known]
-    missing = [one for one in dict.fromkeys(wanted) if one not in known]
-    if context.out.is_json:
-        failures = [Failure(one, None, None, DocumentNotFound.code, "not found") for one in missing]
-        body = render.report(Report(deleted=len(deletes), failures=failures))
-        plan = {"add": [], "replace": [], "move": [], "delete": deletes}
-        context.out.json(body | {"dry_run": True, "plan": plan})
-    else:
-        context.out.table(
-            (Column("ACTION"), Column("FILE", may_shrink=True)), [("delete", one) for one in deletes], empty=""
-        )
-        context.out.note(f"dry run: {render.counted(len(deletes), 'file')} to delete")
-        for file_id in missing:
-            context.out.warn(f"not found: {file_id}")
-    return ExitCode.PARTIAL if missing else ExitCode.OK
-
-
-def _ids_from_stdin(*, is_null: bool) -> list[str]:
-    """Return the ids; only a newline ends a line: U+2028 and its kin are characters of a name."""
-    text = read_stdin().decode("utf-8", "surrogateescape")
-    ids = text.split("\0") if is_null else (line.removesuffix("\r") for line in text.split("\n"))
-    return [one for one in ids if one]

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from openrag_cli.cli.output import YELLOW
 from openrag_cli.contract import to_json as render
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from openrag_cli.cli.commands.context import Context
     from openrag_cli.cli.output import Column, Output
     from openrag_cli.domain import DocumentWarning
 
@@ -54,3 +56,15 @@ def _plain(value: Any) -> Any:
         f"{key}: {json.dumps(of_key, ensure_ascii=False) if isinstance(of_key, dict | list) else of_key}"
         for key, of_key in value.items()
     )
+
+
+def show_filter_warnings(context: Context, warnings: Sequence[DocumentWarning]) -> None:
+    """Say what a filter may have got wrong; with --json the output says it."""
+    if not context.out.is_json:
+        tell_warnings(context.out, warnings)
+
+
+def tell_warnings(out: Output, warnings: Sequence[DocumentWarning]) -> None:
+    """Print warnings, one a line."""
+    for warning in warnings:
+        out.warn(f"{out.styled('warning:', YELLOW)} {warning.message}")

@@ -5,7 +5,6 @@ from typing import Annotated
 import typer
 
 from openrag_cli.cli.commands.context import Context
-from openrag_cli.domain import DEFAULT_PARTITION
 
 
 def is_not_given(ctx: typer.Context, param: typer.CallbackParam) -> bool:
@@ -19,6 +18,7 @@ def _partition(ctx: typer.Context, param: typer.CallbackParam, value: str) -> st
     return (is_not_given(ctx, param) and context.settings.partition) or value
 
 
+FileArgument = Annotated[str, typer.Argument(metavar="ID", help="Id of the file: see openrag file list.")]
 PartitionOption = Annotated[
     str,
     typer.Option(
@@ -60,14 +60,3 @@ NullOption = Annotated[
 ]
 
 LinesOption = Annotated[bool, typer.Option("--jsonl", help="Print one JSON object a line. Default: off.")]
-
-__all__ = [
-    "DEFAULT_PARTITION",
-    "DryRunOption",
-    "FollowOption",
-    "LinesOption",
-    "MetadataOption",
-    "NullOption",
-    "PartitionOption",
-    "YesOption",
-]

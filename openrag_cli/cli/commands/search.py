@@ -1,20 +1,19 @@
 """`openrag search`: passages for a query, with file, page and line."""
 
-from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
 from openrag_cli.cli.commands import hits as view
 from openrag_cli.cli.commands.context import Context, read_stdin
+from openrag_cli.cli.commands.listing import show_filter_warnings
 from openrag_cli.cli.commands.option_groups import grouped
 from openrag_cli.cli.commands.options import LinesOption, NullOption
 from openrag_cli.cli.commands.search_options import SearchOptions, TopKOption
 from openrag_cli.cli.exit_codes import ExitCode
-from openrag_cli.cli.output import YELLOW, Output
 from openrag_cli.cli.places import tell_gone
 from openrag_cli.contract import to_json as render
-from openrag_cli.domain import FINAL_STATES, DocumentWarning, File, Hit, Span
+from openrag_cli.domain import FINAL_STATES, File, Hit, Span
 from openrag_cli.retrieval.request import SearchRequest
 from openrag_cli.store.files.results import Results
 
@@ -124,18 +123,6 @@ def _tell_what_is_missing(context: Context) -> None:
         context.out.note(f"{what} {verb} to be indexed: openrag task run")
     elif not context.engine.partitions():
         context.out.note("the store is empty: openrag file add FOLDER")
-
-
-def show_filter_warnings(context: Context, warnings: Sequence[DocumentWarning]) -> None:
-    """Say what a filter may have got wrong; with --json the output says it."""
-    if not context.out.is_json:
-        tell_warnings(context.out, warnings)
-
-
-def tell_warnings(out: Output, warnings: Sequence[DocumentWarning]) -> None:
-    """Print warnings, one a line."""
-    for warning in warnings:
-        out.warn(f"{out.styled('warning:', YELLOW)} {warning.message}")
 
 
 def place(file: File, span: Span) -> str:
