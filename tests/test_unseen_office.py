@@ -121,6 +121,13 @@ def white_on_dark(sheet: Any) -> None:
     sheet["A3"].fill = PatternFill("solid", fgColor="FF000080")
 
 
+def navy_on_navy(sheet: Any) -> None:
+    from openpyxl.styles import Font, PatternFill
+
+    sheet["A3"].font = Font(color="FF000080")
+    sheet["A3"].fill = PatternFill("solid", fgColor="FF000085")
+
+
 def white_in_a_table(sheet: Any) -> None:
     from openpyxl.worksheet.table import Table
 
@@ -132,6 +139,7 @@ def white_in_a_table(sheet: Any) -> None:
     ("change", "is_seen"),
     [
         (hidden_row, False), (hidden_column, False), (silent_format, False), (white_font, False),
+        (navy_on_navy, False),
         (white_on_dark, True), (white_in_a_table, True),
     ],
 )  # fmt: skip

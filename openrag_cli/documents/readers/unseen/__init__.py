@@ -1,4 +1,4 @@
-"""What a browser does not show of a page or a drawing, by its elements, attributes and style sheets.
+"""What is not shown of a page or a drawing, by its elements, attributes and style sheets, and of a page of a PDF.
 
-May import: nothing of ours. Begin with `page.py`.
+May import: for PDF, what its pages are made of. Begin with `page.py`, for PDF with `pdf_suspects.py`.
 """

@@ -8,6 +8,7 @@ from xml.etree import ElementTree as ET
 from openrag_cli.documents.media_types import ODS
 from openrag_cli.documents.readers.archive import checked_archive, needs_password
 from openrag_cli.documents.readers.base import Source, parser_errors
+from openrag_cli.documents.readers.workbooks.ods_styles import CellStyles
 from openrag_cli.documents.readers.workbooks.sheets import Row, Sheet, one_line, workbook_document
 from openrag_cli.domain import Document
 
@@ -35,11 +36,17 @@ def read_ods(source: Source) -> Document:
             and b"encryption-data" in archive.read("META-INF/manifest.xml")[: 1 << 20]
         ):
             raise needs_password("spreadsheet")
-        root = ET.fromstring(archive.read("content.xml"))  # noqa: S314 - expat limits expansion
-        return workbook_document(source, _sheets(source, root), ODS)
+        roots = [
+            _xml(archive, name) for name in ("content.xml", "styles.xml") if name in names or name == "content.xml"
+        ]
+        return workbook_document(source, _sheets(source, roots[0], CellStyles(*roots)), ODS)
 
 
-def _sheets(source: Source, root: ET.Element) -> Iterator[Sheet]:
+def _xml(archive: zipfile.ZipFile, name: str) -> ET.Element:
+    return ET.fromstring(archive.read(name))  # noqa: S314 - expat limits expansion
+
+
+def _sheets(source: Source, root: ET.Element, styles: CellStyles) -> Iterator[Sheet]:
     hidden_styles = {
         style.get(f"{_STYLE}name")
         for style in root.iter(f"{_STYLE}style")
@@ -47,7 +54,7 @@ def _sheets(source: Source, root: ET.Element) -> Iterator[Sheet]:
         if properties.get(f"{_TABLE}display") == "false"
     }
     for table in root.iter(f"{_TABLE}table"):
-        rows = list(_rows(source, table))
+        rows = list(_rows(source, table, styles))
         is_hidden = table.get(f"{_TABLE}style-name") in hidden_styles
         if is_hidden and source.is_hidden("\n".join(" ".join(filter(None, row)) for _, row in rows)):
             continue
@@ -65,17 +72,45 @@ def _paragraphs(node: ET.Element) -> Iterator[str]:
     return (" ".join(_texts(part)) for part in node.iter(f"{_TEXT}p"))
 
 
+class _Looks:
+    """How the cells of one sheet look: by styles of their own, or of their row or column."""
+
+    def __init__(self, source: Source, styles: CellStyles, table: ET.Element) -> None:
+        self._source = source
+        self._styles = styles
+        self._table = table.get(f"{_TABLE}style-name", "")
+        self._columns: list[tuple[int, str]] = []  # end, style
+        for node in table.iter(f"{_TABLE}table-column"):
+            end = (self._columns[-1][0] if self._columns else 0) + _count(node, "number-columns-repeated")
+            self._columns.append((end, node.get(f"{_TABLE}default-cell-style-name", "")))
+
+    def texts(self, row: ET.Element, cells: list[ET.Element]) -> Iterator[str]:
+        """Yield the text of each cell, nothing for what is not seen of it."""
+        around = row.get(f"{_TABLE}style-name", ""), self._table
+        place = 0
+        for cell in cells:
+            text = _cell_text(cell)
+            style = row.get(f"{_TABLE}default-cell-style-name") or self._of_column(place) if text else ""
+            is_unseen = bool(text) and self._styles.is_unseen(cell, style, around) and self._source.is_hidden(text)
+            yield "" if is_unseen else text
+            place += _count(cell, "number-columns-repeated")
+
+    def _of_column(self, place: int) -> str:
+        return next((style for end, style in self._columns if place < end), "")
+
+
 def _is_unseen(node: ET.Element) -> bool:
     return node.get(f"{_TABLE}visibility") in {"collapse", "filter"}
 
 
-def _rows(source: Source, table: ET.Element) -> Iterator[tuple[int, Row]]:
+def _rows(source: Source, table: ET.Element, styles: CellStyles) -> Iterator[tuple[int, Row]]:
     hidden_columns = _hidden_columns(table)
+    looks = _Looks(source, styles, table)
     below: list[tuple[int, int, int, str]] = []  # last row, first column, end, text
     number = 0
     for node in table.iter(f"{_TABLE}table-row"):
         n_times = _count(node, "number-rows-repeated")
-        row = _row(node, number, below)
+        row = _row(node, number, below, looks)
         below = [area for area in below if area[0] > number]
         is_left_out = bool(_is_unseen(node) and any(row) and source.is_hidden(" ".join(filter(None, row))))
         hidden = [row[place] for place in hidden_columns if place < len(row) and row[place]]
@@ -99,10 +134,10 @@ def _hidden_columns(table: ET.Element) -> set[int]:
     return places
 
 
-def _row(node: ET.Element, number: int, below: list[tuple[int, int, int, str]]) -> Row:
+def _row(node: ET.Element, number: int, below: list[tuple[int, int, int, str]], looks: _Looks) -> Row:
     row: Row = []
     cells = [cell for cell in node if cell.tag in {f"{_TABLE}table-cell", f"{_TABLE}covered-table-cell"}]
-    texts = [_cell_text(cell) for cell in cells]
+    texts = list(looks.texts(node, cells))
     is_alone = sum(1 for text in texts if text) == 1
     for cell, text in zip(cells, texts, strict=True):
         first = len(row)

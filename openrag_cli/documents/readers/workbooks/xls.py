@@ -1,6 +1,7 @@
 """XLS (Excel 97 to 2003) with xlrd: values as they are shown, hidden sheets, rows and columns."""
 
 import io
+import struct
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -9,7 +10,13 @@ from openrag_cli.documents.media_types import XLS
 from openrag_cli.documents.readers.base import Source, parser_errors
 from openrag_cli.documents.readers.workbooks.cell_format import BUILT_IN, general, number_format
 from openrag_cli.documents.readers.workbooks.sheets import Row, Sheet, one_line, workbook_document
+from openrag_cli.documents.readers.workbooks.unseen import are_near, is_silent
 from openrag_cli.domain import Document
+
+_SOLID = 1  # of the patterns that fill a cell
+_WORDS = 1  # xlrd's number of cells that hold text
+_END = 0x0A  # records of a sheet ([MS-XLS] 2.3): its end; conditions, the picture behind it, tables
+_GROUNDS = frozenset({0x01B0, 0x0879, 0x00E9, 0x0872, 0x0878})
 
 
 def read_xls(source: Source) -> Document:
@@ -56,6 +63,43 @@ def _cell_name(row: int, column: int) -> str:
     return f"{colname(column)}{row + 1}"
 
 
+def _unseen_styles(workbook: Any, sheet: Any) -> tuple[frozenset[int], frozenset[int]]:
+    """Return the cell styles of a sheet in the colour of their ground, and those whose format shows no text."""
+    if not workbook.xf_list:
+        return frozenset(), frozenset()
+    hidden, silent = set(), set()
+    for number, style in enumerate(workbook.xf_list):
+        code = workbook.format_map.get(style.format_key)
+        if code is not None and is_silent(code.format_str):
+            silent.add(number)
+        colour = workbook.colour_map.get(workbook.font_list[style.font_index].colour_index)
+        ground = _ground(workbook, style.background)
+        if colour and ground and are_near(bytes(colour).hex(), bytes(ground).hex()):
+            hidden.add(number)
+    return frozenset(() if hidden and _has_grounds(workbook, sheet) else hidden), frozenset(silent)
+
+
+def _ground(workbook: Any, background: Any) -> tuple[int, int, int] | None:
+    """Return the colour behind a cell; None where it is a pattern."""
+    if background.fill_pattern == 0:
+        return 255, 255, 255
+    known = workbook.colour_map.get(background.pattern_colour_index) if background.fill_pattern == _SOLID else None
+    return tuple(known) if known else None
+
+
+def _has_grounds(workbook: Any, sheet: Any) -> bool:
+    """Whether cells of a sheet may have a ground that is not in their styles: by a condition, of a table, a picture."""
+    content, at = workbook.mem, workbook._sh_abs_posn[sheet.number]  # noqa: SLF001 - xlrd has no other way
+    while at + 4 <= len(content):
+        kind, size = struct.unpack_from("<HH", content, at)
+        if kind in _GROUNDS:
+            return True
+        if kind == _END:
+            return False
+        at += 4 + size
+    return False
+
+
 def _rows(source: Source, workbook: Any, sheet: Any) -> Iterator[tuple[int, Row]]:
     merged = {
         (row, column): (top, left)
@@ -64,10 +108,15 @@ def _rows(source: Source, workbook: Any, sheet: Any) -> Iterator[tuple[int, Row]
         for row in range(top, bottom)
         for column in range(left, right)
     }
-    columns = {place for place, known in sheet.colinfo_map.items() if known.hidden}
+    columns = {place for place, known in sheet.colinfo_map.items() if known.hidden or not known.width}
+    unseen, silent = _unseen_styles(workbook, sheet)
     for number in range(sheet.nrows):
         cells = sheet.row(number)
         row = [_text(cell, workbook) for cell in cells]
+        for place, cell in enumerate(cells) if unseen or silent else ():
+            is_unseen = cell.xf_index in unseen or (cell.xf_index in silent and cell.ctype == _WORDS)
+            if is_unseen and row[place] and source.is_hidden(row[place]):
+                row[place] = ""
         n_own = sum(1 for cell in row if cell)
         for place in range(len(row)):
             first = merged.get((number, place))
