@@ -1,11 +1,13 @@
 """What a search costs at 10,000, 100,000 and 1,000,000 chunks, and what it finds, as ratios within one run.
 
     python benchmarks/scale.py FOLDER --like STORE [--like STORE ...] [--chunks N ...] [--queries N] [--only-build]
+        [--distinct]
 
 Stores of so many chunks, ten a file, are made in FOLDER where they are not there yet: their texts are the passages of
 the stores given by --like, whose vectors are used too and, beyond their number, others near them. Each size is measured
 in a process of its own; in it every query goes through all kinds of search in turn, and what is measured is the
-processor time of all threads, so that other programs disturb little. Questions are those of SciFact and PIAF, from
+processor time of all threads, so that other programs disturb little. With --distinct no passage stands twice: halves of
+passages are embedded until there are enough. Questions are those of SciFact and PIAF, from
 ../shared/data. A line of JSON for each size goes to FOLDER/scale.jsonl, for benchmarks/chart.py.
 """
 
@@ -44,7 +46,7 @@ DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 SIZES = (10_000, 100_000, 1_000_000)
 SHARES = {"big": 889, "tenth": 100, "thousandth": 1, **{f"small{n}": 1 for n in range(10)}}
 SMALL = tuple(name for name in SHARES if name.startswith("small"))
-CHUNKS_PER_FILE, PASSAGE_CHARS, TOP = 10, 400, 10
+CHUNKS_PER_FILE, PASSAGE_CHARS, SHORTEST, TOP = 10, 400, 40, 10
 
 SEARCHES: dict[str, dict[str, Any]] = {
     "text": {"mode": SearchMode.TEXT},
@@ -71,11 +73,22 @@ def passages_of(stores: list[str]) -> tuple[list[str], np.ndarray]:
     return list(texts), np.stack(list(texts.values()))
 
 
-def build(store: Path, n_chunks: int, like: list[str]) -> None:
+def without_repeats(engine: Engine, texts: list[str], made: np.ndarray, n: int) -> tuple[list[str], np.ndarray]:
+    """Return n passages, each once, with their vectors: those that there are, and halves of them."""
+    halves = (half.strip() for text in texts for half in (text[: len(text) // 2], text[len(text) // 2 :]))
+    more = list({half: None for half in halves if len(half) > SHORTEST}.keys() - set(texts))[: max(0, n - len(texts))]
+    batches = [engine.parts.embedder.embed_passages(more[at : at + 256]) for at in range(0, len(more), 256)]
+    return [*texts, *more][:n], np.concatenate([made, *batches])[:n]
+
+
+def build(store: Path, n_chunks: int, like: list[str], *, is_distinct: bool) -> None:
     """Make a store that is not in order."""
     began = time.process_time()
     texts, made = passages_of(like)
     with open_engine(store) as engine:
+        if is_distinct:
+            texts, made = without_repeats(engine, texts, made, n_chunks)
+            print(f"{len(texts):,} passages, none of them twice", flush=True)
         fill(engine, Shape(n_chunks // CHUNKS_PER_FILE, CHUNKS_PER_FILE, SHARES, texts, made))
     print(f"{n_chunks:,} chunks written: {time.process_time() - began:.0f} s of processor time", flush=True)
 
@@ -216,6 +229,7 @@ def main() -> None:
     parser.add_argument("--chunks", type=int, nargs="+", default=SIZES)
     parser.add_argument("--queries", type=int, default=60)
     parser.add_argument("--only-build", action="store_true")
+    parser.add_argument("--distinct", action="store_true", help="make passages rather than use them again")
     parser.add_argument("--one", action="store_true", help="measure one size here, and print it as JSON")
     parser.add_argument("--order", action="store_true", help="put the store FOLDER in order here")
     arguments = parser.parse_args()
@@ -232,7 +246,7 @@ def main() -> None:
         if not store.exists():
             making = store.with_name(f"making-{n_chunks}")
             if not making.exists():
-                build(making, n_chunks, arguments.like)
+                build(making, n_chunks, arguments.like, is_distinct=arguments.distinct)
             # In a process of its own: what it takes is the program's, not that of making texts and vectors up.
             subprocess.run([sys.executable, __file__, str(making), "--order"], check=True)
             making.rename(store)

@@ -112,11 +112,12 @@ class OpenTable:
             return "it has lost its versions"
         if self.has_bad_head:
             return "its newest version is not whole"
-        pin = self._pins.hold(integrity.version_of(self._manifests()[0]))
+        # Not `_reading`: what cannot be opened is to be told, too. None where a newer version came meanwhile.
+        while (pin := self._pins.hold(integrity.version_of(self._manifests()[0]))) is None:
+            pass
         looks = (integrity.unreadable_rows, integrity.unreadable_text, integrity.unreadable_vectors)
         problem = next((problem for look in looks if (problem := look(self._fresh))), None)
-        if pin is not None:
-            pin.release()
+        pin.release()
         return problem
 
     def _fresh(self) -> Any:
