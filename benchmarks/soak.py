@@ -4,9 +4,8 @@
 
 In turn, for so long: uploads, replacements and deletions of small files (their number stays the same), searches, asks,
 lists, and bursts of 40 searches at once with pauses of 11 s, after which a server's idle threads have died. Prints a row
-each half minute, and fails when what the server and its worker hold at the end is more than after two minutes: by a
-tenth and a few for descriptors, threads and memory, by a half for the disk, which keeps old versions of the index for an
-hour. --store is a store to begin with, such as one of benchmarks/scale.py: it is changed.
+each half minute, and fails when what the server and its worker hold at the end is more than after two minutes, by a tenth
+and a few. --store is a store to begin with, such as one of benchmarks/scale.py: it is changed.
 """
 
 import argparse
@@ -180,7 +179,7 @@ def grown(samples: list[Sample]) -> list[str]:
         ("descriptors", 1.1, 8),
         ("threads", 1.1, 8),
         ("memory_mb", 1.1, 50),
-        ("disk_mb", 1.5, 20),
+        ("disk_mb", 1.1, 5),
     ):
         first = max(getattr(one, what) for one in samples[:third])
         last = min(getattr(one, what) for one in samples[-third:])
