@@ -10,7 +10,7 @@ from test_chat import answer
 
 from openrag_cli.answering.extractive import TO_COMPUTE
 from openrag_cli.answering.passages import gather
-from openrag_cli.answering.quoting import evidence
+from openrag_cli.answering.quoting import blocks, evidence
 from openrag_cli.answering.quoting.asked import Kind, asking, fits, kind_of, read_question
 from openrag_cli.answering.quoting.names import missing_names
 from openrag_cli.answering.quoting.units import units
@@ -517,3 +517,17 @@ def test_looking_at_a_few_units_first_finds_the_same_evidence_as_looking_at_all(
     enough = evidence.evidence(best, found).total(measure) >= measure.floor
     assert extractive.has_evidence(question, passages) is enough
     assert evidence.at_least(best, found).total(measure) <= evidence.evidence(best, found).total(measure) + 1e-9
+
+
+@pytest.mark.parametrize(
+    ("text", "kinds"),
+    [
+        ("The election is that of PEP\n13. This is for the term.\nIt ends.\n", ["PROSE"]),
+        ("There are as many as in\n24) cases of the past.\n", ["PROSE"]),
+        ("What to do:\n1. Begin.\n2. End.\n", ["PROSE", "ITEM", "ITEM"]),
+        ("It goes on.\n7. Seventh.\n8. Eighth.\n", ["PROSE", "ITEM", "ITEM"]),
+        ("3. Third.\n4. Fourth.\n", ["ITEM", "ITEM"]),
+    ],
+)
+def test_a_number_that_a_sentence_goes_on_with_begins_no_item(text, kinds):
+    assert [block.kind.name for block in blocks.blocks(text.splitlines())] == kinds

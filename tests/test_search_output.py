@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import stat
 import sys
@@ -44,6 +45,20 @@ def test_short_words_count_and_stop_words_do_not():
 def test_words_match_as_the_index_stems_them_and_not_by_their_beginning():
     assert Words("zebras crossing").marked("The zebra crosses", lambda word: f"<{word}>") == "The <zebra> <crosses>"
     assert Words("API").marked("api apiary", lambda word: f"<{word}>") == "<api> apiary"
+
+
+def test_a_line_that_begins_with_code_or_emphasis_goes_on_with_the_sentence_and_a_cut_one_shows_that_it_goes_on():
+    text = (
+        "This takes no keyword arguments, and the *default* behaviour for zebras when\n``strict`` is omitted remains\n"
+        "unchanged.\n"
+    )
+    assert _snippet(text, "zebras", width=130, n_lines=1).lines == (
+        "This takes no keyword arguments, and the *default* behaviour for zebras when ``strict`` is …",
+    )
+    short = "If a zebra is implemented as a method or\n``static``, it will succeed.\n"
+    assert _snippet(short, "zebra", n_lines=1).lines == ("If a zebra is implemented as a method or …",)
+    assert _snippet("The zebra is here and it stays.\nnothing else\n", "zebra", n_lines=1).lines[0].endswith("stays.")
+    assert _snippet("zebra apples pears\nbananas\n", "zebra", n_lines=1).lines == ("zebra apples pears",)
 
 
 def test_code_keeps_its_lines_and_its_indentation():
@@ -186,6 +201,20 @@ def test_a_terminal_gets_links_and_no_document_can_make_one(searched, tmp_path):
     assert f"\x1b]8;;file://{tmp_path}/evil.md\x1b\\" in text
     assert text.count("\x1b]8;;") == 2
     assert "\x1b" not in searched("search", "zebra").out
+
+
+def test_a_terminal_shows_beginnings_of_ids_that_commands_take_and_a_pipe_whole_ones(searched):
+    spawn = pexpect.spawn(sys.executable, ["-m", "openrag_cli", "task", "list"], encoding="utf-8", timeout=60)
+    known = [entry["task_id"] for entry in searched("task", "list", "--json").json["tasks"]]
+    ids = [
+        line.split()[0] for line in re.sub(r"\x1b\[[0-9;]*m", "", spawn.read()).splitlines() if "COMPLETED" in line
+    ]
+    assert len(set(ids)) == len(known)
+    assert [one.startswith(short) and len(short) < 30 for one, short in zip(known, ids, strict=True)] == [True] * len(
+        ids
+    )
+    assert [searched("task", "show", short, "--json").json["task_id"] for short in ids] == known
+    assert [line.split()[0] for line in searched("task", "list").out.splitlines()] == known
 
 
 def test_a_search_of_a_store_that_waits_says_so(searched, tmp_path):

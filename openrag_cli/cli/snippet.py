@@ -17,7 +17,8 @@ MAX_PROSE_COLUMNS = 100
 
 _WORD = re.compile(r"\w+")
 _FULL_LINE = 60  # a longer line goes on in the next one, as wrapped prose does
-_OWN_LINE = re.compile(r"\s|[-*+|#>`=<{}]|\d+[.)]")
+_OWN_LINE = re.compile(r"\s|[-|#>=<{}]|[*+]\s|`{3}|\d+[.)]\s")
+_GOES_ON = re.compile(r"(?:\S+\s+){4,}\S*[\w`,*)]\s*")  # a line of words that no sentence ends
 _ITEM = re.compile(r"\s*(?:[-*+]|\d+[.)])\s")
 _SILENT = re.compile(
     r"\s*(?:#{1,6}\s.*|`{3,}.*|~{3,}.*|-{3,}\s*|={3,}\s*|\|?(?:\s*:?-{3,}:?\s*\|)+(?:\s*:?-+:?\s*)?)?"
@@ -70,12 +71,21 @@ def snippet(span: Span, words: Words, *, width: int, n_lines: int) -> Snippet:
     texts = [line.text for line in window]
     if window[0].begins_inside:
         texts[0] = f"{ELLIPSIS} {texts[0]}"
-    if window[-1].ends_inside:
+    if window[-1].ends_inside or _goes_on(span.text.splitlines(), window[-1]):
         texts[-1] = f"{texts[-1]} {ELLIPSIS}"
     source = (span.text.splitlines() or [""])[best.source]
     word = _first(source, words)
     column = word.start() + 1 if word else 1
     return Snippet(tuple(texts), span.line_start + best.source, column, _head(span, window, width))
+
+
+def _goes_on(sources: Sequence[str], last: Line) -> bool:
+    """Whether the sentence of the last line that is shown goes on in the next one."""
+    if last.is_row or last.source + 1 >= len(sources) or last.text.endswith(ELLIPSIS):
+        return False
+    following = sources[last.source + 1]
+    is_further = following[:1].islower() or following.startswith(("``", "*"))
+    return is_further and not _OWN_LINE.match(following) and bool(_GOES_ON.fullmatch(sources[last.source]))
 
 
 def whole(text: str, *, width: int) -> tuple[str, ...]:

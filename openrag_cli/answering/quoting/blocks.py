@@ -33,6 +33,7 @@ class Block:
 
 
 MARKER = re.compile(r"[ \t]*(?:[-*+•‣◦]|\d{1,3}[.)]|#\.|\([a-z0-9]\))[ \t]+(?=\S)")
+_FURTHER_NUMBER = re.compile(r"[ \t]*(?!1[.)])\d{1,3}[.)]")
 _FENCE = re.compile(r"[ \t]*(`{3,}|~{3,})")
 _ATX = re.compile(r"[ ]{0,3}(#{1,6})[ \t]+\S")
 _RULE = re.compile(r"[ \t]*([-=~^\"'*+#_`:.])\1{2,}[ \t]*$")
@@ -217,13 +218,20 @@ def _figures_end(lines: Sequence[str], at: int) -> int:
     return end if n_rows >= MIN_FIGURE_ROWS else 0
 
 
+def _is_item(line: str, before: str) -> bool:
+    """Whether a line of a paragraph begins an item: not after a comma, nor with a number that a sentence goes on with."""
+    if not MARKER.match(line) or before.endswith(","):
+        return False
+    return not _FURTHER_NUMBER.match(line) or before.endswith((".", ":", ";", "!", "?"))
+
+
 def _prose_end(lines: Sequence[str], at: int) -> int:
     end = at + 1
     while end < len(lines) and lines[end].strip():
         line = lines[end]
         if _FENCE.match(line) or _ATX.match(line) or _SIMPLE.match(line) or _GRID.match(line) or _STAMPED.match(line):
             return end
-        if line.lstrip().startswith("|") or (MARKER.match(line) and not lines[end - 1].rstrip().endswith(",")):
+        if line.lstrip().startswith("|") or _is_item(line, lines[end - 1].rstrip()):
             return end
         if end + 1 < len(lines) and _RULE.match(lines[end + 1]):
             return end

@@ -24,6 +24,9 @@ app = typer.Typer(help="See, wait for, retry, cancel and run indexing tasks.", n
 MIN_PREFIX = 4
 """Characters of an id that are taken for its beginning."""
 
+SHORT_ID = 16
+"""Characters of an id that a terminal shows, at least: 12 of its time and some that are random."""
+
 
 def _whole_id(ctx: typer.Context, given: str) -> str:
     """Return the id of the one task that begins like this; what begins none as it is. Raises: WrongUsage, of several."""
@@ -80,6 +83,14 @@ def list_tasks(
     show_rest(context, tasks, "task")
 
 
+def _short(ids: Sequence[str]) -> dict[str, str]:
+    """Return beginnings of ids that tell them apart; any command takes them."""
+    length = SHORT_ID
+    while len({one[:length] for one in ids}) < len(ids):
+        length += 1
+    return {one: one[:length] for one in ids}
+
+
 def _show_tasks(context: Context, tasks: Sequence[Task]) -> None:
     columns = (
         Column("TASK"),
@@ -88,9 +99,10 @@ def _show_tasks(context: Context, tasks: Sequence[Task]) -> None:
         Column("UPDATED", is_optional=True),
         Column("NOTE", may_shrink=True, is_optional=True),
     )
+    shown = _short([task.id for task in tasks]) if context.out.is_terminal else {}
     rows = [
         (
-            task.id,
+            shown.get(task.id, task.id),
             task.state,
             f"{task.upload.partition}/{task.upload.file_id}",
             context.out.time(task.updated_at),
