@@ -75,3 +75,33 @@ def test_standard_input_that_nobody_reads_is_told(process, handbook):
     question = ("ask", "how often do we rotate keys?", "-p", "handbook")
     assert "standard input was not read: --with -" in process(*question, stdin=LOG).err
     assert "standard input" not in process(*question).err
+
+
+ENTRIES = """Nov 26 07:00:01 web1 nginx[812]: starting nginx 1.24
+Nov 26 07:02:10 web1 nginx[812]: upstream timed out while connecting to 10.0.0.5:8080
+Nov 26 07:02:11 web1 systemd[1]: app.service: Failed with result 'oom-kill'.
+Nov 26 07:02:15 web1 systemd[1]: Failed to start backup.service - Nightly backup.
+Nov 26 07:03:00 web1 nginx[812]: worker process 900 exited on signal 11
+"""
+STAMPS = (
+    ENTRIES.replace("Nov 26 ", "2026-11-26T"),
+    "".join(f"[{line[7:15]}]{line[15:]}\n" for line in ENTRIES.splitlines()),
+)
+
+
+@pytest.mark.parametrize("log", [ENTRIES, *STAMPS])
+@pytest.mark.parametrize(("question", "line"), [("what failed first?", 3), ("What was the last that failed?", 4)])
+def test_the_first_and_the_last_entry_of_a_log_are_told(process, log, question, line):
+    answer = process("ask", question, "--with", "-", stdin=log.encode())
+    assert log.splitlines()[line - 1] in answer.out
+    assert answer.out.splitlines()[-1].startswith(f"[1] stdin:{line},")
+    assert answer.code == 0
+
+
+@pytest.mark.parametrize(
+    ("question", "said"),
+    [("which process exited?", "worker process 900"), ("how do I bake bread?", "Nothing in the documents"),
+     ("What is the capital of Mongolia?", "No document names Mongolia.")],
+)  # fmt: skip
+def test_a_text_in_hand_is_what_is_asked_about_but_for_words_that_it_does_not_have(process, question, said):
+    assert said in process("ask", question, "--with", "-", stdin=ENTRIES.encode()).out

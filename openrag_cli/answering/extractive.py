@@ -15,6 +15,7 @@ from openrag_cli.answering.llm.model import Delta, ModelRequest
 from openrag_cli.answering.quoting.accounts import rows_for
 from openrag_cli.answering.quoting.asked import Question
 from openrag_cli.answering.quoting.choosing import chosen, is_computation
+from openrag_cli.answering.quoting.entries import asked_entry
 from openrag_cli.answering.quoting.evidence import NOTHING, PASSAGES, at_least, evidence, measure_for, refusal
 from openrag_cli.answering.quoting.scoring import Scored, scored
 from openrag_cli.answering.quoting.units import Unit, units
@@ -50,6 +51,8 @@ class Examined:
 
     def best(self) -> list[Unit]:
         """Return the units that answer, the best first."""
+        if entry := asked_entry(self.question.text, self.found):
+            return [entry.unit]
         measure = measure_for(self.question.text, [self.found[0].unit.passage])
         return chosen(self.question.text, self.found, measure)
 
@@ -132,7 +135,14 @@ class ExtractiveModel:
         return Examined(asked, scored(asked, found, [float(cosine) for cosine in meaning], list(vectors)))
 
 
+def is_in_hand(passage: Passage) -> bool:
+    """Whether a passage is of a text that was given with the question, and of no partition."""
+    return not passage.file.partition
+
+
 def _is_enough(examined: Examined, passages: Sequence[Passage]) -> bool:
+    if any(is_in_hand(one.unit.passage) and one.values["words"] > 0 for one in examined.found):
+        return True  # what somebody holds is what the question is about
     measure = measure_for(examined.question.text, passages)
     return bool(examined.found) and evidence(passages, examined.found).total(measure) >= measure.floor
 

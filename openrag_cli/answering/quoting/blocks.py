@@ -49,7 +49,7 @@ _ENDS_IN_FIGURES = re.compile(
     r"^(?P<label>.{2,110}?\D)\s*(?P<figures>(?<=\s)[$(\u2212-]?\s?(?:[-\u2212(]?[$€£¥]?\s?[-\u2212(]?\d[\d.,]*\s?[%)]{0,2}|[\u2014\u2013])"
     r"(?:\s+[$€£¥]?\s?(?:[-\u2212(]?[$€£¥]?\s?\d[\d.,]*\s?[%)]{0,2}|[\u2014\u2013]))*)\s*$"
 )
-_STAMPED = re.compile(
+STAMPED = re.compile(
     r"\s*[\[<(]?(?:\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d|[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d|\d\d:\d\d:\d\d)\b"
 )
 """The beginning of an entry of a log: each is a block, with the lines that follow it without a time of their own."""
@@ -129,7 +129,7 @@ def _unruled(lines: Sequence[str], at: int, before: Block | None) -> Block:
         lines, at, before, needs_code=before is None or before.kind is not Kind.CODE
     ):
         return Block(Kind.CODE, at, _indented_end(lines, at, indent), indent)
-    if not _STAMPED.match(line) and (end := _figures_end(lines, at)):
+    if not STAMPED.match(line) and (end := _figures_end(lines, at)):
         return Block(Kind.FIGURES, at, end)
     return Block(Kind.PROSE, at, _prose_end(lines, at), indent)
 
@@ -229,7 +229,7 @@ def _prose_end(lines: Sequence[str], at: int) -> int:
     end = at + 1
     while end < len(lines) and lines[end].strip():
         line = lines[end]
-        if _FENCE.match(line) or _ATX.match(line) or _SIMPLE.match(line) or _GRID.match(line) or _STAMPED.match(line):
+        if _FENCE.match(line) or _ATX.match(line) or _SIMPLE.match(line) or _GRID.match(line) or STAMPED.match(line):
             return end
         if line.lstrip().startswith("|") or _is_item(line, lines[end - 1].rstrip()):
             return end

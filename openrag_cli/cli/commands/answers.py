@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from contextlib import aclosing, nullcontext
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, Protocol
 
 from openrag_cli.answering.events import Retrieved, TextDelta, unsupported
+from openrag_cli.cli.answer_view import AnswerView
 from openrag_cli.cli.last_search import Found, remember
 from openrag_cli.cli.output import BOLD, CYAN, DIM
 from openrag_cli.cli.places import GONE, from_here, is_gone, local_path, paste
+from openrag_cli.cli.snippet import whole
 from openrag_cli.contract import to_json as render
 from openrag_cli.domain import DEFAULT_PARTITION
 from openrag_cli.errors import NoAnswer
@@ -21,9 +23,11 @@ if TYPE_CHECKING:
 
     from openrag_cli.answering.events import Event, Finished
     from openrag_cli.answering.pipeline import ChatRequest
-    from openrag_cli.cli.answer_view import AnswerView
     from openrag_cli.cli.output import Output
     from openrag_cli.domain import Passage
+
+
+MARKDOWN = {".md", ".markdown", ".mdx"}
 
 
 class Answering(Protocol):
@@ -145,10 +149,18 @@ def show_sources(out: Output, citations: Sequence[dict[str, Any]], doubted: Coll
 
 
 def show_passages(out: Output, passages: Sequence[dict[str, Any]]) -> None:
-    """Print passages in full."""
+    """Print passages in full; on a terminal Markdown as it renders, other texts wrapped between words."""
     for entry in passages:
         heading = " > ".join(entry["heading"])
         out.line()
         title = out.styled(f"[{entry['n']}] {where(entry)}", BOLD, CYAN)
         out.line(f"{title}  {entry['score']:.2f}" + (f"  {out.styled(heading, DIM)}" if heading else ""))
-        out.line(entry["text"])
+        view = AnswerView(out) if PurePath(entry["file_id"]).suffix.lower() in MARKDOWN else None
+        if not out.is_terminal:
+            out.line(entry["text"])
+        elif view is not None:
+            view.feed(entry["text"])
+            view.close()
+        else:
+            for line in whole(entry["text"], width=out.width):
+                out.line(line)

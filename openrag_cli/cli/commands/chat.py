@@ -21,6 +21,7 @@ from openrag_cli.cli.commands.search_options import SearchOptions, TopKOption
 from openrag_cli.cli.commands.session import to_markdown, write_text
 from openrag_cli.cli.exit_codes import ExitCode, exit_code
 from openrag_cli.cli.output import BOLD, CYAN, DIM
+from openrag_cli.cli.snippet import whole
 from openrag_cli.contract import to_json as render
 from openrag_cli.domain import ALL_PARTITIONS, Session
 from openrag_cli.errors import InvalidInput, OpenRAGError, PartitionNotFound, StoreBusy
@@ -301,7 +302,8 @@ class Repl:
             used = "" if entry["n"] in cited else "  not cited"
             place = self._out.styled(f"[{entry['n']}] {where(entry)}", CYAN)
             self._out.line(f"{place}  {entry['score']:.2f}{used}")
-            self._out.line(f"    {self._out.styled(parts, DIM)}")
+            for line in whole(f"    {parts}", width=self._out.width):
+                self._out.line(self._out.styled(line, DIM))
 
     def _choose_model(self, name: str) -> None:
         if self._engine.llm is None:
