@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from openrag_cli.documents.convert import convert_file
+from openrag_cli.documents.readers.unseen import pdf_drawn
 
 SECRET = "BT /F1 12 Tf 72 600 Td (SECRET words) Tj ET"
 LAYER = "/Properties<</L 6 0 R>>"
@@ -234,3 +235,15 @@ def test_what_can_be_seen_of_a_page_is_kept(tmp_path: Path, name: str) -> None:
     document = convert_file(path, path.name)
     assert "SECRET" in document.markdown
     assert not document.warnings
+
+
+def test_pages_that_take_too_long_to_draw_are_read_and_said_to_be_unchecked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pdf_drawn, "process_time", iter(range(0, 1_000, 100)).__next__)
+    path = tmp_path / "a.pdf"
+    hidden = pdf(f"1 g {SECRET}")
+    path.write_bytes(hidden.replace(b"[3 0 R]/Count 1", b"[3 0 R 3 0 R 3 0 R]/Count 3"))
+    document = convert_file(path, path.name)
+    assert document.markdown.count("SECRET") == 2
+    assert [warning.code for warning in document.warnings] == ["hidden_text_unchecked", "hidden_text_left_out"]

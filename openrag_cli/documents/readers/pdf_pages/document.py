@@ -22,6 +22,7 @@ from openrag_cli.documents.readers.pdf_pages.outline import outline_of
 from openrag_cli.documents.readers.pdf_pages.page import page_text
 from openrag_cli.documents.readers.pdf_pages.ruled import Drawn
 from openrag_cli.documents.readers.pdf_pages.title import date_of_pdf, title_of_pdf
+from openrag_cli.documents.readers.unseen.pdf_drawn import DrawingTime
 from openrag_cli.domain import Document, DocumentWarning, Page
 from openrag_cli.errors import IngestError
 
@@ -161,9 +162,10 @@ def _read_pages(source: Source, pdf: Any) -> _Pages:
     source.report_pages(min(n_pages, source.limits.max_pages))
     form = _form(pdf)
     off = cache(lambda: may_hide_layers(_plain_bytes(source, pdf)))
+    reading = _Reading(form, off, DrawingTime())
     n_chars = 0
     for index in range(min(n_pages, source.limits.max_pages)):
-        read.texts.append(_page(source, pdf, index, read, _Reading(form, off)))
+        read.texts.append(_page(source, pdf, index, read, reading))
         n_chars += len(read.texts[-1])
         if n_chars > source.limits.max_chars:
             break
@@ -178,6 +180,7 @@ class _Reading:
 
     form: Any
     has_layers_off: Callable[[], bool]
+    time: DrawingTime
 
 
 def _page(source: Source, pdf: Any, index: int, read: _Pages, reading: _Reading) -> str:
@@ -190,7 +193,9 @@ def _page(source: Source, pdf: Any, index: int, read: _Pages, reading: _Reading)
         read.unreadable.append(index + 1)
         return ""
     try:
-        found = page_text(source, pdf, page, has_layers_off=reading.has_layers_off, before=read.table)
+        found = page_text(
+            source, pdf, page, has_layers_off=reading.has_layers_off, time=reading.time, before=read.table
+        )
         lines = annotation_lines(page, reading.form)
     except pypdfium2.PdfiumError:
         read.unreadable.append(index + 1)

@@ -13,7 +13,7 @@ from openrag_cli.documents.readers.pdf_pages.bidi import RIGHT_TO_LEFT, glyphs_o
 from openrag_cli.documents.readers.pdf_pages.columns import MAX_RUNS, Run, woven_columns
 from openrag_cli.documents.readers.pdf_pages.raised import raised_pieces, replaced
 from openrag_cli.documents.readers.pdf_pages.ruled import Drawn, Grid, grids, pieces_of, with_tables
-from openrag_cli.documents.readers.unseen.pdf_drawn import has_ink, not_seen, switch
+from openrag_cli.documents.readers.unseen.pdf_drawn import DrawingTime, has_ink, not_seen, switch
 from openrag_cli.documents.readers.unseen.pdf_suspects import PageObjects, Suspects
 
 BROKEN = "\ufffe"
@@ -24,6 +24,7 @@ _BROKEN = re.compile("[\ufffe\x02]+")
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f\uffff\ud800-\udfff]")
 _HYPHEN_AT_END = re.compile(r"(?<=[^\W\d_])\u2010\n(?=[^\W\d_])")  # PDFium knows the one of ASCII alone
 _SAMPLE = 400  # stretches
+_TOO_SLOW = "its pages take long to draw: of the last ones, text that is drawn over or in white may be indexed"
 _LEAST_CHARS = 80  # of a page that may have columns
 
 
@@ -43,6 +44,7 @@ def page_text(
     page: Any,
     *,
     has_layers_off: Callable[[], bool],
+    time: DrawingTime,
     before: Drawn | None = None,
 ) -> PageText:
     """Return the text of an open page; `has_layers_off` says whether layers of the document are off, `before` is the
@@ -56,7 +58,7 @@ def page_text(
             if source.keeps_hidden
             else objects.suspects(runs, has_layers_off, lambda runs: has_ink(page, runs))
         )
-        if (found.hidden or found.odd) and _take_off(source, document, page, text_page, found):
+        if (found.hidden or found.odd) and _take_off(source, document, page, text_page, found, time):
             stack.close()
             text_page = stack.enter_context(_text_page(page))
             text, runs = _text_and_runs(text_page)
@@ -101,12 +103,15 @@ def _text_and_runs(text_page: Any) -> tuple[str, list[Run]]:
     ]
 
 
-def _take_off(source: Source, document: Any, page: Any, text_page: Any, found: Suspects) -> bool:
+def _take_off(source: Source, document: Any, page: Any, text_page: Any, found: Suspects, time: DrawingTime) -> bool:
     """Take text that cannot be seen off the page; whether there was some."""
     texts = {text: _object_text(text.handle, text_page) for text in (*found.hidden, *found.odd)}
     odd = [text for text in found.odd if texts[text]]
     hidden = [text for text in found.hidden if texts[text]]
-    hidden += not_seen(document, page, odd) if odd else []
+    if odd and time.left_s > 0:
+        hidden += not_seen(document, page, odd, time)
+    elif odd:
+        source.notes.warn("hidden_text_unchecked", _TOO_SLOW)
     switch(hidden, on=False)
     return bool(hidden) and source.is_hidden(" ".join(texts[text] for text in hidden))
 

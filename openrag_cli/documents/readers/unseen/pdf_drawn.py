@@ -2,6 +2,8 @@
 
 import ctypes
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from time import process_time
 from typing import Any
 
 from openrag_cli.documents.readers.pdf_pages.columns import Run
@@ -17,11 +19,25 @@ _SMALL = 0.5
 _PART = 60  # points
 
 
-def not_seen(document: Any, page: Any, texts: Sequence[Text]) -> list[Text]:
+@dataclass(slots=True)
+class DrawingTime:
+    """How long the pages of a document may still be drawn for, in seconds of CPU."""
+
+    left_s: float = 10.0
+
+
+def not_seen(document: Any, page: Any, texts: Sequence[Text], time: DrawingTime) -> list[Text]:
     """Return those of some texts of an open page that change nothing of how it looks; they are switched off.
 
     Texts whose font draws nothing, as one that is not in the file, are taken for seen.
     """
+    started = process_time()
+    hidden = _not_seen(document, page, texts)
+    time.left_s -= process_time() - started
+    return hidden
+
+
+def _not_seen(document: Any, page: Any, texts: Sequence[Text]) -> list[Text]:
     canvas = _Canvas(page)
     before = canvas.drawn()
     hidden: list[Text] = []
