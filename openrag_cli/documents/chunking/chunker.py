@@ -33,6 +33,7 @@ MIN_MODEL_TOKENS = 32
 """A model that reads fewer tokens at once is refused: headings and text would not both fit."""
 
 _SEPARATOR = " > "
+_MOST_PREFIXES = 1_000
 _BOUNDARIES = (re.compile(r"\n[ \t]*\n"), re.compile(r"\n"), re.compile(r"[.!?] +"), re.compile(r" +"))  # best first
 
 
@@ -51,6 +52,7 @@ class Chunker:
                 f"the embedding model reads {max_tokens} tokens; at least {MIN_MODEL_TOKENS} are needed"
             )
         self._title = ""
+        self._prefixes: dict[tuple[tuple[str, ...], tuple[str, ...]], str] = {}
         tokenizer = open_tokenizer(tokenizer_path)
         budget = max_tokens - tokenizer.num_special_tokens_to_add(is_pair=False)
         self._sizer = Sizer(TokenCounter(tokenizer), budget)
@@ -58,7 +60,7 @@ class Chunker:
     def titled(self, title: str) -> "Chunker":
         """Return a chunker whose passages begin with the title of a file."""
         other = copy(self)
-        other._title = title  # noqa: SLF001 - its own kind
+        other._title, other._prefixes = title, {}  # noqa: SLF001 - its own kind
         return other
 
     def split(self, document: Document) -> list[Span]:
@@ -84,6 +86,15 @@ class Chunker:
         return f"{prefix}\n{span.indexed}" if prefix else span.indexed
 
     def _prefix(self, heading: tuple[str, ...], head: tuple[str, ...] = ()) -> str:
+        """Return what a chunk under some headings and head lines carries: many chunks carry the same."""
+        known = self._prefixes.get((heading, head))
+        if known is None:
+            if len(self._prefixes) >= _MOST_PREFIXES:
+                self._prefixes.clear()
+            known = self._prefixes[heading, head] = self._carried(heading, head)
+        return known
+
+    def _carried(self, heading: tuple[str, ...], head: tuple[str, ...]) -> str:
         """Join titles and head lines, as many as keep to their share: the nearest first, and that one cut at last."""
         heading = _under(self._title, heading)
         titles: tuple[str, ...] = ()

@@ -107,9 +107,12 @@ class PageObjects:
         own = [item[1] for item in self._items if isinstance(item, tuple) and item[0] == _PATH and item[2] is None]
         if not own or not self.is_sample:
             return own
-        get, kind_of = self._raw.FPDFPage_GetObject, self._raw.FPDFPageObj_GetType
-        objects = (get(self._page, at) for at in range(self.n_objects))
-        return [each for each in objects if kind_of(each) == _PATH]
+        # Addresses are passed as numbers: to make a pointer of each object takes as long as to ask what it is.
+        page = ctypes.cast(self._page, ctypes.c_void_p).value
+        get = _plain(self._raw.FPDFPage_GetObject, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int)
+        kind_of = _plain(self._raw.FPDFPageObj_GetType, ctypes.c_int, ctypes.c_void_p)
+        objects = [get(page, at) for at in range(self.n_objects)]
+        return [ctypes.cast(each, self._raw.FPDF_PAGEOBJECT) for each in objects if kind_of(each) == _PATH]
 
     def suspects(
         self, runs: Sequence[Run], has_layers_off: Callable[[], bool], has_ink: Callable[[Sequence[Run]], bool]
@@ -319,6 +322,11 @@ class PageObjects:
                 return None
             colour, opacity = self._colour(raw.FPDFPageObj_GetStrokeColor, each)
         return _Area(box, colour, is_picture=False) if opacity >= _OPAQUE else None
+
+
+def _plain(function: Any, result: Any, *arguments: Any) -> Any:
+    """Return a function of PDFium that takes and gives addresses as numbers."""
+    return ctypes.PYFUNCTYPE(result, *arguments)(ctypes.cast(function, ctypes.c_void_p).value or 0)
 
 
 def _is_white(colour: int) -> bool:
