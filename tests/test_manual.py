@@ -443,6 +443,51 @@ def test_bash_completes_a_partition_with_an_accent_and_a_space(shell):
     child.expect("chunks +1")
 
 
+TYPED = [
+    ("file show -p signs a:", "a:b c.md"),
+    ("file show -p signs 'a:", "a:b c.md"),
+    ('file show -p signs "a:b', "a:b c.md"),
+    ("file show -p signs k=", "k=v.md"),
+    ("file show -p signs it", "it's.md"),
+    ("file show --partition=signs it", "it's.md"),
+    ("file show -p signs 'it", "it's.md"),
+    ('file show -p signs "q', 'q"r.md'),
+    ('file show -p signs "$', "$x.md"),
+]
+"""What is typed before the key, and the file that it comes to."""
+
+
+@pytest.fixture
+def signs(filled, process, tmp_path):
+    """Files whose names have what shells read otherwise."""
+    folder = tmp_path / "signs"
+    folder.mkdir()
+    for _, name in TYPED:
+        (folder / name).write_text(f"# {name}")
+    assert process("file", "add", folder, "-p", "signs").code == 0
+
+
+def complete_all(child, typed_names):
+    for typed, name in typed_names:
+        child.send(f"openrag {typed}\t --json\r")
+        child.expect_exact(f'"file_id": {json.dumps(name)}')
+
+
+def test_bash_completes_behind_a_colon_an_equals_sign_and_a_quote(shell, signs):
+    child = shell("bash", "--norc", "-i")
+    child.sendline(f"bind 'set bell-style none'; source {ROOT}/completions/openrag.bash; echo LOAD''ED")
+    child.expect("LOADED")
+    complete_all(child, TYPED)
+
+
+def test_zsh_completes_behind_a_colon_an_equals_sign_and_a_quote(shell, signs, tmp_path):
+    child = shell("zsh", "-f", "-i")
+    child.sendline(f"fpath=({ROOT}/completions $fpath); autoload -Uz compinit; compinit -u -d {tmp_path}/dump")
+    child.sendline("echo LOAD''ED")
+    child.expect("LOADED")
+    complete_all(child, TYPED)
+
+
 def test_zsh_completes_a_partition_with_an_accent_and_a_space(shell, tmp_path):
     child = shell("zsh", "-f", "-i")
     child.sendline(f"fpath=({ROOT}/completions $fpath); autoload -Uz compinit; compinit -u -d {tmp_path}/dump")

@@ -6,7 +6,7 @@ What comes back is a line for each candidate, `value<TAB>what it is`; exit code 
 BASH = r"""# bash completion for openrag; made by scripts/build_docs.py
 
 _openrag() {
-    local line value cur="${COMP_WORDS[COMP_CWORD]}"
+    local line value at cur="${COMP_WORDS[COMP_CWORD]}"
     local -a found
     COMPREPLY=()
     while IFS= read -r line; do
@@ -20,13 +20,28 @@ _openrag() {
     fi
     compopt -o nosort 2> /dev/null
     # An opened quote is kept by readline; outside of one, blanks and the like need a backslash.
-    if [[ $cur == [\"\']* ]]; then
-        COMPREPLY=("${found[@]}")
+    if [[ $cur == \"* ]]; then
+        for value in "${found[@]}"; do
+            value="${value//\\/\\\\}" value="${value//\"/\\\"}" value="${value//\$/\\\$}"
+            COMPREPLY+=("${value//\`/\\\`}")
+        done
         return
+    elif [[ $cur == \'* ]]; then
+        COMPREPLY=("${found[@]//\'/\'\\\'\'}")
+        return
+    fi
+    # readline begins a word anew behind `:` and `=`: what stands before the last of these is not to be given again.
+    local breaks="${COMP_WORDBREAKS//[^:=@]/}" raw="${COMP_LINE:0:COMP_POINT}" n=0
+    if [[ -n $breaks && $raw =~ (([^[:space:]\\]|\\.)*)$ ]]; then
+        raw="${BASH_REMATCH[1]//[^$breaks]/}"
+        n=${#raw}
     fi
     for value in "${found[@]}"; do
         printf -v line '%q' "$value"
         [[ $line == \$\'* ]] && line="${value// /\\ }" # an ASCII locale: %q would spell out every byte
+        for ((at = 0; at < n; at++)); do
+            line="${line#*[$breaks]}"
+        done
         COMPREPLY+=("$line")
     done
 }
@@ -39,7 +54,7 @@ ZSH = r"""#compdef openrag
 _openrag() {
     local output line
     local -a values shown
-    output="$(openrag __complete -- "${(@Q)words[2,CURRENT]}" 2> /dev/null)"
+    output="$(openrag __complete -- "${(@Q)words[2,CURRENT-1]}" "${(Q)PREFIX}" 2> /dev/null)"
     if (( $? == 3 )); then
         _files
         return
