@@ -89,6 +89,10 @@ def test_two_users_of_a_group_share_a_store_whose_folder_is_open_to_it(place):
     for uid in (NAMELESS, OTHER):
         assert run(uid, place, store, "search", "serviced", "-l").stdout.count(".md") == 2
         assert "may read and write the store" in run(uid, place, store, "doctor").stdout
+    for uid, told in ((NAMELESS, "3 added"), (OTHER, "3 unchanged")):
+        done = run(uid, place, store, "file", "sync", place, "-p", "synced", "--glob", "*.md")
+        assert done.returncode == 0, done.stderr
+        assert told in done.stderr
     for path in store.rglob("*"):
         mode = path.stat()
         assert mode.st_gid == GROUP, path

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def locked(path: Path, timeout_s: float, busy: StoreBusy, *, mode: int = 0o600) -> Iterator[None]:
-    """Hold the lock at `path`, of that mode, whose folder is made if it alone is not there.
+    """Hold the lock at `path`, of that mode, whose folder is made, for the same users, if it alone is not there.
 
     Raises:
         StoreBusy: `busy`, when it is not had in `timeout_s` seconds. StoreError: the file system has no locks.
     """
     with os_errors("locking the store"):
-        path.parent.mkdir(exist_ok=True, mode=0o700)
+        path.parent.mkdir(exist_ok=True, mode=mode | (mode & 0o444) >> 2)  # who reads a folder enters it
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, mode)
     try:
         try:

@@ -89,5 +89,6 @@ def examine_access(name: str, store: Path) -> Iterator[Finding]:
     elif umask_for(store) & stat.S_IWGRP:
         fix = f"sudo chown -R '{me()}' {place}"
     else:  # a store that a group shares
-        fix = f"as {owners}: chmod -R g+rwX {place}"
+        group = f"chgrp -R {store.stat().st_gid} {place}; chmod -R g+rwX {place}"
+        fix = f"as {owners}: {group}; find {place} -type d -exec chmod g+s {{}} +"
     yield Finding(name, status, text, fix)
