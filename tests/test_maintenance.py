@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from harness import open_engine, put
+from synthetic_store import Shape, fill
 from test_index import by_words, make_index, make_rows
 
 from openrag_cli.domain import TaskState
@@ -237,3 +238,28 @@ def test_optimize_says_what_it_did(cli, tmp_path: Path) -> None:
     done = cli("store", "optimize", "--json")
     assert json.loads(done.out)["optimized"] is True
     assert json.loads(cli("store", "optimize", "--if-needed", "--json").out)["optimized"] is False
+
+
+@pytest.mark.parametrize("n_lists", [0, 64])
+def test_what_was_deleted_is_in_no_file_of_the_index_once_all_of_it_is_written_anew(
+    engine: Engine, tmp_path: Path, n_lists: int
+) -> None:
+    fill(engine, Shape(1500, 1))
+    put(engine, "big", "secret", "the password is xylophone")
+    engine.drain()
+    engine.maintain(force=True)
+    if n_lists:
+        with engine.parts.database.write_lock():
+            engine.parts.index.sort_vectors(Lists(n_lists))
+    engine.delete_file("big", "secret")
+    assert engine.parts.index.has_deleted()
+    engine.maintain(force=True)
+    assert not engine.parts.index.has_deleted()
+    table = tmp_path / "store" / "lance" / "chunks.lance"
+    assert [len(list((table / name).glob(kind))) for name, kind in (("_versions", "*.manifest"), ("data", "*"))] == [
+        1,
+        1,
+    ]
+    assert engine.parts.index.statistics().n_rows == 1500
+    assert sum(engine.parts.index.fragments().values()) == 1500
+    assert (engine.parts.index.statistics().lists is not None) is bool(n_lists)

@@ -181,6 +181,16 @@ class Index(OpenTable):
         with self._durably(), self._errors("merging parts of the index"):
             upkeep.merge_fragments(self._open(), fragments)
 
+    def has_deleted(self) -> bool:
+        """Whether rows that were deleted are still in the files."""
+        with self._reading() as table:
+            return upkeep.count_deleted(table) > 0
+
+    def split_off_a_row(self) -> None:
+        """Let the second `optimize` from now on write all rows again; the caller holds the write lock."""
+        with self._durably(), self._errors("writing to the index"):
+            upkeep.split_off_a_row(self._open())
+
     def ensure_keys(self) -> None:
         """Make the indices of ids, revisions and partitions that are missing; the caller holds the write lock."""
         with self._durably(), self._errors("indexing keys"):

@@ -2,10 +2,10 @@
 
 Which of it is done, and when, is decided in policy.py. The caller holds the write lock.
 
-Versions that no process reads are deleted: who reads holds the number of the version that was the newest when it began
-(config/pins.py), which keeps that and all after it. Lance is told an age, so a clock that is set or a process that is
-stopped at the wrong moment could have it delete more: the oldest version to be kept has a tag meanwhile, and Lance
-deletes nothing at all where that would go.
+Versions that no process reads are deleted, but for the newest, which is on the disk by then: who reads holds the number
+of the version that was the newest when it began (config/pins.py), which keeps that and all after it. Lance is told an
+age, so a clock that is set or a process that is stopped at the wrong moment could have it delete more: the oldest version
+to be kept has a tag meanwhile, and Lance deletes nothing at all where that would go.
 """
 
 import contextlib
@@ -28,9 +28,6 @@ from openrag_cli.index.rows import KEY, MADE_OF
 KEEP_VERSIONS = timedelta(hours=1)
 """Versions younger than this stay where nobody knows who reads them (I4): in a table that an older openrag made, so long
 after the first clean-up by this one, and where files have no locks that say it."""
-
-KEEP_LAST = 2
-"""Versions that stay in any case: the one before the newest is there when a power cut has hurt that."""
 
 READERS = "readers"
 """The file in the table's folder by whose locks readers hold versions."""
@@ -70,7 +67,7 @@ def statistics(table: Any, n_stale_versions: int) -> Statistics:
 
 def count_stale(manifests: Sequence[Path], pins: Pins) -> int:
     """Return how many versions could be deleted, of those that have these manifests, newest first."""
-    old = manifests[KEEP_LAST:]
+    old = manifests[1:]
     if not old:
         return 0
     oldest = pins.oldest(version_of(old[0]) + 1) if _are_readers_known(manifests[0].parents[1]) else None
@@ -133,7 +130,7 @@ def _kept(table: Any, folder: Path, pins: Pins) -> Iterator[timedelta]:
     """Give the age from which versions may be deleted; no older one can be held by a reader in the block."""
     made_at = {int(version["version"]): version["timestamp"].timestamp() for version in table.list_versions()}
     known = sorted(made_at)
-    with pins.free_below(known[-KEEP_LAST:][0]) as oldest:
+    with pins.free_below(known[-1]) as oldest:
         if oldest is None or not _are_readers_known(folder):
             yield KEEP_VERSIONS
             return
@@ -165,6 +162,19 @@ def merge_fragments(table: Any, numbers: Sequence[int]) -> None:
     first = [number * _ROWS_OF_FRAGMENT for number in sorted(numbers)]
     where = " OR ".join(f"(_rowid >= {at} AND _rowid < {at + _ROWS_OF_FRAGMENT})" for at in first)
     rows = table.search().where(where).limit(_MAX_ROWS).to_arrow()
+    table.merge_insert("id").when_matched_update_all().execute(rows.select(table.schema.names).cast(table.schema))
+
+
+def count_deleted(table: Any) -> int:
+    """Return how many deleted rows are still in the files of the newest version."""
+    newest = max(table.list_versions(), key=lambda version: int(version["version"]))
+    return int(newest["metadata"]["total_deletion_file_rows"])
+
+
+def split_off_a_row(table: Any) -> None:
+    """Write one row again: compacting then finds two fragments to merge, and leaves out what was deleted of either. A
+    single one is left as it is until a tenth of it is deleted (Lance 0.40)."""
+    rows = table.search().limit(1).to_arrow()
     table.merge_insert("id").when_matched_update_all().execute(rows.select(table.schema.names).cast(table.schema))
 
 

@@ -125,13 +125,19 @@ class Janitor:
         with self._database.write_lock():
             todo = plan(self.statistics(), self._index.fragments(), force=force)
             failpoint("optimizing")
+            if is_purged := force and self._index.exists and self._index.has_deleted():
+                self._index.split_off_a_row()
             for fragments in todo.merges:
                 self._index.merge(fragments)
             if todo.optimizes:
                 self._index.optimize()
             if todo.makes_keys:
                 self._index.ensure_keys()
-        return self._sort_vectors(todo, force=force) or not todo.is_empty
+        is_sorted = self._sort_vectors(todo, force=force)
+        if is_purged:  # all parts have the same indices now, and are merged
+            with self._database.write_lock():
+                self._index.optimize()
+        return is_sorted or not todo.is_empty
 
     def _sort_vectors(self, before: Plan, *, force: bool) -> bool:
         """Sort the vectors into lists, if the policy still says so; others could write since the rest was done."""
