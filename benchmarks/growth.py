@@ -1,6 +1,6 @@
 """What a growing store writes and weighs: uploads one by one, and rounds of replacements, at 200,000 chunks.
 
-    python benchmarks/growth.py FOLDER [--uploads 1000] [--rounds 100] [--files 100]
+    python benchmarks/growth.py FOLDER [--uploads 1000] [--rounds 100] [--files 100] [--go-on N]
 
 A store of 100,000 files is made in FOLDER where it is not there yet, and a copy of it grown: files are submitted and
 indexed as ever, but for their reading and embedding, which are made up. Then so many files are replaced, round after
@@ -67,12 +67,12 @@ class MadeUp:
 class Grower:
     """Uploads and replaces files of a store, and counts."""
 
-    def __init__(self, engine: Engine, folder: Path) -> None:
+    def __init__(self, engine: Engine, folder: Path, *, seed: int) -> None:
         self.engine = engine
         self.folder = folder
         made_up = MadeUp(engine)
         self._ingester = engine.parts.ingester(made_up, made_up, 1)
-        self._rng = np.random.default_rng(1)
+        self._rng = np.random.default_rng(seed)
         self.n_added = self.n_bytes = self.n_added_bytes = self.n_most = 0
 
     def put(self, names: Sequence[str], kind: TaskKind) -> None:
@@ -88,15 +88,16 @@ class Grower:
         self.n_bytes += written() - before
         self.n_most = max(self.n_most, size(self.folder))
 
-    def report(self, what: str, fresh: int) -> str:
-        """Return a line of the table, and begin to count anew."""
-        allowed = 10 * self.n_added_bytes + 2_000_000 * self.n_added
-        line = (
-            f"| {what} | {self.n_bytes / self.n_added / 1000:,.0f} kB | {self.n_bytes / allowed:.3f} | "
-            f"{self.n_most / 1e6:,.0f} MB | {self.n_most / fresh:.2f} |"
-        )
+    def report(self, what: str, fresh_size: int, fresh: Engine) -> None:
+        """Print a line of the table, if anything was added, and begin to count anew."""
+        if self.n_added:
+            allowed = 10 * self.n_added_bytes + 2_000_000 * self.n_added
+            print(
+                f"| {what} | {self.n_bytes / self.n_added / 1000:,.0f} kB | {self.n_bytes / allowed:.3f} | "
+                f"{self.n_most / 1e6:,.0f} MB | {self.n_most / fresh_size:.2f} | {compare(fresh, self.engine):.2f} |",
+                flush=True,
+            )
         self.n_added = self.n_bytes = self.n_added_bytes = self.n_most = 0
-        return line
 
 
 def written() -> int:
@@ -137,32 +138,29 @@ def main() -> None:
     parser.add_argument("--uploads", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=100)
     parser.add_argument("--files", type=int, default=100, help="files replaced in a round")
+    parser.add_argument("--go-on", type=int, default=0, metavar="N", help="grow on what N rounds or uploads left")
     arguments = parser.parse_args()
     fresh, grown = arguments.folder / "fresh", arguments.folder / "grown"
     if not fresh.exists():
         with open_engine(fresh) as engine:
             fill(engine, Shape(N_FILES, CHUNKS_PER_FILE))
             engine.maintain()
-    shutil.rmtree(grown, ignore_errors=True)
-    shutil.copytree(fresh, grown)
+    if not arguments.go_on:
+        shutil.rmtree(grown, ignore_errors=True)
+        shutil.copytree(fresh, grown)
     print(
-        "| | written for each file | of what is allowed | folder at most | of a fresh one |\n| --- |" + " ---: |" * 4
+        "| | written for each file | of what is allowed | folder at most | of a fresh one | a search |\n| --- |"
+        + " ---: |" * 5
     )
     with open_engine(fresh) as first, open_engine(grown) as second:
-        grower = Grower(second, grown)
+        grower = Grower(second, grown, seed=1 + arguments.go_on)
         for n in range(arguments.uploads):
-            grower.put([f"new/{n}.md"], TaskKind.ADD)
-        print(grower.report(f"{arguments.uploads:,} uploads", size(fresh)), flush=True)
-        print(
-            f"search in the grown store: {compare(first, second):.2f} of what it costs in the fresh one", flush=True
-        )
-        for number in range(arguments.rounds):
-            chosen = np.random.default_rng(number).choice(N_FILES, arguments.files, replace=False)
-            grower.put([file_id(int(n)) for n in chosen], TaskKind.REPLACE)
-            if number % 10 == 9:
-                print(f"{number + 1} rounds: {grower.n_most / size(fresh):.2f}", file=sys.stderr, flush=True)
-        print(grower.report(f"{arguments.rounds} rounds of {arguments.files} replaced", size(fresh)), flush=True)
-        print(f"search in the grown store: {compare(first, second):.2f} of what it costs in the fresh one")
+            grower.put([f"new/{arguments.go_on + n}.md"], TaskKind.ADD)
+        grower.report(f"{arguments.uploads:,} uploads", size(fresh), first)
+        for n in range(arguments.rounds):
+            chosen = np.random.default_rng(arguments.go_on + n).choice(N_FILES, arguments.files, replace=False)
+            grower.put([file_id(int(number)) for number in chosen], TaskKind.REPLACE)
+        grower.report(f"{arguments.rounds} rounds of {arguments.files} replaced", size(fresh), first)
 
 
 if __name__ == "__main__":
