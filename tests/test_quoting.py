@@ -522,8 +522,13 @@ def test_looking_at_a_few_units_first_finds_the_same_evidence_as_looking_at_all(
 @pytest.mark.parametrize(
     ("text", "kinds"),
     [
-        ("The election is that of PEP\n13. This is for the term.\nIt ends.\n", ["PROSE"]),
-        ("There are as many as in\n24) cases of the past.\n", ["PROSE"]),
+        (
+            "The election is that of the council, as specified in PEP\n13. This is for the term.\nIt ends.\n",
+            ["PROSE"],
+        ),
+        ("(There are as many cases now as there were in the other\n24) It ends.\n", ["PROSE"]),
+        ("What is held over the reporting of all these figures; and\n5. The other officers.\n", ["PROSE", "ITEM"]),
+        ("Thereafter 45\n4. Fair values\n", ["PROSE", "ITEM"]),
         ("What to do:\n1. Begin.\n2. End.\n", ["PROSE", "ITEM", "ITEM"]),
         ("It goes on.\n7. Seventh.\n8. Eighth.\n", ["PROSE", "ITEM", "ITEM"]),
         ("3. Third.\n4. Fourth.\n", ["ITEM", "ITEM"]),

@@ -34,6 +34,9 @@ class Block:
 
 MARKER = re.compile(r"[ \t]*(?:[-*+•‣◦]|\d{1,3}[.)]|#\.|\([a-z0-9]\))[ \t]+(?=\S)")
 _FURTHER_NUMBER = re.compile(r"[ \t]*(?!1[.)])\d{1,3}[.)]")
+_GOES_ON = re.compile(r"(?!.*\b(?:and|or|et|ou)$).{40,}[^\W\d_]")
+"""A line of prose that is full, and ends within a sentence."""
+
 _FENCE = re.compile(r"[ \t]*(`{3,}|~{3,})")
 _ATX = re.compile(r"[ ]{0,3}(#{1,6})[ \t]+\S")
 _RULE = re.compile(r"[ \t]*([-=~^\"'*+#_`:.])\1{2,}[ \t]*$")
@@ -222,7 +225,7 @@ def _is_item(line: str, before: str) -> bool:
     """Whether a line of a paragraph begins an item: not after a comma, nor with a number that a sentence goes on with."""
     if not MARKER.match(line) or before.endswith(","):
         return False
-    return not _FURTHER_NUMBER.match(line) or before.endswith((".", ":", ";", "!", "?"))
+    return not (_FURTHER_NUMBER.match(line) and _GOES_ON.fullmatch(before))
 
 
 def _prose_end(lines: Sequence[str], at: int) -> int:

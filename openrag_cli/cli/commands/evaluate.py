@@ -152,7 +152,10 @@ def _show(
     context.out.note(f"{render.counted(n_questions, 'question')} on partition {searched[0]}")
     for found in runs:
         for bound, value in found.missed(bounds):
-            context.out.warn(f"{found.name}: {bound.measure} is {value:.4f}, under {bound.least:g}")
+            if found.mean(bound.measure) is None:
+                context.out.warn(f"{found.name}: {bound.measure} was not measured: no question names what answers it")
+            else:
+                context.out.warn(f"{found.name}: {bound.measure} is {value:.4f}, under {bound.least:g}")
 
 
 def _as_json(found: Run, judged: tuple[Sequence[Measure], Sequence[Bound]]) -> dict[str, Any]:
