@@ -39,7 +39,7 @@ PATH_METAVARS = {"DIR", "FILE", "PATH", "FILE|-", "F|-", "[PATH|DIR|-]...", "PAT
 ARGUMENT_KINDS = {
     ("partition", "NAME"): "partition", ("session", "NAME"): "session", ("view", "NAME"): "view", ("file", "ID"): "file",
     ("file", "ID..."): "file", ("task", "ID"): "task", ("task", "ID..."): "task", ("task", "[ID]..."): "task",
-    ("config", "KEY"): "setting",
+    ("config", "KEY"): "setting", ("open", "N|FILE_ID"): "file",
 }  # fmt: skip
 
 

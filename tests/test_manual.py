@@ -374,6 +374,7 @@ def complete(filled, process):
         (["partition", "show", ""], ["ops", "été 1"]),
         (["file", "show", "-p", "ops", "k"], ["keys.md"]),
         (["file", "show", "dir/"], ["dir/a note.md"]),
+        (["open", "-p", "ops", "k"], ["keys.md"]),
         (["session", "show", "my"], ["my talk"]),
         (["task", "list", "--state", "fa"], ["FAILED"]),
         (["task", "list", "--state", ""], [str(state) for state in TaskState]),

@@ -14,7 +14,7 @@ from openrag_cli.contract import to_json as render
 from openrag_cli.domain import Turn
 from openrag_cli.errors import InvalidInput
 
-app = typer.Typer(no_args_is_help=True, help="List, show, export and delete conversations.")
+app = typer.Typer(no_args_is_help=True, help="List, search, show, export and delete conversations.")
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of the session.")]
 
