@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from openrag_cli.documents.readers.base import Limits
+from openrag_cli.documents.sandbox import pool as pool_module
 from openrag_cli.documents.sandbox.pool import ChildLimits, ConverterPool, Deadline
 from openrag_cli.errors import ConverterUnavailable, IngestError, UnsupportedFormat
 
@@ -216,6 +217,22 @@ def test_a_converter_that_cannot_start_does_not_blame_the_document(
     monkeypatch.setattr(sys, "executable", "/bin/false")
     with make_pool() as pool, pytest.raises(ConverterUnavailable, match=r"could not start \(exit code 1\)"):
         pool.convert(put(b"words"), "a.txt")
+
+
+def test_a_reader_that_cannot_be_imported_does_not_blame_the_document(
+    put: Callable[[bytes], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    missing = "sys.modules['openrag_cli.documents.readers.html'] = None; from"
+    boot = pool_module._BOOT
+    with make_pool() as pool:
+        monkeypatch.setattr(pool_module, "_BOOT", boot.replace("from", missing, 1))
+        with pytest.raises(ConverterUnavailable, match=r"could not start .*readers\.html"):
+            pool.convert(put(b"<p>words</p>"), "a.html")
+        assert pool.convert(put(b"words"), "a.txt").document.markdown == "words"
+        monkeypatch.setattr(pool_module, "_BOOT", boot)  # what was missing is there again
+        with pytest.raises(ConverterUnavailable):
+            pool.convert(put(b"<p>words</p>"), "a.html")
+        assert pool.convert(put(b"<p>words</p>"), "a.html").document.markdown == "words"
 
 
 @on_linux

@@ -30,7 +30,7 @@ from openrag_cli.documents.sandbox.protocol import (
 )
 from openrag_cli.documents.sandbox.walls import raise_walls
 from openrag_cli.documents.titles import document_title
-from openrag_cli.errors import MACHINE_ERRNOS, IngestError, OpenRAGError, StoreError
+from openrag_cli.errors import MACHINE_ERRNOS, ConverterUnavailable, IngestError, OpenRAGError, StoreError
 
 CHARS_PER_PAGE = 3_000
 """A page of text without pages, for the time that cutting it into pieces may take."""
@@ -144,6 +144,11 @@ def _splitter(setup: Message) -> Any:
     return Chunker(Path(setup["tokenizer"]), int(setup["max_tokens"]))
 
 
+def _out_of_memory() -> IngestError:
+    text = "it needs more memory than one document may use"
+    return IngestError(text, reason="out_of_memory", hint="split it and add the parts")
+
+
 def _answer(request: Message, limits: Limits, splitter: Any, report_pages: Callable[[int], None]) -> Message:
     """Return the result or the error of one document."""
     try:
@@ -160,12 +165,12 @@ def _answer(request: Message, limits: Limits, splitter: Any, report_pages: Calla
     except OpenRAGError as exc:
         return failed_message(exc)
     except MemoryError:
-        error = IngestError(
-            "it needs more memory than one document may use",
-            reason="out_of_memory",
-            hint="split it and add the parts",
+        return failed_message(_out_of_memory())
+    except ImportError as exc:  # the installation is damaged, or another one now: no fault of the document
+        has_room = not any(word in str(exc) for word in ("allocate memory", "failed to map"))
+        return failed_message(
+            ConverterUnavailable(f"a part of openrag is missing: {exc}"[:500]) if has_room else _out_of_memory()
         )
-        return failed_message(error)
     except OSError as exc:
         if exc.errno in MACHINE_ERRNOS:
             return failed_message(StoreError(f"reading a stored file: {exc.strerror}"))

@@ -232,7 +232,11 @@ class _Child:
             self._is_large = int(message["resident"]) > _LARGE_CHILD_BYTES
             if message["kind"] == "done":
                 return protocol.converted_from(message)
-            raise protocol.error_from(message)
+            error = protocol.error_from(message)
+            if isinstance(error, ConverterUnavailable):
+                self._spent = 1  # what it could not import another one may
+                raise _unavailable(error.message)
+            raise error
 
     def _receive(self, limit: TimeLimit) -> protocol.Message:
         length = protocol.body_length(self._read(protocol.HEADER_BYTES, limit))

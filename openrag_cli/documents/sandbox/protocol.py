@@ -12,13 +12,21 @@ from typing import Any
 
 from openrag_cli.documents.versions import chunker
 from openrag_cli.domain import Document, DocumentWarning, Page, Span
-from openrag_cli.errors import IngestError, OpenRAGError, StoreError, UnsupportedFormat, is_of_machine
+from openrag_cli.errors import (
+    ConverterUnavailable,
+    IngestError,
+    OpenRAGError,
+    StoreError,
+    UnsupportedFormat,
+    is_of_machine,
+)
 from openrag_cli.store.metadata import document_metadata
 
 _LENGTH = struct.Struct(">I")
 HEADER_BYTES = _LENGTH.size
 
 _OF_MACHINE = "machine"
+_OF_CONVERTER = "converter"
 
 Message = dict[str, Any]
 
@@ -111,6 +119,7 @@ def _span(markdown: str, row: list[Any]) -> Span:
 def failed_message(error: OpenRAGError) -> Message:
     """Return the message that carries an error."""
     reason = error.reason if isinstance(error, IngestError) else _OF_MACHINE if is_of_machine(error) else None
+    reason = _OF_CONVERTER if isinstance(error, ConverterUnavailable) else reason
     return {"kind": "failed", "message": error.message, "hint": error.hint, "reason": reason}
 
 
@@ -119,6 +128,8 @@ def error_from(message: Message) -> OpenRAGError:
     text, hint = str(message["message"]), message.get("hint")
     if message.get("reason") is None:
         return UnsupportedFormat(text, hint=hint)
+    if message["reason"] == _OF_CONVERTER:
+        return ConverterUnavailable(text, hint=hint)
     if message["reason"] == _OF_MACHINE:
         return StoreError(text, hint=hint)
     return IngestError(text, reason=str(message["reason"]), hint=hint)
