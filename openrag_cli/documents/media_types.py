@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from openrag_cli import limits
 from openrag_cli.documents.encoding import NotText, decode_text
+from openrag_cli.documents.foreign import Kind, foreign_name, foreign_ole, foreign_start, foreign_zip
 from openrag_cli.errors import UnsupportedFormat
 
 HEAD_BYTES = 64 * 1024
@@ -72,84 +73,6 @@ SUPPORTED: Mapping[str, str] = MappingProxyType(
     dict(sorted((_DOCUMENTS | {extension: f"text/x-{name}" for extension, name in _CODE.items()}).items()))
 )
 """File extension (lower case, no dot) -> media type. Text under any other extension is read as text/plain."""
-
-_OCR = "run OCR first, for example with ocrmypdf, and add the PDF that it makes"
-_UNPACK = "unpack it and add the files inside"
-_TRANSCRIBE = "transcribe it first and add the text"
-_RESAVE = "open it in an office program and save it as {}, then add that"
-_EXPORT = "export it as {} and add that"
-
-# (first bytes, what it is, what to do)
-_FOREIGN: tuple[tuple[bytes, str, str | None], ...] = (
-    (b"\xff\xd8\xff", "a JPEG image", _OCR),
-    (b"\x89PNG\r\n", "a PNG image", _OCR),
-    (b"GIF8", "a GIF image", _OCR),
-    (b"II*\x00", "a TIFF image", _OCR),
-    (b"MM\x00*", "a TIFF image", _OCR),
-    (b"BM", "a bitmap image", _OCR),
-    (b"\x00\x00\x01\x00", "an icon", None),
-    (b"ID3", "an audio file", _TRANSCRIBE),
-    (b"\xff\xfb", "an audio file", _TRANSCRIBE),
-    (b"OggS", "an audio file", _TRANSCRIBE),
-    (b"fLaC", "an audio file", _TRANSCRIBE),
-    (b"\x1aE\xdf\xa3", "a video file", _TRANSCRIBE),
-    (b"PK\x05\x06", "an empty zip archive", None),
-    (b"\x1f\x8b\x08", "a gzip archive", _UNPACK),
-    (b"BZh", "a bzip2 archive", _UNPACK),
-    (b"\xfd7zXZ", "an xz archive", _UNPACK),
-    (b"7z\xbc\xaf", "a 7z archive", _UNPACK),
-    (b"Rar!", "a rar archive", _UNPACK),
-    (b"(\xb5/\xfd", "a zstd archive", _UNPACK),
-    (b"\x7fELF", "a program", None),
-    (b"MZ", "a program", None),
-    (b"\xcf\xfa\xed\xfe", "a program", None),
-    (b"\xca\xfe\xba\xbe", "a program", None),
-    (b"\x00asm", "a program", None),
-    (b"SQLite format 3\x00", "an SQLite database", "export the tables you want as CSV and add those"),
-    (b"PAR1", "a Parquet table", "export it as CSV and add that"),
-    (b"{\\rtf", "a rich text (RTF) document", _RESAVE.format("DOCX")),
-    (b"%!PS", "a PostScript file", "convert it to PDF, for example with ps2pdf, and add that"),
-    (b"AT&TFORM", "a DjVu document", "convert it to PDF and add that"),
-    (b"\xffWPC", "a WordPerfect document", _RESAVE.format("DOCX")),
-    (b"HWP Document File", "a Hangul (HWP) document", _EXPORT.format("DOCX or PDF")),
-    (b"\xe4R\\{\x8c\xd8\xa7M\xae\xb1Sx\xd0)\x96\xd3", "a OneNote document", _EXPORT.format("DOCX or PDF")),
-    (b"ITSF\x03", "a help document (CHM)", "unpack it, for example with 7z, and add the pages inside"),
-    (b"!BDN", "an Outlook archive (PST)", "export its messages as EML or MBOX and add those"),
-    (b"8BPS", "a Photoshop image", _OCR),
-    (b"\xd7\xcd\xc6\x9a", "a WMF image", _OCR),
-    (b"wOFF", "a font", None),
-    (b"wOF2", "a font", None),
-    (b"OTTO\x00", "a font", None),
-    (b"\x00\x01\x00\x00\x00", "a font", None),
-    (b"L\x00\x00\x00\x01\x14\x02\x00", "a shortcut of Windows", None),
-)
-# (where, bytes, what it is, what to do)
-_FOREIGN_WITHIN: tuple[tuple[int, bytes, str, str], ...] = (
-    (257, b"ustar", "a tar archive", _UNPACK),
-    (60, b"BOOKMOBI", "a Kindle document (MOBI, AZW)", "convert it to EPUB, for example with Calibre, and add that"),
-)
-# (in the list of a zip archive, what it is, what to do)
-_FOREIGN_ZIPS: tuple[tuple[bytes, str, str], ...] = (
-    (
-        b"mimetypeapplication/vnd.oasis.opendocument.presentation",
-        "an OpenDocument presentation",
-        _RESAVE.format("PPTX"),
-    ),
-    (b"mimetypeapplication/vnd.oasis.opendocument.graphics", "an OpenDocument drawing", _EXPORT.format("PDF")),
-    (
-        b"mimetypeapplication/vnd.oasis.opendocument.",
-        "an OpenDocument file of another kind",
-        _EXPORT.format("PDF or CSV"),
-    ),
-    (b"mimetypeapplication/hwp+zip", "a Hangul (HWPX) document", _EXPORT.format("DOCX or PDF")),
-    (b"visio/document.xml", "a Visio document", _EXPORT.format("PDF")),
-    (b"xl/workbook.bin", "a binary workbook document (XLSB)", _RESAVE.format("XLSX")),
-)
-_IWORK = {
-    "pages": ("a Pages document", _EXPORT.format("DOCX")),
-    "numbers": ("a Numbers document", _EXPORT.format("XLSX")),
-    "key": ("a Keynote document", _EXPORT.format("PPTX")),
-}
 
 # Names of streams in an OLE compound file, as the file spells them.
 _OLE_STREAMS = (
@@ -215,19 +138,15 @@ def media_type_of(filename: str, head: bytes) -> str:
 
 
 def _refuse_foreign(head: bytes) -> None:
-    for magic, kind, hint in _FOREIGN:
-        if head.startswith(magic) and not (len(magic) < 4 and _is_text(head)):
-            raise UnsupportedFormat(f"this is {kind}, which openrag does not read", hint=hint)
-    for start, magic, kind, hint in _FOREIGN_WITHIN:
-        if head[start : start + len(magic)] == magic:
-            raise UnsupportedFormat(f"this is {kind}, which openrag does not read", hint=hint)
-    if head[:4] == b"RIFF":
-        kind, hint = ("a WebP image", _OCR) if head[8:12] == b"WEBP" else ("a sound or video file", _TRANSCRIBE)
-        raise UnsupportedFormat(f"this is {kind}, which openrag does not read", hint=hint)
-    if head[4:8] == b"ftyp":
-        is_image = head[8:12] in {b"heic", b"heix", b"avif", b"mif1"}
-        kind, hint = ("an HEIC or AVIF image", _OCR) if is_image else ("a sound or video file", _TRANSCRIBE)
-        raise UnsupportedFormat(f"this is {kind}, which openrag does not read", hint=hint)
+    kind = foreign_start(head, is_text=False)
+    if kind is not None and _is_text(head):
+        kind = foreign_start(head, is_text=True)
+    if kind is not None:
+        raise _foreign(kind)
+
+
+def _foreign(kind: Kind) -> UnsupportedFormat:
+    return UnsupportedFormat(f"this is {kind[0]}, which openrag does not read", hint=kind[1])
 
 
 def _is_text(head: bytes) -> bool:
@@ -255,17 +174,7 @@ def _zip_type(filename: str, head: bytes) -> str:
     declared = SUPPORTED.get(extension_of(filename))
     if declared in {DOCX, PPTX, XLSX, EPUB, ODT, ODS}:
         return declared
-    what, hint = _foreign_zip(filename, head)
-    raise UnsupportedFormat(f"this is {what}, which openrag does not read", hint=hint)
-
-
-def _foreign_zip(filename: str, head: bytes) -> tuple[str, str]:
-    for name, what, hint in _FOREIGN_ZIPS:
-        if name in head:
-            return what, hint
-    if b".iwa" in head:
-        return _IWORK.get(extension_of(filename), ("an iWork document", _EXPORT.format("DOCX, XLSX or PPTX")))
-    return "a zip archive", _UNPACK
+    raise _foreign(foreign_zip(extension_of(filename), head))
 
 
 def _ole_type(filename: str, head: bytes) -> str:
@@ -279,11 +188,13 @@ def _ole_type(filename: str, head: bytes) -> str:
         new = "DOCX" if "msword" in media_type else "PPTX"
         raise UnsupportedFormat(
             "this is in the old binary Word or PowerPoint format, which openrag does not read",
-            hint=_RESAVE.format(new),
+            hint=f"open it in an office program and save it as {new}, then add that",
         )
     declared = SUPPORTED.get(extension_of(filename))
     if declared in {XLS, MSG}:
         return declared
+    if (kind := foreign_ole(extension_of(filename), head)) is not None:
+        raise _foreign(kind)
     raise UnsupportedFormat("this is an OLE file of a kind that openrag does not read")
 
 
@@ -293,6 +204,8 @@ def _text_type(filename: str, head: bytes) -> str:
     try:
         text = decode_text(head[:HEAD_BYTES], complete=False)[0].lstrip()
     except NotText as exc:
+        if not declared and (kind := foreign_name(extension)) is not None:
+            raise _foreign(kind) from exc
         named = f"this is not {_article(extension)} file, nor text" if declared else "this is not text"
         raise UnsupportedFormat(
             f"{named} in any encoding that openrag knows: {exc}",

@@ -19,11 +19,13 @@ if TYPE_CHECKING:
     from openrag_cli.ingest.stable_read import FileState
 
 _KINDS = (
-    ("picture", "image|icon"),
     ("recording", "sound|video|audio"),
     ("archive", "archive"),
+    ("picture", "image|icon"),
     ("program", "program"),
-    ("database", "database|Parquet"),
+    ("database", "database|table"),
+    ("drawing", "drawing|model document"),
+    ("data file", "data file"),
     ("document of another kind", "document|PostScript|OpenDocument|old binary|OLE"),
     ("font", "font"),
 )
