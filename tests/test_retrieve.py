@@ -145,6 +145,24 @@ def test_a_hopeless_min_score_does_not_read_the_whole_index(engine: Engine, monk
     assert depths == [10, 10]
 
 
+def test_a_warm_search_changes_to_lances_thread_a_few_times_alone(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lancedb.background_loop import LOOP
+
+    def n_calls(text: str) -> int:
+        seen = []
+        real = LOOP.run
+        with monkeypatch.context() as patch:
+            patch.setattr(LOOP, "run", lambda work: (seen.append(work), real(work))[1])
+            assert engine.search(SearchRequest(text))
+        return len(seen)
+
+    n_calls("the river and the mountain")
+    assert n_calls("bread and music") <= 8  # the version, both legs with their rows, and what is shown
+    assert n_calls("physics") <= 8
+
+
 def test_scores_are_kept_apart(engine: Engine) -> None:
     dense = {
         hit.chunk.id: hit.score for hit in engine.search(SearchRequest("winter", top_k=99, mode=SearchMode.DENSE))
