@@ -74,8 +74,10 @@ class OpenTable:
 
     def _manifests(self) -> list[Path]:
         """Return the manifests, newest first: Lance counts their names down (0.40)."""
-        with os_errors("opening the index"):
-            return sorted((self._folder / "_versions").glob("*.manifest"))
+        with os_errors("opening the index"), contextlib.suppress(FileNotFoundError):
+            # `glob` passes over what it may not read (Python 3.13)
+            return sorted(one for one in (self._folder / "_versions").iterdir() if one.suffix == ".manifest")
+        return []
 
     @property
     def has_bad_head(self) -> bool:

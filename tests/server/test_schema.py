@@ -13,6 +13,7 @@ CONFIG = Path(__file__).with_name("schemathesis.toml")
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_schemathesis_finds_nothing(tmp_path, is_long):
     server = start(tmp_path / "store")
     try:
@@ -31,7 +32,7 @@ def test_schemathesis_finds_nothing(tmp_path, is_long):
             ],
             capture_output=True,
             text=True,
-            timeout=3600 if is_long else 280,
+            timeout=3600 if is_long else 800,
             cwd=tmp_path,
             check=False,
         )
