@@ -5,6 +5,8 @@ import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, BinaryIO, Self
 
+from typing_extensions import override
+
 from openrag_cli.access.principal import ADMIN, Principal, asking
 from openrag_cli.access.rights import FREE, NEEDS
 from openrag_cli.config.settings import Settings
@@ -64,8 +66,8 @@ class Engine(LocalStore):
         self.loop = AnswerLoop(self.end_chat)
         self.parts = Components(settings, creates=creates)
 
+    @override
     def close(self) -> None:
-        """Close the connections; the engine may be used again."""
         self.loop.close()
         self.parts.close()
 
@@ -77,20 +79,20 @@ class Engine(LocalStore):
 
     # --- partitions
 
+    @override
     def create_partition(self, name: str) -> Partition:
-        """Create an empty partition. Raises: InvalidInput, Conflict."""
         return self.parts.catalog.create_partition(check_partition(name))
 
+    @override
     def partitions(self) -> list[Partition]:
-        """Return every partition with its counts, by name."""
         return [found for found in self.parts.catalog.partitions() if self.principal.sees(found.name)]
 
+    @override
     def partition(self, name: str) -> Partition:
-        """Return one partition with its counts. Raises: PartitionNotFound."""
         return self.parts.catalog.partition(name)
 
+    @override
     def delete_partition(self, name: str) -> int:
-        """Delete a partition and its files; return how many it had. Raises: PartitionNotFound."""
         janitor = self.parts.janitor  # refuses a store of another model before anything is deleted
         n_files = self.parts.catalog.delete_partition(name)
         janitor.sweep_if_free()
@@ -98,6 +100,7 @@ class Engine(LocalStore):
 
     # --- files
 
+    @override
     def files(
         self,
         partition: str = DEFAULT_PARTITION,
@@ -105,42 +108,41 @@ class Engine(LocalStore):
         limit: int = -1,
         offset: int = 0,
         after: str = "",
-        filter: str = "",  # noqa: A002
+        filter: str = "",
     ) -> Results[File]:
-        """Return files of a partition, or of `all`, by id; a negative limit means all."""
         return self.parts.scopes.files(partition, filter, limit=limit, offset=offset, after=after)
 
+    @override
     def file_keys(self, partition: str) -> "list[KeyFacts]":
-        """Return the keys of metadata that the files of a partition, or of `all`, have. Raises: PartitionNotFound."""
         return self.parts.scopes.keys(partition)
 
+    @override
     def file(self, partition: str, file_id: str) -> File:
-        """Return one file. Raises: DocumentNotFound."""
         return self.parts.catalog.file(partition, file_id)
 
+    @override
     def document(self, partition: str, file_id: str) -> Document:
-        """Return the converted text of a file. Raises: DocumentNotFound, StoreDamaged."""
         return self.parts.catalog.current_document(partition, file_id)[1]
 
+    @override
     def original(self, partition: str, file_id: str) -> BinaryIO:
-        """Open the stored bytes of a file, checked. Raises: DocumentNotFound, StoreDamaged."""
         return self.open_file(partition, file_id)[1]
 
     def open_file(self, partition: str, file_id: str) -> tuple[File, BinaryIO]:
         """Return a file with its stored bytes, checked, both of one version. Raises: DocumentNotFound, StoreDamaged."""
         return open_original(self.parts.catalog, self.parts.blobs, partition, file_id)
 
+    @override
     def edit_file(self, partition: str, file_id: str, changes: Metadata, *, remove: Sequence[str] = ()) -> File:
-        """Merge `changes` into a file's metadata and drop the keys in `remove`. Raises: DocumentNotFound."""
         edited = self.parts.catalog.edit_metadata(partition, file_id, check_metadata(changes), remove=remove)
         return self.parts.retitled(edited)
 
+    @override
     def rename_file(self, partition: str, old: str, new: str) -> File:
-        """Give a file another id; its title alone is embedded. Raises: DocumentNotFound, InvalidInput, Conflict."""
         return self.parts.retitled(self.parts.catalog.rename_file(partition, old, check_file_id(new)))
 
+    @override
     def delete_files(self, partition: str, file_ids: Sequence[str]) -> tuple[list[str], list[str]]:
-        """Delete files and cancel what is being done to them; return (deleted, not found)."""
         janitor = self.parts.janitor
         outcome = self.parts.catalog.delete_files(partition, file_ids)
         janitor.sweep_if_free()
@@ -174,6 +176,7 @@ class Engine(LocalStore):
         )
         return uploader.submit(upload, source, kind=kind, batch=batch or upload.revision, settings=self.settings)
 
+    @override
     def add_sources(
         self,
         sources: Iterable["Source"],
@@ -184,13 +187,6 @@ class Engine(LocalStore):
         listener: "Listener" = lambda _: None,
         should_stop: Callable[[], bool] = lambda: False,
     ) -> Report:
-        """Store, queue and (unless `detach`) index local files; return what was done.
-
-        `on_queued(n)` is told the number of files to index, `listener` of each one that ends.
-
-        Raises:
-            StoreFull, StoreError and kin: what was committed stays, the rest waits in the queue.
-        """
         began = time.monotonic()
         check_partition(options.partition)
         check_metadata(options.metadata)
@@ -204,6 +200,7 @@ class Engine(LocalStore):
         report.seconds = round(time.monotonic() - began, 3)
         return report
 
+    @override
     def sync_folder(
         self,
         options: "SyncOptions",
@@ -212,12 +209,6 @@ class Engine(LocalStore):
         listener: "Listener" = lambda _: None,
         should_stop: Callable[[], bool] = lambda: False,
     ) -> "SyncOutcome":
-        """Make a partition hold what a folder has; see sync/, and `add_sources` for the callbacks.
-
-        Raises:
-            PathNotFound: no such folder. StoreBusy: it is being synced. TooManyDeletions: nothing was changed.
-            StoreFull, StoreError and kin: what was committed stays, the next sync goes on.
-        """
         from openrag_cli.ingest.refresh import RefreshRun
         from openrag_cli.sync.folder import sync_folder
 
@@ -227,6 +218,7 @@ class Engine(LocalStore):
 
     # --- working
 
+    @override
     def drain(
         self,
         *,
@@ -234,54 +226,53 @@ class Engine(LocalStore):
         listener: "Listener" = lambda _: None,
         should_stop: Callable[[], bool] = lambda: False,
     ) -> None:
-        """Run queued tasks (of one batch, or all) in this process until none is unfinished, then tidy the index."""
         with self.parts.working(batch) as worker:
             worker.drain(listener, should_stop, self.maintain)
             if not should_stop():
                 self.maintain()
 
+    @override
     def work(self, *, listener: "Listener" = lambda _: None, should_stop: Callable[[], bool]) -> None:
-        """Run tasks as they come until `should_stop`: the body of a worker process."""
         with self.parts.working(None) as worker:
             worker.serve(listener, should_stop, self.maintain)
 
+    @override
     def maintain(self, *, force: bool = False) -> "Tidied":
-        """Delete what is retired, orphaned or old, and put index and catalog in order if they need it (or `force`)."""
         return self.parts.janitor.tidy(force=force)
 
     # --- tasks
 
+    @override
     def tasks(self, states: Iterable[TaskState] = (), *, limit: int = -1, after: str = "") -> Results[Task]:
-        """Return tasks, newest first; no states means all, a negative limit all of them. Raises: InvalidInput."""
         return self.parts.ledger.page(states, limit=limit, after=after)
 
+    @override
     def task(self, task_id: str) -> Task:
-        """Return one task. Raises: TaskNotFound."""
         return self.parts.ledger.task(task_id)
 
+    @override
     def task_traceback(self, task_id: str) -> list[str]:
-        """Return the lines for an engineer of why a task failed. Raises: TaskNotFound."""
         error = self.task(task_id).error
         return list(error.traceback) if error else []
 
+    @override
     def task_counts(self, batch: str | None = None) -> dict[TaskState, int]:
-        """Return how many tasks, or how many of a batch, are in each state."""
         return self.parts.ledger.counts(batch=batch)
 
+    @override
     def count_live(self, batch: str | None = None) -> int:
-        """Return how many tasks, or how many of a batch, are unfinished."""
         return sum(n for state, n in self.task_counts(batch).items() if not state.is_final)
 
+    @override
     def task_log(self, task_id: str, *, last: int = -1) -> list[LogLine]:
-        """Return a task's last log lines, oldest first; a negative number means all. Raises: TaskNotFound."""
         return self.parts.ledger.log(task_id, last=last)
 
+    @override
     def cancel_task(self, task_id: str) -> Task:
-        """Cancel a live task. Raises: TaskNotFound; Conflict: it has finished."""
         return self.parts.ledger.cancel(task_id)
 
+    @override
     def retry_task(self, task_id: str) -> Task:
-        """Queue a failed or cancelled task again. Raises: TaskNotFound, Conflict."""
         task = self.parts.ledger.task(task_id)
         if task.state.is_final and not self.parts.blobs.has(task_id):
             raise Conflict(
@@ -289,12 +280,12 @@ class Engine(LocalStore):
             )
         return self.parts.ledger.retry(task_id)
 
+    @override
     def wait_tasks(self, task_ids: Sequence[str], *, timeout_s: float | None = None) -> list[Task]:
-        """Return the tasks once all have finished. Raises: TaskNotFound, InvalidInput; DeadlineReached by `timeout_s`."""
         return self.parts.ledger.wait(task_ids, timeout_s=timeout_s)
 
+    @override
     def prune_tasks(self, *, older_than_s: float = 0.0, states: Iterable[TaskState] = ()) -> int:
-        """Forget finished tasks older than `older_than_s` seconds, with what was kept to retry them."""
         wanted = list(states) or [state for state in TaskState if state.is_final]
         pruned = self.parts.ledger.prune(older_than_s=older_than_s, states=wanted)
         needed = self.parts.catalog.revisions()
@@ -312,12 +303,12 @@ class Engine(LocalStore):
         self.parts.embedder.embed_query("warm")
         self.parts.index.statistics()
 
+    @override
     def find(self, request: "SearchRequest") -> Results[Hit]:
-        """Return the best hits, best first. Raises: InvalidInput, PartitionNotFound, DocumentNotFound; StoreError."""
         return self.parts.retriever.search(request)
 
+    @override
     def extract(self, chunk_id: str, *, context: int = 0) -> "Extract":
-        """Return a chunk with up to `context` chunks of its file on either side. Raises: ChunkNotFound."""
         return self.parts.retriever.extract(chunk_id, context=context)
 
     def chunks(self, partition: str, file_id: str) -> list[Chunk]:
@@ -346,48 +337,45 @@ class Engine(LocalStore):
         """The name of the embedding model."""
         return self.parts.embedder.identity.partition("@")[0]
 
+    @override
     def answer(self, request: "ChatRequest") -> "AsyncGenerator[Event, None]":
-        """Return the events of an answer, `Retrieved` first and `Finished` last; see `Chat.answer` for its errors.
-
-        All answers of an engine belong to one event loop; end it with `end_chat`.
-        """
         return self.parts.chat.answer(request)
 
     def check_chat(self) -> None:
         """Read the prompts now. Raises: ConfigError."""
         _ = self.parts.chat
 
+    @override
     async def end_chat(self) -> None:
-        """Close the connections to the LLM."""
         await self.parts.end_chat()
 
     @property
+    @override
     def llm(self) -> str | None:
-        """The name of the LLM that answers, or of its server; None when answers are extractive."""
         return self.settings.llm_model or (str(self.settings.llm_base_url) if self.settings.llm_base_url else None)
 
     @property
+    @override
     def maintenance(self) -> "Maintenance":
-        """What looks after the store: examining, backing up, indexing again, exporting."""
         from openrag_cli.maintenance.service import Maintenance
 
         return Maintenance(self)
 
+    @override
     def examine(self) -> "list[Finding]":
-        """Return what is in order with the store and around it, and what is not."""
         return self.maintenance.examine()
 
     @property
+    @override
     def refresher(self) -> "Refresher":
-        """What reads files again from their kept originals."""
         return self.parts.refresher(self.drain)
 
     @property
+    @override
     def sessions(self) -> "Sessions":
-        """The conversations of who asks, kept in the store."""
         return self.parts.sessions_of(self.principal.name)
 
     @property
+    @override
     def views(self) -> "Views":
-        """The named views of the store."""
         return self.parts.views

@@ -5,6 +5,8 @@ from collections.abc import AsyncGenerator, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from typing_extensions import override
+
 from openrag_cli import errors
 from openrag_cli.answering.events import Event, Retrieved, TextDelta
 from openrag_cli.answering.llm.sse import SseParser
@@ -13,6 +15,7 @@ from openrag_cli.client.from_json import error_of, path_of
 from openrag_cli.contract import answer_events
 from openrag_cli.contract import to_json as render
 from openrag_cli.domain import Session, Turn
+from openrag_cli.library.kept import KeptSessions
 
 if TYPE_CHECKING:
     import httpx
@@ -76,41 +79,42 @@ def _events(parser: SseParser, block: bytes, response: "httpx.Response") -> Iter
         ) from exc
 
 
-class RemoteSessions:
+class RemoteSessions(KeptSessions):
     """The conversations that a server keeps; see `Sessions`."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
+    @override
     def all(self) -> list[Session]:
-        """Return every session, the one used last first."""
         return [_session(entry) for entry in self._connection.get("/sessions")["sessions"]]
 
+    @override
     def get(self, name: str) -> Session:
-        """Return one session. Raises: SessionNotFound."""
         return _session(self._connection.get(path_of("sessions", name)))
 
+    @override
     def last(self) -> Session:
-        """Return the session used last. Raises: SessionNotFound, when there is none."""
         found = self.all()
         if not found:
             raise errors.SessionNotFound(None)
         return found[0]
 
+    @override
     def open(self, name: str | None, partitions: Sequence[str], scope: Json | None = None) -> Session:
-        """Return the session of that name, made now if there is none. Raises: InvalidInput."""
         body: Json = {"session": name or None, "partitions": list(partitions)}
         body |= {} if scope is None else {"scope": scope}
         return _session(self._connection.json("POST", "/sessions", json=body))
 
+    @override
     def turns(self, name: str) -> list[Turn]:
-        """Return the messages of a session in order. Raises: SessionNotFound."""
         turns = self._connection.get(path_of("sessions", name))["turns"]
         return [
             Turn(turn["role"], turn["content"], datetime.fromisoformat(turn["at"]), tuple(turn["citations"]))
             for turn in turns
         ]
 
+    @override
     def append_answered(
         self,
         name: str,
@@ -120,16 +124,15 @@ class RemoteSessions:
         *,
         replaces_last: bool = False,
     ) -> None:
-        """Add a question with its answer, both or neither. Raises: SessionNotFound."""
         body = {"question": question, "answer": answer, "citations": list(citations), "replaces_last": replaces_last}
         self._connection.send("POST", path_of("sessions", name), json=body)
 
+    @override
     def rename(self, name: str, new_name: str) -> None:
-        """Give a session another name. Raises: SessionNotFound, InvalidInput; Conflict: the new name is taken."""
         self._connection.send("PATCH", path_of("sessions", name), json={"session": new_name})
 
+    @override
     def delete(self, name: str) -> None:
-        """Delete a session with its messages. Raises: SessionNotFound."""
         self._connection.send("DELETE", path_of("sessions", name))
 
 

@@ -11,6 +11,8 @@ from datetime import datetime
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from typing_extensions import override
+
 from openrag_cli import errors
 from openrag_cli.client.connection import Connection
 from openrag_cli.client.from_json import body_of, path_of, to_key
@@ -77,8 +79,8 @@ class RemoteEngine(Library):
         self.loop = AnswerLoop(self.end_chat)
         self._connection = Connection(settings.server, settings.token)
 
+    @override
     def close(self) -> None:
-        """See `Library.close`."""
         self.loop.close()
         self._connection.close()
 
@@ -94,19 +96,19 @@ class RemoteEngine(Library):
         """See `Library.partitions`; times are to the second."""
         return [partition_shapes.read(entry) for entry in self._get("/partition")["partitions"]]
 
+    @override
     def create_partition(self, name: str) -> Partition:
-        """See `Library.create_partition`."""
         return partition_shapes.read(body_of(self._send("POST", path_of("partition", check_partition(name)))))
 
+    @override
     def partition(self, name: str) -> Partition:
-        """See `Library.partition`."""
         found = next((partition for partition in self.partitions() if partition.name == name), None)
         if found is None:
             raise errors.PartitionNotFound(name)
         return found
 
+    @override
     def delete_partition(self, name: str) -> int:
-        """See `Library.delete_partition`."""
         n_files = self.partition(name).file_count
         self._send("DELETE", path_of("partition", name))
         return n_files
@@ -144,16 +146,16 @@ class RemoteEngine(Library):
             after = following
             asked |= {"offset": asked["offset"] + wanted} if "offset" in asked else {}
 
+    @override
     def file_keys(self, partition: str) -> list[KeyFacts]:
-        """See `Library.file_keys`."""
         return [to_key(entry) for entry in self._get(path_of("partition", partition, "keys"))["keys"]]
 
+    @override
     def file(self, partition: str, file_id: str) -> File:
-        """See `Library.file`."""
         return file_shapes.read(self._get(path_of("partition", partition, "file", file_id))["metadata"])
 
+    @override
     def document(self, partition: str, file_id: str) -> Document:
-        """See `Library.document`."""
         body = self._get(path_of("partition", partition, "text", file_id))
         pages = tuple(Page(page["number"], page["start"], page["end"]) for page in body["pages"])
         return Document(markdown=body["text"], pages=pages)
@@ -162,27 +164,27 @@ class RemoteEngine(Library):
         """See `Library.original`; the bytes are held in memory."""
         return BytesIO(self._send("GET", path_of("partition", partition, "content", file_id)).content)
 
+    @override
     def edit_file(self, partition: str, file_id: str, changes: Metadata, *, remove: Sequence[str] = ()) -> File:
-        """See `Library.edit_file`."""
         form: Json = {"metadata": json.dumps(changes), "remove": list(remove)}
         self._send("PATCH", path_of("indexer", "partition", partition, "file", file_id), data=form)
         return self.file(partition, file_id)
 
+    @override
     def rename_file(self, partition: str, old: str, new: str) -> File:
-        """See `Library.rename_file`."""
         body = {"file_id": old, "new_id": new}
         self._connection.json("POST", path_of("indexer", "partition", partition, "rename"), json=body)
         return self.file(partition, new)
 
+    @override
     def delete_files(self, partition: str, file_ids: Sequence[str]) -> tuple[list[str], list[str]]:
-        """See `Library.delete_files`."""
         body = {"file_ids": list(file_ids)}
         found = self._connection.json("POST", path_of("indexer", "partition", partition, "delete"), json=body)
         return list(found["deleted"]), list(found["missing"])
 
     @property
+    @override
     def refresher(self) -> "RemoteRefresher":
-        """See `Library.refresher`."""
         from openrag_cli.client.remote_refresh import RemoteRefresher
 
         return RemoteRefresher(self, self._connection)
@@ -244,53 +246,53 @@ class RemoteEngine(Library):
 
     # --- tasks
 
+    @override
     def tasks(self, states: Iterable[TaskState] = (), *, limit: int = -1, after: str = "") -> Results[Task]:
-        """See `Library.tasks`."""
         asked = {"task_status": [str(state) for state in states]}
         pages = self._pages("/queue/tasks", "tasks", limit, after, **asked)
         tasks = (task_shapes.read(entry) for entry in pages)
         return Results(tasks, total=pages.total, next=pages.next)
 
+    @override
     def task(self, task_id: str) -> Task:
-        """See `Library.task`."""
         return task_shapes.read(self._get(path_of("indexer", "task", task_id)))
 
+    @override
     def task_traceback(self, task_id: str) -> list[str]:
-        """See `Library.task_traceback`."""
         with contextlib.suppress(errors.NotFound):  # a cancelled task has an error, and none for an engineer
             return list(self._get(path_of("indexer", "task", task_id, "error"))["parts"])
         return []
 
+    @override
     def task_counts(self, batch: str | None = None) -> dict[TaskState, int]:
-        """See `Library.task_counts`."""
         counts = self._get("/queue/info", **({"batch": batch} if batch else {}))["tasks"]
         finished = {state: counts[f"total_{state.lower()}"] for state in FINAL_STATES}
         return {state: finished.get(state, counts["active_statuses"].get(str(state), 0)) for state in TaskState}
 
+    @override
     def count_live(self, batch: str | None = None) -> int:
-        """See `Library.count_live`."""
         return sum(n for state, n in self.task_counts(batch).items() if not state.is_final)
 
+    @override
     def task_log(self, task_id: str, *, last: int = -1) -> list[LogLine]:
-        """See `Library.task_log`."""
         lines = self._get(path_of("indexer", "task", task_id, "logs"), max_lines=last if last > 0 else 100_000)[
             "logs"
         ]
         parts = [line.split(" - ", 2) for line in lines]
         return [LogLine(datetime.fromisoformat(at), level, message) for at, level, message in parts]
 
+    @override
     def cancel_task(self, task_id: str) -> Task:
-        """See `Library.cancel_task`."""
         self._send("DELETE", path_of("indexer", "task", task_id))
         return self.task(task_id)
 
+    @override
     def retry_task(self, task_id: str) -> Task:
-        """See `Library.retry_task`."""
         self._send("POST", path_of("indexer", "task", task_id, "retry"))
         return self.task(task_id)
 
+    @override
     def wait_tasks(self, task_ids: Sequence[str], *, timeout_s: float | None = None) -> list[Task]:
-        """See `Library.wait_tasks`."""
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         while True:
             tasks = [self.task(task_id) for task_id in task_ids]
@@ -303,8 +305,8 @@ class RemoteEngine(Library):
                 )
             time.sleep(POLL_S)
 
+    @override
     def prune_tasks(self, *, older_than_s: float = 0.0, states: Iterable[TaskState] = ()) -> int:
-        """See `Library.prune_tasks`."""
         body = {"older_than_s": older_than_s, "states": [str(state) for state in states]}
         return int(self._connection.json("POST", "/indexer/prune", json=body)["tasks"])
 
@@ -316,8 +318,8 @@ class RemoteEngine(Library):
 
     # --- asking
 
+    @override
     def answer(self, request: "ChatRequest") -> "AsyncGenerator[Event, None]":
-        """See `Library.answer`."""
         from openrag_cli.client.remote_answers import answer
 
         return answer(self._connection, request)
@@ -326,29 +328,29 @@ class RemoteEngine(Library):
         """See `Library.end_chat`; each answer has closed its own connection."""
 
     @property
+    @override
     def llm(self) -> str | None:
-        """See `Library.llm`."""
         answers = self._get("/readyz")["answers"]
         return None if answers == "extractive" else str(answers)
 
     @property
+    @override
     def sessions(self) -> "RemoteSessions":
-        """See `Library.sessions`."""
         from openrag_cli.client.remote_answers import RemoteSessions
 
         return RemoteSessions(self._connection)
 
     @property
+    @override
     def views(self) -> "RemoteViews":
-        """See `Library.views`."""
         from openrag_cli.client.remote_views import RemoteViews
 
         return RemoteViews(self._connection)
 
     # --- searching
 
+    @override
     def find(self, request: SearchRequest) -> Results[Hit]:
-        """See `Library.find`."""
         request.check()
         parameters: Json = {
             "text": request.text,
@@ -367,8 +369,8 @@ class RemoteEngine(Library):
         hits = [chunk_shapes.read_hit(entry, is_grown=request.context > 0) for entry in body["documents"]]
         return Results(hits, file_shapes.read_warnings(body))
 
+    @override
     def extract(self, chunk_id: str, *, context: int = 0) -> Extract:
-        """See `Library.extract`."""
         body = self._get(path_of("extract", chunk_id), context=context)
         chunk = chunk_shapes.read({"content": body["page_content"], "metadata": body["metadata"]})
         before, after = (tuple(map(chunk_shapes.read, body[side])) for side in ("before", "after"))

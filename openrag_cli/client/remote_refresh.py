@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from typing_extensions import override
+
 from openrag_cli.client.connection import Connection
 from openrag_cli.client.from_json import path_of
 from openrag_cli.client.waiting import Server, await_tasks
@@ -12,6 +14,7 @@ from openrag_cli.contract.nouns.file import LONG_AGO
 from openrag_cli.domain import File
 from openrag_cli.errors import PartitionNotFound
 from openrag_cli.ingest.report import Failure, Report
+from openrag_cli.library.kept import Refreshing
 
 if TYPE_CHECKING:
     from openrag_cli.ingest.refresh import RefreshRun
@@ -20,21 +23,21 @@ Json = dict[str, Any]
 GROUP_FILES = 1000
 
 
-class RemoteRefresher:
+class RemoteRefresher(Refreshing):
     """Finds the files of a server that are outdated, and has them read again; see `Refresher`."""
 
     def __init__(self, server: Server, connection: Connection) -> None:
         self._server = server
         self._connection = connection
 
+    @override
     def count_outdated(self) -> int:
-        """Return how many files of the server were made by older readers, another chunker or another model."""
         return int(self._connection.get("/overview")["outdated"])
 
+    @override
     def named(
         self, partition: str, file_ids: Sequence[str], *, is_outdated: bool = False
     ) -> tuple[list[File], list[Failure]]:
-        """Return the files of those ids, or all, by their names alone, and the ids that are not there."""
         body = self._asked(partition, file_ids, is_outdated=is_outdated, is_dry_run=True)
         files = [_named(entry) for entry in body["files"]]
         return files, [Failure(**entry) for entry in body["failures"]]
@@ -51,8 +54,8 @@ class RemoteRefresher:
             return Report()
         return self.refresh([_named(entry) for entry in body["files"]], run)
 
+    @override
     def refresh(self, files: Sequence[File], run: "RefreshRun") -> Report:
-        """Have `files` read again; return how many were replaced, and which failed."""
         began = time.monotonic()
         report = Report()
         pending: list[str] = []

@@ -74,7 +74,7 @@ class Library(Protocol):
         """Return every partition with its counts, by name."""
 
     def partition(self, name: str) -> Partition:
-        """Return one partition. Raises: PartitionNotFound."""
+        """Return one partition with its counts. Raises: PartitionNotFound."""
 
     def create_partition(self, name: str) -> Partition:
         """Create an empty partition. Raises: InvalidInput, Conflict."""
@@ -91,28 +91,34 @@ class Library(Protocol):
         after: str = "",
         filter: str = "",  # noqa: A002
     ) -> Results[File]:
-        """Return files of a partition, or of `all`, by id; `filter` as `--filter` has it. Raises: PartitionNotFound."""
+        """Return files of a partition, or of `all`, by id; a negative limit means all, `filter` is as `--filter` has it.
+
+        Raises: PartitionNotFound, InvalidInput.
+        """
 
     def file_keys(self, partition: str) -> "list[KeyFacts]":
-        """Return the keys of metadata of a partition. Raises: PartitionNotFound."""
+        """Return the keys of metadata that the files of a partition, or of `all`, have. Raises: PartitionNotFound."""
 
     def file(self, partition: str, file_id: str) -> File:
         """Return one file. Raises: DocumentNotFound."""
 
     def document(self, partition: str, file_id: str) -> Document:
-        """Return the converted text of a file. Raises: DocumentNotFound."""
+        """Return the converted text of a file. Raises: DocumentNotFound, StoreDamaged."""
 
     def original(self, partition: str, file_id: str) -> BinaryIO:
-        """Open the stored bytes of a file. Raises: DocumentNotFound."""
+        """Open the stored bytes of a file, checked. Raises: DocumentNotFound, StoreDamaged."""
 
     def edit_file(self, partition: str, file_id: str, changes: Metadata, *, remove: Sequence[str] = ()) -> File:
-        """Change a file's metadata. Raises: DocumentNotFound."""
+        """Merge `changes` into a file's metadata and drop the keys in `remove`. Raises: DocumentNotFound."""
 
     def rename_file(self, partition: str, old: str, new: str) -> File:
-        """Give a file another id. Raises: DocumentNotFound, InvalidInput, Conflict."""
+        """Give a file another id; its title alone is embedded again. Raises: DocumentNotFound, InvalidInput, Conflict."""
 
     def delete_files(self, partition: str, file_ids: Sequence[str]) -> tuple[list[str], list[str]]:
-        """Delete files, all in one commit; return (deleted, not found). Raises: PartitionNotFound."""
+        """Delete files, all in one commit, and cancel what is being done to them; return (deleted, not found).
+
+        Raises: PartitionNotFound.
+        """
 
     # --- adding
 
@@ -163,7 +169,13 @@ class Library(Protocol):
         listener: "Listener" = ...,
         should_stop: Callable[[], bool] = ...,
     ) -> "Report":
-        """Store, queue and (unless `detach`) index local files; return what was done."""
+        """Store, queue and (unless `detach`) index local files; return what was done.
+
+        `on_queued(n)` is told the number of files to index, `listener` of each one that ends.
+
+        Raises:
+            StoreFull, StoreError and kin: what was committed stays, the rest waits in the queue.
+        """
 
     def sync(
         self,
@@ -198,15 +210,20 @@ class Library(Protocol):
         listener: "Listener" = ...,
         should_stop: Callable[[], bool] = ...,
     ) -> "SyncOutcome":
-        """Make a partition hold what a folder of this machine has. Raises: PathNotFound, StoreBusy, TooManyDeletions."""
+        """Make a partition hold what a folder of this machine has; see sync/, and `add_sources` for the callbacks.
+
+        Raises:
+            PathNotFound: no such folder. StoreBusy: it is being synced. TooManyDeletions: nothing was changed.
+            StoreFull, StoreError and kin: what was committed stays, the next sync goes on.
+        """
 
     def drain(self, *, listener: "Listener" = ..., should_stop: Callable[[], bool] = ...) -> None:
-        """Run all that is queued until nothing is unfinished."""
+        """Run queued tasks (of one batch, or all) in this process until none is unfinished, then tidy the index."""
 
     # --- tasks
 
     def tasks(self, states: Iterable[TaskState] = (), *, limit: int = -1, after: str = "") -> Results[Task]:
-        """Return tasks, newest first. Raises: InvalidInput: `after` names no page."""
+        """Return tasks, newest first; no states means all, a negative limit all of them. Raises: InvalidInput."""
 
     def task(self, task_id: str) -> Task:
         """Return one task. Raises: TaskNotFound."""
@@ -215,25 +232,25 @@ class Library(Protocol):
         """Return the lines for an engineer of why a task failed. Raises: TaskNotFound."""
 
     def task_counts(self, batch: str | None = None) -> dict[TaskState, int]:
-        """Return how many tasks are in each state."""
+        """Return how many tasks, or how many of a batch, are in each state."""
 
     def count_live(self, batch: str | None = None) -> int:
-        """Return how many tasks are unfinished."""
+        """Return how many tasks, or how many of a batch, are unfinished."""
 
     def task_log(self, task_id: str, *, last: int = -1) -> list[LogLine]:
-        """Return a task's last log lines, oldest first. Raises: TaskNotFound."""
+        """Return a task's last log lines, oldest first; a negative number means all. Raises: TaskNotFound."""
 
     def cancel_task(self, task_id: str) -> Task:
-        """Cancel a live task. Raises: TaskNotFound, Conflict."""
+        """Cancel a live task. Raises: TaskNotFound; Conflict: it has finished."""
 
     def retry_task(self, task_id: str) -> Task:
         """Queue a failed or cancelled task again. Raises: TaskNotFound, Conflict."""
 
     def wait_tasks(self, task_ids: Sequence[str], *, timeout_s: float | None = None) -> list[Task]:
-        """Return the tasks once all have finished. Raises: TaskNotFound, DeadlineReached."""
+        """Return the tasks once all have finished. Raises: TaskNotFound, InvalidInput; DeadlineReached by `timeout_s`."""
 
     def prune_tasks(self, *, older_than_s: float = 0.0, states: Iterable[TaskState] = ()) -> int:
-        """Forget finished tasks; return how many."""
+        """Forget finished tasks older than `older_than_s` seconds, with what was kept to retry them; return how many."""
 
     def examine(self) -> "list[Finding]":
         """Return what is in order with the store and around it, and what is not."""
@@ -263,7 +280,7 @@ class Library(Protocol):
         return self.find(_request(query, partitions, k, filter, mode) if isinstance(query, str) else query)
 
     def find(self, request: "SearchRequest") -> Results[Hit]:
-        """Return the hits of a whole request. Raises: InvalidInput, PartitionNotFound; StoreError and kin."""
+        """Return the best hits, best first. Raises: InvalidInput, PartitionNotFound, DocumentNotFound; StoreError."""
 
     def extract(self, chunk_id: str, *, context: int = 0) -> "Extract":
         """Return a chunk with up to `context` chunks of its file on either side. Raises: ChunkNotFound."""
@@ -320,14 +337,17 @@ class Library(Protocol):
         return Conversation(self, opened.name, search)
 
     def answer(self, request: "ChatRequest") -> "AsyncGenerator[Event, None]":
-        """Return the events of an answer, `Retrieved` first and `Finished` last."""
+        """Return the events of an answer, `Retrieved` first and `Finished` last; see `Chat.answer` for its errors.
+
+        All answers of a library belong to one event loop; end it with `end_chat`.
+        """
 
     async def end_chat(self) -> None:
         """Close the connections to the LLM."""
 
     @property
     def llm(self) -> str | None:
-        """The name of the LLM that answers; None when answers are extractive."""
+        """The name of the LLM that answers, or of its server; None when answers are extractive."""
 
     @property
     def sessions(self) -> KeptSessions:
