@@ -1,14 +1,16 @@
 """The Typer application, the options that every command has, and the one place where errors become exit codes."""
 
 import errno
+import functools
 import importlib
+import inspect
 import json
 import logging
 import os
 import re
 import traceback
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -148,7 +150,7 @@ def program(wanted: Sequence[str] | None = None) -> typer.Typer:
             app.add_typer(_group(name, wanted[1] if wanted and wanted[1:] else None), name=name)
         else:
             module, function = COMMANDS[name]
-            app.command(name)(getattr(_module(module), function))
+            app.command(name)(_with_context(getattr(_module(module), function)))
     helptext.use(app)
     return app
 
@@ -158,12 +160,32 @@ def _group(name: str, wanted: str | None) -> typer.Typer:
     apart = [one for one in APART.get(name, ()) if wanted in {None, one}]
     app = typer.Typer(no_args_is_help=True)
     for one in apart:
-        app.command(one)(getattr(_module(one), one))
+        app.command(one)(_with_context(getattr(_module(one), one)))
     if wanted is None or not apart:
         others: typer.Typer = _module(GROUPS[name]).app
         app.info.help = others.info.help
-        app.registered_commands += [one for one in others.registered_commands if wanted in {None, one.name}]
+        for other in others.registered_commands:
+            if wanted in {None, other.name} and other.callback:
+                app.command(other.name)(_with_context(other.callback))
     return app
+
+
+def _with_context(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a command for Typer, which gives its own context, as that of a command that takes ours."""
+    first, *others = inspect.signature(command, eval_str=True).parameters.values()
+    if first.annotation is not Context:
+        return command
+
+    @functools.wraps(command)
+    def run(ctx: typer.Context, **values: Any) -> Any:
+        """Run the command."""
+        return command(ctx.obj, **values)
+
+    kinds = [first.replace(name="ctx", annotation=typer.Context), *others]
+    parameters = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in kinds]
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {one.name: one.annotation for one in parameters}
+    return run
 
 
 def _module(name: str) -> Any:

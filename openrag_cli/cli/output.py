@@ -224,6 +224,13 @@ class Output:
         if not self.is_quiet:
             self.warn(text)
 
+    def outcome(self, body: Json, text: str) -> None:
+        """Print what a command did: as JSON with --json, else as a note for a person."""
+        if self.is_json:
+            self.json(body)
+        else:
+            self.note(text)
+
     def warn(self, text: str) -> None:
         """Print a message that --quiet does not silence; on a terminal, lines break between words."""
         text = _shown(text)
@@ -384,13 +391,3 @@ def close_quietly() -> None:
     devnull = os.open(os.devnull, os.O_WRONLY)
     with contextlib.suppress(OSError, ValueError):
         os.dup2(devnull, sys.stdout.fileno())
-
-
-def human_size(n_bytes: int) -> str:
-    """Return a size for a person, in powers of 1024: 512 B, 1.5 KiB, 3.0 MiB."""
-    size = float(n_bytes)
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if size < 1024:
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1024
-    return f"{size:.1f} TiB"

@@ -79,7 +79,7 @@ DetachOption = Annotated[
 
 
 def add(
-    ctx: typer.Context,
+    context: Context,
     paths: PathsArgument = None,
     partition: PartitionOption = DEFAULT_PARTITION,
     file_id: IdOption = None,
@@ -109,7 +109,6 @@ def add(
 
         curl -s https://example.org/a.html | openrag file add - --id a.html
     """
-    context: Context = ctx.obj
     options = AddOptions(
         partition=partition,
         batch=new_task_id(),

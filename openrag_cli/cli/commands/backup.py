@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from openrag_cli.cli.commands.context import Context, reading_argument
-from openrag_cli.cli.output import human_size
+from openrag_cli.cli.commands.listing import human_size
 from openrag_cli.contract import to_json as render
 from openrag_cli.errors import Conflict, InvalidInput, os_errors
 from openrag_cli.fsync import fsync, undoing
@@ -24,7 +24,7 @@ ForceOption = Annotated[
 ]
 
 
-def backup(ctx: typer.Context, file: TargetArgument, force: ForceOption = False) -> None:
+def backup(context: Context, file: TargetArgument, force: ForceOption = False) -> None:
     """Write the whole store to one tar file: catalog, index, originals. Others may go on writing meanwhile.
 
     Examples:
@@ -33,7 +33,6 @@ def backup(ctx: typer.Context, file: TargetArgument, force: ForceOption = False)
 
         openrag backup - | zstd > handbook.tar.zst
     """
-    context: Context = ctx.obj
     maintenance = context.here("backup - > backup.tar").maintenance
     maintenance.require_store()
     if file == "-":
@@ -71,7 +70,7 @@ def backup(ctx: typer.Context, file: TargetArgument, force: ForceOption = False)
         context.out.note(f"backed up {render.counted(report.files, 'file')}, {human_size(report.size)} to {target}")
 
 
-def restore(ctx: typer.Context, file: SourceArgument) -> None:
+def restore(context: Context, file: SourceArgument) -> None:
     """Make a store from a backup, where none is yet. A damaged backup leaves nothing behind.
 
     Examples:
@@ -82,7 +81,6 @@ def restore(ctx: typer.Context, file: SourceArgument) -> None:
     """
     from openrag_cli.maintenance.restore import restore as make
 
-    context: Context = ctx.obj
     context.require_store("restore - < backup.tar")
     store = context.settings.store
     if file == "-":
@@ -92,7 +90,4 @@ def restore(ctx: typer.Context, file: SourceArgument) -> None:
             stream = Path(file).open("rb")  # noqa: SIM115 - closed below; what happens then is no error of the argument
         with stream:
             n_members = make(stream, store)
-    if context.out.is_json:
-        context.out.json(render.document("restore", {"store": str(store), "members": n_members}))
-    else:
-        context.out.note(f"restored {store}")
+    context.out.outcome(render.document("restore", {"store": str(store), "members": n_members}), f"restored {store}")

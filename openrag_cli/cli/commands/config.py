@@ -58,7 +58,7 @@ def _entry(found: config.Config, setting: config.Setting) -> render.Json:
 
 @app.command("show")
 def show(
-    ctx: typer.Context,
+    context: Context,
     origin: Annotated[bool, typer.Option("--origin", help="Say where each value comes from. Default: off.")] = False,
 ) -> None:
     """Show every setting with its value; secrets are masked.
@@ -69,7 +69,6 @@ def show(
 
         openrag config show --json | jq -r '.settings[] | select(.origin != "default") | .key'
     """
-    context: Context = ctx.obj
     entries = [_entry(context.resolved, setting) for setting in config.SETTINGS]
     if context.out.is_json:
         context.out.json(render.listing("settings", entries))
@@ -83,14 +82,13 @@ def show(
 
 
 @app.command("get")
-def get(ctx: typer.Context, key: KeyArgument) -> int:
+def get(context: Context, key: KeyArgument) -> int:
     """Print the value of one setting; exit 1 when it has none. Secrets are masked.
 
     Example:
 
         openrag config get store
     """
-    context: Context = ctx.obj
     entry = _entry(context.resolved, config.setting_of(key))
     if context.out.is_json:
         context.out.json(render.document("setting", entry))
@@ -101,7 +99,7 @@ def get(ctx: typer.Context, key: KeyArgument) -> int:
 
 @app.command("set")
 def set_setting(
-    ctx: typer.Context,
+    context: Context,
     key: KeyArgument,
     value: Annotated[
         str, typer.Argument(metavar="VALUE", help="New value; - reads it from standard input, as secrets want.")
@@ -119,20 +117,19 @@ def set_setting(
     from openrag_cli.cli.commands.context import read_stdin
     from openrag_cli.config.edit import set_value
 
-    context: Context = ctx.obj
     text = read_stdin().decode("utf-8-sig", "surrogateescape").strip() if value == "-" else value
     path = config.project_config_path() if project else config.user_config_path()
     with _trust_kept(is_wanted=project):
         parsed = set_value(path, key, text)
     shown = _shown(parsed)
-    if context.out.is_json:
-        context.out.json(render.document("change", {"key": key, "value": shown, "path": str(path)}))
-    else:
-        context.out.note(f"{key} = {_as_text(shown)} in {path}")
+    context.out.outcome(
+        render.document("change", {"key": key, "value": shown, "path": str(path)}),
+        f"{key} = {_as_text(shown)} in {path}",
+    )
 
 
 @app.command("unset")
-def unset(ctx: typer.Context, key: KeyArgument, project: ProjectOption = False) -> int:
+def unset(context: Context, key: KeyArgument, project: ProjectOption = False) -> int:
     """Remove a value from the file, so that what comes after it in rank holds; exit 1 when it was not there.
 
     Example:
@@ -141,14 +138,13 @@ def unset(ctx: typer.Context, key: KeyArgument, project: ProjectOption = False) 
     """
     from openrag_cli.config.edit import unset_value
 
-    context: Context = ctx.obj
     path = config.project_config_path() if project else config.user_config_path()
     with _trust_kept(is_wanted=project):
         was_there = unset_value(path, key)
-    if context.out.is_json:
-        context.out.json(render.document("change", {"key": key, "value": None, "path": str(path)}))
-    else:
-        context.out.note(f"removed {key} from {path}" if was_there else f"{key} is not set in {path}")
+    context.out.outcome(
+        render.document("change", {"key": key, "value": None, "path": str(path)}),
+        f"removed {key} from {path}" if was_there else f"{key} is not set in {path}",
+    )
     return ExitCode.OK if was_there else ExitCode.NO
 
 
@@ -164,7 +160,7 @@ def _trust_kept(*, is_wanted: bool) -> Iterator[None]:
 
 
 @app.command("trust")
-def trust(ctx: typer.Context) -> None:
+def trust(context: Context) -> None:
     """Obey every setting of openrag.toml in this folder, until the file changes.
 
     Without this only language, log_level, log_format, partition, top_k, filter and output are taken from it: a folder
@@ -174,7 +170,6 @@ def trust(ctx: typer.Context) -> None:
 
         cat openrag.toml && openrag config trust
     """
-    context: Context = ctx.obj
     path = config.project_config_path()
     content, given = config.read_project_file()
     if content is None:
@@ -190,14 +185,13 @@ def trust(ctx: typer.Context) -> None:
 
 
 @app.command("untrust")
-def untrust(ctx: typer.Context) -> int:
+def untrust(context: Context) -> int:
     """Obey openrag.toml of this folder no longer, but for what any folder may set; exit 1 when it was not trusted.
 
     Example:
 
         openrag config untrust
     """
-    context: Context = ctx.obj
     path = config.project_config_path()
     was_trusted = folder_trust.distrust(path)
     if context.out.is_json:
@@ -209,14 +203,13 @@ def untrust(ctx: typer.Context) -> int:
 
 
 @app.command("path")
-def path(ctx: typer.Context) -> None:
+def path(context: Context) -> None:
     """Print the paths of the configuration files, the one that wins first.
 
     Example:
 
         $EDITOR "$(openrag config path | tail -1)"
     """
-    context: Context = ctx.obj
     paths = [config.project_config_path().absolute(), config.user_config_path().absolute()]
     if context.out.is_json:
         context.out.json(render.listing("paths", [{"path": str(p), "exists": p.exists()} for p in paths]))
@@ -226,14 +219,13 @@ def path(ctx: typer.Context) -> None:
 
 
 @app.command("validate")
-def validate(ctx: typer.Context) -> int:
+def validate(context: Context) -> int:
     """Check both files and the environment; exit 78 when something is wrong.
 
     Example:
 
         openrag config validate && openrag serve
     """
-    context: Context = ctx.obj
     problems = config.problems()
     if context.out.is_json:
         body = {"problems": [{"message": exc.message, "hint": exc.hint} for exc in problems]}

@@ -17,7 +17,7 @@ from openrag_cli.ingest.report import Failure, Report
 
 
 def delete(
-    ctx: typer.Context,
+    context: Context,
     file_ids: Annotated[
         list[str], typer.Argument(metavar="ID...", help="Ids of files, or - to read them from stdin.")
     ],
@@ -34,7 +34,6 @@ def delete(
 
         openrag file list -p tmp -0 | openrag file delete - -0 -p tmp --yes
     """
-    context: Context = ctx.obj
     wanted = [one for given in file_ids for one in (_ids_from_stdin(is_null=null) if given == "-" else [given])]
     if dry_run:
         return _rehearse_deleting(context, partition, wanted)

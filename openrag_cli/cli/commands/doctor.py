@@ -21,7 +21,7 @@ NAME_COLUMNS = 20
 
 
 def doctor(
-    ctx: typer.Context,
+    context: Context,
     fix: Annotated[
         bool, typer.Option("--fix", help="Mend what can be mended here, and say so. Default: off.")
     ] = False,
@@ -36,7 +36,6 @@ def doctor(
 
         openrag doctor --fix
     """
-    context: Context = ctx.obj
     from openrag_cli.maintenance.checks.surroundings import examine_settings
 
     if config.problems():

@@ -54,7 +54,7 @@ QuotedOption = Annotated[
 
 @app.command("run")
 def run_questions(
-    ctx: typer.Context,
+    context: Context,
     questions: QuestionsArgument,
     partition: SearchedOption,
     mode: ModesOption = [SearchMode.HYBRID],  # noqa: B006 - Typer reads the defaults, nobody changes them
@@ -75,7 +75,6 @@ def run_questions(
     from openrag_cli.evaluation.questions import read_questions
     from openrag_cli.evaluation.runs import run
 
-    context: Context = ctx.obj
     bounds = [measuring.read_bound(text, k=top_k) for text in fail_under]
     asked = read_questions(questions)
     context.engine.partition(partition)

@@ -13,7 +13,7 @@ app = typer.Typer(help="Show the chunks that searches return.", no_args_is_help=
 
 @app.command("show")
 def show(
-    ctx: typer.Context,
+    context: Context,
     chunk_id: Annotated[str, typer.Argument(metavar="ID", help="Id of the chunk: chunk_id in search --json.")],
     context_chunks: Annotated[
         int, typer.Option("--context", metavar="N", min=0, help="Chunks of the file to show on either side.")
@@ -25,7 +25,6 @@ def show(
 
         openrag extract show 0a1b… --context 1
     """
-    context: Context = ctx.obj
     found = context.engine.extract(chunk_id, context=context_chunks)
     if context.out.is_json:
         context.out.json(render.extract(found))

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from openrag_cli.cli.commands.context import Context, parse_metadata
-from openrag_cli.cli.commands.listing import show_filter_warnings, show_record
+from openrag_cli.cli.commands.listing import human_size, show_filter_warnings, show_record
 from openrag_cli.cli.commands.options import FileArgument, LinesOption, MetadataOption, NullOption, PartitionOption
 from openrag_cli.cli.commands.pages import AfterOption, LimitOption, show_rest
 from openrag_cli.cli.commands.search_options import FilterOption
-from openrag_cli.cli.output import Column, human_size
+from openrag_cli.cli.output import Column
 from openrag_cli.contract import to_json as render
 from openrag_cli.domain import DEFAULT_PARTITION
 from openrag_cli.errors import InvalidInput
@@ -27,7 +27,7 @@ app = typer.Typer(
 
 @app.command("list")
 def list_files(
-    ctx: typer.Context,
+    context: Context,
     partition: PartitionOption = DEFAULT_PARTITION,
     limit: LimitOption = -1,
     offset: Annotated[int, typer.Option(metavar="N", help="Rows to skip; without effect beside --after.")] = 0,
@@ -46,7 +46,6 @@ def list_files(
 
         openrag file list -p handbook --filter 'year >= 2024 and not draft = true'
     """
-    context: Context = ctx.obj
     files = context.engine.files(partition, limit=limit, offset=offset, after=after, filter=condition)
     if jsonl:
         context.out.json_lines(render.document("file", render.file(file)) for file in files)
@@ -69,14 +68,13 @@ def list_files(
 
 
 @app.command("keys")
-def list_keys(ctx: typer.Context, partition: PartitionOption = DEFAULT_PARTITION) -> None:
+def list_keys(context: Context, partition: PartitionOption = DEFAULT_PARTITION) -> None:
     """List the keys of metadata that --filter can ask for, with their types and commonest values.
 
     Example:
 
         openrag file keys -p handbook
     """
-    context: Context = ctx.obj
     keys = context.engine.file_keys(partition)
     if context.out.is_json:
         context.out.json(render.listing("keys", map(render.key, keys)))
@@ -91,21 +89,20 @@ def _commonest(key: "KeyFacts") -> str:
 
 
 @app.command("show")
-def show(ctx: typer.Context, file_id: FileArgument, partition: PartitionOption = DEFAULT_PARTITION) -> None:
+def show(context: Context, file_id: FileArgument, partition: PartitionOption = DEFAULT_PARTITION) -> None:
     """Show what is known of one file.
 
     Example:
 
         openrag file show ops/keys.md -p handbook
     """
-    context: Context = ctx.obj
     file = context.engine.file(partition, file_id)
     show_record(context.out, "file", render.file(file), file.warnings)
 
 
 @app.command("get")
 def get(
-    ctx: typer.Context,
+    context: Context,
     file_id: FileArgument,
     partition: PartitionOption = DEFAULT_PARTITION,
     raw: Annotated[bool, typer.Option("--raw/--text", help="The stored original, or its converted text.")] = False,
@@ -118,7 +115,6 @@ def get(
 
         openrag file get policy.pdf -p handbook --raw > policy.pdf
     """
-    context: Context = ctx.obj
     if raw:
         refusal = InvalidInput("the original may not be text", hint="redirect it to a file: … --raw > FILE")
         target = context.out.binary(refusal)
@@ -137,7 +133,7 @@ def get(
 
 @app.command("edit")
 def edit(
-    ctx: typer.Context,
+    context: Context,
     file_id: FileArgument,
     partition: PartitionOption = DEFAULT_PARTITION,
     metadata: MetadataOption = [],  # noqa: B006 - Typer reads the defaults, nobody changes them
@@ -149,14 +145,13 @@ def edit(
 
         openrag file edit policy.pdf -p handbook -m year=2024 --remove draft
     """
-    context: Context = ctx.obj
     if not metadata and not remove:
         raise InvalidInput("there is nothing to change", hint="give -m KEY=VALUE or --remove KEY")
     file = context.engine.edit_file(partition, file_id, parse_metadata(metadata), remove=remove)
-    if context.out.is_json:
-        context.out.json(render.document("file", render.file(file)))
-    else:
-        context.out.note(f"{file_id}: metadata is now {json.dumps(said(file), ensure_ascii=False)}")
+    context.out.outcome(
+        render.document("file", render.file(file)),
+        f"{file_id}: metadata is now {json.dumps(said(file), ensure_ascii=False)}",
+    )
     for key in remove:
         if key in said(file):
             context.out.warn(f"the document itself says {key}: hide it with -m {key}=null")

@@ -83,7 +83,7 @@ class Tally:
 
 
 def grep(
-    ctx: typer.Context,
+    context: Context,
     pattern: PatternArgument,
     partition: PartitionsOption = [],  # noqa: B006 - Typer reads the defaults, nobody changes them
     file: FilesOption = [],  # noqa: B006
@@ -108,7 +108,6 @@ def grep(
     """
     from openrag_cli.matching.matcher import Matcher
 
-    context: Context = ctx.obj
     tally = Tally()
     entries: list[Json] = []
     with Matcher(pattern, is_fixed=fixed, ignores_case=ignore_case, limit_s=max_seconds) as matcher:

@@ -70,7 +70,7 @@ def _command_help(ctx: typer.Context, words: list[str]) -> str:
 
 
 def schema(
-    ctx: typer.Context,
+    context: Context,
     command: Annotated[
         list[str] | None,
         typer.Argument(metavar="[COMMAND...]", help="A command, or the name of a schema. Default: list them."),
@@ -89,7 +89,6 @@ def schema(
 
         openrag schema error
     """
-    context: Context = ctx.obj
     if not command:
         _list_schemas(context)
         return
@@ -116,7 +115,7 @@ def _list_schemas(context: Context) -> None:
 
 
 def completion(
-    ctx: typer.Context, shell: Annotated[Shell, typer.Argument(help="The shell: bash, zsh, fish or powershell.")]
+    context: Context, shell: Annotated[Shell, typer.Argument(help="The shell: bash, zsh, fish or powershell.")]
 ) -> None:
     """Print the script that completes commands, options, partitions, files, tasks and sessions in a shell.
 
@@ -130,7 +129,6 @@ def completion(
     """
     from openrag_cli.cli.completion_scripts import SCRIPTS
 
-    context: Context = ctx.obj
     if context.out.is_json:
         context.out.json(render.document("completion", {"shell": shell, "script": SCRIPTS[shell]}))
     else:

@@ -68,3 +68,13 @@ def tell_warnings(out: Output, warnings: Sequence[DocumentWarning]) -> None:
     """Print warnings, one a line."""
     for warning in warnings:
         out.warn(f"{out.styled('warning:', YELLOW)} {warning.message}")
+
+
+def human_size(n_bytes: int) -> str:
+    """Return a size for a person, in powers of 1024: 512 B, 1.5 KiB, 3.0 MiB."""
+    size = float(n_bytes)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if size < 1024:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1024
+    return f"{size:.1f} TiB"

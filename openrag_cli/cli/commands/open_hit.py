@@ -28,7 +28,7 @@ _IN_BACKGROUND = {"xdg-open", "open", "evince", "okular", "zathura", "xreader"}
 
 
 def open_hit(
-    ctx: typer.Context,
+    context: Context,
     what: Annotated[
         str,
         typer.Argument(
@@ -51,7 +51,6 @@ def open_hit(
 
         openrag open ops/keys.md -p handbook
     """
-    context: Context = ctx.obj
     found = (
         last_search.recall(context.settings.cache, int(what))
         if what.isascii() and what.isdigit()

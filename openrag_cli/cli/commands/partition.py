@@ -19,14 +19,13 @@ NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of the p
 
 
 @app.command("list")
-def list_partitions(ctx: typer.Context) -> None:
+def list_partitions(context: Context) -> None:
     """List the partitions with their numbers of files and chunks.
 
     Example:
 
         openrag partition list --json | jq -r '.partitions[].partition'
     """
-    context: Context = ctx.obj
     columns = (
         Column("PARTITION", may_shrink=True),
         Column("FILES", True),
@@ -45,31 +44,26 @@ def list_partitions(ctx: typer.Context) -> None:
 
 
 @app.command("create")
-def create(ctx: typer.Context, name: NameArgument) -> None:
+def create(context: Context, name: NameArgument) -> None:
     """Create an empty partition; `file add` creates the one that it needs by itself.
 
     Example:
 
         openrag partition create handbook
     """
-    context: Context = ctx.obj
     context.allow_creating()
     partition = context.engine.create_partition(name)
-    if context.out.is_json:
-        context.out.json(render.document("partition", render.partition(partition)))
-    else:
-        context.out.note(f"created partition {name}")
+    context.out.outcome(render.document("partition", render.partition(partition)), f"created partition {name}")
 
 
 @app.command("show")
-def show(ctx: typer.Context, name: NameArgument) -> None:
+def show(context: Context, name: NameArgument) -> None:
     """Show one partition.
 
     Example:
 
         openrag partition show handbook
     """
-    context: Context = ctx.obj
     partition = context.engine.partition(name)
     if context.out.is_json:
         context.out.json(render.document("partition", render.partition(partition)))
@@ -79,19 +73,18 @@ def show(ctx: typer.Context, name: NameArgument) -> None:
 
 
 @app.command("delete")
-def delete(ctx: typer.Context, name: NameArgument, yes: YesOption = False) -> None:
+def delete(context: Context, name: NameArgument, yes: YesOption = False) -> None:
     """Delete a partition with all its files.
 
     Example:
 
         openrag partition delete handbook --yes
     """
-    context: Context = ctx.obj
     partition = context.engine.partition(name)
     context.confirm(f"Delete partition {name} with {render.counted(partition.file_count, 'file')}?", is_agreed=yes)
     began = time.monotonic()
     n_files = context.engine.delete_partition(name)
-    if context.out.is_json:
-        context.out.json(render.report(Report(deleted=n_files, seconds=round(time.monotonic() - began, 3))))
-    else:
-        context.out.note(f"deleted partition {name} with {render.counted(n_files, 'file')}")
+    context.out.outcome(
+        render.report(Report(deleted=n_files, seconds=round(time.monotonic() - began, 3))),
+        f"deleted partition {name} with {render.counted(n_files, 'file')}",
+    )

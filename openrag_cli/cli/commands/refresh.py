@@ -30,7 +30,7 @@ OutdatedOption = Annotated[
 
 
 def refresh(
-    ctx: typer.Context,
+    context: Context,
     file_ids: IdsArgument = None,
     partition: PartitionOption = DEFAULT_PARTITION,
     outdated: OutdatedOption = False,
@@ -49,7 +49,6 @@ def refresh(
 
         openrag file refresh report.pdf -p handbook
     """
-    context: Context = ctx.obj
     refresher = context.engine.refresher
     files, failures = refresher.named(partition, file_ids or [], is_outdated=outdated)
     n_inputs = len(files) + len(failures)

@@ -11,7 +11,7 @@ from openrag_cli.domain import DEFAULT_PARTITION
 
 
 def rename(
-    ctx: typer.Context,
+    context: Context,
     old: Annotated[str, typer.Argument(metavar="OLD", help="Id of the file: see openrag file list.")],
     new: Annotated[str, typer.Argument(metavar="NEW", help="Its new id, which no file may have.")],
     partition: PartitionOption = DEFAULT_PARTITION,
@@ -22,9 +22,5 @@ def rename(
 
         openrag file rename x.md notes/x.md -p handbook
     """
-    context: Context = ctx.obj
     file = context.engine.rename_file(partition, old, new)
-    if context.out.is_json:
-        context.out.json(render.document("file", render.file(file)))
-    else:
-        context.out.note(f"{old} is now {new} in partition {partition}")
+    context.out.outcome(render.document("file", render.file(file)), f"{old} is now {new} in partition {partition}")

@@ -18,7 +18,7 @@ from openrag_cli.ingest.options import AddOptions, IfExists
 
 
 def replace(
-    ctx: typer.Context,
+    context: Context,
     file_id: FileArgument,
     path: Annotated[Path, typer.Argument(help="The file that takes its place.")],
     partition: PartitionOption = DEFAULT_PARTITION,
@@ -30,7 +30,6 @@ def replace(
 
         openrag file replace policy.pdf new/policy.pdf -p handbook
     """
-    context: Context = ctx.obj
     known = context.engine.file(partition, file_id)
     with reading_argument(str(path)):
         mode = path.stat().st_mode

@@ -31,7 +31,7 @@ InsecureOption = Annotated[
 
 
 def serve(
-    ctx: typer.Context,
+    context: Context,
     host: HostOption = None,
     port: PortOption = None,
     workers: WorkersOption = None,
@@ -51,7 +51,6 @@ def serve(
 
         ENABLE_RAY_SERVE=true RAY_SERVE_NUM_REPLICAS=2 openrag serve
     """
-    context: Context = ctx.obj
     log_format = "json" if context.out.is_json else None
     context.override(
         {

@@ -20,14 +20,13 @@ NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of the s
 
 
 @app.command("list")
-def list_sessions(ctx: typer.Context) -> None:
+def list_sessions(context: Context) -> None:
     """List the sessions, the one used last first.
 
     Example:
 
         openrag session list --json | jq -r '.sessions[].session'
     """
-    context: Context = ctx.obj
     columns = (
         Column("SESSION", may_shrink=True),
         Column("PARTITIONS"),
@@ -51,14 +50,13 @@ def list_sessions(ctx: typer.Context) -> None:
 
 
 @app.command("show")
-def show(ctx: typer.Context, name: NameArgument) -> None:
+def show(context: Context, name: NameArgument) -> None:
     """Show the messages of a session.
 
     Example:
 
         openrag session show keys
     """
-    context: Context = ctx.obj
     session = context.engine.sessions.get(name)
     turns = context.engine.sessions.turns(name)
     if context.out.is_json:
@@ -75,7 +73,7 @@ def show(ctx: typer.Context, name: NameArgument) -> None:
 
 @app.command("search")
 def search(
-    ctx: typer.Context,
+    context: Context,
     text: Annotated[list[str], typer.Argument(metavar="TEXT...", help="Words that a message has, all of them.")],
 ) -> int:
     """Find the messages that hold all words of a text, in every session; upper and lower case are the same.
@@ -86,7 +84,6 @@ def search(
 
         openrag session search api keys
     """
-    context: Context = ctx.obj
     wanted = " ".join(text).casefold().split()
     sessions = context.engine.sessions
     found = [
@@ -117,7 +114,7 @@ def _best_line(content: str, wanted: list[str]) -> str:
 
 @app.command("export")
 def export(
-    ctx: typer.Context,
+    context: Context,
     name: NameArgument,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="File to write. Default: standard output.")
@@ -129,7 +126,6 @@ def export(
 
         openrag session export keys -o keys.md
     """
-    context: Context = ctx.obj
     session = context.engine.sessions.get(name)
     turns = context.engine.sessions.turns(name)
     if context.out.is_json:
@@ -145,21 +141,17 @@ def export(
 
 
 @app.command("delete")
-def delete(ctx: typer.Context, name: NameArgument, yes: YesOption = False) -> None:
+def delete(context: Context, name: NameArgument, yes: YesOption = False) -> None:
     """Delete a session and its messages.
 
     Example:
 
         openrag session delete keys --yes
     """
-    context: Context = ctx.obj
     session = context.engine.sessions.get(name)
     context.confirm(f"Delete session {name} with {render.counted(session.message_count, 'message')}?", is_agreed=yes)
     context.engine.sessions.delete(name)
-    if context.out.is_json:
-        context.out.json(render.document("session", render.session(session)))
-    else:
-        context.out.note(f"deleted session {name}")
+    context.out.outcome(render.document("session", render.session(session)), f"deleted session {name}")
 
 
 def to_markdown(name: str, turns: list[Turn]) -> str:

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from openrag_cli.cli.commands.context import Context
-from openrag_cli.cli.output import human_size
+from openrag_cli.cli.commands.listing import human_size
 from openrag_cli.contract import to_json as render
 from openrag_cli.fsync import files_below
 
@@ -14,7 +14,7 @@ app = typer.Typer(help="Put the store in order.", no_args_is_help=True)
 
 @app.command("optimize")
 def optimize(
-    ctx: typer.Context,
+    context: Context,
     if_needed: Annotated[
         bool, typer.Option("--if-needed", help="Only what is worth it, as a worker does it. Default: all of it.")
     ] = False,
@@ -29,7 +29,6 @@ def optimize(
 
         openrag store optimize --if-needed --json
     """
-    context: Context = ctx.obj
     engine = context.here("store optimize")
     engine.maintenance.require_store()
     before = _size(context)

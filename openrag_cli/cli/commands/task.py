@@ -51,7 +51,7 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 @app.command("list")
 def list_tasks(
-    ctx: typer.Context,
+    context: Context,
     state: Annotated[
         list[TaskState],
         typer.Option(
@@ -72,7 +72,6 @@ def list_tasks(
 
         openrag task list --json --limit -1 | jq '.tasks | length'
     """
-    context: Context = ctx.obj
     tasks = context.engine.tasks(state, limit=limit, after=after)
     if jsonl:
         context.out.json_lines(render.document("task", render.task(task)) for task in tasks)
@@ -121,21 +120,20 @@ def _note(task: Task) -> str:
 
 
 @app.command("show")
-def show(ctx: typer.Context, task_id: TaskArgument) -> None:
+def show(context: Context, task_id: TaskArgument) -> None:
     """Show one task.
 
     Example:
 
         openrag task show 019…
     """
-    context: Context = ctx.obj
     task = context.engine.task(task_id)
     show_record(context.out, "task", render.task(task), task.warnings)
 
 
 @app.command("log")
 def log(
-    ctx: typer.Context,
+    context: Context,
     task_id: TaskArgument,
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Go on until the task has finished. Default: off.")
@@ -147,7 +145,6 @@ def log(
 
         openrag task log 019… -f
     """
-    context: Context = ctx.obj
     lines = context.engine.task_log(task_id)
     if context.out.is_json:
         context.out.json(render.document("tasklog", {"task_id": task_id, "lines": list(map(render.log_line, lines))}))
@@ -167,7 +164,7 @@ def log(
 
 @app.command("error")
 def error(
-    ctx: typer.Context,
+    context: Context,
     task_id: TaskArgument,
     full: Annotated[bool, typer.Option("--traceback", help="Add the lines for an engineer. Default: off.")] = False,
 ) -> None:
@@ -177,7 +174,6 @@ def error(
 
         openrag task error 019…
     """
-    context: Context = ctx.obj
     task = context.engine.task(task_id)
     if task.error is None:
         raise NotFound(
@@ -199,7 +195,7 @@ def error(
 
 @app.command("wait")
 def wait(
-    ctx: typer.Context,
+    context: Context,
     task_ids: Annotated[list[str], typer.Argument(metavar="ID...", help=_IDS_HELP, callback=_whole_ids)],
     timeout: Annotated[
         float | None, typer.Option(metavar="S", help="Seconds to wait at most. Default: for ever.")
@@ -211,7 +207,6 @@ def wait(
 
         openrag task wait 019… --timeout 60
     """
-    context: Context = ctx.obj
     tasks = context.engine.wait_tasks(task_ids, timeout_s=timeout)
     if context.out.is_json:
         context.out.json(render.listing("tasks", map(render.task, tasks)))
@@ -223,7 +218,7 @@ def wait(
 
 @app.command("retry")
 def retry(
-    ctx: typer.Context,
+    context: Context,
     task_ids: Annotated[
         list[str] | None, typer.Argument(metavar="[ID]...", help=_IDS_HELP, callback=_whole_ids)
     ] = None,
@@ -239,7 +234,6 @@ def retry(
 
         openrag task retry --failed && openrag task run
     """
-    context: Context = ctx.obj
     if not task_ids and not failed:
         raise InvalidInput("no task was named", hint="give ids, or --failed")
     retried: list[Task] = []
@@ -275,7 +269,7 @@ def _retry(context: Context, wanted: Iterable[Task]) -> tuple[list[Task], list[t
 
 @app.command("cancel")
 def cancel(
-    ctx: typer.Context,
+    context: Context,
     task_ids: Annotated[list[str], typer.Argument(metavar="ID...", help=_IDS_HELP, callback=_whole_ids)],
 ) -> None:
     """Cancel tasks that have not finished; a file's old version stays.
@@ -284,12 +278,10 @@ def cancel(
 
         openrag task cancel 019…
     """
-    context: Context = ctx.obj
     tasks = [context.engine.cancel_task(task_id) for task_id in task_ids]
-    if context.out.is_json:
-        context.out.json(render.listing("tasks", map(render.task, tasks)))
-    else:
-        context.out.note(f"cancelled {render.counted(len(tasks), 'task')}")
+    context.out.outcome(
+        render.listing("tasks", map(render.task, tasks)), f"cancelled {render.counted(len(tasks), 'task')}"
+    )
 
 
 @app.command("run")
@@ -305,7 +297,7 @@ def run(ctx: typer.Context) -> int:
 
 @app.command("prune")
 def prune(
-    ctx: typer.Context,
+    context: Context,
     older_than: Annotated[str, typer.Option(metavar="AGE", help="Least age: a number with s, m, h or d.")] = "7d",
     state: Annotated[
         list[TaskState],
@@ -322,12 +314,8 @@ def prune(
 
         openrag task prune --older-than 30d --state COMPLETED
     """
-    context: Context = ctx.obj
     n_pruned = context.engine.prune_tasks(older_than_s=_seconds(older_than), states=state)
-    if context.out.is_json:
-        context.out.json(render.document("pruned", {"tasks": n_pruned}))
-    else:
-        context.out.note(f"forgot {render.counted(n_pruned, 'task')}")
+    context.out.outcome(render.document("pruned", {"tasks": n_pruned}), f"forgot {render.counted(n_pruned, 'task')}")
 
 
 def _seconds(age: str) -> float:

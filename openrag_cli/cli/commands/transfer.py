@@ -11,7 +11,7 @@ from openrag_cli.contract import to_json as render
 
 
 def export(
-    ctx: typer.Context,
+    context: Context,
     partition: Annotated[str, typer.Option("--partition", "-p", metavar="NAME", help="Partition to write.")],
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="DIR", help="Folder to write; it is made, or must be empty.")
@@ -23,7 +23,6 @@ def export(
 
         openrag export -p handbook -o handbook-export
     """
-    context: Context = ctx.obj
     report = context.here(f"export -p '{partition}' -o DIR").maintenance.export(partition, output)
     if context.out.is_json:
         body = {"partition": report.partition, "path": str(output), "files": report.files, "chunks": report.chunks}
@@ -33,7 +32,7 @@ def export(
 
 
 def import_partition(
-    ctx: typer.Context,
+    context: Context,
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="What openrag export wrote.")],
     partition: Annotated[
         str | None,
@@ -48,7 +47,6 @@ def import_partition(
 
         openrag import handbook-export -p handbook2
     """
-    context: Context = ctx.obj
     context.allow_creating()
     report = context.here("import DIR").maintenance.import_partition(folder, partition)
     if context.out.is_json:

@@ -28,7 +28,7 @@ ConditionOption = Annotated[
 
 @app.command("create")
 def create(
-    ctx: typer.Context,
+    context: Context,
     name: NameArgument,
     partition: ViewedOption = [],  # noqa: B006 - Typer reads the default, nobody changes it
     condition: ConditionOption = "",
@@ -41,23 +41,21 @@ def create(
 
         openrag view create ops-2026 -p handbook --filter 'year = 2026'
     """
-    context: Context = ctx.obj
     made = context.engine.views.create(name, partition, condition)
-    if context.out.is_json:
-        context.out.json(render.document("view", render.view(made)))
-    else:
-        context.out.note(f"created view {name}: search it with -p {name}, or as the model openrag-{name}")
+    context.out.outcome(
+        render.document("view", render.view(made)),
+        f"created view {name}: search it with -p {name}, or as the model openrag-{name}",
+    )
 
 
 @app.command("list")
-def list_views(ctx: typer.Context) -> None:
+def list_views(context: Context) -> None:
     """List the views with what they show.
 
     Example:
 
         openrag view list --json | jq -r '.views[].model'
     """
-    context: Context = ctx.obj
     columns = (
         Column("VIEW", may_shrink=True),
         Column("PARTITIONS", may_shrink=True),
@@ -76,14 +74,13 @@ def list_views(ctx: typer.Context) -> None:
 
 
 @app.command("show")
-def show(ctx: typer.Context, name: NameArgument) -> None:
+def show(context: Context, name: NameArgument) -> None:
     """Show one view.
 
     Example:
 
         openrag view show ops-2026
     """
-    context: Context = ctx.obj
     entry = render.view(context.engine.views.get(name))
     if context.out.is_json:
         context.out.json(render.document("view", entry))
@@ -93,18 +90,14 @@ def show(ctx: typer.Context, name: NameArgument) -> None:
 
 
 @app.command("delete")
-def delete(ctx: typer.Context, name: NameArgument, yes: YesOption = False) -> None:
+def delete(context: Context, name: NameArgument, yes: YesOption = False) -> None:
     """Delete a view; the files that it shows stay.
 
     Example:
 
         openrag view delete ops-2026 --yes
     """
-    context: Context = ctx.obj
     view = context.engine.views.get(name)
     context.confirm(f"Delete view {name}? Its files stay.", is_agreed=yes)
     context.engine.views.delete(name)
-    if context.out.is_json:
-        context.out.json(render.document("view", render.view(view)))
-    else:
-        context.out.note(f"deleted view {name}")
+    context.out.outcome(render.document("view", render.view(view)), f"deleted view {name}")
