@@ -46,77 +46,61 @@ class OpenRAGError(Exception):
 
     code: ClassVar[str] = "error"
 
+    def __init_subclass__(cls, *, code: str = "") -> None:
+        """Give a class of errors its stable code, or that of its parent."""
+        cls.code = code or cls.code
+
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
 
 
-class InvalidInput(OpenRAGError):
+class InvalidInput(OpenRAGError, code="invalid_input"):
     """The caller's argument is wrong."""
 
-    code = "invalid_input"
 
-
-class WrongUsage(InvalidInput):
+class WrongUsage(InvalidInput, code="usage"):
     """A command was called with options or arguments that it does not have."""
 
-    code = "usage"
 
-
-class UnsupportedFormat(InvalidInput):
+class UnsupportedFormat(InvalidInput, code="unsupported_format"):
     """No reader exists for this kind of document."""
 
-    code = "unsupported_format"
 
-
-class TooLarge(InvalidInput):
+class TooLarge(InvalidInput, code="too_large"):
     """Over a documented limit."""
 
-    code = "too_large"
 
-
-class InvalidFileId(InvalidInput):
+class InvalidFileId(InvalidInput, code="invalid_file_id"):
     """An id with characters that no name may have."""
 
-    code = "invalid_file_id"
 
-
-class InvalidMetadata(InvalidInput):
+class InvalidMetadata(InvalidInput, code="invalid_metadata"):
     """Metadata that is no JSON object, is over a limit, or has a key that is ours."""
 
-    code = "invalid_metadata"
 
-
-class NotFound(OpenRAGError):
+class NotFound(OpenRAGError, code="not_found"):
     """The thing named does not exist."""
 
-    code = "not_found"
 
-
-class PartitionNotFound(NotFound):
+class PartitionNotFound(NotFound, code="partition_not_found"):
     """No partition of that name."""
-
-    code = "partition_not_found"
 
     def __init__(self, partition: str) -> None:
         super().__init__(f"Partition '{partition}' not found", hint="openrag partition list")
         self.partition = partition
 
 
-class ViewNotFound(NotFound):
+class ViewNotFound(NotFound, code="view_not_found"):
     """No view of that name."""
-
-    code = "view_not_found"
 
     def __init__(self, name: str) -> None:
         super().__init__(f"View '{name}' not found", hint="openrag view list")
 
 
-class DocumentNotFound(NotFound):
+class DocumentNotFound(NotFound, code="file_not_found"):
     """No file with that id in the partition."""
-
-    code = "file_not_found"
 
     def __init__(self, file_id: str, partition: str) -> None:
         super().__init__(
@@ -127,38 +111,30 @@ class DocumentNotFound(NotFound):
         self.partition = partition
 
 
-class TaskNotFound(NotFound):
+class TaskNotFound(NotFound, code="task_not_found"):
     """No task with that id."""
-
-    code = "task_not_found"
 
     def __init__(self, task_id: str) -> None:
         super().__init__(f"Task '{task_id}' not found.", hint="openrag task list")
 
 
-class ChunkNotFound(NotFound):
+class ChunkNotFound(NotFound, code="chunk_not_found"):
     """No chunk with that id in a visible file."""
-
-    code = "chunk_not_found"
 
     def __init__(self, chunk_id: str) -> None:
         super().__init__(f"Extract '{chunk_id}' not found.", hint="a chunk id changes when its file is replaced")
 
 
-class SessionNotFound(NotFound):
+class SessionNotFound(NotFound, code="session_not_found"):
     """No chat session of that name."""
-
-    code = "session_not_found"
 
     def __init__(self, name: str | None) -> None:
         what = f"Session '{name}' not found" if name else "There is no session yet"
         super().__init__(what, hint="openrag session list" if name else "begin one with: openrag chat")
 
 
-class RevisionGone(NotFound):
+class RevisionGone(NotFound, code="revision_gone"):
     """A version of a file that was there a moment ago was replaced or deleted: look again."""
-
-    code = "revision_gone"
 
     def __init__(self, revision: str) -> None:
         super().__init__(
@@ -166,104 +142,76 @@ class RevisionGone(NotFound):
         )
 
 
-class StoreNotFound(NotFound):
+class StoreNotFound(NotFound, code="store_not_found"):
     """There is no store where one is to be read; reading never makes one."""
 
-    code = "store_not_found"
 
-
-class PathNotFound(NotFound):
+class PathNotFound(NotFound, code="path_not_found"):
     """A path on this machine does not exist."""
 
-    code = "path_not_found"
 
-
-class Conflict(OpenRAGError):
+class Conflict(OpenRAGError, code="conflict"):
     """It exists already, or is in a state that forbids the operation."""
 
-    code = "conflict"
 
-
-class TooManyDeletions(Conflict):
+class TooManyDeletions(Conflict, code="too_many_deletions"):
     """A sync would delete more than it may; nothing was changed."""
 
-    code = "too_many_deletions"
 
-
-class IngestError(OpenRAGError):
+class IngestError(OpenRAGError, code="ingest_failed"):
     """One document could not be turned into text; the batch goes on.
 
     `reason` is stable: encrypted, empty, corrupt, no_text, too_large, timeout, crashed, out_of_memory, unsupported.
     """
-
-    code = "ingest_failed"
 
     def __init__(self, message: str, *, reason: str, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
         self.reason = reason
 
 
-class ConfigError(OpenRAGError):
+class ConfigError(OpenRAGError, code="config_error"):
     """A setting is wrong."""
 
-    code = "config_error"
 
-
-class LlmMisconfigured(ConfigError):
+class LlmMisconfigured(ConfigError, code="llm_misconfigured"):
     """The LLM refuses our key, or has no model of the name that is set; `is_missing`: it is not there (404)."""
-
-    code = "llm_misconfigured"
 
     def __init__(self, message: str, *, hint: str | None = None, is_missing: bool = False) -> None:
         super().__init__(message, hint=hint)
         self.is_missing = is_missing
 
 
-class StoreMismatch(ConfigError):
+class StoreMismatch(ConfigError, code="store_mismatch"):
     """The store was made by a newer openrag or by another embedding model."""
 
-    code = "store_mismatch"
 
-
-class StoreError(OpenRAGError):
+class StoreError(OpenRAGError, code="store_error"):
     """The store could not be read or written."""
 
-    code = "store_error"
 
-
-class StoreFull(StoreError):
+class StoreFull(StoreError, code="store_full"):
     """No space is left for the store."""
 
-    code = "store_full"
 
-
-class StoreBusy(StoreError):
+class StoreBusy(StoreError, code="store_busy"):
     """A lock could not be had in time; try again."""
 
-    code = "store_busy"
 
-
-class StoreDamaged(StoreError):
+class StoreDamaged(StoreError, code="store_damaged"):
     """Stored bytes are missing or not what was written."""
 
-    code = "store_damaged"
 
-
-class ConverterUnavailable(OpenRAGError):
+class ConverterUnavailable(OpenRAGError, code="converter_unavailable"):
     """No converter can be started: what is installed was changed under a running process, or the machine is short."""
 
-    code = "converter_unavailable"
 
-
-class UpstreamError(OpenRAGError):
+class UpstreamError(OpenRAGError, code="upstream_error"):
     """An LLM, an embedder or a server could not be reached or answered nonsense.
 
     `retry_after_s` is how long to wait at least before asking again; None where that would not help. `retry_after` is
     what the peer itself said of it (RFC 9110, 10.2.3), for those who ask us. `is_starting`: it loads, or has no room for now.
     `extra` is what a client of ours is told beside it: the sources of an answer that broke off.
     """
-
-    code = "upstream_error"
 
     def __init__(
         self,
@@ -281,37 +229,27 @@ class UpstreamError(OpenRAGError):
         self.extra: object = None
 
 
-class UpstreamDown(UpstreamError):
+class UpstreamDown(UpstreamError, code="upstream_down"):
     """A peer cannot be connected to."""
 
-    code = "upstream_down"
 
-
-class UpstreamBusy(UpstreamError):
+class UpstreamBusy(UpstreamError, code="upstream_busy"):
     """A peer limits our rate."""
 
-    code = "upstream_busy"
 
-
-class UpstreamTimeout(UpstreamError):
+class UpstreamTimeout(UpstreamError, code="upstream_timeout"):
     """A peer did not answer in time."""
 
-    code = "upstream_timeout"
 
-
-class NoAnswer(UpstreamError):
+class NoAnswer(UpstreamError, code="no_answer"):
     """An LLM's answer has no text, no call and no refusal."""
 
-    code = "no_answer"
 
-
-class UpstreamRejected(UpstreamError):
+class UpstreamRejected(UpstreamError, code="llm_rejected"):
     """An LLM refuses this very request.
 
     `param` names what of it, `upstream_code` is the LLM's own word for it, `reason` all that it wrote.
     """
-
-    code = "llm_rejected"
 
     def __init__(
         self,
@@ -328,10 +266,8 @@ class UpstreamRejected(UpstreamError):
         self.reason = reason
 
 
-class ContextTooLong(UpstreamRejected):
+class ContextTooLong(UpstreamRejected, code="context_length_exceeded"):
     """A request does not fit the LLM's window, of `window` tokens where it says so."""
-
-    code = "context_length_exceeded"
 
     def __init__(
         self, message: str, *, hint: str | None = None, param: str | None = None, window: int | None = None
@@ -340,22 +276,16 @@ class ContextTooLong(UpstreamRejected):
         self.window = window
 
 
-class NotAuthenticated(OpenRAGError):
+class NotAuthenticated(OpenRAGError, code="not_authenticated"):
     """The token is missing or wrong."""
 
-    code = "not_authenticated"
 
-
-class Forbidden(OpenRAGError):
+class Forbidden(OpenRAGError, code="forbidden"):
     """The operating system or the server refuses access."""
 
-    code = "forbidden"
 
-
-class DeadlineReached(OpenRAGError):
+class DeadlineReached(OpenRAGError, code="deadline_reached"):
     """`--timeout` ran out; what was done so far is kept."""
-
-    code = "deadline_reached"
 
 
 def is_of_machine(error: BaseException) -> bool:

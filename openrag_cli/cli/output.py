@@ -231,6 +231,13 @@ class Output:
         else:
             self.note(text)
 
+    def record(self, body: Json, *lines: str) -> None:
+        """Print what was asked for: as JSON with --json, else as lines for a person."""
+        if self.is_json:
+            self.json(body)
+        else:
+            self.line("\n".join(lines))
+
     def warn(self, text: str) -> None:
         """Print a message that --quiet does not silence; on a terminal, lines break between words."""
         text = _shown(text)

@@ -3,30 +3,26 @@
 import json
 import os
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, BinaryIO, Protocol
+from typing import TYPE_CHECKING, BinaryIO
 
 from openrag_cli import errors
 from openrag_cli.client.connection import Connection
 from openrag_cli.client.from_json import body_of, path_of, sha256_of
-from openrag_cli.client.waiting import Server, await_tasks
+from openrag_cli.client.waiting import await_tasks
 from openrag_cli.domain import File
 from openrag_cli.ingest.report import Failure, Report
 
 if TYPE_CHECKING:
+    from openrag_cli.client.remote_engine import RemoteEngine
     from openrag_cli.ingest.naming import Source
     from openrag_cli.ingest.options import AddOptions
     from openrag_cli.ingest.report import Listener
 
 
-class _Server(Server, Protocol):
-    def files(self, partition: str) -> "list[File]":
-        """Return the files of a partition."""
-
-
 class RemoteAdder:
     """One command that adds files: `send`, then `wait`, then `report` tells what was done."""
 
-    def __init__(self, server: _Server, connection: Connection, options: "AddOptions") -> None:
+    def __init__(self, server: "RemoteEngine", connection: Connection, options: "AddOptions") -> None:
         self.report = Report()
         self._server = server
         self._connection = connection

@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from openrag_cli.client.connection import Connection
 from openrag_cli.client.from_json import path_of
-from openrag_cli.client.waiting import Server, await_tasks
+from openrag_cli.client.waiting import await_tasks
 from openrag_cli.contract.nouns.file import LONG_AGO
 from openrag_cli.domain import File
 from openrag_cli.errors import PartitionNotFound
@@ -17,6 +17,7 @@ from openrag_cli.ingest.report import Failure, Report
 from openrag_cli.library.kept import Refreshing
 
 if TYPE_CHECKING:
+    from openrag_cli.client.remote_engine import RemoteEngine
     from openrag_cli.ingest.refresh import RefreshRun
 
 Json = dict[str, Any]
@@ -26,7 +27,7 @@ GROUP_FILES = 1000
 class RemoteRefresher(Refreshing):
     """Finds the files of a server that are outdated, and has them read again; see `Refresher`."""
 
-    def __init__(self, server: Server, connection: Connection) -> None:
+    def __init__(self, server: "RemoteEngine", connection: Connection) -> None:
         self._server = server
         self._connection = connection
 

@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING, Any
 from openrag_cli import errors
 from openrag_cli.client.from_json import body_of, path_of
 from openrag_cli.client.roots import Roots
-from openrag_cli.client.waiting import Server, await_tasks
+from openrag_cli.client.waiting import await_tasks
 from openrag_cli.contract import sync_json
 from openrag_cli.ingest.discovery import failure
 from openrag_cli.ingest.naming import Source, readable
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from openrag_cli.client.connection import Connection
+    from openrag_cli.client.remote_engine import RemoteEngine
     from openrag_cli.contract.sync_json import Planned
     from openrag_cli.ingest.report import Listener
     from openrag_cli.ingest.stable_read import FileState
@@ -44,7 +45,7 @@ _NO_LIMIT = 1 << 62  # it is the server's, which is told the sizes
 class RemoteSyncer:
     """One sync of one folder to one server."""
 
-    def __init__(self, server: Server, connection: Connection, options: SyncOptions) -> None:
+    def __init__(self, server: RemoteEngine, connection: Connection, options: SyncOptions) -> None:
         self._server = server
         self._connection = connection
         self._options = options

@@ -4,36 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import time
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from openrag_cli import errors
-from openrag_cli.domain import File, Task, TaskKind, TaskState
+from openrag_cli.domain import Task, TaskKind, TaskState
 from openrag_cli.ingest.report import Failure, Report, WarnedFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from openrag_cli.client.remote_engine import RemoteEngine
     from openrag_cli.ingest.report import Listener
 
 POLL_S = 0.2
 RUN_POLLS = 10
 
 
-class Server(Protocol):
-    """What is asked of the server meanwhile."""
-
-    def file(self, partition: str, file_id: str) -> File:
-        """Return a file. Raises: DocumentNotFound."""
-
-    def task(self, task_id: str) -> Task:
-        """Return a task. Raises: TaskNotFound."""
-
-    def run_queue(self) -> None:
-        """See to it that what is queued is run."""
-
-
 def await_tasks(
-    server: Server,
+    server: RemoteEngine,
     pending: Mapping[str, str | None],
     report: Report,
     *,
@@ -62,7 +50,7 @@ def await_tasks(
         listener(TaskDone(task, n_chunks=n_chunks, error=error))
 
 
-def _ended(server: Server, task_id: str, should_stop: Callable[[], bool]) -> Task | None:
+def _ended(server: RemoteEngine, task_id: str, should_stop: Callable[[], bool]) -> Task | None:
     """Return a task once it has ended; None when told to stop before."""
     n_polls = 0
     while not should_stop():
@@ -76,7 +64,7 @@ def _ended(server: Server, task_id: str, should_stop: Callable[[], bool]) -> Tas
     return None
 
 
-def _chunks_of(server: Server, task: Task) -> int:
+def _chunks_of(server: RemoteEngine, task: Task) -> int:
     """Return how many chunks the version has that a task made; none, when another has taken its place."""
     with contextlib.suppress(errors.NotFound):
         file = server.file(task.upload.partition, task.upload.file_id)

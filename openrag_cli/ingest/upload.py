@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import TYPE_CHECKING, BinaryIO
 
 from openrag_cli.documents.media_types import check_size, media_type_of
 from openrag_cli.domain import FileSource, Metadata, Task, TaskKind, Upload, new_task_id
@@ -16,6 +16,9 @@ from openrag_cli.store.metadata import check_metadata
 from openrag_cli.store.names import check_file_id, check_partition
 from openrag_cli.store.task_queue import TaskQueue
 from openrag_cli.store.task_records import TaskRecords
+
+if TYPE_CHECKING:
+    from openrag_cli.config.settings import Settings
 
 
 def new_upload(partition: str, file_id: str, filename: str, metadata: Metadata | None = None) -> Upload:
@@ -37,18 +40,6 @@ def client_upload(
     return replace(upload, source=FileSource("upload", readable(upload.filename)), changed_at=changed_at)
 
 
-class FileLimits(Protocol):
-    """The settings that say how large a file may be; see config/settings.py."""
-
-    @property
-    def max_file_bytes(self) -> int:
-        """Of any file, in bytes."""
-
-    @property
-    def max_markup_bytes(self) -> int:
-        """Of HTML and XML, in bytes."""
-
-
 class Uploader:
     """Takes uploads into one store."""
 
@@ -58,7 +49,7 @@ class Uploader:
         self._ledger = ledger
         self._blobs = blobs
 
-    def submit(self, upload: Upload, source: BinaryIO, *, kind: TaskKind, batch: str, settings: "FileLimits") -> Task:
+    def submit(self, upload: Upload, source: BinaryIO, *, kind: TaskKind, batch: str, settings: "Settings") -> Task:
         """Store the bytes of `source` and queue their task; nothing is kept of an upload that is refused.
 
         Raises:

@@ -18,6 +18,10 @@ class Noun(BaseModel):
     model_config = ConfigDict(extra="allow")
     SHAPE: ClassVar[Schema] = {}
 
+    def __init_subclass__(cls, *, shape: Schema) -> None:
+        """Give a noun its schema."""
+        cls.SHAPE = shape
+
     @classmethod
     def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         """Return the schema of the contract in the place of one made of annotations."""
@@ -26,10 +30,8 @@ class Noun(BaseModel):
         return found
 
 
-class Error(Noun):
+class Error(Noun, shape=error.HTTP):
     """Any error: a sentence, a stable code, and maybe what to do."""
-
-    SHAPE = error.HTTP
 
 
 FileMetadata = Annotated[Metadata, WithJsonSchema(file.HTTP)]
@@ -63,10 +65,8 @@ class TaskLink(BaseModel):
     task_status_url: str
 
 
-class TaskStatus(Noun):
+class TaskStatus(Noun, shape=task.STATUS_SCHEMA):
     """A task; `error_url` is there when it has failed."""
-
-    SHAPE = task.STATUS_SCHEMA
 
 
 class TaskLogs(BaseModel):
@@ -98,10 +98,8 @@ class QueueInfo(BaseModel):
     tasks: Metadata
 
 
-class QueuedTask(Noun):
+class QueuedTask(Noun, shape=task.LISTED_SCHEMA):
     """A task in a listing."""
-
-    SHAPE = task.LISTED_SCHEMA
 
 
 class QueueTasks(BaseModel):
@@ -112,10 +110,8 @@ class QueueTasks(BaseModel):
     next: str | None
 
 
-class PartitionEntry(Noun):
+class PartitionEntry(Noun, shape=partition.HTTP.schema):
     """A partition; `created_at` is in seconds since 1970 UTC."""
-
-    SHAPE = partition.HTTP.schema
 
 
 class Partitions(BaseModel):
@@ -124,10 +120,8 @@ class Partitions(BaseModel):
     partitions: list[PartitionEntry]
 
 
-class FileEntry(Noun):
+class FileEntry(Noun, shape=also(file.HTTP, link=TEXT)):
     """A file in a listing, with its link."""
-
-    SHAPE = also(file.HTTP, link=TEXT)
 
 
 class Files(BaseModel):

@@ -24,10 +24,8 @@ class Shell(StrEnum):
     POWERSHELL = "powershell"
 
 
-class TopicNotFound(NotFound):
+class TopicNotFound(NotFound, code="topic_not_found"):
     """No help topic and no command of that name."""
-
-    code = "topic_not_found"
 
 
 WordsArgument = Annotated[
@@ -52,10 +50,7 @@ def show_help(ctx: typer.Context, words: WordsArgument = None) -> None:
         text = topics.TOPICS[words[0]](min(context.out.width, MAX_WIDTH))
     else:
         text = _command_help(ctx, words)
-    if context.out.is_json:
-        context.out.json(render.document("help", {"topic": " ".join(words or []) or None, "text": text}))
-    else:
-        context.out.line(text)
+    context.out.record(render.document("help", {"topic": " ".join(words or []) or None, "text": text}), text)
 
 
 def _command_help(ctx: typer.Context, words: list[str]) -> str:
@@ -107,11 +102,10 @@ def _list_schemas(context: Context) -> None:
         for command, names in contract.COMMANDS.items()
         for option, name in names.items()
     ]
-    if context.out.is_json:
-        context.out.json(render.listing("schemas", entries))
-        return
-    for entry in entries:
-        context.out.line(f"{entry['command'] + ' ' + entry['option']:34}{entry['name']}")
+    context.out.record(
+        render.listing("schemas", entries),
+        *(f"{entry['command'] + ' ' + entry['option']:34}{entry['name']}" for entry in entries),
+    )
 
 
 def completion(
@@ -129,7 +123,5 @@ def completion(
     """
     from openrag_cli.cli.completion_scripts import SCRIPTS
 
-    if context.out.is_json:
-        context.out.json(render.document("completion", {"shell": shell, "script": SCRIPTS[shell]}))
-    else:
-        context.out.line(SCRIPTS[shell].rstrip("\n"))
+    script = SCRIPTS[shell]
+    context.out.record(render.document("completion", {"shell": shell, "script": script}), script.rstrip("\n"))

@@ -64,12 +64,8 @@ def show(context: Context, name: NameArgument) -> None:
 
         openrag partition show handbook
     """
-    partition = context.engine.partition(name)
-    if context.out.is_json:
-        context.out.json(render.document("partition", render.partition(partition)))
-        return
-    for key, value in render.partition(partition).items():
-        context.out.line(f"{key:10}  {value}")
+    entry = render.partition(context.engine.partition(name))
+    context.out.record(render.document("partition", entry), *(f"{key:10}  {entry[key]}" for key in entry))
 
 
 @app.command("delete")

@@ -208,11 +208,8 @@ def wait(
         openrag task wait 019… --timeout 60
     """
     tasks = context.engine.wait_tasks(task_ids, timeout_s=timeout)
-    if context.out.is_json:
-        context.out.json(render.listing("tasks", map(render.task, tasks)))
-    else:
-        for task in tasks:
-            context.out.line(f"{task.id}\t{task.state}")
+    body = render.listing("tasks", map(render.task, tasks))
+    context.out.record(body, *(f"{task.id}\t{task.state}" for task in tasks))
     return ExitCode.OK if all(task.state is TaskState.COMPLETED for task in tasks) else ExitCode.PARTIAL
 
 

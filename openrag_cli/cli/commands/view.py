@@ -82,11 +82,13 @@ def show(context: Context, name: NameArgument) -> None:
         openrag view show ops-2026
     """
     entry = render.view(context.engine.views.get(name))
-    if context.out.is_json:
-        context.out.json(render.document("view", entry))
-        return
-    for key, value in entry.items():
-        context.out.line(f"{key:10}  {', '.join(value) if isinstance(value, list) else value}".rstrip())
+    context.out.record(
+        render.document("view", entry),
+        *(
+            f"{key:10}  {', '.join(value) if isinstance(value, list) else value}".rstrip()
+            for key, value in entry.items()
+        ),
+    )
 
 
 @app.command("delete")

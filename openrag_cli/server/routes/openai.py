@@ -53,10 +53,8 @@ _STREAM: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream
 router = APIRouter(prefix="/v1", tags=["openai"], responses=ERRORS, route_class=JsonRoute)
 
 
-class ModelNotFound(NotFound):
+class ModelNotFound(NotFound, code="model_not_found"):
     """No partition and no view of the model's name."""
-
-    code = "model_not_found"
 
 
 @router.get("/models")
