@@ -146,7 +146,8 @@ def test_functions_stay_short_and_say_what_they_do(name, tree):
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             assert node.end_lineno - node.lineno < MAX_LINES, f"{name}: {node.name}"
-            assert node.name.startswith("_") or ast.get_docstring(node), f"{name}: {node.name} says nothing"
+            is_said = any(ast.unparse(one) == "override" for one in node.decorator_list)  # at the interface
+            assert node.name.startswith("_") or is_said or ast.get_docstring(node), f"{name}: {node.name} says nothing"
 
 
 BROAD = {

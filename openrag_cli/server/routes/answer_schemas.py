@@ -6,8 +6,10 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from openrag_cli import limits
+from openrag_cli.contract.schemas import SESSION
 from openrag_cli.domain import ALL_PARTITIONS, SearchMode
 from openrag_cli.retrieval.request import MAX_CONTEXT, SearchRequest, SortOrder
+from openrag_cli.server.schemas import Noun
 from openrag_cli.store.files.dates import read_bound
 
 
@@ -80,24 +82,11 @@ class AnsweredBody(BaseModel):
     replaces_last: bool = False
 
 
-class SessionEntry(BaseModel):
-    """A session; `messages` counts them."""
-
-    session: str
-    partitions: list[str]
-    messages: int
-    scope: dict[str, Any] = {}
-    created_at: str
-    updated_at: str
+class SessionEntry(Noun, shape=SESSION):
+    """A session; `messages` counts them, and `turns` are they where one session is asked for."""
 
 
 class SessionList(BaseModel):
     """The sessions, the one used last first."""
 
     sessions: list[SessionEntry]
-
-
-class SessionTurns(SessionEntry):
-    """A session with its messages in order."""
-
-    turns: list[dict[str, Any]]

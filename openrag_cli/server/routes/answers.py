@@ -77,11 +77,11 @@ def open_session(request: Request, body: shapes.SessionBody) -> shapes.SessionEn
 
 
 @router.get("/sessions/{name:path}", responses=_NO_SESSION)
-def show_session(request: Request, name: SessionPath) -> shapes.SessionTurns:
+def show_session(request: Request, name: SessionPath) -> shapes.SessionEntry:
     """Return a session with its messages in order."""
     found = _sessions(request).get(name)
     turns = [render.turn(turn) for turn in _sessions(request).turns(name)]
-    return shapes.SessionTurns(**render.session(found), turns=turns)
+    return shapes.SessionEntry.model_validate({**render.session(found), "turns": turns})
 
 
 @router.post("/sessions/{name:path}", responses=_BODY | _NO_SESSION)

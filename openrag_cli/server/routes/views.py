@@ -7,9 +7,11 @@ from pydantic import BaseModel
 
 from openrag_cli.access.principal import Right
 from openrag_cli.contract import to_json as render
+from openrag_cli.contract.schemas import VIEW
 from openrag_cli.domain import ALL_PARTITIONS
 from openrag_cli.server.guards.bodies import JsonRoute
 from openrag_cli.server.routes.indexer import errors
+from openrag_cli.server.schemas import Noun
 from openrag_cli.server.urls import engine_of
 
 router = APIRouter(prefix="/views", tags=["views"], route_class=JsonRoute)
@@ -33,14 +35,8 @@ class ViewBody(BaseModel):
     filter: str = ""
 
 
-class ViewEntry(BaseModel):
+class ViewEntry(Noun, shape=VIEW):
     """A view; `model` is its name as a model of `/v1`."""
-
-    view: str
-    partitions: list[str]
-    filter: str
-    model: str
-    created_at: str
 
 
 class ViewList(BaseModel):
