@@ -147,7 +147,9 @@ def test_functions_stay_short_and_say_what_they_do(name, tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             assert node.end_lineno - node.lineno < MAX_LINES, f"{name}: {node.name}"
             is_said = any(ast.unparse(one) == "override" for one in node.decorator_list)  # at the interface
-            assert node.name.startswith("_") or is_said or ast.get_docstring(node), f"{name}: {node.name} says nothing"
+            assert node.name.startswith("_") or is_said or ast.get_docstring(node), (
+                f"{name}: {node.name} says nothing"
+            )
 
 
 BROAD = {

@@ -9,6 +9,7 @@ from openrag_cli.cli.commands.context import Context
 from openrag_cli.contract import to_json as render
 from openrag_cli.ingest.discovery import Choice, FileList
 from openrag_cli.ingest.gitignore import compile_patterns
+from openrag_cli.store.access.permissions import has_catalog
 from openrag_cli.terminal import percent_decoded
 
 SHOWN_IDS = 5
@@ -24,10 +25,11 @@ def ignored_now(
     from openrag_cli.engine import Engine
     from openrag_cli.store.files.sources import brought_by
 
-    engine = context.engine
     folders = {os.path.realpath(path) for path in paths if os.path.isdir(path)}  # noqa: PTH112 - never raises
-    if not folders or not isinstance(engine, Engine):
+    if not folders or context.settings.server or not has_catalog(context.settings.store):
         return []
+    engine = context.engine
+    assert isinstance(engine, Engine), "without a server"
     wanted = compile_patterns(choice.globs) if choice.globs else None
     taken = {(one.origin.root, one.origin.path) for one in intake.sources if one.origin is not None}
     found: list[str] = []
