@@ -10,8 +10,21 @@ import threading
 from openrag_cli.config import settings as config
 from openrag_cli.engine import Engine
 from openrag_cli.errors import OpenRAGError
+from openrag_cli.ingest.report import Progressed, TaskDone
 from openrag_cli.server import log_format as logs
 from openrag_cli.store.access.permissions import umask_for
+
+logger = logging.getLogger("openrag_cli.worker")  # this module runs as __main__
+
+
+def _tell(event: Progressed) -> None:
+    """Log the end of a task: which file it was, and what came of it."""
+    if isinstance(event, TaskDone) and not event.is_lost:
+        name = f"{event.task.upload.partition}/{event.task.upload.file_id}"
+        if event.error is not None:
+            logger.warning("failed: %s: %s (task %s)", name, event.error.message, event.task.id)
+        else:
+            logger.info("indexed %s: %d chunks (task %s)", name, event.n_chunks, event.task.id)
 
 
 def main() -> None:
@@ -37,9 +50,11 @@ def main() -> None:
         settings = config.load(flags).settings
         os.umask(umask_for(settings.store))
         with Engine(settings) as engine:
-            (engine.drain if is_once else engine.work)(should_stop=stopped.is_set)
+            logger.info("worker %d starts", os.getpid())
+            (engine.drain if is_once else engine.work)(listener=_tell, should_stop=stopped.is_set)
+            logger.info("worker %d stops", os.getpid())
     except OpenRAGError as exc:
-        logging.getLogger(__name__).error("%s", exc.message)  # noqa: TRY400 - a sentence says it; the rest is in the task
+        logger.error("%s", exc.message)  # noqa: TRY400 - a sentence says it; the rest is in the task
         sys.exit(1)
 
 
