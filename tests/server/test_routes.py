@@ -39,6 +39,8 @@ def test_system_routes(client):
     assert re.fullmatch(r"\d+\.\d+\.\d+", client.get("/version").json()["version"])
     assert "openrag_tasks{" in client.get("/metrics").text
     assert client.get("/openapi.json").json()["info"]["title"] == "openrag"
+    home = client.get("/")
+    assert (home.status_code, home.headers["location"]) == (307, "/docs")
     docs = client.get("/docs")
     assert docs.status_code == 200
     assert "/indexer/partition/{partition}/file/{file_id}" in docs.text
