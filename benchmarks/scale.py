@@ -34,7 +34,7 @@ from synthetic_store import Shape, fill
 from openrag_cli.domain import SearchMode
 from openrag_cli.engine import Engine
 from openrag_cli.index import vectors
-from openrag_cli.index.import_shim import import_lancedb
+from openrag_cli.index.import_shim import import_lancedb, run
 from openrag_cli.index.looks import Ask
 from openrag_cli.index.opened import TABLE
 from openrag_cli.index.rows import Scope
@@ -179,8 +179,9 @@ def scopes_of(engine: Engine) -> dict[str, Scope]:
 
 def find(index: Index, vector: np.ndarray) -> None:
     """Find the rows nearest to a vector, and read none of them."""
-    query = next(vectors.looks(index._open(), vector, DEPTH, Scope()))  # noqa: SLF001 - the search alone
-    query.select(["_distance"]).with_row_id(with_row_id=True).limit(DEPTH).to_arrow()
+    table = index._open()  # noqa: SLF001 - the search alone
+    query = next(vectors.looks(table, vectors.lists_of(table), vector, DEPTH, Scope()))
+    run(query.select(["_distance"]).with_row_id().limit(DEPTH).to_arrow())
 
 
 def nearest(index: Index, vector: np.ndarray, limit: int, scope: Scope) -> list[str]:

@@ -30,6 +30,11 @@ MAX_UNINDEXED_ROWS, MAX_UNINDEXED_SHARE_OF_MANY = 1536, 0.005
 written then grows with all rows, by about 200 bytes for each."""
 
 MAX_DELETED_SHARE = 0.1
+PURGED_SHARE, MIN_PURGED_ROWS, MAX_PURGED_STORE = 0.05, 1000, 900_000
+"""The share of deleted rows, and the number, from which all is written again and the vectors are sorted anew: a search
+costs less then than among what was deleted and in two sets of lists. In stores of so many rows at most, for Lance merges
+no fragment of a million."""
+
 REWRITE_SHARE = 0.25
 """Share of new rows from which all is written again: each row is so rewritten about four times for each doubling."""
 
@@ -80,12 +85,14 @@ class Statistics:
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What is to be done: groups of fragments, by number, each merged into one; then, if so, Lance's `optimize`,
-    indices of the keys are made, and the vectors sorted into lists."""
+    indices of the keys are made, and the vectors sorted into lists; `purges` whether rows that are deleted are to go from
+    the files after that."""
 
     merges: tuple[tuple[int, ...], ...] = ()
     optimizes: bool = False
     makes_keys: bool = False
     lists: Lists | None = None
+    purges: bool = False
 
     @property
     def is_empty(self) -> bool:
@@ -117,6 +124,11 @@ def _new_lists(found: Statistics) -> Lists | None:
     return Lists(n_lists, effort) if found.n_rows >= (REGROWN * found.lists.n) ** 2 else None
 
 
+def _purges(found: Statistics) -> bool:
+    least = max(MIN_PURGED_ROWS, found.n_rows * PURGED_SHARE)
+    return found.n_deleted > least and found.n_rows <= MAX_PURGED_STORE
+
+
 def _makes_keys(found: Statistics) -> bool:
     return found.lacks_keys and found.n_rows >= MIN_KEYED_ROWS
 
@@ -127,6 +139,7 @@ def _needs_indexing(found: Statistics) -> bool:
     return (
         found.n_unindexed > most
         or found.n_deleted > found.n_rows * MAX_DELETED_SHARE
+        or _purges(found)
         or found.n_stale_versions > MAX_STALE_VERSIONS
     )
 
@@ -134,9 +147,9 @@ def _needs_indexing(found: Statistics) -> bool:
 def plan(found: Statistics, rows_of: Mapping[int, int], *, force: bool = False) -> Plan:
     """Return what is to be done with fragments of so many rows each, by number; `force` writes all of it again."""
     makes_keys, lists = _makes_keys(found), _new_lists(found)
-    if force:
+    if force or _purges(found):
         again = Lists(lists_for(found.n_rows), found.lists.effort) if found.lists else None
-        return Plan(optimizes=True, makes_keys=makes_keys, lists=lists or again)
+        return Plan(optimizes=True, makes_keys=makes_keys, lists=lists or again, purges=True)
     if _needs_indexing(found):
         young = _young(rows_of)
         is_rewritten = sum(young.values()) >= REWRITE_SHARE * found.n_rows

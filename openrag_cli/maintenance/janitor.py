@@ -125,7 +125,7 @@ class Janitor:
         with self._database.write_lock():
             todo = plan(self.statistics(), self._index.fragments(), force=force)
             failpoint("optimizing")
-            if is_purged := force and self._index.exists and self._index.has_deleted():
+            if is_purged := todo.purges and self._index.exists and self._index.has_deleted():
                 self._index.split_off_a_row()
             for fragments in todo.merges:
                 self._index.merge(fragments)
