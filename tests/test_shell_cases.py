@@ -175,6 +175,8 @@ def test_settings_that_are_no_file_are_78_and_no_hang(process, tmp_path, kind, c
         (("grep", "Monday", "-p", "p", "-l"), 0),
         (("ask", "what was deployed?", "-p", "p"), 0),
         (("file", "add", "{docs}/h.md", "-p", "q"), 0),
+        (("file", "add", "."), 66),
+        (("file", "add", "h.md"), 66),
         (("file", "sync", "."), 66),
         (("backup", "b.tar"), 74),
         (("export", "-p", "p", "-o", "there"), 74),
@@ -190,6 +192,16 @@ def test_in_a_folder_that_was_deleted_all_that_needs_none_works(cli, note, tmp_p
     assert "Errno" not in told.err
     if code == 0 and "-l" in command:
         assert told.out == f"{note}/h.md\n"
+
+
+def test_a_file_called_by_a_dash_is_named_with_its_folder(process, tmp_path):
+    (tmp_path / "-").write_text("Deployed by crane\n")
+    assert process("file", "add", f"{tmp_path}/-", "-p", "dash").code == 0
+    for command in ("get", "show"):
+        assert process("file", command, "./-", "-p", "dash").code == 0, command
+    told = process("file", "delete", "./-", "-p", "dash", "--yes", stdin=b"other.md\n")
+    assert told.code == 0, told.err
+    assert process("file", "get", "./-", "-p", "dash").code == 66
 
 
 @pytest.mark.parametrize("kind", ["pipe", "folder", "nothing"])

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from openrag_cli.cli.commands.context import Context, read_stdin
-from openrag_cli.cli.commands.options import DryRunOption, NullOption, PartitionOption, YesOption
+from openrag_cli.cli.commands.options import DryRunOption, NullOption, PartitionOption, YesOption, whole_file_id
 from openrag_cli.cli.exit_codes import ExitCode
 from openrag_cli.cli.output import Column
 from openrag_cli.contract import to_json as render
@@ -34,7 +34,11 @@ def delete(
 
         openrag file list -p tmp -0 | openrag file delete - -0 -p tmp --yes
     """
-    wanted = [one for given in file_ids for one in (_ids_from_stdin(is_null=null) if given == "-" else [given])]
+    wanted = [
+        one
+        for given in file_ids
+        for one in (_ids_from_stdin(is_null=null) if given == "-" else [whole_file_id(given)])
+    ]
     if dry_run:
         return _rehearse_deleting(context, partition, wanted)
     noun = wanted[0] if len(wanted) == 1 else render.counted(len(wanted), "file")

@@ -1,5 +1,6 @@
 """Files of a folder that a rule leaves out by now, and that are still searched: `file add` tells of them, as a sync does."""
 
+import contextlib
 import os
 import shlex
 from collections.abc import Iterable, Sequence
@@ -25,7 +26,9 @@ def ignored_now(
     from openrag_cli.engine import Engine
     from openrag_cli.store.files.sources import brought_by
 
-    folders = {os.path.realpath(path) for path in paths if os.path.isdir(path)}  # noqa: PTH112 - never raises
+    folders: set[str] = set()
+    with contextlib.suppress(FileNotFoundError):  # the current folder was deleted
+        folders = {os.path.realpath(path) for path in paths if os.path.isdir(path)}  # noqa: PTH112 - never raises
     if not folders or context.settings.server or not has_catalog(context.settings.store):
         return []
     engine = context.engine

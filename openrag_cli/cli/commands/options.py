@@ -18,7 +18,14 @@ def _partition(ctx: typer.Context, param: typer.CallbackParam, value: str) -> st
     return (is_not_given(ctx, param) and context.settings.partition) or value
 
 
-FileArgument = Annotated[str, typer.Argument(metavar="ID", help="Id of the file: see openrag file list.")]
+def whole_file_id(file_id: str) -> str:
+    """Return the id that is meant by what was given: of a file called `-` it is `-` and, as everywhere, `./-`."""
+    return "-" if file_id == "./-" else file_id
+
+
+FileArgument = Annotated[
+    str, typer.Argument(metavar="ID", help="Id of the file: see openrag file list.", callback=whole_file_id)
+]
 PartitionOption = Annotated[
     str,
     typer.Option(
