@@ -144,7 +144,8 @@ def test_sessions_of_an_older_store_are_the_admins(tmp_path):
     )
     later = (
         "ALTER TABLE folder DROP COLUMN device; ALTER TABLE folder_file DROP COLUMN inode; "
-        "ALTER TABLE folder_file DROP COLUMN ctime_ns; DROP INDEX task_of_state"
+        "ALTER TABLE folder_file DROP COLUMN ctime_ns; DROP INDEX task_of_state; "
+        "ALTER TABLE file DROP COLUMN source_path; ALTER TABLE task DROP COLUMN source_path"
     )
     with sqlite3.connect(path) as old:
         old.executescript(
