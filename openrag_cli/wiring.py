@@ -14,9 +14,6 @@ from openrag_cli.store.catalog import Catalog
 from openrag_cli.store.database import Database
 from openrag_cli.store.refresh_queue import RefreshQueue
 from openrag_cli.store.searching.files import SearchableFiles
-from openrag_cli.store.searching.titles import Titles
-from openrag_cli.store.searching.views import Views
-from openrag_cli.store.searching.word_counts import WordCounts
 from openrag_cli.store.sessions import Sessions
 from openrag_cli.store.task_queue import TaskQueue
 from openrag_cli.store.task_records import TaskRecords
@@ -43,6 +40,9 @@ if TYPE_CHECKING:
     from openrag_cli.retrieval.retriever import Retriever
     from openrag_cli.retrieval.scope import Scopes
     from openrag_cli.retrieval.tokens import Tokenizer
+    from openrag_cli.store.searching.titles import Titles
+    from openrag_cli.store.searching.views import Views
+    from openrag_cli.store.searching.word_counts import WordCounts
     from openrag_cli.sync.outcome import SyncOptions
     from openrag_cli.sync.root import Root
     from openrag_cli.sync.runner import Syncer
@@ -122,9 +122,10 @@ class Components:
         return Sessions(self.database, owner)
 
     @built_once
-    def views(self) -> Views:
+    def views(self) -> "Views":
         """The named views."""
         from openrag_cli.retrieval import filters
+        from openrag_cli.store.searching.views import Views
 
         return Views(self.database, filters.parse)
 
@@ -180,9 +181,10 @@ class Components:
         return Tokenizer(language or self.settings.language)
 
     @built_once
-    def word_counts(self) -> WordCounts:
+    def word_counts(self) -> "WordCounts":
         """In how many chunks each word stands."""
         from openrag_cli.index.words import WORDS_VERSION
+        from openrag_cli.store.searching.word_counts import WordCounts
 
         return WordCounts(self.database, WORDS_VERSION)
 
@@ -315,9 +317,10 @@ class Components:
         return janitor
 
     @built_once
-    def titles(self) -> Titles:
+    def titles(self) -> "Titles":
         """The titles of files."""
         from openrag_cli.index.words import WORDS_VERSION
+        from openrag_cli.store.searching.titles import Titles
 
         return Titles(self.database, WORDS_VERSION)
 

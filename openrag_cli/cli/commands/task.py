@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from openrag_cli.cli.commands import add
 from openrag_cli.cli.commands.context import Context
 from openrag_cli.cli.commands.listing import show_record
 from openrag_cli.cli.commands.options import LinesOption
@@ -116,7 +115,9 @@ def _note(task: Task) -> str:
     """Return why a task failed, or what its reader warned of."""
     if task.error:
         return task.error.message
-    return add.warning_line(task.warnings) if task.warnings else ""
+    from openrag_cli.cli.commands.add import warning_line
+
+    return warning_line(task.warnings) if task.warnings else ""
 
 
 @app.command("show")
@@ -289,7 +290,9 @@ def run(ctx: typer.Context) -> int:
 
         openrag file add ~/docs --detach && openrag task run
     """
-    return add.drain(ctx.obj)
+    from openrag_cli.cli.commands.add import drain
+
+    return drain(ctx.obj)
 
 
 @app.command("prune")
