@@ -50,7 +50,7 @@ class ResponseBody(BaseModel):
     previous_response_id: str | None = None
     conversation: Any = None
     background: shapes.Truth | None = None
-    prompt: Any = None
+    prompt: Annotated[Json | None, BeforeValidator(lambda value: value if isinstance(value, dict) else None)] = None
     top_logprobs: int | None = None
     tools: shapes.Jsons | None = None
     tool_choice: str | Json | None = None
