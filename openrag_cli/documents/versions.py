@@ -28,13 +28,13 @@ READER_VERSIONS: Mapping[str, int] = {
     "mbox": 1,
     "msg": 3,
     "notebook": 2,
-    "ods": 2,
+    "ods": 3,
     "odt": 4,
-    "pdf": 7,
+    "pdf": 8,
     "pptx": 5,
     "svg": 2,
-    "xls": 3,
-    "xlsx": 5,
+    "xls": 4,
+    "xlsx": 6,
 }
 
 READERS: Mapping[str, str] = {
