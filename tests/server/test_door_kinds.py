@@ -25,7 +25,7 @@ NEWER_IMAGE = {"type": "input_image", "image_url": "data:image/png;base64,iVBORw
 
 @pytest.mark.parametrize(
     ("path", "status"),
-    [("/rag/livez", 200), ("//rag//livez", 200), ("/ragged/livez", 404), ("/rag", 404)],
+    [("/rag/livez", 200), ("//rag//livez", 200), ("/ragged/livez", 404), ("/rag", 307)],
 )
 def test_the_prefix_alone_is_taken_off_and_once(prefixed, path, status):
     head = (
