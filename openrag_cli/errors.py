@@ -47,8 +47,9 @@ class OpenRAGError(Exception):
     code: ClassVar[str] = "error"
 
     def __init_subclass__(cls, *, code: str = "") -> None:
-        """Give a class of errors its stable code, or that of its parent."""
-        cls.code = code or cls.code
+        """Give a class of errors its stable code; without one it speaks with its parent's."""
+        if code:
+            cls.code = code
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
