@@ -1,37 +1,31 @@
 """The catalog: partitions, files and documents. What is here is true; the index follows (I1, I3).
 
-SQL lives here, in taskqueue.py (tasks) and in schema/. Metadata changes are one row: no vector is touched.
+SQL lives here, in task_queue.py (tasks) and in schema/. Metadata changes are one row: no vector is touched.
 """
 
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from unicodedata import normalize
 
 from openrag_cli.domain import ALL_PARTITIONS, Document, File, Metadata, Partition
 from openrag_cli.errors import Conflict, DocumentNotFound, PartitionNotFound, StoreMismatch
 from openrag_cli.store.database import Database, at, now_ms
 from openrag_cli.store.documents import read_document
-from openrag_cli.store.files.conditions import Condition
 from openrag_cli.store.files.deletion import delete_partition, finish_deletions
-from openrag_cli.store.files.filtered_files import FilteredFiles
 from openrag_cli.store.files.moves import Move, is_worked_on, possible_moves, rename
 from openrag_cli.store.files.pages import Asked, FilePages
 from openrag_cli.store.files.results import Results
 from openrag_cli.store.files.rows import FILE, to_file
 from openrag_cli.store.metadata import changed, dated
 from openrag_cli.store.names import canonical
-from openrag_cli.store.retire import (
-    DELETED,
-    RENAMED,
-    REPLACED,
-    cancel_live,
-    obsolete_all,
-    refuse_taken,
-    retire,
-)
+from openrag_cli.store.retire import DELETED, RENAMED, REPLACED, cancel_live, obsolete_all, refuse_taken, retire
 from openrag_cli.store.task_rows import edit_waiting
+
+if TYPE_CHECKING:
+    from openrag_cli.store.files.conditions import Condition
+    from openrag_cli.store.files.filtered_files import FilteredFiles
 
 
 class Catalog:
@@ -142,8 +136,10 @@ class Catalog:
     # --- files
 
     @property
-    def filtered(self) -> FilteredFiles:
+    def filtered(self) -> "FilteredFiles":
         """The files by their metadata."""
+        from openrag_cli.store.files.filtered_files import FilteredFiles
+
         return FilteredFiles(self._db)
 
     @property
@@ -158,7 +154,7 @@ class Catalog:
         limit: int = -1,
         offset: int = 0,
         after: str = "",
-        condition: Condition | None = None,
+        condition: "Condition | None" = None,
     ) -> Results[File]:
         """Return the files of a partition by id, or those that a condition lets through; see `Asked`.
 

@@ -19,12 +19,12 @@ UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(days=7)
 HINT = "a day such as 2026-03-01, a month, a year, a time such as 2026-03-01T09:30Z, or an age: 12h, 30d, 6w, 3m, 1y"
 
 _EPOCH = datetime.fromtimestamp(0, tz=UTC)
-_AGE = re.compile(r"(\d{1,6})\s*([hdwmy])[a-z]*")
-_PART = re.compile(r"(\d{4})(?:-(\d{1,2}))?(?:-(\d{1,2}))?")
-_ISO = re.compile(
+_AGE = r"(\d{1,6})\s*([hdwmy])[a-z]*"
+_PART = r"(\d{4})(?:-(\d{1,2}))?(?:-(\d{1,2}))?"
+_ISO = (
     r"(\d{4}-\d{2}-\d{2})(?:[ T](\d{2}:\d{2}(?::\d{2})?)(?:[.,](\d{1,9}))?)?(?:\s*(Z|UTC|[+-]\d{2}:?\d{2}))?(?![\d-])"
 )
-_MAIL = re.compile(r"(?:[A-Za-z]{3,9},\s*)?\d{1,2} [A-Za-z]{3,9} \d{4}")
+_MAIL = r"(?:[A-Za-z]{3,9},\s*)?\d{1,2} [A-Za-z]{3,9} \d{4}"
 _FORMS = (
     "%d %B %Y", "%d %b %Y", "%B %d, %Y", "%b %d, %Y", "%B %d %Y", "%b %d %Y", "%d-%b-%Y", "%Y/%m/%d", "%d.%m.%Y",
     "%B %Y", "%b %Y",
@@ -65,9 +65,9 @@ def _from_number(value: float) -> datetime | None:
 
 
 def _from_text(text: str) -> datetime | None:
-    if match := _PART.fullmatch(text):
+    if match := re.fullmatch(_PART, text):
         return _begin(match)
-    if match := _ISO.match(text):
+    if match := re.match(_ISO, text):
         day, clock, fraction, zone = match.groups()
         zone = {None: "+00:00", "Z": "+00:00", "UTC": "+00:00"}.get(zone, zone)
         second = f"{clock or '00:00'}:00"[:8] + (f".{fraction:0<6}"[:7] if fraction else "")
@@ -77,7 +77,7 @@ def _from_text(text: str) -> datetime | None:
             return datetime.strptime(text, form).replace(tzinfo=UTC)
         except ValueError:
             continue
-    if not _MAIL.match(text):
+    if not re.match(_MAIL, text):
         return None
     from email.utils import parsedate_to_datetime
 
@@ -112,9 +112,9 @@ def read_bound(text: str, *, now: datetime, is_last: bool = False) -> datetime:
     if wanted.casefold() in days:
         wanted = days[wanted.casefold()].date().isoformat()
     try:
-        if match := _AGE.fullmatch(wanted.casefold()):
+        if match := re.fullmatch(_AGE, wanted.casefold()):
             return now - int(match[1]) * UNITS[match[2]]
-        if match := _PART.fullmatch(wanted):
+        if match := re.fullmatch(_PART, wanted):
             return _end(match) if is_last else _begin(match)
         if found := _from_text(wanted):
             return found

@@ -9,14 +9,17 @@ import itertools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from openrag_cli.domain import File
 from openrag_cli.errors import InvalidInput
 from openrag_cli.store.database import Database
-from openrag_cli.store.files.conditions import Condition
-from openrag_cli.store.files.filtered_files import FilteredFiles
 from openrag_cli.store.files.results import Results
 from openrag_cli.store.files.rows import FILE, to_file
+
+if TYPE_CHECKING:
+    from openrag_cli.store.files.conditions import Condition
+    from openrag_cli.store.files.filtered_files import FilteredFiles
 
 Key = tuple[str | int, ...]
 
@@ -53,11 +56,11 @@ def key_of(text: str, *kinds: type) -> Key:
 class FilePages:
     """The files of partitions in the order of their names and ids, from any place on."""
 
-    def __init__(self, database: Database, filtered: FilteredFiles) -> None:
+    def __init__(self, database: Database, filtered: "FilteredFiles") -> None:
         self._db = database
         self._filtered = filtered
 
-    def page(self, ids: Sequence[int] | None, condition: Condition | None, asked: "Asked") -> Results[File]:
+    def page(self, ids: Sequence[int] | None, condition: "Condition | None", asked: "Asked") -> Results[File]:
         """Return files of partitions (None: of all), by name and id, or those that a condition lets through.
 
         Raises:
