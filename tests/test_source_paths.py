@@ -1,6 +1,7 @@
 """Where a file came from stays with it whatever its id becomes: hits, names, answers and `open` lead there, or say that
 it is gone."""
 
+import contextlib
 import json
 import os
 import shlex
@@ -171,7 +172,7 @@ def test_the_source_of_an_import_is_kept_where_such_a_file_is_there(cli, docs, t
 
 def test_a_store_of_before_opens_what_is_renamed_now(cli, docs, tmp_path):
     cli("file", "add", docs)
-    with sqlite3.connect(tmp_path / "store" / "openrag.db") as connection:
+    with contextlib.closing(sqlite3.connect(tmp_path / "store" / "openrag.db", isolation_level=None)) as connection:
         connection.execute("UPDATE file SET source_path = NULL")
     assert opened(cli, "ops/keys.md") == str(docs / "ops" / "keys.md")
     cli("file", "rename", "ops/keys.md", "x.md")

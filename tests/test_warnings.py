@@ -1,5 +1,6 @@
 """What was not indexed of a document that was: told where a person, a program and an operator look."""
 
+import contextlib
 import json
 import sqlite3
 
@@ -102,7 +103,7 @@ def test_a_store_of_an_older_format_has_no_warnings_and_takes_new_ones(cli, mail
     with monkeypatch.context() as old:
         old.setattr(database, "FORMAT", 3)
         database.Database(tmp_path / "store" / "openrag.db").rows("SELECT 1")
-    with sqlite3.connect(tmp_path / "store" / "openrag.db") as connection:
+    with contextlib.closing(sqlite3.connect(tmp_path / "store" / "openrag.db", isolation_level=None)) as connection:
         assert "warnings" not in [row[1] for row in connection.execute("PRAGMA table_info(file)")]
     cli("file", "add", mail)
     assert json.loads(cli("file", "show", "box/plan.eml", "--json").out)["warnings"]

@@ -164,11 +164,12 @@ class Database:
                 return self._ready(self._connect())
 
     def _ready(self, connection: sqlite3.Connection) -> sqlite3.Connection:
-        connection.row_factory = sqlite3.Row
-        connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.create_function("canonical", 1, canonical, deterministic=True)
-        self._check_format(connection)
+        with undoing(connection.close):
+            connection.row_factory = sqlite3.Row
+            connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.create_function("canonical", 1, canonical, deterministic=True)
+            self._check_format(connection)
         return connection
 
     def _connect(self) -> sqlite3.Connection:
