@@ -292,6 +292,9 @@ WEIGHTS = (
     Weight("TITLE", scoring, (0.0, 0.2, 0.4, 0.6)),
     Weight("FLOOR", scoring, (0.3, 0.5, 0.7)),
     Weight("WHOLE", scoring, (0.2, 0.3, 0.4)),
+    Weight("TITLED", scoring, (1.3, 1.6, 2.2)),
+    Weight("HEADED", scoring, (0.0, 1.3, 1.6, 2.2)),
+    Weight("ASIDE", scoring, (0.0, 0.25, 1.0)),
     Weight("IDF_POWER", query, (0.0, 0.25, 0.5)),
 )
 Figures = dict[tuple[str, float], list[float]]

@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, Self
 if TYPE_CHECKING:
     import numpy as np
 
+HEAD_WORDS = 12
+"""Words that a row begins with: the headings above a chunk, the head of its table, or its first line."""
+
 _STEP = 8
 """Bytes that are compared at once."""
 
@@ -30,7 +33,9 @@ class WordTable:
         self._heads = self._integers[starts] & _masks()[np.minimum(self._sizes, _STEP)]
         self._ends = ends
         self._counted: dict[str, np.ndarray] = {}
-        self.n_words = np.diff(np.searchsorted(starts, ends))
+        self._headed: dict[str, np.ndarray] = {}
+        self._firsts = np.searchsorted(starts, ends)
+        self.n_words = np.diff(self._firsts)
         """How many words each row has, int64[n]."""
 
     @classmethod
@@ -44,15 +49,22 @@ class WordTable:
 
     def counts(self, asked: Iterable[str]) -> "dict[str, np.ndarray]":
         """Return for each of the words how often it stands in each row, int64[n]."""
+        return {word: self._looked_up(word)[0] for word in asked}
+
+    def headed(self, asked: Iterable[str]) -> "dict[str, np.ndarray]":
+        """Return for each of the words whether it is among the first `HEAD_WORDS` of each row, bool[n]."""
+        return {word: self._looked_up(word)[1] for word in asked}
+
+    def _looked_up(self, word: str) -> "tuple[np.ndarray, np.ndarray]":
         import numpy as np
 
-        wanted = list(asked)
-        for word in wanted:
-            if word not in self._counted:
-                places = self._places(word.encode())
-                rows = np.searchsorted(self._ends, self._starts[places], side="right") - 1
-                self._counted[word] = np.bincount(rows, minlength=len(self.n_words))
-        return {word: self._counted[word] for word in wanted}
+        if word not in self._counted:
+            places = self._places(word.encode())
+            rows = np.searchsorted(self._ends, self._starts[places], side="right") - 1
+            heads = rows[places - self._firsts[rows] < HEAD_WORDS]
+            self._counted[word] = np.bincount(rows, minlength=len(self.n_words))
+            self._headed[word] = np.bincount(heads, minlength=len(self.n_words)) > 0
+        return self._counted[word], self._headed[word]
 
     def _places(self, word: bytes) -> "np.ndarray":
         """Return which words of the rows are this one."""
