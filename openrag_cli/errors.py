@@ -37,6 +37,7 @@ Each has a stable `code`. Exit codes and HTTP statuses belong to the edges, whic
 
 import contextlib
 import errno
+import shlex
 from collections.abc import Iterator
 from typing import ClassVar
 
@@ -106,7 +107,7 @@ class DocumentNotFound(NotFound, code="file_not_found"):
     def __init__(self, file_id: str, partition: str) -> None:
         super().__init__(
             f"File '{file_id}' not found in partition '{partition}'.",
-            hint=f"openrag file list -p '{partition}'",
+            hint=f"openrag file list -p {shlex.quote(partition)}",
         )
         self.file_id = file_id
         self.partition = partition

@@ -1,6 +1,7 @@
 """Looking a store and its surroundings over: what is in order, what is not, and what mends it."""
 
 import asyncio
+import shlex
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -178,7 +179,7 @@ class Doctor:
     def _imports(self, name: str) -> Iterator[Finding]:
         for partial in Imports(self._patient.database).partial():
             text = f"an import into '{partial.name}' is under way or was stopped; {partial.files:,} files are there, unseen"
-            fix = f"run the same import again, or drop it: openrag partition delete '{partial.name}'"
+            fix = f"run the same import again, or drop it: openrag partition delete {shlex.quote(partial.name)}"
             yield Finding(name, Status.WARNING, text, fix)
 
     def _originals(self, name: str) -> Iterator[Finding]:

@@ -4,6 +4,7 @@ SQL lives here, in task_queue.py (tasks) and in schema/. Metadata changes are on
 """
 
 import json
+import shlex
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -73,7 +74,9 @@ class Catalog:
         """
         with self._db.transaction() as connection:
             if connection.execute("SELECT 1 FROM partition WHERE name = canonical(?)", (name,)).fetchone():
-                raise Conflict(f"Partition '{name}' already exists", hint=f"openrag partition show '{name}'")
+                raise Conflict(
+                    f"Partition '{name}' already exists", hint=f"openrag partition show {shlex.quote(name)}"
+                )
             refuse_taken(connection, name)
             connection.execute("INSERT INTO partition (name, created_at) VALUES (canonical(?), ?)", (name, now_ms()))
         return self.partition(name)

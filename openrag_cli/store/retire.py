@@ -6,6 +6,7 @@ for what the task could be compared with later may be pruned or renamed by then.
 """
 
 import json
+import shlex
 import sqlite3
 from typing import Any
 
@@ -89,7 +90,7 @@ def refuse_view(connection: sqlite3.Connection, name: str) -> None:
     if find_view(connection, name):
         raise Conflict(
             f"'{name}' is a view, and partitions share its space of names",
-            hint=f"choose another name, or first: openrag view delete '{name}'",
+            hint=f"choose another name, or first: openrag view delete {shlex.quote(name)}",
         )
 
 
@@ -98,7 +99,7 @@ def refuse_import(connection: sqlite3.Connection, name: str) -> None:
     if find_import(connection, name) is not None:
         raise Conflict(
             f"Partition '{name}' is being imported, or its import was stopped",
-            hint=f"run the import again to go on, or drop it: openrag partition delete '{name}'",
+            hint=f"run the import again to go on, or drop it: openrag partition delete {shlex.quote(name)}",
         )
 
 

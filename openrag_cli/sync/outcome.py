@@ -87,7 +87,7 @@ def refusal(options: SyncOptions, plan: Plan, scan: Scan) -> TooManyDeletions | 
         return TooManyDeletions(
             f"the folder {options.folder} is empty, and partition '{options.partition}' has {n_owned:,} files "
             "from it: nothing was changed",
-            hint=f"is it mounted? If they are to go: openrag partition delete '{options.partition}'",
+            hint=f"is it mounted? If they are to go: openrag partition delete {shlex.quote(options.partition)}",
         )
     if options.max_delete.allows(n_deletes, n_owned):
         return None

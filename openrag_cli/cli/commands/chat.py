@@ -1,6 +1,7 @@
 """`openrag chat`: a conversation about your documents, kept as a session."""
 
 import contextlib
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -147,7 +148,7 @@ class Repl:
                     self._out.error(exc)
                     self._code = exit_code(type(exc))
         if is_edited:
-            self._out.note(f"kept as session {self._name}: openrag chat --session '{self._name}'")
+            self._out.note(f"kept as session {self._name}: openrag chat --session {shlex.quote(self._name)}")
             return ExitCode.OK
         return self._code
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import stat
 import sys
 import tempfile
@@ -50,7 +51,7 @@ def about(context: Context, names: Sequence[str], *, with_store: bool) -> Chat:
                 if stat.S_ISFIFO(found.st_mode):  # `<(command)`: read once, as standard input
                     path = _kept(path, Path(folder) / str(len(files)), engine.settings.max_file_bytes)
             if stat.S_ISDIR(found.st_mode):
-                raise PathNotFound(f"{name} is a folder", hint=f"openrag file add {name}")
+                raise PathNotFound(f"{name} is a folder", hint=f"openrag file add {shlex.quote(name)}")
             moment = None if name == "-" else changed_at(found.st_mtime_ns)
             files.append(HandFile(STDIN if name == "-" else name, path, moment))
         return engine.parts.about(files, with_store=with_store)

@@ -1,5 +1,6 @@
 """`openrag export` and `import`: a partition as files that any program can read, and back."""
 
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -23,7 +24,7 @@ def export(
 
         openrag export -p handbook -o handbook-export
     """
-    report = context.here(f"export -p '{partition}' -o DIR").maintenance.export(partition, output)
+    report = context.here(f"export -p {shlex.quote(partition)} -o DIR").maintenance.export(partition, output)
     if context.out.is_json:
         body = {"partition": report.partition, "path": str(output), "files": report.files, "chunks": report.chunks}
         context.out.json(render.document("export", body))

@@ -69,7 +69,7 @@ def examine_access(name: str, store: Path) -> Iterator[Finding]:
     if belongs_to_another(store):
         owner = owner_of(store)
         text = f"the store belongs to {owner}: root only reads it, so as not to lock its owner out"
-        yield Finding(name, Status.WARNING, text, f"sudo -u '{owner}' openrag ...")
+        yield Finding(name, Status.WARNING, text, f"sudo -u {shlex.quote(owner)} openrag ...")
         return
     found = access_to(store)
     denied = found.unreadable or found.unwritable

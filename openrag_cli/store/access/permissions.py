@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import shlex
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -24,7 +25,7 @@ def not_writable(folder: Path) -> Forbidden:
         name = owner_of(folder)
         return Forbidden(
             f"the store {folder} belongs to {name}, and what root wrote there would lock its owner out",
-            hint=f"as its owner: sudo -u '{name}' openrag ...",
+            hint=f"as its owner: sudo -u {shlex.quote(name)} openrag ...",
         )
     return Forbidden(
         f"the store {folder} can only be read here, and this command writes to it",

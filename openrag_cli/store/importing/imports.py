@@ -6,6 +6,7 @@ staged, in one transaction: a crash in between leaves only what the next sweep r
 """
 
 import json
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -66,7 +67,7 @@ class Imports:
             if connection.execute("SELECT 1 FROM partition WHERE name = canonical(?)", (name,)).fetchone():
                 raise Conflict(
                     f"Partition '{name}' already exists",
-                    hint=f"import it under another name with -p, or first: openrag partition delete '{name}'",
+                    hint=f"import it under another name with -p, or first: openrag partition delete {shlex.quote(name)}",
                 )
             refuse_view(connection, name)
             row = connection.execute(

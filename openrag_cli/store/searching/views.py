@@ -1,6 +1,7 @@
 """Named views: some partitions and a condition on metadata, searched under one name, as if it were a partition's."""
 
 import json
+import shlex
 import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -63,7 +64,7 @@ class Views:
         wanted = list(dict.fromkeys(partitions)) or [ALL_PARTITIONS]
         with self._db.transaction() as connection:
             if find_view(connection, name):
-                raise Conflict(f"View '{name}' already exists", hint=f"openrag view show '{name}'")
+                raise Conflict(f"View '{name}' already exists", hint=f"openrag view show {shlex.quote(name)}")
             if _has_partition(connection, name):
                 raise Conflict(
                     f"Partition '{name}' exists, and views share its space of names", hint="choose another name"
