@@ -31,7 +31,7 @@ from openrag_cli.library.library import LocalStore
 from openrag_cli.store.blobs import open_original
 from openrag_cli.store.files.results import Results
 from openrag_cli.store.metadata import check_metadata
-from openrag_cli.store.names import check_file_id, check_partition
+from openrag_cli.store.names import check_new_id, check_partition
 from openrag_cli.wiring import Components
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ class Engine(LocalStore):
 
     @override
     def rename_file(self, partition: str, old: str, new: str) -> File:
-        return self.parts.retitled(self.parts.catalog.rename_file(partition, old, check_file_id(new)))
+        return self.parts.retitled(self.parts.catalog.rename_file(partition, old, check_new_id(new)))
 
     @override
     def delete_files(self, partition: str, file_ids: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -182,6 +182,7 @@ def test_a_key_that_no_file_has_is_told_with_the_nearest_one(cli, tmp_path):
         ('year >= "2020"', "the key year has numbers here"),
         ("Team = 5", "the key Team has texts here"),
         ('tags = "a"', "write contains"),
+        ('type = "text/markdown"', "did you mean media_type?"),
         ("zzz = 1 or qqq = 2", "no file here has the key zzz"),
     ):
         found = cli("search", "keys", "-p", "p", "--filter", text)
@@ -192,6 +193,7 @@ def test_a_key_that_no_file_has_is_told_with_the_nearest_one(cli, tmp_path):
         assert as_json["warnings"][0]["code"] in {"unknown_key", "other_type"}
         listed = cli("file", "list", "-p", "p", "--filter", text)
         assert (listed.out, told in listed.err) == ("", True)
+        assert "no files of partition p match" in listed.err
     fine = cli("search", "keys", "-p", "p", "--filter", "year = 2024 and not Team = 'Red'")
     assert (fine.code, "warning" in fine.err) == (0, False)
 

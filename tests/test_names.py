@@ -108,6 +108,34 @@ def test_the_same_bytes_under_the_bare_name_of_an_older_openrag_are_unchanged(cl
     assert "known" not in cli("file", "add", "a/x.md", "-p", "p").err
 
 
+def test_a_file_named_from_its_own_folder_is_the_same_file_from_above(cli, place, ids):
+    """The same bytes in another place are another file."""
+    os.chdir(place / "work" / "a")
+    assert cli("file", "add", "x.md", "-p", "p").code == 0
+    os.chdir(place / "work")
+    (place / "work" / "b" / "x.md").write_bytes((place / "work" / "a" / "x.md").read_bytes())
+    done = cli("file", "add", "a/x.md", "-p", "p", "--json")
+    assert done.json["known_as"] == [{"file_id": "a/x.md", "known_as": "x.md"}]
+    assert ids() == ["x.md"]
+    assert cli("file", "add", "b/x.md", "-p", "p", "--json").json["added"] == 1
+    assert ids() == ["b/x.md", "x.md"]
+
+
+@pytest.mark.parametrize("name", ["..", "../x.md", "a/../x.md", "a/.."])
+def test_no_id_that_a_person_gives_holds_the_folder_above(cli, place, ids, name):
+    assert cli("file", "add", "c.md", "-p", "p").code == 0
+    refusals = [
+        cli("file", "add", "a/x.md", "-p", "p", "--id", name),
+        cli("file", "add", "-", "-p", "p", "--id", name),
+        cli("file", "rename", "c.md", name, "-p", "p"),
+    ]
+    for refused in refusals:
+        assert refused.code == ExitCode.USAGE
+        assert f"error: the file id '{name}' holds '..'" in refused.err
+    assert ids() == ["c.md"]
+    assert cli("file", "rename", "c.md", "a..b/...md", "-p", "p").code == 0
+
+
 def test_a_file_tells_its_source_and_never_its_root(cli, place):
     cli("file", "add", "a/x.md", "-p", "p")
     cli("file", "add", "b", "-p", "p")
@@ -212,6 +240,14 @@ def test_the_hint_of_a_conflict_loses_nothing(cli, place, ids):
     assert cli(*refused.err.split("hint: keep both: openrag ")[1].replace("NAME", "a").split()).code == 0
     assert ids() == ["a/x.md", "x.md"]
     assert text(cli, "x.md") == "The text of elsewhere/x.md."
+
+
+def test_a_folder_that_may_not_go_without_a_prefix_is_offered_its_name(cli, place, ids):
+    sync(cli, "a")
+    refused = cli("file", "sync", "b", "-p", "p", "--prefix", "")
+    assert refused.code == ExitCode.USAGE
+    assert "hint: openrag file sync b -p p --prefix b\n" in refused.err
+    assert sync(cli, "b", "--prefix", "b").json["added"] == 1
 
 
 def test_a_prefix_that_files_of_another_source_have_is_taken(cli, place):

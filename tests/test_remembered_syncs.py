@@ -46,6 +46,23 @@ def test_a_sync_without_a_folder_repeats_each_with_the_options_last_given(cli, f
     assert cli("file", "sync", "--json").json["unchanged"] == 3
 
 
+def test_a_sync_that_is_refused_is_not_remembered(cli, folders):
+    """Else a sync without a folder would be refused for ever."""
+    assert cli("file", "sync", "one", "-p", "zoo").code == 0
+    for prefix in ("", "a/../b"):
+        assert cli("file", "sync", "two", "-p", "zoo", "--prefix", prefix).code == 2
+    assert [entry["folder"] for entry in _remembered(cli)] == [str(folders / "one")]
+    assert cli("file", "sync", "two", "-p", "zoo", "--delete").code == 0
+    before = _remembered(cli)
+    assert cli("file", "sync", "two", "-p", "zoo", "--prefix", "../x").code == 2
+    assert _remembered(cli) == before
+    assert cli("file", "sync").code == 0
+
+
+def _remembered(cli):
+    return cli("file", "sync", "--list", "--json").json["syncs"]
+
+
 def test_what_is_remembered_is_listed_and_forgotten(cli, folders):
     assert cli("file", "sync", "--list", "--json").json["syncs"] == []
     cli("file", "sync", "one", "-p", "zoo", "--dry-run")

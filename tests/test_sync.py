@@ -153,7 +153,7 @@ def test_a_missing_or_empty_folder_never_empties_a_partition(cli, sync, notes, t
     empty = cli("file", "sync", notes, "-p", "notes", "--delete", "--max-delete", "100%")
     assert empty.code == 3
     assert "is empty" in empty.err
-    assert "openrag partition delete 'notes'" in empty.err
+    assert "openrag partition delete notes" in empty.err
     assert sync() == (0, 0, 0, 0, 0, 0)
     assert len(ids(cli)) == 5
     assert cli("file", "sync", tmp_path / "elsewhere" / "index.txt").code == 66

@@ -1,5 +1,7 @@
 """What a person stumbles over: the other partition, long ids, a backup in the way, an address for a path, cron."""
 
+import shlex
+
 import pytest
 from harness import open_engine
 
@@ -13,6 +15,20 @@ def test_a_file_of_another_partition_is_said_to_be_there(cli, handbook):
     assert result.code == 66
     assert "hint: it is in another partition: -p 'my handbook'" in result.err
     assert "another partition" not in cli("file", "get", "nowhere.md").err
+
+
+@pytest.mark.parametrize("name", ["it's", "two words", '"; touch x; "', "$(touch x)", "plain"])
+def test_a_command_in_a_hint_can_be_pasted_whatever_a_partition_is_called(cli, handbook, name):
+    assert cli("file", "add", handbook, "-p", name).code == 0
+    assert cli("view", "create", f"view {name}").code == 0
+    for refused in (
+        cli("partition", "create", name),
+        cli("file", "get", "nowhere.md", "-p", name),
+        cli("view", "create", f"view {name}"),
+    ):
+        assert refused.code in {66, 73}
+        command = refused.err.split("hint: openrag ")[1].splitlines()[0]
+        assert cli(*shlex.split(command)).code == 0, command
 
 
 def test_what_is_no_partition_is_said_to_be_a_view_or_is_nearly_one(cli, handbook):

@@ -6,6 +6,7 @@ A group is on the disk, bytes and tasks, before the next begins (I8).
 from __future__ import annotations
 
 import contextlib
+import os
 import shlex
 from itertools import islice
 from typing import TYPE_CHECKING, BinaryIO
@@ -189,12 +190,12 @@ class Adder:
         raise taken(known, source)
 
     def _is_known_by_name(self, source: Source) -> bool:
-        """Whether the same bytes are there under the bare name, which 0.1.0 gave to a file that was named by itself."""
+        """Whether the same bytes are there under the bare name: 0.1.0 gave it, or the file was named from its folder."""
         if source.origin is None or source.origin.kind != "file" or "/" not in source.file_id:
             return False
         bare = source.file_id.rpartition("/")[2]
         held = self._catalog.files_by_id(self._options.partition, [bare]).get(bare)
-        if held is None or held.source is not None or not is_unchanged(source.path, held):
+        if held is None or not _may_be_same(source, held) or not is_unchanged(source.path, held):
             return False
         self._skip(held)
         self.report.known_as.append((source.file_id, bare))
@@ -315,6 +316,15 @@ def _size(path: Path) -> int:
         return path.stat().st_size
     except OSError:
         return 0
+
+
+def _may_be_same(source: Source, held: File) -> bool:
+    """Whether nothing is known of where a file came from, or it came from this very path."""
+    known = held.source
+    if known is None:
+        return True
+    path = os.path.join(known.root, os.fsencode(known.path or known.label))  # noqa: PTH118 - bytes
+    return bool(known.root) and os.path.realpath(path) == os.fsencode(os.path.realpath(source.path))
 
 
 def is_of_another(source: Source, known: File) -> bool:

@@ -49,12 +49,14 @@ def _unknown(key: str, known: Sequence[str]) -> str:
 
 
 def nearest(key: str, known: Iterable[str]) -> str | None:
-    """Return the key that `key` may have meant: one that differs in case, or else in a letter or two."""
+    """Return the key that `key` may have meant: one that differs in case, or in a letter or two, or has it as a word."""
     folded: dict[str, str] = {}
     for one in known:
         folded.setdefault(one.casefold(), one)
     close = difflib.get_close_matches(key.casefold(), folded, n=1, cutoff=0.6)
-    return folded[close[0]] if close else None
+    longer = [one for one in folded if key.casefold() in one.split("_")]  # media_type is what "type" may have meant
+    found = close or longer[:1]
+    return folded[found[0]] if found else None
 
 
 def _mistyped(leaf: Leaf, kinds: set[Kind]) -> str | None:

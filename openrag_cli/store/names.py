@@ -50,6 +50,17 @@ def check_partition(name: str) -> str:
     return name
 
 
+def check_new_id(file_id: str) -> str:
+    """Return `file_id` if a person may give it to a file: as `check_file_id`, and no part of it is `..`.
+
+    Raises:
+        InvalidInput: see there. Ids of clients over HTTP mean nothing to us, and may hold it.
+    """
+    if ".." in file_id.split("/"):
+        raise InvalidInput(f"the file id {file_id[:80]!r} holds '..'", hint="choose another id with --id")
+    return check_file_id(file_id)
+
+
 def check_file_id(file_id: str) -> str:
     """Return `file_id` if it may name a file.
 

@@ -62,8 +62,9 @@ class FolderPrefix:
 
 def prefix_refusal(prefix: str, folder: Path, partition: str) -> WrongUsage:
     """Return the error for a prefix that another source has, with a command that goes on."""
-    name = prefix.rstrip("/") or readable(os.path.basename(os.path.realpath(folder)))  # noqa: PTH119
-    command = ["openrag", "file", "sync", str(folder), "-p", partition, "--prefix", f"{name}-2"]
+    own = readable(os.path.basename(os.path.realpath(folder)))  # noqa: PTH119
+    free = f"{prefix.rstrip('/')}-2" if prefix else own
+    command = ["openrag", "file", "sync", str(folder), "-p", partition, "--prefix", free]
     what = f"ids that begin with '{prefix}'" if prefix else "ids without a prefix"
     return WrongUsage(
         f"another source has {what} in partition '{partition}'; nothing was changed",

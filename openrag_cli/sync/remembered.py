@@ -10,6 +10,7 @@ import json
 import os
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from openrag_cli.config.atomic_file import replace_file
@@ -52,10 +53,20 @@ class RememberedSyncs:
         """Return them, by folder and partition. Raises: ConfigError, when the file is damaged."""
         return sorted((one for one in self._read() if one.where == self._where), key=lambda one: one.key)
 
-    def remember(self, folder: Path, partition: str, options: dict[str, Any]) -> None:
-        """Keep a folder with the options that it is synced with now. Raises: StoreError and kin, by cause."""
+    def remember(self, folder: Path, partition: str, options: dict[str, Any]) -> Callable[[], None]:
+        """Keep a folder with the options that it is synced with now; return what puts back what was kept before.
+
+        Raises: StoreError and kin, by cause.
+        """
         found = RememberedSync(self._where, os.path.realpath(folder), partition, options, rfc3339(datetime.now(UTC)))
-        self._change(lambda known: [*(one for one in known if one.key != found.key), found])
+        earlier = [one for one in self.all() if one.key == found.key]
+
+        def change_to(wanted: Sequence[RememberedSync]) -> None:
+            """Keep these for the folder and partition."""
+            self._change(lambda known: [*(one for one in known if one.key != found.key), *wanted])
+
+        change_to([found])
+        return partial(change_to, earlier)
 
     def forget(self, folder: Path, partition: str | None = None) -> list[RememberedSync]:
         """Forget a folder, in one partition or in all; return what is no longer remembered."""

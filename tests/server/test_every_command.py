@@ -169,7 +169,7 @@ WHERE_THE_STORE_IS = {
     # what is done on the machine of the store, with the line to type there
     "backup": (("x.tar",), "openrag backup - > backup.tar"),
     "restore": (("x.tar",), "openrag restore - < backup.tar"),
-    "export": ((*P, "-o", "x"), "openrag export -p 'p' -o DIR"),
+    "export": ((*P, "-o", "x"), "openrag export -p p -o DIR"),
     "import": (("x",), "openrag import DIR"),
     "store optimize": ((), "openrag store optimize"),
 }

@@ -39,7 +39,7 @@ from openrag_cli.ingest.discovery import (
 from openrag_cli.ingest.naming import readable
 from openrag_cli.ingest.options import AddOptions, IfExists
 from openrag_cli.ingest.report import Report
-from openrag_cli.store.names import check_file_id
+from openrag_cli.store.names import check_new_id
 
 if TYPE_CHECKING:
     from openrag_cli.ingest.report import Progressed
@@ -336,7 +336,7 @@ def _from_stdin(context: Context, kept: contextlib.ExitStack, file_id: str | Non
         raise InvalidInput(
             "what comes from standard input needs a name", hint="give one with --id, for example --id a.html"
         )
-    name = Path(check_file_id(file_id)).name[-MAX_NAME_CHARS:]  # its extension may tell the format
+    name = Path(check_new_id(file_id)).name[-MAX_NAME_CHARS:]  # its extension may tell the format
     content = read_stdin(context.settings.max_file_bytes)
     scratch = scratch_folder("openrag-")
     kept.callback(shutil.rmtree, scratch, ignore_errors=True)
@@ -352,6 +352,7 @@ def _renamed(intake: FileList, file_id: str | None, given: Sequence[str]) -> Fil
         if len(intake.sources) + len(intake.failures) != 1:
             n_found = len(intake.sources)
             raise InvalidInput(f"--id names one file, and {n_found:,} were found", hint="add them without --id")
+        check_new_id(file_id)
         intake.sources = [
             replace(source, file_id=file_id, is_elsewhere=False, name=source.filename, origin=STDIN)
             if given == ["-"]

@@ -62,7 +62,8 @@ def list_files(
         )
         show = human_size if context.out.is_terminal else str
         rows = [(f.file_id, f.chunk_count, show(f.size), context.out.time(f.updated_at)) for f in files]
-        context.out.table(columns, rows, empty=f"no files in partition {partition}")
+        empty = f"no files of partition {partition} match" if condition else f"no files in partition {partition}"
+        context.out.table(columns, rows, empty=empty)
     show_rest(context, files, "file")
     show_filter_warnings(context, files.warnings)
 

@@ -12,7 +12,7 @@ import typer
 from openrag_cli.cli.commands.context import Context
 from openrag_cli.cli.commands.option_groups import grouped, is_given
 from openrag_cli.cli.commands.options import DryRunOption, PartitionOption
-from openrag_cli.cli.commands.sync_memory import list_or_forget, recalled, remember
+from openrag_cli.cli.commands.sync_memory import list_or_forget, recalled, remembering
 from openrag_cli.cli.commands.sync_options import (
     FoldersArgument,
     ForgetOption,
@@ -169,9 +169,9 @@ class Syncing:
         options = one.flags.options(one.folder, one.partition)
         wait_s = options.lock_timeout_s if self._timeout_s is None else min(options.lock_timeout_s, self._timeout_s)
         options = replace(options, is_dry_run=self._is_dry_run, lock_timeout_s=wait_s, batch=new_task_id())
-        if self._is_remembering and one.folder.is_dir():
-            remember(self._context, one.folder, one.partition, one.flags.changed())
-        outcome, is_late = _run(self._context, options, is_interrupted, self._deadline)
+        is_kept = self._is_remembering and one.folder.is_dir()
+        with remembering(self._context, one) if is_kept else contextlib.nullcontext():
+            outcome, is_late = _run(self._context, options, is_interrupted, self._deadline)
         if not one.flags.strict:
             outcome.report.skip_unread_kinds()
         name = f"{readable(str(one.folder))} -> {one.partition}: " if is_named else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import fields
 from pathlib import Path
@@ -12,11 +13,11 @@ from openrag_cli.cli.exit_codes import ExitCode
 from openrag_cli.cli.output import Column
 from openrag_cli.config.homes import state_folder, user_folder
 from openrag_cli.contract import to_json as render
-from openrag_cli.errors import OpenRAGError, PathNotFound, WrongUsage
+from openrag_cli.errors import InvalidInput, OpenRAGError, PathNotFound, WrongUsage
 from openrag_cli.ingest.naming import readable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from openrag_cli.cli.commands.context import Context
     from openrag_cli.sync.remembered import RememberedSyncs
@@ -83,9 +84,20 @@ def remembered(context: Context) -> RememberedSyncs:
     return RememberedSyncs(os.path.realpath(store), state_folder(store))
 
 
-def remember(context: Context, folder: Path, partition: str, options: dict[str, Any]) -> None:
-    """Keep a folder for a sync that is told nothing; where nothing can be kept, the sync goes on all the same."""
+@contextlib.contextmanager
+def remembering(context: Context, one: Wanted) -> Iterator[None]:
+    """Keep a folder for a sync that is told nothing, unless it is refused for how it is asked.
+
+    Where nothing can be kept, the sync goes on all the same.
+    """
     try:
-        remembered(context).remember(folder, partition, options)
+        put_back = remembered(context).remember(one.folder, one.partition, one.flags.changed())
     except OpenRAGError as exc:
         context.out.note(f"the folder is not remembered: {exc.message}")
+        yield
+        return
+    try:
+        yield
+    except InvalidInput:
+        put_back()
+        raise
