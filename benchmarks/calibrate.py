@@ -11,26 +11,24 @@ not ask. Nothing is written: what is chosen is a constant in the program.
 """
 
 import argparse
+import asyncio
 import tempfile
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
 import numpy as np
-from answers import counted
+from answers import answered, counted
 from asking import Asked, holds, of_piaf, open_store, written
 from scipy.optimize import minimize
 
 from openrag_cli.answering.extractive import ExtractiveModel
-from openrag_cli.answering.passages import gather
-from openrag_cli.answering.pipeline import QUOTE_TOKENS, TOP_K
 from openrag_cli.answering.quoting.asked import read_question
 from openrag_cli.answering.quoting.evidence import ELSEWHERE, ENGLISH, Evidence, Measure, evidence
 from openrag_cli.answering.quoting.names import missing_names
 from openrag_cli.answering.quoting.scoring import WEIGHTS
 from openrag_cli.answering.quoting.units import Unit, n_words
 from openrag_cli.engine import Engine
-from openrag_cli.retrieval.request import SearchRequest
 
 OTHERS_OF_PIAF = 400
 FRENCH = 60.0
@@ -68,9 +66,8 @@ def measured(engine: Engine, asked: Asked) -> Measured:
         lambda: parts.embedder,
         lambda text: read_question(text, parts.tokenizer, parts.word_counts),
     )
-    hits = engine.search(SearchRequest(asked.question, partitions=(asked.partition,), top_k=TOP_K))
-    passages = gather(hits, parts.catalog.document, max_tokens=QUOTE_TOKENS) if hits else []
-    examined = model.examine(asked.question, passages)
+    _, passages = asyncio.run(answered(engine, asked))
+    examined = model.examine(asked.question, [passage for passage in passages if passage.score > 0])
     values = [[one.values[name] for name in NAMES] for one in examined.found]
     shown = [one.unit.shown for one in examined.found]
     worth = [float(holds(text, asked.answers)) / max(1.0, n_words(text) / BRIEF_WORDS) for text in shown]

@@ -480,6 +480,37 @@ def test_other_languages_are_answered(engine, text, question, part):
 
 
 @pytest.mark.parametrize(
+    ("title", "text", "question", "part"),
+    [
+        (
+            "Alionouchka et Ivanouchka",
+            (
+                "Ivanouchka a soif et veut boire aux flaques. Sa soeur Alionouchka le retient à chaque fois. Il boit, et "
+                "Ivanouchka est changé en chevreau."
+            ),
+            "En quoi est changé Ivanouchka ?",
+            "chevreau",
+        ),
+        (
+            "Ivanouchka und Alionouchka",
+            (
+                "Ivanouchka hat Durst und will trinken. Seine Schwester Alionouchka hält ihn jedes Mal zurück. Er trinkt, und "
+                "Ivanouchka wird in ein Zicklein verwandelt."
+            ),
+            "Worin wird Ivanouchka verwandelt?",
+            "Zicklein",
+        ),
+    ],
+)
+def test_a_title_in_a_plain_text_is_no_part_of_an_answer(engine, title, text, question, part):
+    partition = f"titled-{abs(hash(title))}"
+    put_named(engine, partition, "tale.txt", f"{title}\n\n{text}\n")
+    _, finished, _ = answer(engine, question, search=SearchRequest("", partitions=(partition,)))
+    assert part in finished.text
+    assert title not in re.sub(r"[ ]*\[\d\]", "", finished.text).split("\n\n")
+
+
+@pytest.mark.parametrize(
     ("question", "is_answered"),
     [
         ("Which port does the gateway service have?", True),

@@ -8,7 +8,7 @@ from openrag_cli.answering.quoting.blocks import Kind
 from openrag_cli.answering.quoting.evidence import Measure
 from openrag_cli.answering.quoting.names import years_of
 from openrag_cli.answering.quoting.scoring import Scored
-from openrag_cli.answering.quoting.units import Unit, is_block, n_words
+from openrag_cli.answering.quoting.units import Unit, is_block, is_title, n_words
 
 SURE_WORDS = 57
 """Words of an answer of several units, at most, where the best of them is sure; a single unit may be longer."""
@@ -40,8 +40,9 @@ def is_computation(question: str) -> bool:
 
 def chosen(question: str, candidates: Sequence[Scored], measure: Measure) -> list[Unit]:
     """Return the units of the answer, the best first: with it those that are together the likeliest to answer of all
-    that there is room for."""
-    best, *others = sorted(candidates, key=lambda one: -one.score)
+    that there is room for. A title is none, unless there is nothing else."""
+    told = [one for one in candidates if not is_title(one.unit)]
+    best, *others = sorted(told or candidates, key=lambda one: -one.score)
     needs_rows = is_computation(question) and best.unit.kind is Kind.FIGURES
     if is_block(best.unit) and best.certainty >= ALONE and not needs_rows:
         return [best.unit]

@@ -326,3 +326,8 @@ def n_words(text: str) -> int:
 def is_block(unit: Unit) -> bool:
     """Whether a unit is shown as a block: code, a table, a list."""
     return "\n" in unit.shown
+
+
+def is_title(unit: Unit) -> bool:
+    """Whether a unit is the line that its passage stands under, which looks like prose in a text without markup."""
+    return unit.kind is Kind.PROSE and unit.shown in unit.passage.heading
