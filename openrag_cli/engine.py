@@ -2,7 +2,7 @@
 
 import copy
 import time
-from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Sequence
 from typing import TYPE_CHECKING, BinaryIO, Self
 
 from typing_extensions import override
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from openrag_cli.maintenance.checks.findings import Finding
     from openrag_cli.maintenance.janitor import Tidied
     from openrag_cli.maintenance.service import Maintenance
+    from openrag_cli.matching.grep import Found, GrepRequest
     from openrag_cli.retrieval.request import SearchRequest
     from openrag_cli.retrieval.retriever import Extract
     from openrag_cli.store.files.filtered_files import KeyFacts
@@ -306,6 +307,12 @@ class Engine(LocalStore):
     @override
     def find(self, request: "SearchRequest") -> Results[Hit]:
         return self.parts.retriever.search(request)
+
+    @override
+    def grep(
+        self, request: "GrepRequest", *, should_stop: Callable[[], bool] = lambda: False
+    ) -> "Generator[Found, None, None]":
+        return self.parts.grep.run(request, should_stop)
 
     @override
     def extract(self, chunk_id: str, *, context: int = 0) -> "Extract":

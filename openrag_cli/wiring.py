@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from openrag_cli.maintenance.janitor import Janitor
     from openrag_cli.maintenance.titles import TitleKeeper
     from openrag_cli.maintenance.words import WordKeeper
+    from openrag_cli.matching.grep import Grep
     from openrag_cli.retrieval.retriever import Retriever
     from openrag_cli.retrieval.scope import Scopes
     from openrag_cli.retrieval.tokens import Tokenizer
@@ -315,6 +316,14 @@ class Components:
         keep_s = self.settings.tasks_keep_days * 86_400.0
         janitor.keeping = Keeping(keep_s, self.settings.tasks_keep)
         return janitor
+
+    @built_once
+    def grep(self) -> "Grep":
+        """What looks for patterns in stored texts."""
+        from openrag_cli.matching.grep import Grep
+        from openrag_cli.store.searching.grams import Grams
+
+        return Grep(self.catalog, Grams(self.database), self.scopes, self.views)
 
     @built_once
     def titles(self) -> "Titles":

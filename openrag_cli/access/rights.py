@@ -48,7 +48,7 @@ NEEDS: dict[str, tuple[Right, Where]] = {
         ("partition", "files", "file_keys", "file", "document", "original", "open_file"), (Right.READ, _named)
     ),
     **dict.fromkeys(("chunks", "file_with_chunks", "partition_chunks"), (Right.READ, _named)),
-    **dict.fromkeys(("find", "answer"), (Right.READ, _searched)),
+    **dict.fromkeys(("find", "grep", "answer"), (Right.READ, _searched)),
     **dict.fromkeys(("task", "task_log", "task_traceback"), (Right.READ, _of_task)),
     **dict.fromkeys(("tasks", "task_counts", "count_live"), (Right.READ, _everywhere)),
     **dict.fromkeys(("partitions", "embed", "sessions", "views"), (Right.READ, _nowhere)),

@@ -1,9 +1,9 @@
 """Answers and sessions of a server: what `Engine.answer` and `Engine.sessions` are here."""
 
 import json
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from typing_extensions import override
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from openrag_cli.answering.pipeline import ChatRequest
 
 Json = dict[str, Any]
+Kind = TypeVar("Kind")
 
 
 def asked(request: "ChatRequest") -> Json:
@@ -61,17 +62,20 @@ async def answer(connection: Connection, request: "ChatRequest") -> AsyncGenerat
             is_whole = False
             parser = SseParser()  # what it still holds at the end is of an event that was broken off
             async for block in response.aiter_bytes():
-                for found in _events(parser, block, response):
+                for found in read_events(parser, block, response, answer_events.from_json):
                     is_whole |= not isinstance(found, Retrieved | TextDelta)
                     yield found
     if not is_whole:
         raise errors.UpstreamError("the server broke the answer off", hint="see the server's log, and ask again")
 
 
-def _events(parser: SseParser, block: bytes, response: "httpx.Response") -> Iterator[Event]:
+def read_events(
+    parser: SseParser, block: bytes, response: "httpx.Response", read: Callable[[Json], Kind]
+) -> Iterator[Kind]:
+    """Yield the events that a block of a stream ends. Raises: UpstreamError, when one is none."""
     try:
         for event in parser.feed(block):
-            yield answer_events.from_json(json.loads(event.data))
+            yield read(json.loads(event.data))
     except (ValueError, KeyError, TypeError) as exc:
         raise errors.UpstreamError(
             f"what answers at {response.url} is no openrag server, or of another version",

@@ -6,7 +6,7 @@ What an edge may ask of both is in `library.library`; what only the server's own
 import contextlib
 import json
 import time
-from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Sequence
 from datetime import datetime
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from openrag_cli.ingest.options import AddOptions
     from openrag_cli.ingest.report import Listener
     from openrag_cli.maintenance.checks.findings import Finding
+    from openrag_cli.matching.grep import Found, GrepRequest
     from openrag_cli.sync.outcome import SyncOptions, SyncOutcome
 
 Json = dict[str, Any]
@@ -368,6 +369,14 @@ class RemoteEngine(Library):
         body = self._get("/search", **parameters)
         hits = [chunk_shapes.read_hit(entry, is_grown=request.context > 0) for entry in body["documents"]]
         return Results(hits, file_shapes.read_warnings(body))
+
+    @override
+    def grep(
+        self, request: "GrepRequest", *, should_stop: Callable[[], bool] = _never
+    ) -> "Generator[Found, None, None]":
+        from openrag_cli.client.remote_grep import grep
+
+        return grep(self._connection, request, should_stop)
 
     @override
     def extract(self, chunk_id: str, *, context: int = 0) -> Extract:

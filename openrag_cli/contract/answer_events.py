@@ -55,7 +55,7 @@ def from_json(entry: Json) -> Event:
         calls = tuple(dict(call) for call in entry["tool_calls"])
         return TextDelta(entry["text"], calls, entry["thought"], entry["refusal"])
     if kind == "error":
-        raise _error(entry["error"])
+        raise to_error(entry["error"])
     return Finished(
         **{
             name: entry[name]
@@ -67,11 +67,12 @@ def from_json(entry: Json) -> Event:
         unknown=tuple(entry["unknown"]),
         usage=Usage(**entry["usage"]),
         warnings=tuple(entry["warnings"]),
-        error=_error(entry["error"]) if entry["error"] else None,
+        error=to_error(entry["error"]) if entry["error"] else None,
     )
 
 
-def _error(entry: Json) -> OpenRAGError:
+def to_error(entry: Json) -> OpenRAGError:
+    """Return the error of an event."""
     return remade(entry["code"], entry["message"], hint=entry["hint"])
 
 

@@ -88,7 +88,7 @@ SHAPES: dict[str, Schema] = {
     "file": FILE,
     "files": _object(files=_list(FILE), warnings=_list(WARNING), total=COUNT, next=_maybe(TEXT)),
     "grep": _object(
-        pattern=TEXT, files=COUNT, not_searched=COUNT, too_slow=_list(_object(partition=TEXT, file_id=TEXT)),
+        pattern=TEXT, files=COUNT, read=COUNT, not_searched=COUNT, too_slow=_list(_object(partition=TEXT, file_id=TEXT)),
         lines=_list(_object(
             partition=TEXT, file_id=TEXT, path=_maybe(TEXT), line=COUNT, page=_maybe(COUNT), text=TEXT,
             matches=_list(_object(start=COUNT, end=COUNT)), before=_list(TEXT), after=_list(TEXT),

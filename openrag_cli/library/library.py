@@ -4,7 +4,7 @@ It is what an edge calls, and what `openrag_cli.open` gives: `Engine` does it he
 """
 
 import os
-from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol, Self, TypeVar
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from openrag_cli.maintenance.checks.findings import Finding
     from openrag_cli.maintenance.janitor import Tidied
     from openrag_cli.maintenance.service import Maintenance
+    from openrag_cli.matching.grep import Found, GrepRequest
     from openrag_cli.retrieval.request import SearchRequest
     from openrag_cli.retrieval.retriever import Extract
     from openrag_cli.store.files.filtered_files import KeyFacts
@@ -281,6 +282,11 @@ class Library(Protocol):
 
     def find(self, request: "SearchRequest") -> Results[Hit]:
         """Return the best hits, best first. Raises: InvalidInput, PartitionNotFound, DocumentNotFound; StoreError."""
+
+    def grep(
+        self, request: "GrepRequest", *, should_stop: Callable[[], bool] = ...
+    ) -> "Generator[Found, None, None]":
+        """Yield each file whose text has a match, and an end. Raises: InvalidInput, PartitionNotFound, DocumentNotFound."""
 
     def extract(self, chunk_id: str, *, context: int = 0) -> "Extract":
         """Return a chunk with up to `context` chunks of its file on either side. Raises: ChunkNotFound."""

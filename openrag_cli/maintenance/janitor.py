@@ -14,6 +14,7 @@ from openrag_cli.maintenance.words import WordKeeper
 from openrag_cli.store.blobs import BlobStore
 from openrag_cli.store.catalog import Catalog
 from openrag_cli.store.database import Database
+from openrag_cli.store.searching.grams import Grams
 from openrag_cli.store.task_records import TaskRecords
 
 ORPHAN_AGE_S = 3600.0
@@ -67,6 +68,7 @@ class Janitor:
     ) -> None:
         self.words = words
         self.titles = titles
+        self._grams = Grams(database)
         self._database = database
         self._catalog = catalog
         self._index = index
@@ -83,6 +85,7 @@ class Janitor:
         n_swept, n_tasks, n_orphans = self.sweep(), self.prune_tasks(), self.collect_orphans(force=force)
         n_renewed = self.words.renew()
         self.titles.fill()
+        self._grams.fill()
         is_optimized = self.optimize(force=force)
         return Tidied(n_swept, n_orphans, n_tasks, n_renewed, is_optimized, self.shrink(force=force))
 

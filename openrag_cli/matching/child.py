@@ -9,6 +9,8 @@ import struct
 import sys
 from typing import Any, BinaryIO
 
+from openrag_cli.matching.needs import needs
+
 MAX_MEMORY = 4 << 30
 """Bytes of address space: a pattern that wants more is refused, and the machine goes on."""
 
@@ -34,12 +36,13 @@ def main() -> None:
     _limit_memory()
     source, target = sys.stdin.buffer, sys.stdout.buffer
     asked = _read_frame(source)
+    source_text = re.escape(asked["pattern"]) if asked["is_fixed"] else asked["pattern"]
     try:
-        pattern = re.compile(re.escape(asked["pattern"]) if asked["is_fixed"] else asked["pattern"], asked["flags"])
+        pattern = re.compile(source_text, asked["flags"])
     except (re.error, OverflowError, RecursionError, MemoryError) as exc:
         write_frame(target, {"error": str(exc) or type(exc).__name__})
         return
-    write_frame(target, {})
+    write_frame(target, {"needs": needs(source_text, asked["flags"])})
     while (text := _read_frame(source)) is not None:
         write_frame(target, matches(pattern, text))
 

@@ -8,12 +8,16 @@ import struct
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
 from openrag_cli.errors import InvalidInput
 from openrag_cli.matching.child import write_frame
+from openrag_cli.matching.needs import NOTHING
+
+LOOK_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +32,17 @@ class Matcher:
     """Looks for one pattern; a context manager, as it holds a process.
 
     A pattern is a regular expression of Python, or with `is_fixed` a text that is taken as it is. No match goes beyond
-    a line.
+    a line. Once `should_stop`, asked ten times a second, says so, every text is as one that took too long.
     """
 
     def __init__(
-        self, pattern: str, *, is_fixed: bool = False, ignores_case: bool = False, limit_s: float = 5.0
+        self,
+        pattern: str,
+        *,
+        is_fixed: bool = False,
+        ignores_case: bool = False,
+        limit_s: float = 5.0,
+        should_stop: Callable[[], bool] = lambda: False,
     ) -> None:
         self._asked = {
             "pattern": pattern,
@@ -40,6 +50,9 @@ class Matcher:
             "flags": int(re.IGNORECASE) if ignores_case else 0,
         }
         self._limit_s = limit_s
+        self.should_stop = should_stop
+        self.needs: dict[str, Any] = NOTHING
+        """What a text must hold to match; see `needs.py`."""
         self._child: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -57,6 +70,8 @@ class Matcher:
         Raises:
             InvalidInput: the pattern is no regular expression.
         """
+        if self.should_stop():
+            return None
         if self._child is None:
             self._start()
         found = self._ask(text)
@@ -79,6 +94,7 @@ class Matcher:
         if "error" in answer:
             self._stop()
             raise InvalidInput(f"the pattern is no regular expression: {answer['error']}", hint="-F takes it as text")
+        self.needs = answer["needs"]
 
     def _ask(self, value: Any, *, limit_s: float | None = None) -> Any:
         child = self._child
@@ -93,16 +109,17 @@ class Matcher:
         body = self._read(child.stdout.fileno(), struct.unpack(">Q", head)[0], deadline) if head else None
         return None if body is None else json.loads(body)
 
-    @staticmethod
-    def _read(descriptor: int, n_bytes: int, deadline: float) -> bytes | None:
+    def _read(self, descriptor: int, n_bytes: int, deadline: float) -> bytes | None:
         """Return that many bytes; None when the time is up or the process has ended."""
         parts = bytearray()
         with selectors.DefaultSelector() as selector:
             selector.register(descriptor, selectors.EVENT_READ)
             while len(parts) < n_bytes:
                 left = deadline - time.monotonic()
-                if left <= 0 or not selector.select(left):
+                if left <= 0 or self.should_stop():
                     return None
+                if not selector.select(min(left, LOOK_S)):
+                    continue
                 block = os.read(descriptor, n_bytes - len(parts))
                 if not block:
                     return None

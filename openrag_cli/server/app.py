@@ -22,6 +22,7 @@ from openrag_cli.server.prometheus import Metrics, Observed
 from openrag_cli.server.routes import (
     answers,
     docs,
+    grep,
     indexer,
     openai,
     operations,
@@ -34,6 +35,10 @@ from openrag_cli.server.routes import (
 )
 from openrag_cli.server.schemas import Error
 from openrag_cli.server.supervisor import Supervisor
+
+ROUTES = (
+    system, docs, indexer, partitions, views, search, grep, answers, operations, sync, openai, responses,
+)  # fmt: skip
 
 EXPOSED = (
     "Retry-After", "X-Request-ID", "WWW-Authenticate", "Allow",
@@ -114,7 +119,20 @@ def create_app(engine: Engine, options: Options | None = None, supervisor: Super
     app.state.workers = supervisor.status if supervisor else dict
     app.state.run_queue = supervisor.run_queue if supervisor else lambda: None
     app.add_middleware(Observed, metrics=metrics)
-    for module in (system, docs, indexer, partitions, views, search, answers, operations, sync, openai, responses):
+    for module in (
+        system,
+        docs,
+        indexer,
+        partitions,
+        views,
+        search,
+        grep,
+        answers,
+        operations,
+        sync,
+        openai,
+        responses,
+    ):
         app.include_router(module.router)
     errors.install(app)
     limited = BodyLimit(

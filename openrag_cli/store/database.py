@@ -44,7 +44,7 @@ from openrag_cli.store.names import canonical
 
 logger = logging.getLogger(__name__)
 
-FORMAT = 23
+FORMAT = 24
 """The store format that this version writes (`PRAGMA user_version`): the number of the last file in `schema/`."""
 
 _PAGES_AT_ONCE = 4096

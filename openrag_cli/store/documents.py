@@ -8,13 +8,17 @@ from dataclasses import asdict
 
 from openrag_cli.domain import Document, DocumentWarning, Page
 from openrag_cli.errors import RevisionGone, StoreDamaged
+from openrag_cli.store.searching.grams import save_signature
 
 
 def save_document(connection: sqlite3.Connection, revision: str, document: Document) -> None:
     """Within a transaction, store the text of a revision."""
     pages = json.dumps([[page.number, page.start, page.end] for page in document.pages])
-    packed = zlib.compress(document.markdown.encode("utf-8", "replace"), level=3)
-    connection.execute("INSERT OR REPLACE INTO document VALUES (?, ?, ?)", (revision, packed, pages))
+    text = document.markdown.encode("utf-8", "replace")
+    connection.execute(
+        "INSERT OR REPLACE INTO document VALUES (?, ?, ?)", (revision, zlib.compress(text, level=3), pages)
+    )
+    save_signature(connection, revision, text.decode())
 
 
 def read_document(connection: sqlite3.Connection, revision: str) -> Document:
@@ -28,11 +32,16 @@ def read_document(connection: sqlite3.Connection, revision: str) -> Document:
         if connection.execute("SELECT 1 FROM file WHERE revision = ?", (revision,)).fetchone() is None:
             raise RevisionGone(revision)
         raise StoreDamaged(f"the text of revision {revision} is missing", hint="replace the file to restore it")
+    pages = tuple(Page(*page) for page in json.loads(row["pages"]))
+    return Document(markdown=unpacked(row["markdown"], revision), pages=pages)
+
+
+def unpacked(packed: bytes, revision: str) -> str:
+    """Return a text as it was before it was packed. Raises: StoreDamaged."""
     try:
-        markdown = zlib.decompress(row["markdown"]).decode()
+        return zlib.decompress(packed).decode()
     except (zlib.error, UnicodeDecodeError) as exc:
         raise StoreDamaged(f"the text of revision {revision} is damaged", hint="replace the file") from exc
-    return Document(markdown=markdown, pages=tuple(Page(*page) for page in json.loads(row["pages"])))
 
 
 def to_warnings(text: str) -> tuple[DocumentWarning, ...]:

@@ -52,6 +52,12 @@ def _bodies(place: Place) -> dict[str, list[dict[str, Any]]]:
             {"messages": chat["messages"], "search": search, "is_extractive": True},
             {"messages": chat["messages"], "search": {"partitions": [text]}},
         ],
+        "POST /grep": [
+            {"pattern": text, "partitions": [place.partition]},
+            {"pattern": "(", "partitions": [place.partition]},
+            {"pattern": text, "partitions": [text]},
+            {"pattern": text, "filter": text, "n_context": text},
+        ],
         "POST /sessions": [{"session": place.session, "partitions": [place.partition]}, {"session": text}],
         "POST /sessions/{name}": [{"question": text, "answer": text, "citations": [{"text": text}]}, {"question": 1}],
         "PATCH /sessions/{name}": [{"session": text}],

@@ -44,7 +44,7 @@ _ESCAPE = re.compile(rb"\\.", re.DOTALL)
 def most_bytes(scope: Scope, max_file_bytes: int) -> tuple[str, int, int]:
     """Return what a request may send, by its route: what it is called, its limit in bytes, and how much goes beyond."""
     path, method = scope["path"].removeprefix(scope.get("root_path", "")), scope["method"]
-    if path.startswith(("/v1/", "/sessions")) or path == "/answers":
+    if path.startswith(("/v1/", "/sessions")) or path in {"/answers", "/grep"}:
         return "the body", limits.most("chat_bytes"), 0
     if path.startswith("/indexer/") and method in {"POST", "PUT", "PATCH"}:
         kind = (header(scope, b"content-type") or b"").lstrip().lower()
