@@ -76,6 +76,14 @@ def test_the_project_has_a_file_of_its_own(cli, tmp_path):
     assert cli("config", "path").out.splitlines() == [str(tmp_path / "openrag.toml"), str(tmp_path / "none.toml")]
 
 
+def test_an_empty_stdin_sets_nothing(process):
+    result = process("config", "set", "token", "-", stdin=b" \n")
+    assert result.code == 2
+    assert "standard input was empty: nothing was set" in result.err
+    assert "openrag config unset token" in result.err
+    assert process("config", "get", "token").code == 1
+
+
 def test_a_secret_is_set_from_stdin(process, tmp_path):
     assert process("config", "set", "llm.api_key", "-", stdin=b"hush\n").code == 0
     assert tomllib.loads((tmp_path / "none.toml").read_text()) == {"llm": {"api_key": "hush"}}

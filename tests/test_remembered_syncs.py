@@ -111,6 +111,20 @@ def test_a_damaged_memory_is_named_and_a_sync_with_a_folder_goes_on(cli, folders
         RememberedSyncs("x", folder=path.parent).all()
 
 
+def test_an_idle_watch_stops_without_naming_a_document(environment, folders):
+    watching = subprocess.Popen(
+        [sys.executable, "-m", "openrag_cli", "file", "sync", "one", "-p", "zoo", "--watch"],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=dict(os.environ),
+    )
+    with watching:
+        assert _line(watching, "watching 1 folder")
+        watching.send_signal(signal.SIGINT)
+        assert watching.wait(timeout=60) == 130
+        assert watching.stderr.read().strip() == "stopping"
+
+
 def test_a_watched_folder_is_synced_when_something_in_it_changes(environment, folders):
     cli = [sys.executable, "-m", "openrag_cli"]
     watching = subprocess.Popen(

@@ -1,5 +1,7 @@
 """What searches and reading cost at 200,000 chunks: rows of the index, statements, nothing written and nothing left open."""
 
+import zlib
+
 import pytest
 from conftest import CHUNKS_PER_FILE, N_FILES, SMALL  # type: ignore[import-not-found]
 from synthetic_store import file_id, revision
@@ -7,8 +9,10 @@ from synthetic_store import file_id, revision
 from openrag_cli.domain import SearchMode, TaskState, chunk_id
 from openrag_cli.index.policy import Lists
 from openrag_cli.index.rows import Scope
+from openrag_cli.matching.grep import GrepRequest
 from openrag_cli.retrieval.request import SearchRequest
 from openrag_cli.retrieval.search import DEPTH, NAMED_DEPTH
+from openrag_cli.store.searching.grams import signature
 
 pytestmark = pytest.mark.timeout(1800)  # the first one makes the store
 
@@ -73,6 +77,25 @@ def test_a_deleted_partition_that_is_not_swept_yet_costs_a_search_nothing(big, c
     assert {hit.file.partition for hit in hits} <= {"tenth", *SMALL}
     assert cost.index_rows <= MOST_ROWS
     assert len(cost.statements) <= 30, cost.statements
+    assert_reads_only(cost)
+
+
+def test_grep_reads_the_texts_that_may_match_and_of_the_others_a_signature(big, counting):
+    words, n_kinds, every = ["lion", "tiger", "bear", "seal", "otter", "badger", "ferret", "walrus"], 8, 10_000
+    texts = [f"# Animals\n\nA {word} and a {words[at - 1]}.\n" for at, word in enumerate(words)] + [
+        "# Rare\n\nA zebra.\n"
+    ]
+    kinds = [(zlib.compress(text.encode()), signature(text)) for text in texts]
+    with big.parts.database.transaction() as connection:
+        for n in range(N_FILES):
+            packed, signed = kinds[-1 if n % every == 7 else n % n_kinds]
+            connection.execute("INSERT INTO document VALUES (?, ?, '[]')", (revision(n), packed))
+            connection.execute("INSERT INTO gram VALUES (?, ?)", (revision(n), signed))
+    with counting(big) as cost:
+        *found, end = big.grep(GrepRequest(r"\b[Zz]ebras?\b"))
+    assert (len(found), end.n_read, end.n_searched) == (N_FILES // every, N_FILES // every, N_FILES)
+    assert len(cost.statements) <= 10 + 6 * len(found)
+    assert cost.kilosteps <= 30 * N_FILES / 1000
     assert_reads_only(cost)
 
 

@@ -13,7 +13,7 @@ from openrag_cli.config import folder_trust
 from openrag_cli.config import settings as config
 from openrag_cli.config.secret import MASK
 from openrag_cli.contract import to_json as render
-from openrag_cli.errors import PathNotFound
+from openrag_cli.errors import InvalidInput, PathNotFound
 
 app = typer.Typer(no_args_is_help=True, help="Show, check and change settings.")
 
@@ -118,6 +118,10 @@ def set_setting(
     from openrag_cli.config.edit import set_value
 
     text = read_stdin().decode("utf-8-sig", "surrogateescape").strip() if value == "-" else value
+    if value == "-" and not text:
+        raise InvalidInput(
+            "standard input was empty: nothing was set", hint=f"to remove the value: openrag config unset {key}"
+        )
     path = config.project_config_path() if project else config.user_config_path()
     with _trust_kept(is_wanted=project):
         parsed = set_value(path, key, text)

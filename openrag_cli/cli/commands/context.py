@@ -1,6 +1,7 @@
 """What every command is given: output, settings and the engine; and how commands stop and ask."""
 
 import contextlib
+import gc
 import json
 import logging
 import os
@@ -37,9 +38,13 @@ from openrag_cli.store.metadata import check_metadata
 if TYPE_CHECKING:
     from openrag_cli.library.library import Library, LocalStore
 
+_THRESHOLDS = (700, 10, 10)
+"""When garbage is looked for, as Python has it."""
+
 
 class Context:
-    """One run of the program. `engine` opens the store when it is first used. `is_terminated`: SIGTERM asked to stop."""
+    """One run of the program. `engine` opens the store when it is first used. `is_terminated`: SIGTERM asked to stop;
+    `is_idle`: the command waits, and has nothing in hand."""
 
     def __init__(self) -> None:
         self.out = Output()
@@ -47,7 +52,7 @@ class Context:
         self._flags: Mapping[str, Any] = {}
         self._has_named_ignored = False
         self._creates = False
-        self.is_terminated = False
+        self.is_terminated = self.is_idle = False
 
     def configure(self, out: Output, flags: Mapping[str, Any], *, is_debug: bool) -> None:
         """Take over the global options."""
@@ -142,6 +147,11 @@ class Context:
         if "engine" in self.__dict__:
             self.engine.close()
 
+    def goes_on(self) -> None:
+        """Look for garbage as often as Python does, not as seldom as a short command (`__main__`): what a program that
+        goes on leaves holds files of old versions of the index open."""
+        gc.set_threshold(*_THRESHOLDS)
+
     @contextlib.contextmanager
     def stopping(self) -> Iterator[Callable[[], bool]]:
         """Give the block a function that tells whether to stop: true after the first Ctrl-C or SIGTERM.
@@ -156,7 +166,11 @@ class Context:
             if asked.is_set():
                 raise KeyboardInterrupt
             asked.set()
-            self.out.warn("\nstopping after the document in hand; press Ctrl-C again to stop now")
+            self.out.warn(
+                "\nstopping"
+                if self.is_idle
+                else "\nstopping after the document in hand; press Ctrl-C again to stop now"
+            )
 
         before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
         try:

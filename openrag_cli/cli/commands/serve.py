@@ -1,6 +1,5 @@
 """`openrag serve`: the HTTP API on the same store."""
 
-import gc
 import os
 from typing import Annotated
 
@@ -9,10 +8,6 @@ import typer
 from openrag_cli.cli.commands.context import Context
 from openrag_cli.contract import to_json as render
 from openrag_cli.store.access.permissions import belongs_to_another, not_writable, umask_for
-
-_THRESHOLDS = (700, 10, 10)
-"""When garbage is looked for, as Python has it: a short command looks less often (`__main__`), but what a server leaves
-holds files of old versions of the index open."""
 
 HostOption = Annotated[str | None, typer.Option(help="Address to bind. Default: OPENRAG_HOST, or 127.0.0.1.")]
 PortOption = Annotated[int | None, typer.Option(help="Port; 0 takes any. Default: OPENRAG_PORT, or 8080.")]
@@ -69,7 +64,7 @@ def serve(
     )
     from openrag_cli.server import uvicorn_server as run
 
-    gc.set_threshold(*_THRESHOLDS)
+    context.goes_on()
 
     settings = context.settings
     if belongs_to_another(settings.store):

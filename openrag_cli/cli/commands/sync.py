@@ -156,10 +156,13 @@ class Syncing:
         for folder in folders:
             if not Path(folder).is_dir():
                 raise PathNotFound(f"{readable(folder)}: no such folder", hint="check the path")
+        self._context.goes_on()
         is_watching = False
         for changed in changed_folders(folders, should_stop):
+            self._context.is_idle = False
             some = [one for one in wanted if str(one.folder) in changed]
             self.run(some, is_interrupted, is_named=is_named or is_watching)
+            self._context.is_idle = True
             if not is_watching and not should_stop():
                 self._context.out.note(f"watching {render.counted(len(wanted), 'folder')}; Ctrl-C ends it")
             is_watching = True

@@ -4,4 +4,4 @@
 CREATE TABLE gram (
     revision  TEXT PRIMARY KEY REFERENCES document (revision) ON DELETE CASCADE,
     signature BLOB NOT NULL
-) STRICT, WITHOUT ROWID;
+) STRICT;
