@@ -274,7 +274,12 @@ def config_page() -> str:
         lines += [f".It Va {_macro(setting.key)}", *_prose(f"{setting.help[0].upper()}{setting.help[1:]}.")]
         if not callable(setting.default) and setting.default not in {None, "", ()} and "default" not in setting.help:
             lines += _prose(f"Default: {setting.default}.")
-        lines += _prose(f"Environment: {', '.join(setting.env)}.")
+        files = (
+            f"; with {' or '.join(f'{name}_FILE' for name in setting.env)} a file that holds it"
+            if setting.is_secret
+            else ""
+        )
+        lines += _prose(f"Environment: {', '.join(setting.env)}{files}.")
     lines += [".El", ".Sh ENVIRONMENT", ".Bl -tag -width Ds"]
     for name, what in topics.VARIABLES.items():
         lines += [f".It Ev {name}", *_prose(f"{what[0].upper()}{what[1:]}.")]

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from openrag_cli.config.folder_trust import trust
-from openrag_cli.config.settings import SETTINGS, Config, load, project_config_path, user_config_path
+from openrag_cli.config.settings import SETTINGS, Config, load, problems, project_config_path, user_config_path
 from openrag_cli.errors import ConfigError
 
 
@@ -190,3 +190,27 @@ def test_paths_of_configuration_files(home: Path) -> None:
     assert user_config_path({"OPENRAG_CONFIG": "/else/c.toml"}) == Path("/else/c.toml")
     assert user_config_path({}).name == "config.toml"
     assert project_config_path() == Path("openrag.toml")
+
+
+def test_a_secret_may_stand_in_a_file_that_a_variable_names(home: Path, tmp_path: Path) -> None:
+    path = tmp_path / "token"
+    path.write_text("  a-long-secret\n")
+    found = load(environ={"AUTH_TOKEN_FILE": str(path)})
+    assert found.settings.auth_token is not None
+    assert found.settings.auth_token.reveal() == "a-long-secret"
+    assert found.origins["auth_token"] == "environment AUTH_TOKEN_FILE"
+    both = load(environ={"AUTH_TOKEN_FILE": str(path), "AUTH_TOKEN": "another-secret"})
+    assert both.origins["auth_token"] == "environment AUTH_TOKEN"
+    assert load(environ={"OPENRAG_STORE_FILE": str(path)}).origins["store"] == "default", "of secrets alone"
+
+
+@pytest.mark.parametrize("content", [None, b"", b" \n", b"\xff\xfe\xff"], ids=["none", "empty", "blank", "no text"])
+def test_a_file_without_a_secret_is_named_and_not_taken_for_no_secret(
+    home: Path, tmp_path: Path, content: bytes | None
+) -> None:
+    path = tmp_path / "token"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ConfigError, match=f"AUTH_TOKEN_FILE names {path}"):
+        load(environ={"AUTH_TOKEN_FILE": str(path)})
+    assert [str(one) for one in problems({"AUTH_TOKEN_FILE": str(path)}) if "AUTH_TOKEN_FILE" in str(one)]

@@ -80,7 +80,10 @@ def exit_codes(width: int) -> str:
 def environment(width: int) -> str:
     """Return every variable with what it sets."""
     entries = {name: setting.help for setting in SETTINGS for name in setting.env} | VARIABLES
-    return _terms(dict(sorted(entries.items())), width)
+    files = {
+        f"{name}_FILE": "file that holds it" for setting in SETTINGS if setting.is_secret for name in setting.env
+    }
+    return _terms(dict(sorted((entries | files).items())), width)
 
 
 def filter_language(width: int) -> str:

@@ -3,7 +3,11 @@
 import json
 import re
 from base64 import b64encode
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
+
+from openrag_cli.errors import ConfigError
 
 MASK = "********"
 _MIN_CHARS = 4
@@ -130,3 +134,37 @@ def _user_part(url: str) -> str:
     except ValueError:  # brackets that close nothing
         authority = url.partition("//")[2] or url
     return authority.rpartition("@")[0]
+
+
+MAX_SECRET_BYTES = 1 << 16
+
+
+def in_environment(names: Sequence[str], environ: Mapping[str, str], *, is_secret: bool) -> Iterator[tuple[str, str]]:
+    """Yield each variable of a setting that is set, with the value: `NAME`, and of a secret `NAME_FILE` with what its file
+    holds.
+
+    Raises:
+        ConfigError: the file cannot be read, or holds nothing.
+    """
+    for name in names:
+        if environ.get(name):
+            yield name, environ[name]
+        elif is_secret and environ.get(f"{name}_FILE"):
+            yield f"{name}_FILE", _content(f"{name}_FILE", environ[f"{name}_FILE"])
+
+
+def _content(name: str, path: str) -> str:
+    try:
+        with Path(path).open("rb") as stream:
+            text = stream.read(MAX_SECRET_BYTES).decode("utf-8-sig").strip()
+    except OSError as exc:
+        raise ConfigError(
+            f"{name} names {path}: {exc.strerror}", hint="it holds the secret, and nothing else"
+        ) from exc
+    except UnicodeDecodeError:
+        raise ConfigError(
+            f"{name} names {path}, which is no text", hint="it holds the secret, and nothing else"
+        ) from None
+    if not text:
+        raise ConfigError(f"{name} names {path}, which is empty", hint="it holds the secret, and nothing else")
+    return text

@@ -14,7 +14,7 @@ from typing import Any
 
 from openrag_cli import limits
 from openrag_cli.config import folder_trust, homes, values
-from openrag_cli.config.secret import Secret, Url
+from openrag_cli.config.secret import Secret, Url, in_environment
 from openrag_cli.errors import ConfigError
 
 
@@ -293,10 +293,9 @@ def problems(environ: Mapping[str, str] | None = None) -> list[ConfigError]:
             with _collected(found):
                 _parsed(setting_of(key), value, origin)
     for setting in SETTINGS:
-        for name in setting.env:
-            if environ.get(name):
-                with _collected(found):
-                    _parsed(setting, environ[name], f"the environment variable {name}")
+        with _collected(found):
+            for name, value in in_environment(setting.env, environ, is_secret=setting.is_secret):
+                _parsed(setting, value, f"the environment variable {name}")
     return found
 
 
@@ -317,9 +316,8 @@ def _resolve(
 ) -> tuple[Any, str]:
     for origin, source in sources:
         if origin == "environment":
-            for name in setting.env:
-                if environ.get(name):
-                    return _parsed(setting, environ[name], f"the environment variable {name}"), f"environment {name}"
+            for name, value in in_environment(setting.env, environ, is_secret=setting.is_secret):
+                return _parsed(setting, value, f"the environment variable {name}"), f"environment {name}"
         elif setting.key in source:
             where = f"--{setting.key.replace('_', '-')}" if origin == "flag" else origin
             return _parsed(setting, source[setting.key], where), origin
