@@ -5,7 +5,12 @@ overrides and isolates (Unicode Standard Annex 9), so that a name reads as anoth
 and variation selectors are letters of people's languages and stay.
 """
 
+import contextlib
+import io
+import os
 import re
+import sys
+from typing import TextIO
 from urllib.parse import unquote_to_bytes
 
 _UNSAFE = "\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff"
@@ -111,3 +116,22 @@ def _meant(found: re.Match[str]) -> str:
     if codes.startswith("%25"):
         return f"%{codes[3:]}"
     return "".join(char if re.search(_NOT_IN_IDS, char) else _percent(char) for char in _text_of(codes))
+
+
+def is_unicode(stream: TextIO) -> bool:
+    """Whether a stream can hold every character."""
+    return (stream.encoding or "utf-8").lower().replace("-", "").replace("_", "").startswith("utf")
+
+
+def tolerate_narrow_encoding() -> None:
+    """Let standard output write what its encoding does not have as an escape such as \\xe9, instead of failing."""
+    stream = sys.stdout
+    if isinstance(stream, io.TextIOWrapper) and not is_unicode(stream):
+        stream.reconfigure(errors="backslashreplace")
+
+
+def close_quietly() -> None:
+    """After a closed pipe: point stdout nowhere, so that the interpreter's last flush does not complain."""
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(devnull, sys.stdout.fileno())

@@ -23,9 +23,10 @@ from openrag_cli.cli.commands.context import Context
 from openrag_cli.cli.completion import TREE
 from openrag_cli.cli.exit_codes import ExitCode, exit_code
 from openrag_cli.cli.log_lines import TerminalFormatter
-from openrag_cli.cli.output import ColorMode, Output, close_quietly, tolerate_narrow_encoding
+from openrag_cli.cli.output import ColorMode, Output
 from openrag_cli.config.settings import color_is_refused, prefers_json
 from openrag_cli.errors import OpenRAGError, StoreError, WrongUsage
+from openrag_cli.terminal import close_quietly, tolerate_narrow_encoding
 
 
 def _show_version(wanted: bool) -> None:

@@ -9,7 +9,6 @@ only module that writes to the two streams, and that makes a console of rich.
 from __future__ import annotations
 
 import contextlib
-import io
 import json
 import logging
 import os
@@ -22,13 +21,13 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
 from openrag_cli.cli.log_lines import TerminalFormatter
-from openrag_cli.terminal import for_json, for_terminal, quoted_name
+from openrag_cli.terminal import for_json, for_terminal, is_unicode, quoted_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from datetime import datetime
 
-    from rich.console import Console, ConsoleOptions, RenderableType
+    from rich.console import Console, ConsoleOptions, JustifyMethod, RenderableType
     from rich.segment import Segment
 
     from openrag_cli.cli.progress import Progress
@@ -57,14 +56,20 @@ class ColorMode(StrEnum):
 class Column:
     """A column of a table: its title, whether it is a number, and what gives way on a narrow screen.
 
-    Cells of a column that may shrink are cut in the middle; an optional column is left out first, and last of those
-    one that may shrink.
+    Cells of a column that may shrink are cut in the middle, or where it is prose broken between words; an optional column
+    is left out first, and last of those one that may shrink.
     """
 
     title: str
     is_number: bool = False
     may_shrink: bool = False
     is_optional: bool = False
+    is_prose: bool = False
+
+    @property
+    def least(self) -> int:
+        """The width to which it may shrink."""
+        return 2 * LEAST_WIDTH if self.is_prose else LEAST_WIDTH
 
 
 class Output:
@@ -202,7 +207,7 @@ class Output:
         from rich.table import Table
         from rich.text import Text
 
-        cells = [[for_terminal(str(cell)).replace("\t", " ").replace("\n", " ") for cell in row] for row in rows]
+        cells = [[_one_line(cell) for cell in row] for row in rows]
         shown = _fitting(columns, cells, self.width)
         table = Table(
             box=None,
@@ -210,10 +215,11 @@ class Output:
             padding=(0, GAP, 0, 0),
             header_style="bold" if self.has_color(sys.stdout) else "",
         )
-        for at in shown:
-            table.add_column(columns[at].title, justify="right" if columns[at].is_number else "left", no_wrap=True)
+        for at, size in shown.items():
+            justify: JustifyMethod = "right" if columns[at].is_number else "left"
+            table.add_column(columns[at].title, justify=justify, no_wrap=not columns[at].is_prose, width=size)
         for row in cells:
-            table.add_row(*(Text(_cut(row[at], shown[at])) for at in shown))
+            table.add_row(*(Text(row[at] if columns[at].is_prose else _cut(row[at], shown[at])) for at in shown))
         # Without `soft_wrap`, rich would cut what _fitting could not make room for.
         self.console(sys.stdout).print(table, soft_wrap=True)
 
@@ -338,6 +344,13 @@ def _shown(text: str) -> str:
     return "".join(shown)
 
 
+def _one_line(cell: Any) -> str:
+    """Return what a cell shows: a count with commas, a text on one line."""
+    if isinstance(cell, int):
+        return f"{cell:,}"
+    return for_terminal(str(cell)).replace("\t", " ").replace("\n", " ")
+
+
 def _fitting(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int) -> dict[int, int]:
     """Return the width of each column that is shown, by its place."""
     from rich.cells import cell_len
@@ -346,16 +359,16 @@ def _fitting(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: in
         at: max(cell_len(column.title), *(cell_len(row[at]) for row in rows)) for at, column in enumerate(columns)
     }
     for at in sorted(range(len(columns)), key=lambda at: (columns[at].may_shrink, -at)):
-        least = sum(min(size, LEAST_WIDTH) if columns[at].may_shrink else size for at, size in shown.items())
+        least = sum(min(size, columns[at].least) if columns[at].may_shrink else size for at, size in shown.items())
         if columns[at].is_optional and least + GAP * (len(shown) - 1) > width:
             del shown[at]
     shrinking = [at for at in shown if columns[at].may_shrink]
     room = width - GAP * (len(shown) - 1) - sum(size for at, size in shown.items() if at not in shrinking)
-    while shrinking and sum(shown[at] for at in shrinking) > room:
-        widest = max(shrinking, key=shown.__getitem__)
-        if shown[widest] <= LEAST_WIDTH:
+    while sum(shown[at] for at in shrinking) > room:
+        wide = [at for at in shrinking if shown[at] > columns[at].least]
+        if not wide:
             break
-        shown[widest] -= 1
+        shown[max(wide, key=shown.__getitem__)] -= 1
     return shown
 
 
@@ -379,22 +392,3 @@ def _wrapped(line: str, width: int) -> str:
     if len(text) <= width:
         return line
     return word + textwrap.fill(text, width, break_long_words=False, break_on_hyphens=False)[len(plain) :]
-
-
-def is_unicode(stream: TextIO) -> bool:
-    """Whether a stream can hold every character."""
-    return (stream.encoding or "utf-8").lower().replace("-", "").replace("_", "").startswith("utf")
-
-
-def tolerate_narrow_encoding() -> None:
-    """Let standard output write what its encoding does not have as an escape such as \\xe9, instead of failing."""
-    stream = sys.stdout
-    if isinstance(stream, io.TextIOWrapper) and not is_unicode(stream):
-        stream.reconfigure(errors="backslashreplace")
-
-
-def close_quietly() -> None:
-    """After a closed pipe: point stdout nowhere, so that the interpreter's last flush does not complain."""
-    devnull = os.open(os.devnull, os.O_WRONLY)
-    with contextlib.suppress(OSError, ValueError):
-        os.dup2(devnull, sys.stdout.fileno())

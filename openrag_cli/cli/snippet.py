@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from openrag_cli.domain import Span
 from openrag_cli.retrieval.query_words import Words
 
+MIN_HEADING = 12
 ELLIPSIS = "…"
 MAX_PROSE_COLUMNS = 100
 
@@ -205,3 +206,11 @@ def _around(line: str, words: Words, width: int) -> str:
         return _cut(line, width)
     begin = min(match.start() - width // 3, len(line) - width + 1)
     return _cut(ELLIPSIS + line[begin:].lstrip(), width)
+
+
+def fitting_heading(headings: Sequence[str], room: int) -> str:
+    """Return headings as a path of at most `room` characters, the last ones where not all fit; nothing in too little room."""
+    path = " > ".join(headings)
+    if len(path) <= room:
+        return path
+    return ELLIPSIS + path[len(path) - room + 1 :] if room > MIN_HEADING else ""

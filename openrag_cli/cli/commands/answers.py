@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import aclosing, nullcontext
 from dataclasses import replace
 from pathlib import Path, PurePath
@@ -12,7 +13,7 @@ from openrag_cli.cli.answer_view import AnswerView
 from openrag_cli.cli.last_search import Found, remember
 from openrag_cli.cli.output import BOLD, CYAN, DIM
 from openrag_cli.cli.places import GONE, from_here, is_gone, local_path, paste
-from openrag_cli.cli.snippet import whole
+from openrag_cli.cli.snippet import fitting_heading, whole
 from openrag_cli.contract import to_json as render
 from openrag_cli.domain import DEFAULT_PARTITION
 from openrag_cli.errors import NoAnswer
@@ -151,9 +152,11 @@ def show_sources(out: Output, citations: Sequence[dict[str, Any]], doubted: Coll
 def show_passages(out: Output, passages: Sequence[dict[str, Any]]) -> None:
     """Print passages in full; on a terminal Markdown as it renders, other texts wrapped between words."""
     for entry in passages:
-        heading = " > ".join(entry["heading"])
+        name = f"[{entry['n']}] {where(entry)}"
+        room = out.width - len(name) - len("  0.00  ") if out.is_terminal else sys.maxsize
+        heading = fitting_heading(entry["heading"], room)
         out.line()
-        title = out.styled(f"[{entry['n']}] {where(entry)}", BOLD, CYAN)
+        title = out.styled(name, BOLD, CYAN)
         out.line(f"{title}  {entry['score']:.2f}" + (f"  {out.styled(heading, DIM)}" if heading else ""))
         view = AnswerView(out) if PurePath(entry["file_id"]).suffix.lower() in MARKDOWN else None
         if not out.is_terminal:

@@ -80,7 +80,12 @@ def list_keys(context: Context, partition: PartitionOption = DEFAULT_PARTITION) 
     if context.out.is_json:
         context.out.json(render.listing("keys", map(render.key, keys)))
         return
-    columns = (Column("KEY"), Column("FILES", True), Column("TYPES"), Column("COMMONEST VALUES", may_shrink=True))
+    columns = (
+        Column("KEY"),
+        Column("FILES", True),
+        Column("TYPES"),
+        Column("COMMONEST VALUES", may_shrink=True, is_prose=True),
+    )
     rows = [(key.key, key.files, ", ".join(key.types), _commonest(key)) for key in keys]
     context.out.table(columns, rows, empty=f"no files in partition {partition}")
 

@@ -95,7 +95,8 @@ def show(context: Context, request: SearchRequest, found: Sequence[Seen], *, is_
         out.line(_first_line(context, one, rank))
         if is_explained:
             parts = [f"{name} {value:.4g}" for name, value in one.hit.scores.items()]
-            out.line(f"{INDENT}{out.styled(', '.join(parts), DIM)}")
+            for line in whole(", ".join(parts), width=out.width - len(INDENT)):
+                out.line(INDENT + out.styled(line, DIM))
         owners = {one.hit.chunk.id: rank for rank, one in enumerate(found, 1)}
         if one.hit.within in owners:
             out.line(INDENT + out.styled(f"in the passage of hit {owners[one.hit.within]}", DIM))
@@ -110,7 +111,7 @@ def show(context: Context, request: SearchRequest, found: Sequence[Seen], *, is_
 
 
 def _first_line(context: Context, one: Seen, rank: int) -> str:
-    from openrag_cli.cli.snippet import ELLIPSIS
+    from openrag_cli.cli.snippet import fitting_heading
 
     out = context.out
     label = out.link(out.styled(one.place, BOLD, CYAN), one.url)
@@ -118,10 +119,7 @@ def _first_line(context: Context, one: Seen, rank: int) -> str:
     pasted = _id_to_paste(context, one)
     gone = f"  ({GONE})" if one.is_gone else ""
     plain = f"{rank:<3}{one.place}  {one.hit.score:.2f}{pasted}{gone}{more}"
-    heading = " > ".join(one.hit.chunk.span.heading)
-    room = out.width - len(plain) - 2
-    if len(heading) > room:
-        heading = ELLIPSIS + heading[len(heading) - room + 1 :] if room > 12 else ""
+    heading = fitting_heading(one.hit.chunk.span.heading, out.width - len(plain) - 2)
     shown = f"{rank:<3}{label}  {one.hit.score:.2f}"
     return shown + "".join(
         out.styled(part, DIM) for part in (f"  {heading}" if heading else "", pasted, gone, more) if part

@@ -11,7 +11,6 @@ from openrag_cli.cli.commands.options import YesOption
 from openrag_cli.cli.output import Column
 from openrag_cli.contract import to_json as render
 from openrag_cli.ingest.report import Report
-from openrag_cli.store.metadata import rfc3339
 
 app = typer.Typer(help="List, create, show and delete partitions: named sets of files.", no_args_is_help=True)
 
@@ -38,7 +37,7 @@ def list_partitions(context: Context) -> None:
         context.engine.partitions(),
         render.partition,
         columns=columns,
-        as_row=lambda one: (one.name, one.file_count, one.chunk_count, rfc3339(one.created_at)),
+        as_row=lambda one: (one.name, one.file_count, one.chunk_count, context.out.time(one.created_at)),
         empty="no partitions yet: openrag file add PATH -p NAME",
     )
 

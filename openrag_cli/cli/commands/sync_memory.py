@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from dataclasses import fields
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,7 +64,15 @@ def list_or_forget(
         for one in found:
             context.out.note(f"forgot {readable(one.folder)}; its files stay in partition {one.partition}")
     else:
-        rows = [(readable(one.folder), one.partition, _flags(one.options).shown(), one.synced_at) for one in found]
+        rows = [
+            (
+                readable(one.folder),
+                one.partition,
+                _flags(one.options).shown(),
+                context.out.time(datetime.fromisoformat(one.synced_at)),
+            )
+            for one in found
+        ]
         columns = (
             Column("FOLDER", may_shrink=True),
             Column("PARTITION"),

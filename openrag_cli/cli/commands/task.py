@@ -95,7 +95,7 @@ def _show_tasks(context: Context, tasks: Sequence[Task]) -> None:
         Column("STATE"),
         Column("FILE", may_shrink=True),
         Column("UPDATED", is_optional=True),
-        Column("NOTE", may_shrink=True, is_optional=True),
+        Column("NOTE", may_shrink=True, is_optional=True, is_prose=True),
     )
     shown = _short([task.id for task in tasks]) if context.out.is_terminal else {}
     rows = [
