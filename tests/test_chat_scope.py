@@ -129,7 +129,9 @@ def test_options_narrow_a_conversation_as_they_narrow_a_question(handbooks):
 
 
 def test_why_tells_what_was_looked_for_and_the_scores(handbooks):
-    result = handbooks("chat", "-p", "handbook", "--no-llm", stdin=b"/why\nhow often do we rotate keys?\n/why\n")
+    result = handbooks(
+        "chat", "-p", "handbook", "--no-llm", stdin=b"/why\nhow often do we rotate keys?\n/k 2\n/mode text\n/why\n"
+    )
     assert result.code == 0
     assert "nothing was looked for" in result.err
     assert "looked for: how often do we rotate keys?  (hybrid, at most 8 hits)" in result.out

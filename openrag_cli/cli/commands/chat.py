@@ -119,6 +119,7 @@ class Repl:
         self._passages: list[dict[str, Any]] = []
         self._citations: list[dict[str, Any]] = []
         self._query: str | None = None
+        self._searched = self._scope.request()
         self._unanswered: str | None = None
         self._code = ExitCode.OK
 
@@ -240,6 +241,7 @@ class Repl:
             self._out.note(self._out.styled("stopped", DIM))
             return
         self._query = retrieved.query
+        self._searched = request.search
         self._passages, self._citations = located(retrieved.passages), located(finished.citations)
         keep(finished.kept, [render.passage(passage) for passage in finished.citations])
         remember_sources(self._context.settings.cache, retrieved, finished)
@@ -295,7 +297,7 @@ class Repl:
         if self._query is None:
             self._out.note("for the last answer nothing was looked for")
             return
-        search = self._scope.request()
+        search = self._searched
         self._out.line(f"looked for: {' '.join(self._query.split())}  ({search.mode}, at most {search.top_k} hits)")
         cited = {entry["n"] for entry in self._citations}
         for entry in self._passages:
