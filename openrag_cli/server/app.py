@@ -119,20 +119,7 @@ def create_app(engine: Engine, options: Options | None = None, supervisor: Super
     app.state.workers = supervisor.status if supervisor else dict
     app.state.run_queue = supervisor.run_queue if supervisor else lambda: None
     app.add_middleware(Observed, metrics=metrics)
-    for module in (
-        system,
-        docs,
-        indexer,
-        partitions,
-        views,
-        search,
-        grep,
-        answers,
-        operations,
-        sync,
-        openai,
-        responses,
-    ):
+    for module in ROUTES:
         app.include_router(module.router)
     errors.install(app)
     limited = BodyLimit(
