@@ -17,8 +17,8 @@ SHARED = ROOT.parent / "shared" / "data"
 
 # The suite draws the same examples each time, so that a change is judged by what it changes. New ones are drawn by
 # --hypothesis-profile random, and without an end by benchmarks/fuzz.py.
-settings.register_profile("repeatable", derandomize=True)
-settings.register_profile("random", derandomize=False)
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.register_profile("random", derandomize=False, deadline=None)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
