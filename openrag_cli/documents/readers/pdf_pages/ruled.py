@@ -1,8 +1,9 @@
 """Tables that are drawn with lines: the grid that the lines make, and the letters in its cells."""
 
 import ctypes
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from openrag_cli.documents.readers.pdf_pages.raised import Piece
@@ -238,9 +239,10 @@ def with_tables(
     marks: dict[int, int] = {}
     heights: dict[tuple[int, tuple[int, int]], set[int]] = {}  # of the lines in a cell
     cell: list[str] | None = None
+    first_of = [cache(grid.first_of) for grid in found]
     for piece, place in zip(pieces, places, strict=True):
         if place is not None:
-            at = _grid_of(found, place)
+            at = _cell_of(found, first_of, place)
             cell = None
             if at is not None:
                 marks.setdefault(at[0], len(text))
@@ -273,11 +275,13 @@ def _tidied(text: str) -> str:
     return "\n".join(kept)
 
 
-def _grid_of(found: Sequence[Grid], place: tuple[float, float]) -> tuple[int, tuple[int, int]] | None:
+def _cell_of(
+    found: Sequence[Grid], first_of: Sequence[Callable[[int, int], tuple[int, int]]], place: tuple[float, float]
+) -> tuple[int, tuple[int, int]] | None:
     for number, grid in enumerate(found):
         at = grid.place(*place)
         if at is not None:
-            return number, grid.first_of(*at)
+            return number, first_of[number](*at)
     return None
 
 
