@@ -139,6 +139,9 @@ ROWS = [
         {"terminal sequences": "[31m", "overstrike": "\b"},
     ),
     Row("Markdown", "md, markdown, mdx, mkd", "a.md", b"# Rules\n\n```\na  b\n```\n", {"every line as it is, headings as sections": "# Rules\n\n```\na  b"}),
+    Row("AsciiDoc", "adoc, asciidoc", "a.adoc", b"= Rules\n\n----\na  b\n----\n", {"every line as it is, titles as sections": "= Rules\n\n----\na  b"}),
+    Row("Org", "org", "a.org", b"* Rules\n\n#+begin_src\na  b\n#+end_src\n", {"every line as it is, titles as sections": "* Rules\n\n#+begin_src\na  b"}),
+    Row("LaTeX", "tex", "a.tex", b"\\section{Rules}\n\n\\verb|a  b|\n", {"every line as it is, titles as sections": "\\section{Rules}\n\n\\verb|a  b|"}),
     Row("JSON, Java properties", "json, jsonl, ndjson, properties", "a.json", b'{"a": "Gr\\u00fc\\u00dfe"}', {"every line as it is, escaped letters as letters": "Grüße"}),
     Row("Calendars and contacts", "ics, ifb, vcf, vcard", "a.ics", _CALENDAR.encode(), {"every field, folded lines joined": "pumping station"}, {"pictures, sounds, keys and files in them": "QUJD"}),
     Row(

@@ -50,6 +50,9 @@ def test_nearly_every_reader_of_a_form_is_guarded() -> None:
     verbatim = {
         "Plain text, source code, logs",
         "Markdown",
+        "AsciiDoc",
+        "Org",
+        "LaTeX",
         "JSON, Java properties",
         "Calendars and contacts",
         "Separated values",

@@ -18,6 +18,7 @@ TEXT = "text"
 
 READER_VERSIONS: Mapping[str, int] = {
     TEXT: 3,
+    "asciidoc": 1,
     "calendar": 2,
     "docx": 4,
     "epub": 4,
@@ -30,9 +31,11 @@ READER_VERSIONS: Mapping[str, int] = {
     "notebook": 2,
     "ods": 3,
     "odt": 4,
+    "org": 1,
     "pdf": 8,
     "pptx": 5,
     "svg": 2,
+    "tex": 1,
     "xls": 4,
     "xlsx": 6,
 }
@@ -58,6 +61,10 @@ READERS: Mapping[str, str] = {
     formats.PROPERTIES: "json",
     formats.CALENDAR: "calendar",
     formats.CONTACT: "calendar",
+    "text/asciidoc": "asciidoc",
+    "text/org": "org",
+    "text/x-tex": "tex",
+    "application/x-tex": "tex",
 }
 """The reader of each media type; every other type is text."""
 

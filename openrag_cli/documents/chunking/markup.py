@@ -7,11 +7,15 @@ nor searched by words, nor quoted. Code stays whole.
 import re
 from collections.abc import Iterator, Sequence
 
+from openrag_cli.documents.chunking import asciidoc, latex, org
 from openrag_cli.documents.chunking.masks import Mask, instead, merged
 from openrag_cli.documents.readers.pdf_pages.marginals import marginal_lines
 from openrag_cli.domain import Document, Page
 
 _RST = "text/x-rst"
+MARKED_UP = {"text/asciidoc": asciidoc, "text/org": org, "text/x-tex": latex, "application/x-tex": latex}
+"""Markup of other kinds, and the module that tells its masks, headings and fields."""
+
 _MAX_TAG_CHARS = 2_000
 _NOT_BREAK = re.compile(r"[^\n]")
 WITHOUT_HEADINGS = frozenset(
@@ -80,7 +84,9 @@ def masks_of(document: Document) -> tuple[Mask, ...]:
     """Return what is masked of a document: what its reader masked, and its markup; nothing where that would be all."""
     text = document.markdown
     found = list(document.masked)
-    if document.media_type == _RST:
+    if document.media_type in MARKED_UP:
+        found += MARKED_UP[document.media_type].masks(text)
+    elif document.media_type == _RST:
         found += _rst(text)
     elif document.has_headings:
         found += _markdown(text, is_source=document.media_type == "text/markdown")
@@ -163,10 +169,13 @@ def _rst(text: str) -> Iterator[Mask]:
 
 
 def fields_of(text: str, media_type: str) -> dict[str, object]:
-    """Return the fields of the front matter (or of the head of a reStructuredText document): texts and lists of texts.
+    """Return the fields of the front matter (or of the head of a document in other markup): texts and lists of texts.
 
     Of YAML the plain part is read: `key: value`, `[a, b]` and lists of dashes; what is nested deeper is left out.
     """
+    if media_type in MARKED_UP:
+        said: dict[str, object] = MARKED_UP[media_type].fields(text)
+        return said
     head = FIELD_HEAD.match(text) if media_type == _RST else FRONT_MATTER.match(text)
     if head is None:
         return {}

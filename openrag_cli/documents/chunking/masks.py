@@ -11,6 +11,8 @@ _INLINE_TAG = re.compile(
 )
 _SHIFT_TAG = re.compile(r"<su([bp])\b")
 _ORDINAL = re.compile(r"(?:st|nd|rd|th|e|er|re|ème|o|a|os|as)\b")
+_COMMAND_WITHIN_WORD = re.compile(r"\\(?:text(?:bf|it|tt|sc|sf|sl|rm|up|md|normal)|emph|underline|mbox|[-/,])")
+_SHIFT_COMMAND = re.compile(r"\\text(super|sub)script\{")
 _BLANK_LINES = re.compile(r"\n[ \t]*\n(?:[ \t]*\n)+")
 
 
@@ -28,7 +30,13 @@ def merged(masks: Iterable[Mask]) -> tuple[Mask, ...]:
 def instead(text: str, start: int, end: int) -> str:
     """Return what stands where markup is masked, so that nothing is glued that a reader sees apart: a blank for a
     break or the end of a cell, `^` and `_` before raised and lowered text, else nothing."""
-    if text[start] != "<" or not text[start - 1 : start].strip() or not text[end : end + 1].strip():
+    if not text[start - 1 : start].strip() or not text[end : end + 1].strip():
+        return ""
+    if text.startswith(("footnote", "[fn:"), start):
+        return " "
+    if text[start] in "\\&~":
+        return _instead_of_command(text, start, end)
+    if text[start] != "<":
         return ""
     if len(_INLINE_TAG.findall(text, start, end)) < text.count("<", start, end):
         return " "
@@ -37,6 +45,17 @@ def instead(text: str, start: int, end: int) -> str:
         return ""
     is_word = bool(_ORDINAL.match(text, end)) and text[start - 1].isdigit()
     return "" if is_word else {"p": "^", "b": "_"}[shift[1]]
+
+
+def _instead_of_command(text: str, start: int, end: int) -> str:
+    """Return what stands where a command of TeX is masked, between two characters that are no blanks."""
+    shift = _SHIFT_COMMAND.match(text, start, end)
+    if shift:
+        return "^" if shift[1] == "super" else "_"
+    if text[start] == "~":  # what binds two words, or ends a stretch of code in Org
+        return "" if text[end] in ".,;:!?')\"}[-" else " "
+    is_between = text[start - 1].isalnum() and text[end].isalnum()
+    return "" if text[start] == "\\" and (not is_between or _COMMAND_WITHIN_WORD.match(text, start, end)) else " "
 
 
 def unmasked(text: str, start: int, end: int, masks: Sequence[Mask]) -> str | None:

@@ -1,15 +1,15 @@
 """The sections of a document: where its headings are and what stands under which.
 
 Markdown (CommonMark's ATX and setext headings, outside fences and front matter), reStructuredText (underlined titles;
-the order in which adornments appear is the order of levels) and LaTeX (sectioning commands). Any other text is one
-section; plain text is under its first line when that stands alone.
+the order in which adornments appear is the order of levels), AsciiDoc, Org and LaTeX (`asciidoc.py`, `org.py`,
+`latex.py`). Any other text is one section; plain text is under its first line when that stands alone.
 """
 
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from openrag_cli.documents.chunking.markup import FRONT_MATTER
+from openrag_cli.documents.chunking.markup import FRONT_MATTER, MARKED_UP
 from openrag_cli.documents.headings import Heading
 from openrag_cli.domain import Document
 
@@ -142,22 +142,9 @@ def _is_blank_above(text: str, start: int) -> bool:
     return not text[text.rfind("\n", 0, max(start - 1, 0)) + 1 : start].strip()
 
 
-_LATEX_LEVELS = ("part", "chapter", "section", "subsection", "subsubsection", "paragraph")
-_LATEX_HEADING = re.compile(
-    r"^[ \t]*\\(?P<command>" + "|".join(_LATEX_LEVELS) + r")\*?(?:\[[^\]\n]*\])?\{(?P<title>[^\n]*)\}", re.MULTILINE
-)
-
-
-def _latex_headings(text: str) -> Iterator[Heading]:
-    for line in _LATEX_HEADING.finditer(text):
-        title = re.sub(r"\\[a-zA-Z]+\*?|[{}]", "", line["title"].partition(r"\label")[0][: 4 * MAX_TITLE_CHARS])
-        yield Heading(line.start(), line.end(), _LATEX_LEVELS.index(line["command"]) + 1, _plain(title))
-
-
 _FINDERS: dict[str, Callable[[str], Iterator[Heading]]] = {
     "text/x-rst": _rst_headings,
-    "text/x-tex": _latex_headings,
-    "application/x-tex": _latex_headings,
+    **{media_type: module.headings for media_type, module in MARKED_UP.items()},
 }
 
 _MARKUP = (

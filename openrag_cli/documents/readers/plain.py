@@ -8,7 +8,7 @@ import json
 import quopri
 import re
 
-from openrag_cli.documents.chunking.markup import fields_of
+from openrag_cli.documents.chunking.markup import MARKED_UP, fields_of
 from openrag_cli.documents.encoding import Decoded, NotText, decode
 from openrag_cli.documents.media_types import MARKDOWN, RST
 from openrag_cli.documents.notes import Notes, counted
@@ -80,7 +80,7 @@ def read_text(source: Source) -> Document:
         source.notes.warn(
             "overstrike", f"{counted(n_backspaces, 'backspace')} of a line printer taken out of the text"
         )
-    has_fields = source.media_type in {MARKDOWN, RST}
+    has_fields = source.media_type in {MARKDOWN, RST, *MARKED_UP}
     return Document(
         text,
         media_type=source.media_type,
