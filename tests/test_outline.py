@@ -1,4 +1,4 @@
-"""Sections and headings of Markdown, reStructuredText and LaTeX."""
+"""Sections and headings of Markdown, reStructuredText, AsciiDoc, Org and LaTeX."""
 
 import pytest
 from hypothesis import given
@@ -8,6 +8,7 @@ from openrag_cli.documents.chunking.outline import MAX_TITLE_CHARS, sections
 from openrag_cli.domain import Document
 
 MARKDOWN, RST, LATEX = "text/markdown", "text/x-rst", "text/x-tex"
+ASCIIDOC, ORG = "text/asciidoc", "text/org"
 
 
 def paths(text, media_type=MARKDOWN):
@@ -123,6 +124,10 @@ LINES = st.sampled_from(
         "    code",
         "title: x",
         "\\section{S}",
+        "== C  D",
+        "*** E",
+        "----",
+        "#+begin_src c",
         "....",
         "> q",
         "| a |",
@@ -130,7 +135,7 @@ LINES = st.sampled_from(
 )
 
 
-@given(st.lists(LINES | st.text(max_size=10), max_size=30), st.sampled_from([MARKDOWN, RST, LATEX]))
+@given(st.lists(LINES | st.text(max_size=10), max_size=30), st.sampled_from([MARKDOWN, RST, LATEX, ASCIIDOC, ORG]))
 def test_sections_are_the_whole_text_in_order(lines, media_type):
     text = "\n".join(lines)
     found = sections(Document(text, media_type=media_type, has_headings=media_type == MARKDOWN))

@@ -64,7 +64,6 @@ READERS: Mapping[str, str] = {
     "text/asciidoc": "asciidoc",
     "text/org": "org",
     "text/x-tex": "tex",
-    "application/x-tex": "tex",
 }
 """The reader of each media type; every other type is text."""
 

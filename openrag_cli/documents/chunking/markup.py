@@ -13,7 +13,7 @@ from openrag_cli.documents.readers.pdf_pages.marginals import marginal_lines
 from openrag_cli.domain import Document, Page
 
 _RST = "text/x-rst"
-MARKED_UP = {"text/asciidoc": asciidoc, "text/org": org, "text/x-tex": latex, "application/x-tex": latex}
+MARKED_UP = {"text/asciidoc": asciidoc, "text/org": org, "text/x-tex": latex}
 """Markup of other kinds, and the module that tells its masks, headings and fields."""
 
 _MAX_TAG_CHARS = 2_000

@@ -8,6 +8,7 @@ the order in which adornments appear is the order of levels), AsciiDoc, Org and 
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from openrag_cli.documents.chunking.markup import FRONT_MATTER, MARKED_UP
 from openrag_cli.documents.headings import Heading
@@ -142,9 +143,14 @@ def _is_blank_above(text: str, start: int) -> bool:
     return not text[text.rfind("\n", 0, max(start - 1, 0)) + 1 : start].strip()
 
 
+def _headings_of(finder: Callable[[str], Iterator[Heading]], text: str) -> Iterator[Heading]:
+    for heading in finder(text):
+        yield heading._replace(title=_plain(heading.title))
+
+
 _FINDERS: dict[str, Callable[[str], Iterator[Heading]]] = {
     "text/x-rst": _rst_headings,
-    **{media_type: module.headings for media_type, module in MARKED_UP.items()},
+    **{media_type: partial(_headings_of, module.headings) for media_type, module in MARKED_UP.items()},
 }
 
 _MARKUP = (
