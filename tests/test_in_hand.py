@@ -98,6 +98,25 @@ def test_the_first_and_the_last_entry_of_a_log_are_told(process, log, question, 
     assert answer.code == 0
 
 
+LEVELS = """\
+Nov 26 10:00:01 host x[1]: starting
+Nov 26 10:00:02 host x[1]: ERROR: connection to db:5432 refused
+Nov 26 10:00:03 host x[1]: trying again
+Nov 26 10:00:09 host x[1]: FATAL: giving up
+"""
+
+
+@pytest.mark.parametrize(
+    ("question", "line"), [("what failed first?", 2), ("what went wrong first?", 2), ("the last error?", 2)]
+)
+def test_an_entry_that_tells_of_a_failure_in_other_words_is_found(process, question, line):
+    answer = process("ask", question, "--with", "-", stdin=LEVELS.encode())
+    assert answer.out.splitlines()[0].startswith(LEVELS.splitlines()[line - 1]), answer.err
+    assert answer.code == 0
+    calm = LEVELS.replace("ERROR: ", "").replace("refused", "made").replace("FATAL: giving up", "bye")
+    assert process("ask", question, "--with", "-", stdin=calm.encode()).code == 1
+
+
 @pytest.mark.parametrize(
     ("question", "said"),
     [("which process exited?", "worker process 900"), ("how do I bake bread?", "Nothing in the documents"),

@@ -121,7 +121,7 @@ class ExtractiveModel:
             return []
         if rows := rows_for(question, passages):
             return rows
-        examined = self.examine(question, [passage for passage in passages if passage.score > 0])
+        examined = self.examine(question, [one for one in passages if one.score > 0 or is_in_hand(one)])
         return examined.best() if _is_enough(examined, passages) else []
 
     def examine(self, question: str, passages: Sequence[Passage]) -> Examined:
@@ -141,7 +141,8 @@ def is_in_hand(passage: Passage) -> bool:
 
 
 def _is_enough(examined: Examined, passages: Sequence[Passage]) -> bool:
-    if any(is_in_hand(one.unit.passage) and one.values["words"] > 0 for one in examined.found):
+    held = [one for one in examined.found if is_in_hand(one.unit.passage)]
+    if any(one.values["words"] > 0 for one in held) or asked_entry(examined.question.text, held):
         return True  # what somebody holds is what the question is about
     measure = measure_for(examined.question.text, passages)
     return bool(examined.found) and evidence(passages, examined.found).total(measure) >= measure.floor
