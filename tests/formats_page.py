@@ -36,6 +36,9 @@ person who opens the document does not see (marked as hidden, clear, in the colo
 or the screen) is left out of every format; `documents.hidden_text` keeps it. Kinds without a reader (pictures, sound,
 archives, programs) are skipped in folders, and counted.
 
+The headings of a PDF are its outline; without one "Item 7." and numbered lines are, where their numbers follow one
+another.
+
 In PDF, text is left out that is on a layer that is off, smaller than 1 point, clipped away, drawn over, or in the
 colour of the shape behind it: the page is drawn with and without it, and looks the same. Text without ink stays on a page
 with a picture, and text under pictures of the size of the page too: it is what was read of a scan. Not noticed are words

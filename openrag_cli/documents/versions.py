@@ -32,7 +32,7 @@ READER_VERSIONS: Mapping[str, int] = {
     "ods": 3,
     "odt": 4,
     "org": 1,
-    "pdf": 8,
+    "pdf": 9,
     "pptx": 5,
     "svg": 2,
     "tex": 1,

@@ -17,6 +17,7 @@ from openrag_cli.documents.readers.pdf_pages.annotations import annotation_lines
 from openrag_cli.documents.readers.pdf_pages.glyphs import is_glyph_codes
 from openrag_cli.documents.readers.pdf_pages.hyphens import without_breaks
 from openrag_cli.documents.readers.pdf_pages.marginals import marginal_lines
+from openrag_cli.documents.readers.pdf_pages.numbered import numbered_headings
 from openrag_cli.documents.readers.pdf_pages.objects import may_hide_layers, rebuilt
 from openrag_cli.documents.readers.pdf_pages.outline import outline_of
 from openrag_cli.documents.readers.pdf_pages.page import page_text
@@ -60,7 +61,7 @@ def read_pdf(source: Source) -> Document:
     if not any(text.strip() for text in read.texts):
         raise _no_text(read)
     markdown, pages = join_pages(read.texts)
-    outline = outline_of(markdown, pages, read.outline)
+    outline = outline_of(markdown, pages, read.outline) or numbered_headings(markdown)
     headings = {heading.start for heading in outline if heading.end > heading.start}
     masked = [
         (page.start + start, page.start + end)
