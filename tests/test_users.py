@@ -1,5 +1,6 @@
 """Several users of one machine: a store is its owner's, its group's where its folder says so, and never locked by root."""
 
+import contextlib
 import os
 import shutil
 import stat
@@ -137,3 +138,70 @@ def test_doctor_tells_who_owns_what_cannot_be_read(tmp_path, what):
     assert f"chmod -R u+rwX {store}" in words
     assert searched.returncode == (0 if what == "blobs" else 77), searched.stderr
     assert run_nameless("--store", store, "doctor", env={}).returncode == 0
+
+
+@contextlib.contextmanager
+def _without_privileges(folder):
+    """Be nobody in particular for a while, who owns `folder`: root may look everywhere."""
+    if os.geteuid() != 0:
+        yield
+        return
+    for path in (folder, *folder.rglob("*")):
+        os.chown(path, NAMELESS, NAMELESS)
+    os.seteuid(NAMELESS)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+@pytest.mark.parametrize("code", [77, 2], ids=["hidden", "too long"])
+def test_a_path_that_cannot_be_looked_at_is_told_at_every_door(cli, monkeypatch, code):
+    """Python's `is_dir` and its like raise where a folder on the way may not be entered; that is no bug of ours."""
+    with tempfile.TemporaryDirectory() as name:
+        place = Path(name)
+        for variable in ("HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME"):
+            monkeypatch.setenv(variable, str(place))
+        monkeypatch.setenv("OPENRAG_STORE", str(place / "store"))
+        monkeypatch.setenv("OPENRAG_CONFIG", os.devnull)
+        monkeypatch.chdir(place)
+        (place / "pump.md").write_text("the pump is serviced")
+        assert cli("file", "add", place / "pump.md", "-p", "p").code == 0
+        assert cli("backup", place / "whole.tar").code == 0
+        hidden = place / "hidden"
+        hidden.mkdir()
+        bad = hidden / ("x" if code == 77 else "x" * 300)
+        with _without_privileges(place):
+            hidden.chmod(0 if code == 77 else 0o700)
+            try:
+                _refused_everywhere(cli, bad, place / "whole.tar")
+                monkeypatch.setenv("PATH", f"{bad}:{hidden}:{os.environ['PATH']}")
+                assert cli("doctor").code == 0
+                monkeypatch.setenv("OPENRAG_CONFIG", str(bad))
+                assert cli("file", "list", "-p", "p").code == 78
+            finally:
+                hidden.chmod(0o700)
+
+
+def _refused_everywhere(cli, bad, backup):
+    for arguments in (
+        ["file", "sync", bad, "-p", "p"],
+        ["file", "sync", bad, "-p", "p", "--watch"],
+        ["file", "add", bad, "-p", "p"],
+        ["file", "replace", "pump.md", bad, "-p", "p"],
+        ["import", bad],
+        ["backup", bad],
+        ["export", "-p", "p", "-o", bad],
+        ["eval", "run", bad, "-p", "p"],
+        ["restore", bad],
+        ["--store", bad, "restore", backup],
+        ["--store", bad, "search", "pump"],
+        ["--store", bad, "doctor"],
+        ["--store", bad, "file", "add", backup.parent / "pump.md"],
+        ["ask", "what?", "--with", bad],
+    ):
+        told = cli(*arguments)
+        assert told.code not in {0, 70}, (arguments, told.err)
+        if bad.name == "x" and "doctor" not in arguments:
+            assert told.code == 77, (arguments, told.err)
+            assert "permission denied" in told.err.lower()

@@ -13,4 +13,4 @@ def executables(name: str) -> list[Path]:
     """Return every program of that name on PATH, in order, each once."""
     folders = [Path(folder) for folder in os.environ.get("PATH", "").split(os.pathsep) if folder]
     found = [folder / name for folder in dict.fromkeys(folders)]
-    return [path for path in found if path.is_file() and os.access(path, os.X_OK)]
+    return [path for path in found if os.path.isfile(path) and os.access(path, os.X_OK)]  # noqa: PTH113 - another's folder

@@ -208,7 +208,7 @@ def _read_user_file(environ: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
         path = user_config_path(environ)
     except homes.NoHome:
         return "", {}
-    if environ.get("OPENRAG_CONFIG") and not path.exists():
+    if environ.get("OPENRAG_CONFIG") and path != Path(os.devnull) and folder_trust.read_folder_file(path) is None:
         raise ConfigError(
             f"OPENRAG_CONFIG names {path}, and there is no such file",
             hint="openrag config set makes it; or unset OPENRAG_CONFIG",

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from openrag_cli.errors import InvalidInput, PathNotFound
+from openrag_cli.errors import InvalidInput, PathNotFound, os_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +33,9 @@ def read_questions(path: Path) -> list[Question]:
     Raises:
         PathNotFound: it is not there. InvalidInput: a line is no question; the message names it.
     """
-    if not path.exists():
+    with os_errors(f"reading {path}"):
+        is_there = path.exists()
+    if not is_there:
         raise PathNotFound(f"{path}: no such file or folder", hint=f"a file of lines such as {EXAMPLE}")
     found = _collection(path) if path.is_dir() else [_question(at, entry, path) for at, entry in _entries(path)]
     if not found:

@@ -66,7 +66,9 @@ class Export:
             PathNotFound, InvalidInput: no export. StoreDamaged: it is not what its head says.
         """
         self._folder = folder
-        if not folder.is_dir():
+        with os_errors(f"reading {folder}"):
+            is_folder = folder.is_dir()
+        if not is_folder:
             raise PathNotFound(f"{folder}: no such folder", hint="openrag export -p PART -o DIR makes one")
         try:
             with plain_file(folder / HEAD).open(encoding="utf-8") as stream:

@@ -138,7 +138,9 @@ class Importer:
     def _known_file(self, file: ImportedFile, partition: str, *, has_vectors: bool) -> KnownFile:
         """Store the original of a file and return what is to be written of it. Raises: StoreDamaged."""
         revision = new_task_id()
-        if not file.original.is_file():
+        with os_errors(f"reading {file.original}"):
+            is_there = file.original.is_file()
+        if not is_there:
             raise StoreDamaged(f"{file.original} is missing", hint="export it again")
         with os_errors(f"reading {file.original}"), file.original.open("rb") as stream:
             spooled = self._blobs.spool(revision, stream, max_bytes=1 << 62)

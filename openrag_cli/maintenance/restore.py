@@ -37,7 +37,9 @@ def restore(source: IO[bytes], store: Path) -> int:
         Conflict: there is a store, or something else. InvalidInput: no backup, or a member that no backup has.
         StoreDamaged: it is cut short or changed. StoreMismatch: it is of a newer format. StoreFull, StoreError: by cause.
     """
-    if store.exists() and (not store.is_dir() or any(store.iterdir())):
+    with os_errors(f"restoring {store}"):
+        is_taken = store.exists() and (not store.is_dir() or any(store.iterdir()))
+    if is_taken:
         raise Conflict(f"{store} exists and is not empty", hint="name another folder with --store, or move it away")
     with os_errors(f"restoring {store}"):
         store.parent.mkdir(parents=True, exist_ok=True)

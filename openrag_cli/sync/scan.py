@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from openrag_cli.errors import Conflict, IngestError, InvalidInput, OpenRAGError, PathNotFound
+from openrag_cli.errors import Conflict, IngestError, InvalidInput, OpenRAGError, PathNotFound, os_errors
 from openrag_cli.ingest.discovery import EMPTY_FILE, Choice, Walk, failure
 from openrag_cli.ingest.naming import Source
 from openrag_cli.ingest.report import Looked
@@ -101,10 +101,12 @@ def scan_folder(
     """Look at a folder with the rules of `file add`; ids are paths below it. `listener` is told of each file.
 
     Raises:
-        PathNotFound: there is no such folder.
+        PathNotFound: there is no such folder. Forbidden: it may not be looked at.
     """
-    if not folder.is_dir():
-        if folder.exists():
+    with os_errors(f"reading {folder}"):
+        is_folder, is_there = folder.is_dir(), folder.exists()
+    if not is_folder:
+        if is_there:
             raise PathNotFound(f"{folder}: not a folder", hint="name the folder that it is in, or: openrag file add")
         raise PathNotFound(f"{folder}: no such folder", hint="check the path; if it is a mounted disk, mount it")
     scan = Scan()

@@ -43,7 +43,9 @@ def backup(context: Context, file: TargetArgument, force: ForceOption = False) -
         context.out.note(f"backed up {render.counted(report.files, 'file')}, {human_size(report.size)}")
         return
     target = Path(file)
-    if target.exists() and not force:
+    with os_errors(f"writing {target}"):
+        is_there = target.exists()
+    if is_there and not force:
         raise Conflict(f"{target} exists already; it was left alone", hint="give another name, or --force")
     with os_errors(f"writing {target}"):
         descriptor, name = tempfile.mkstemp(prefix=f".{target.name}-", dir=target.absolute().parent)

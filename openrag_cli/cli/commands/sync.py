@@ -1,6 +1,7 @@
 """`openrag file sync`: a partition that follows a folder."""
 
 import contextlib
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -26,7 +27,7 @@ from openrag_cli.cli.commands.sync_view import code_of, merged, show
 from openrag_cli.cli.exit_codes import ExitCode, exit_code
 from openrag_cli.contract import to_json as render
 from openrag_cli.domain import DEFAULT_PARTITION, new_task_id
-from openrag_cli.errors import OpenRAGError, PathNotFound, StoreBusy, WrongUsage
+from openrag_cli.errors import OpenRAGError, PathNotFound, StoreBusy, WrongUsage, os_errors
 from openrag_cli.ingest.naming import readable
 
 if TYPE_CHECKING:
@@ -154,7 +155,9 @@ class Syncing:
 
         folders = [str(one.folder) for one in wanted]
         for folder in folders:
-            if not Path(folder).is_dir():
+            with os_errors(f"reading {readable(folder)}"):
+                is_folder = Path(folder).is_dir()
+            if not is_folder:
                 raise PathNotFound(f"{readable(folder)}: no such folder", hint="check the path")
         self._context.goes_on()
         is_watching = False
@@ -172,7 +175,7 @@ class Syncing:
         options = one.flags.options(one.folder, one.partition)
         wait_s = options.lock_timeout_s if self._timeout_s is None else min(options.lock_timeout_s, self._timeout_s)
         options = replace(options, is_dry_run=self._is_dry_run, lock_timeout_s=wait_s, batch=new_task_id())
-        is_kept = self._is_remembering and one.folder.is_dir()
+        is_kept = self._is_remembering and os.path.isdir(one.folder)  # noqa: PTH112 - not even where nobody may look
         with remembering(self._context, one) if is_kept else contextlib.nullcontext():
             outcome, is_late = _run(self._context, options, is_interrupted, self._deadline)
         if not one.flags.strict:
