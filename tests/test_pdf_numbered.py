@@ -50,6 +50,13 @@ def test_items_begin_again_in_the_second_part() -> None:
     ]  # fmt: skip
 
 
+def test_two_items_are_enough_and_two_numbered_lines_are_not() -> None:
+    assert [title for _, title in titles(f"Item 7. Discussion\n{BODY}Item 8. Statements\n{BODY}")] == [
+        "Item 7. Discussion", "Item 8. Statements",
+    ]  # fmt: skip
+    assert titles(f"1 Discussion\n{BODY}2 Statements\n{BODY}") == []
+
+
 def test_numbered_lines_that_follow_one_another_are_headings_by_depth() -> None:
     lines = ["1 Scope", "1.1 Terms used", "1.2 Cranes", "2. Duties of the crew", "2.1 Watches", "3 Penalties"]
     assert titles("".join(f"{line}\n{BODY}" for line in lines)) == [

@@ -13,7 +13,8 @@ MAX_TITLE_WORDS = 16
 MIN_BODY_CHARS = 100
 """Characters of text between two headings of a level, at least: entries of lists, of tables of contents, rows have less."""
 
-MIN_HEADINGS = 3
+MIN_ITEMS, MIN_NUMBERED = 2, 3
+"""Headings in a row, at least: a line that begins with "Item 7." is hardly anything else, one with a number often is."""
 
 _PART = r"(?:PART|Part)[ \t]+(?P<part>I{1,3}|IV)\b[^\n]{0,60}"
 _NUMBER = r"(?:ITEM|Item)[ \t]+(?P<number>\d{1,2})(?P<letter>[A-C]?)[.:]?"
@@ -48,11 +49,11 @@ def numbered_headings(text: str) -> tuple[Heading, ...]:
     nor a table of contents makes one.
     """
     items = [Heading(line.start, line.end, 1, line.title) for line in _chain(list(_items(text)), _is_later)]
-    items = items if len(items) >= MIN_HEADINGS else []
+    items = items if len(items) >= MIN_ITEMS else []
     lines = _chain(list(_numbered(text)), _is_next)
     above = 1 if items else 0
     numbered = [Heading(line.start, line.end, above + len(line.key), line.title) for line in lines]
-    return tuple(sorted([*items, *(numbered if len(numbered) >= MIN_HEADINGS else [])]))
+    return tuple(sorted([*items, *(numbered if len(numbered) >= MIN_NUMBERED else [])]))
 
 
 def _items(text: str) -> Iterator[_Line]:
