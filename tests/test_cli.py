@@ -294,7 +294,7 @@ def test_an_odd_argument_is_a_mistake_of_the_caller_and_not_a_bug(cli, arguments
     assert says in result.err
 
 
-@pytest.mark.parametrize("file_id", ["..", "a/..", "x" * 400 + ".md"])
+@pytest.mark.parametrize("file_id", ["..a", "a/b..", "x" * 400 + ".md"])
 def test_what_comes_from_stdin_may_have_any_legal_id(process, file_id):
     assert process("file", "add", "-", "--id", file_id, "-p", "p", stdin=b"# Notes\n\nhello\n").code == 0
     assert process("file", "show", file_id, "-p", "p", "--json").json["file_id"] == file_id

@@ -1,6 +1,8 @@
 """Progress that is true: what is told of indexing, how long the rest takes, and how soon a stop is obeyed."""
 
+import io
 import json
+import logging
 import sys
 from pathlib import Path
 
@@ -8,6 +10,7 @@ import pexpect
 import pytest
 from harness import open_engine
 
+from openrag_cli.cli.log_lines import StderrHandler
 from openrag_cli.cli.progress import Forecast, Progress
 from openrag_cli.domain import Task, TaskKind, TaskState, new_task_id
 from openrag_cli.ingest.discovery import collect
@@ -184,3 +187,10 @@ def test_a_person_sees_what_is_scanned_and_indexed_and_a_spinner_before_the_answ
         sys.executable, ["-m", "openrag_cli", "ask", "what does the zebra eat?"], encoding="utf-8", timeout=120
     )
     assert "searching" in child.read()
+
+
+def test_a_log_line_goes_where_standard_error_is_by_then(monkeypatch):
+    handler = StderrHandler()
+    monkeypatch.setattr(sys, "stderr", bar := io.StringIO())
+    handler.emit(logging.makeLogRecord({"msg": "waiting", "levelno": logging.WARNING}))
+    assert bar.getvalue() == "waiting\n"

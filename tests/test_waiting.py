@@ -108,6 +108,15 @@ class NoWork:
         assert claim(1) == []
 
 
+def test_a_command_that_stops_says_nothing_of_waiting(queue, monkeypatch, caplog):
+    monkeypatch.setattr(workers, "PATIENT_S", 0.0)
+    queue.claim("elsewhere:77:x", limit=1)
+    asked = iter([False, True])
+    with caplog.at_level(logging.WARNING):
+        Worker(queue, NoWork()).drain(lambda _: None, lambda: next(asked, True), lambda: None)
+    assert caplog.records == []
+
+
 @pytest.mark.parametrize("batch", [None, "b"])
 def test_a_command_that_waits_says_for_whom_and_until_when(queue, monkeypatch, caplog, batch):
     monkeypatch.setattr(workers, "PATIENT_S", 0.0)

@@ -1,8 +1,19 @@
 """Log lines for a terminal."""
 
 import logging
+import sys
+from typing import TextIO
 
 from openrag_cli.terminal import for_terminal
+
+
+class StderrHandler(logging.StreamHandler[TextIO]):
+    """Prints records on what standard error is by then: a progress bar takes its place, and puts lines above itself."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print a record."""
+        self.stream = sys.stderr
+        super().emit(record)
 
 
 class TerminalFormatter(logging.Formatter):

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
-from openrag_cli.cli.log_lines import TerminalFormatter
+from openrag_cli.cli.log_lines import StderrHandler, TerminalFormatter
 from openrag_cli.terminal import for_json, for_terminal, is_unicode, quoted_name
 
 if TYPE_CHECKING:
@@ -264,7 +264,7 @@ class Output:
 
     def log(self, level: int | str) -> None:
         """Print log records from `level` on."""
-        handler = logging.StreamHandler()
+        handler = StderrHandler()
         handler.setFormatter(TerminalFormatter("%(levelname)s %(name)s: %(message)s", warning="warning: %(message)s"))
         logging.basicConfig(level=level, handlers=[handler])
 

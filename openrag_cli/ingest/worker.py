@@ -145,7 +145,7 @@ class Worker:
             while not should_stop():
                 self._queue.expire(is_dead)
                 self._run(listener, should_stop, maintain)
-                if not self._queue.has_live(batch=self._batch):
+                if should_stop() or not self._queue.has_live(batch=self._batch):
                     return
                 waiting.tell()
                 trouble = self._ingester.trouble

@@ -35,7 +35,7 @@ def test_an_upload_from_the_door_to_being_visible_costs_what_one_file_costs(big,
         assert big.file("big", "d00/new.md").revision == task.id
     assert len(cost.statements) <= 40, cost.statements
     assert cost.kilosteps <= 3
-    assert cost.bytes_written <= 400_000
+    assert cost.bytes_written <= 420_000  # 16 KB of them the signature of its text, which grep looks at
     assert cost.descriptors <= 0
 
 
