@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -476,6 +477,17 @@ def test_a_processor_without_what_lancedb_needs_is_told_before_it_dies(
         return
     with pytest.raises(ConfigError, match=f"has no {missing}, which"):
         cpu.require_cpu()
+
+
+def test_a_server_does_not_start_where_each_of_its_searches_would_die(
+    cli: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "cpuinfo").write_text("flags\t\t: fpu avx\n")
+    monkeypatch.setattr(cpu, "CPUINFO", tmp_path / "cpuinfo")
+    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
+    told = cli("serve", "--port", "0")
+    assert told.code == 78
+    assert "this processor has no AVX2 and no FMA, which LanceDB needs" in told.err
 
 
 IMPORT_PROGRAM = """

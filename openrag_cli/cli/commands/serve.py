@@ -62,8 +62,10 @@ def serve(
             "log_format": log_format,
         }
     )
+    from openrag_cli.config.cpu import require_cpu
     from openrag_cli.server import uvicorn_server as run
 
+    require_cpu()
     context.goes_on()
 
     settings = context.settings
