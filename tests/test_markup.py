@@ -87,6 +87,10 @@ def test_restructuredtext_is_shown_as_its_reader_sees_it(text: str, shown: str) 
         ("////\nhidden\n////\nWords.", "Words."),
         ("Use link:https://x.example/a_b[the site^] or xref:g.adoc#top[the guide].", "Use the site or the guide."),
         ("See https://x.example[docs, role=ext], <<top,the top>> and <<end>>.", "See docs, the top and ."),
+        (
+            "See link:https://x.example/a[] and https://y.example[] now.",
+            "See https://x.example/a and https://y.example now.",
+        ),
         ("image::img/weir.png[A weir at dawn,width=300]", "A weir at dawn"),
         ('[cols="1,2"]\n|===\n|North |Kiel\n|===', "|North |Kiel"),
         ("The barges.footnote:[Only these.] pass", "The barges. Only these. pass"),
@@ -126,6 +130,10 @@ def test_org_is_shown_as_its_reader_sees_it(text: str, shown: str) -> None:
     ("text", "shown"),
     [
         (r"The pump~\cite{q20,l21} of \textbf{bold}er \emph{men}\label{x}.", "The pump of bolder men."),
+        (
+            r"\moduleauthor{Joe Gregorio}{joe@x.example} and \begin{classdesc}{Http}{cache}",
+            "Joe Gregorio joe@x.example and Http cache",
+        ),
         ("Words. % a remark\nMore.", "Words. \nMore."),
         (r"50\,\% of \$40 \& a\_b \{c\}", "50% of $40 & a_b {c}"),
         (r"H\textsubscript{2}O, 10\textsuperscript{6}", "H_2O, 10^6"),

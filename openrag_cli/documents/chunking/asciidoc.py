@@ -36,6 +36,7 @@ _MARKUP = re.compile(
     """,
     re.VERBOSE | re.MULTILINE,
 )
+_ADDRESS = re.compile(r"(?:link:|mailto:)?(?P<shown>[^\[\n]+)")  # is shown where a link has no text
 _SHOWN = {"source": ("quoted", "after"), "alt": ("picture", "rest"), "inside": ("literal", "end"), "text": ("open", "shut"),
           "word": ("term", "done"), "stressed": ("strong", "strength")}  # fmt: skip
 _HEADING = re.compile(
@@ -67,7 +68,9 @@ def masks(text: str) -> Iterator[Mask]:
             yield found.start("close"), found.end()
         elif kept := next((name for name in _SHOWN if found[name] is not None), None):
             before, after = _SHOWN[kept]
-            yield found.span(before)
+            address = _ADDRESS.match(text, found.start(), found.end(before)) if found["text"] == "" else None
+            yield (found.start(), address.start("shown")) if address else found.span(before)
+            yield (address.end("shown"), found.end(before)) if address else (found.end(), found.end())
             yield found.span(after)
             position = found.end(before) if kept in {"text", "stressed"} else position
         else:

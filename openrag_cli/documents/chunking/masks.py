@@ -32,7 +32,7 @@ def instead(text: str, start: int, end: int) -> str:
     break or the end of a cell, `^` and `_` before raised and lowered text, else nothing."""
     if not text[start - 1 : start].strip() or not text[end : end + 1].strip():
         return ""
-    if text.startswith(("footnote", "[fn:"), start):
+    if text.startswith(("footnote", "[fn:", "}{"), start):  # two arguments of an unknown command of TeX are two words
         return " "
     if text[start] in "\\&~":
         return _instead_of_command(text, start, end)
