@@ -108,7 +108,7 @@ def test_formulas_without_values_are_indexed_with_a_sentence():
     document = convert_file(CASES / "x_formulas.xlsx", "x_formulas.xlsx")
     assert "=SUM(1,2)" in document.markdown
     (warning,) = document.warnings
-    assert "2 cells hold a formula that was never calculated" in warning.message
+    assert "2 cells with a formula that was never calculated" in warning.message
 
 
 def test_hidden_sheets_rows_and_columns_are_left_out_and_counted(tmp_path):

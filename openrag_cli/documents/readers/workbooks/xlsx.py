@@ -13,6 +13,7 @@ from typing import IO
 from xml.etree import ElementTree as ET
 
 from openrag_cli.documents.media_types import XLSX
+from openrag_cli.documents.notes import counted
 from openrag_cli.documents.readers.archive import checked_archive
 from openrag_cli.documents.readers.base import Source, parser_errors
 from openrag_cli.documents.readers.package import Package
@@ -74,7 +75,7 @@ def read_xlsx(source: Source) -> Document:
     if book.n_uncalculated:
         source.notes.warn(
             "not_calculated",
-            f"{book.n_uncalculated:,} cells hold a formula that was never calculated, and the formula is indexed; "
+            f"{counted(book.n_uncalculated, 'cell')} with a formula that was never calculated: the formula is indexed; "
             "open the workbook in a spreadsheet program, save it, and add it again",
         )
     return document
