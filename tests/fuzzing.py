@@ -64,6 +64,7 @@ BODIES = {
     "POST /indexer/partition/p/refresh": {"file_ids": ["a.md"], "is_outdated": True, "is_dry_run": False},
     "POST /indexer/partition/p/sync/end": {"source": "0" * 32, "label": "docs", "is_stopped": True, "is_resuming": False},
     "POST /views": {"view": "v", "partitions": ["p"], "filter": "year = 1"},
+    "POST /grep": {"pattern": "pump", "partitions": ["p"], "file_ids": ["a.md"], "filter": "", "n_context": 1},
     "POST /indexer/prune": {"older_than_s": 5.0, "states": ["FAILED"]},
 }  # fmt: skip
 """A good body of every route that takes JSON; a route that is not here fails a test."""

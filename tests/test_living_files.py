@@ -116,6 +116,7 @@ def test_names_that_an_older_openrag_kept_in_two_forms_are_one_form_each(tmp_pat
         connection.execute("ALTER TABLE folder_file DROP COLUMN ctime_ns")
         connection.execute("ALTER TABLE file DROP COLUMN source_path")
         connection.execute("ALTER TABLE task DROP COLUMN source_path")
+        connection.execute("DROP TABLE gram")
         connection.execute("PRAGMA user_version = 19")
     database.close()
     names = [partition.name for partition in Catalog(Database(tmp_path / "openrag.db")).partitions()]

@@ -149,7 +149,7 @@ def test_sessions_of_an_older_store_are_the_admins(tmp_path):
     )
     with sqlite3.connect(path) as old:
         old.executescript(
-            f"{later}; DROP TABLE message; DROP TABLE session; {made}; {said}; PRAGMA user_version = 17"
+            f"{later}; DROP TABLE gram; DROP TABLE message; DROP TABLE session; {made}; {said}; PRAGMA user_version = 17"
         )
     old.close()
     database = Database(path)

@@ -282,6 +282,7 @@ def test_a_store_that_knows_no_inodes_reads_each_file_once(sync, notes, tmp_path
         connection.execute("ALTER TABLE folder_file DROP COLUMN ctime_ns")
         connection.execute("ALTER TABLE file DROP COLUMN source_path")
         connection.execute("ALTER TABLE task DROP COLUMN source_path")
+        connection.execute("DROP TABLE gram")
         connection.execute("PRAGMA user_version = 21")
     database.close()
     (notes / "index.txt").write_text(OTHER)

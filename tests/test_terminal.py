@@ -119,6 +119,8 @@ ALLOWED = {
     "__init__.py": {"            print(hit.file.file_id"},  # an example for its reader
     "matching/child.py": {"sys.stdin.buffer, sys.stdout.buffer"},  # a pipe to its parent
     "server/log_format.py": {"logging.StreamHandler()"},
+    "cli/log_lines.py": {"logging.StreamHandler[TextIO]", "self.stream = sys.stderr"},  # for what its formatter made safe
+    "terminal.py": {"stream = sys.stdout", "os.dup2(devnull, sys.stdout.fileno())"},  # how it is written, not what
 }  # fmt: skip
 
 
@@ -376,7 +378,7 @@ def test_no_file_is_left_out_for_its_name(cli, tmp_path):
 def test_an_id_of_the_command_line_is_refused_with_65(cli, tmp_path, char):
     (tmp_path / "a.md").write_text("text\n")
     assert cli("file", "add", "a.md", "--id", f"a{char}b.md").code == 65
-    assert cli("task", "list", "--json").json["tasks"] == []
+    assert cli("task", "list").code == 66  # no store was made of it
 
 
 def test_log_lines_of_the_server_are_safe():

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Generator
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StrictBool
 from starlette.concurrency import run_in_threadpool
 
 from openrag_cli import limits
@@ -38,10 +38,10 @@ class GrepBody(BaseModel):
     partitions: list[str] = [ALL_PARTITIONS]
     file_ids: list[str] = []
     filter: str = ""
-    is_fixed: bool = False
-    ignores_case: bool = False
-    n_context: int = Field(default=0, ge=0)
-    max_seconds: float = Field(default=5.0, gt=0, le=MAX_SECONDS)
+    is_fixed: StrictBool = False
+    ignores_case: StrictBool = False
+    n_context: int = Field(default=0, ge=0, strict=True)
+    max_seconds: float = Field(default=5.0, gt=0, le=MAX_SECONDS, strict=True)
 
     def request(self) -> GrepRequest:
         """Return the request for the engine."""
