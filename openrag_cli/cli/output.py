@@ -346,7 +346,7 @@ def _shown(text: str) -> str:
 
 def _one_line(cell: Any) -> str:
     """Return what a cell shows: a count with commas, a text on one line."""
-    if isinstance(cell, int):
+    if isinstance(cell, int) and not isinstance(cell, bool):
         return f"{cell:,}"
     return for_terminal(str(cell)).replace("\t", " ").replace("\n", " ")
 

@@ -144,7 +144,7 @@ def in_environment(names: Sequence[str], environ: Mapping[str, str], *, is_secre
     holds.
 
     Raises:
-        ConfigError: the file cannot be read, or holds nothing.
+        ConfigError: the file cannot be read, holds nothing, or more than `MAX_SECRET_BYTES`.
     """
     for name in names:
         if environ.get(name):
@@ -156,15 +156,18 @@ def in_environment(names: Sequence[str], environ: Mapping[str, str], *, is_secre
 def _content(name: str, path: str) -> str:
     try:
         with Path(path).open("rb") as stream:
-            text = stream.read(MAX_SECRET_BYTES).decode("utf-8-sig").strip()
+            content = stream.read(MAX_SECRET_BYTES + 1)
+        text = content.decode("utf-8-sig").strip()
     except OSError as exc:
-        raise ConfigError(
-            f"{name} names {path}: {exc.strerror}", hint="it holds the secret, and nothing else"
-        ) from exc
+        raise _no_secret(name, path, f"which cannot be read: {exc.strerror}") from exc
     except UnicodeDecodeError:
-        raise ConfigError(
-            f"{name} names {path}, which is no text", hint="it holds the secret, and nothing else"
-        ) from None
+        raise _no_secret(name, path, "which is no text") from None
+    if len(content) > MAX_SECRET_BYTES:
+        raise _no_secret(name, path, f"which has over {MAX_SECRET_BYTES >> 10} KiB")
     if not text:
-        raise ConfigError(f"{name} names {path}, which is empty", hint="it holds the secret, and nothing else")
+        raise _no_secret(name, path, "which is empty")
     return text
+
+
+def _no_secret(name: str, path: str, why: str) -> ConfigError:
+    return ConfigError(f"{name} names {path}, {why}", hint="it holds the secret, and nothing else")

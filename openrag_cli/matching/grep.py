@@ -38,8 +38,7 @@ class GrepRequest:
 
     def within(self, view: View) -> "GrepRequest":
         """Return the same in what a view names; its own filter narrows that further."""
-        both = [f"({condition})" for condition in (view.filter, self.filter) if condition.strip()]
-        return replace(self, partitions=view.partitions, filter=" and ".join(both))
+        return replace(self, partitions=view.partitions, filter=view.narrowed(self.filter))
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,8 +61,7 @@ class SearchRequest:
 
     def within(self, view: View) -> SearchRequest:
         """Return the same search in what a view names; its own filter narrows that further."""
-        both = [f"({condition})" for condition in (view.filter, self.filter) if condition.strip()]
-        return replace(self, partitions=view.partitions, filter=" and ".join(both))
+        return replace(self, partitions=view.partitions, filter=view.narrowed(self.filter))
 
     def check(self) -> None:
         """Check the numbers and the text.

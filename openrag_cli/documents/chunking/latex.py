@@ -74,9 +74,8 @@ def masks(text: str) -> Iterator[Mask]:
         return
     position = 0
     for start, end in _printed_fields(text, begin.start()):
-        line = (
-            text.find("\n", position, start) if position else -1
-        )  # title, authors and date stand on lines of their own
+        # Title, authors and date stand on lines of their own.
+        line = text.find("\n", position, start) if position else -1
         yield from [(position, line), (line + 1, start)] if line >= 0 else [(position, start)]
         yield from _body(text, start, end)
         position = end

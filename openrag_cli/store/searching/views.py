@@ -23,6 +23,10 @@ class View:
     filter: str
     created_at: datetime
 
+    def narrowed(self, condition: str) -> str:
+        """Return the condition on files that are in the view and meet another one, which may be empty."""
+        return " and ".join(f"({one})" for one in (self.filter, condition) if one.strip())
+
 
 class Views:
     """The views of one store; `check_filter` raises what is wrong with a condition. Names are shared with partitions."""
