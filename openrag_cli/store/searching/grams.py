@@ -164,10 +164,10 @@ class Grams:
             "(SELECT 1 FROM gram g WHERE g.revision = d.revision) LIMIT ?",
             (_TEXTS_AT_ONCE,),
         ):
-            made = [(row["revision"], _signature_of(row["markdown"], row["revision"])) for row in rows]
+            made = [(_signature_of(row["markdown"], row["revision"]), row["revision"]) for row in rows]
             with self._db.transaction() as connection:
                 connection.executemany(
-                    "INSERT OR IGNORE INTO gram SELECT revision, ?2 FROM document WHERE revision = ?1", made
+                    "INSERT OR IGNORE INTO gram SELECT revision, ? FROM document WHERE revision = ?", made
                 )
             n_made += len(made)
         return n_made
