@@ -1,8 +1,9 @@
 """Several processes on one store: no torn read, no lost file, no double."""
 
 import random
+import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -142,6 +143,55 @@ def test_the_old_version_is_found_until_the_new_one_is_complete(store: Path) -> 
     assert told.index(TaskDone) == len(told) - 1
     # put; then what is told until the task is done, and the look before the catalog knows it; then the new version
     assert seen == [version_of(0)] * (1 + len(told)) + [version_of(5)]
+
+
+def test_a_version_that_comes_and_goes_during_a_search_is_not_taken_for_one_that_was_gone_before(store: Path) -> None:
+    looked, published, opened, replaced = (threading.Event() for _ in range(4))
+
+    def once(first: threading.Event, then: threading.Event) -> None:
+        """Let a search that comes here first wait."""
+        if not first.is_set():
+            first.set()
+            assert then.wait(60)
+
+    with open_engine(store) as writer, open_engine(store) as reader, ThreadPoolExecutor(1) as threads:
+        reader.search(SearchRequest("beacon"))
+        real_read, real_open, real_complete = (
+            reader.parts.catalog.files_by_revision,
+            reader.parts.index.snapshot,
+            writer.parts.queue.complete,
+        )
+        jobs: list[Future[Any]] = []
+
+        def read(revisions: Any) -> Any:
+            once(looked, published)  # the new version was not yet there for the look, and the old one is gone now
+            return real_read(revisions)
+
+        def open_again() -> Any:
+            found = real_open()
+            if published.is_set():
+                once(opened, replaced)  # the new version is there, and gone before the catalog is asked
+            return found
+
+        def search_then_complete(completions: Any) -> Any:
+            if not jobs:
+                jobs.append(threads.submit(reader.search, SearchRequest("beacon", top_k=50, collapse=False)))
+                assert looked.wait(60)
+            return real_complete(completions)
+
+        reader.parts.catalog.files_by_revision = read  # type: ignore[method-assign]
+        reader.parts.index.snapshot = open_again  # type: ignore[method-assign]
+        writer.parts.queue.complete = search_then_complete  # type: ignore[method-assign]
+        put(writer, "p", "steady", version_of(1))
+        writer.drain()
+        published.set()
+        assert opened.wait(60)
+        put(writer, "p", "steady", version_of(2))
+        writer.drain()
+        replaced.set()
+        hits = jobs[0].result()
+        assert_whole(hits, reader)
+    assert {hit.file.metadata["text"] for hit in hits if hit.file.file_id == "steady"} == {version_of(2)}
 
 
 @pytest.mark.parametrize("mode", [SearchMode.DENSE, SearchMode.TEXT])

@@ -77,8 +77,9 @@ class Searcher:
         """Return the best hits, best first; fewer than `top_k` only when no more exist.
 
         A row whose revision is not its file's current one is dropped before ranking, and the search is made again:
-        the revision that took its place was in the index before the catalog knew it, so the next look finds it.
-        Likewise when the files that the request names got new revisions meanwhile.
+        the revision that took its place was in the index before the catalog knew it, so the next look finds it. Not so
+        for a revision that was gone before the look began, and for one that a task is still to make its file's: it took
+        no other's place. Likewise when the files that the request names got new revisions meanwhile.
 
         Raises:
             InvalidInput: see `SearchRequest.check`. PartitionNotFound, DocumentNotFound: a name is unknown.
@@ -100,13 +101,15 @@ class Searcher:
         query = read_query(request.text, self._tokenizer, self._counts, self._titles)
         vector = None if request.mode is SearchMode.TEXT else self._embedder().embed_query(query.text)
         asked = Asked(query, vector, request.mode)
-        known_dead: set[str] = set()
+        gone = set[str]()  # for good, and before the look began
         while True:
             scope = self._scope_of(request)
             shown, dead = self._taken(request, asked, scope, has_words=has_words)
-            if dead <= known_dead and (not request.file_ids or self._scope_of(request) == scope):
+            unsettled = self._searchable.unsettled(dead) if dead else {}
+            awaited = {revision for revision, is_current in unsettled.items() if not is_current}
+            if dead <= gone | awaited and (not request.file_ids or self._scope_of(request) == scope):
                 return shown.hits
-            known_dead = dead
+            gone |= dead - unsettled.keys()
 
     def _taken(
         self, request: SearchRequest, asked: Asked, scope: Scope, *, has_words: bool

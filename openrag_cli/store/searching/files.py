@@ -1,10 +1,11 @@
 """What a search asks the catalog about files: which are there, and how many chunks they have."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from openrag_cli.store.database import Database
+from openrag_cli.store.task_rows import FINAL
 
 
 class SearchableFiles:
@@ -33,6 +34,19 @@ class SearchableFiles:
             (per_file, *2 * (_json(partition_ids),), *2 * (_json(revisions),), _json(excluded)),
         )
         return int(rows[0]["n"])
+
+    def unsettled(self, revisions: Collection[str]) -> dict[str, bool]:
+        """Return those of the revisions that are a file's, or may become one's; and whether they are it now.
+
+        All others are gone for good.
+        """
+        rows = self._db.rows(
+            "SELECT r.value, EXISTS (SELECT 1 FROM file WHERE revision = r.value) AS is_current, "
+            f"EXISTS (SELECT 1 FROM task WHERE id = r.value AND state NOT IN {FINAL}) AS is_awaited "
+            "FROM json_each(?) r",
+            (json.dumps(list(revisions)),),
+        )
+        return {row["value"]: bool(row["is_current"]) for row in rows if row["is_current"] or row["is_awaited"]}
 
 
 def _json(values: Sequence[Any] | None) -> str | None:
