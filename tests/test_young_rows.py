@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from test_index import make_index, make_rows
 
-from openrag_cli.index import words
-from openrag_cli.index.looks import Ask
+from openrag_cli.index import upkeep, words
+from openrag_cli.index.looks import Ask, Opened, Snapshot
 from openrag_cli.index.rows import Scope
 from openrag_cli.index.table import Index
 
@@ -103,6 +103,30 @@ def test_rows_that_are_not_the_last_are_left_to_lance(index: Index, monkeypatch:
     more = type("Statistics", (), {"num_unindexed_rows": N_YOUNG - 12})
     monkeypatch.setattr(type(table), "index_stats", lambda *_: more)
     assert words.young(table) is None
+
+
+def test_all_rows_are_found_in_each_version_that_compacting_makes(tmp_path: Path) -> None:
+    index = make_index(tmp_path)
+    for revision in ("one", "two"):
+        index.put(make_rows(revision, ["alpha"]))
+    upkeep.optimize_only(index._open())
+    index.put(make_rows("one", ["alpha"]))
+    before = index.version()
+    upkeep.optimize_only(index._open())  # compacts, and then brings the index up to date: a reader may see it between
+    ask = Ask(10, Scope(), weights={"alpha": 1.0}, worths={"alpha": 1.0})
+    for version in range(before, index.version() + 1):
+        table = index._fresh()
+        table.checkout(version)
+        opened = Opened(version, table, table.schema.names)
+        found = Snapshot(opened, index._dimension, index._errors).look(ask)
+        assert sorted(found.rows.revisions) == ["one", "two"], f"version {version}, from {before} on"
+
+
+def test_rows_without_words_are_left_to_lance(index: Index) -> None:
+    index.put(make_rows("mute", ["", ""]))
+    assert words.young(index._open()) is None
+    ask = Ask(500, Scope(), weights={"alpha": 1.0}, worths={"alpha": 2.0})
+    assert "new301" in index.look(ask).rows.revisions
 
 
 def test_a_search_looks_through_them_once_for_each_version(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ indexed aside; then one commit gives the column its name.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from openrag_cli.index.import_shim import import_lancedb
+from openrag_cli.index.import_shim import asynchronous, import_lancedb, run
 from openrag_cli.index.rows import Scope
 from openrag_cli.index.word_table import WordTable
 
@@ -153,8 +153,8 @@ class Young:
 def young(table: Any) -> Young | None:
     """Return the rows that the full-text index does not hold; None where they are left to Lance.
 
-    They are the last of the table: what is added comes last, and to bring the index up to date takes in all of it.
-    Where they do not begin with a fragment that is not so.
+    They are the last of the table, as what is added comes last; but after compacting, until the index is brought up to
+    date, there may be others. Where the last ones are not, or not all, outside the index they are left to Lance.
     """
     found = table.index_stats(INDEX) if is_ready(table) else None
     n_rows, n_young = int(table.count_rows()), int(found.num_unindexed_rows) if found else 0
@@ -167,4 +167,22 @@ def young(table: Any) -> Young | None:
         before, begin = (number // _ROWS_OF_FRAGMENT for number in rows.column("_rowid")[:2].to_pylist())
         if before == begin:
             return None
-    return Young(rows[1:] if first else rows)
+        rows = rows[1:]
+    return None if _may_hold(table, rows) else Young(rows)
+
+
+def _may_hold(table: Any, rows: Any) -> bool:
+    """Whether the full-text index may hold any of the fragments that rows are of: it holds all of one, or none of it.
+
+    It is asked for a word of a row of each.
+    """
+    asked: dict[int, tuple[int, str] | None] = {}
+    for number, text in zip(rows.column("_rowid").to_pylist(), rows.column(COLUMN).to_pylist(), strict=True):
+        fragment = number // _ROWS_OF_FRAGMENT
+        asked[fragment] = asked.get(fragment) or ((number, max(text.split(), key=len)) if text else None)
+    known = [found for found in asked.values() if found is not None]
+    if len(known) < len(asked):
+        return True
+    where = f"_rowid IN ({', '.join(str(number) for number, _ in known)})"
+    matching = asynchronous(table).query().nearest_to_text(query(dict.fromkeys((word for _, word in known), 1.0)))
+    return len(run(matching.fast_search().where(where).select(["_score"]).limit(1).to_arrow())) > 0
