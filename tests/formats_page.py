@@ -36,6 +36,9 @@ person who opens the document does not see (marked as hidden, clear, in the colo
 or the screen) is left out of every format; `documents.hidden_text` keeps it. Kinds without a reader (pictures, sound,
 archives, programs) are skipped in folders, and counted.
 
+Of text with markup (Markdown, reStructuredText, and those with a reader of their own) the marks, commands, targets of
+links and remarks stay in the text that is kept, and are neither embedded nor searched by words nor quoted.
+
 The headings of a PDF are its outline; without one "Item 7." and numbered lines are, where their numbers follow one
 another.
 
@@ -145,6 +148,11 @@ ROWS = [
     Row("AsciiDoc", "adoc, asciidoc", "a.adoc", b"= Rules\n\n----\na  b\n----\n", {"every line as it is, titles as sections": "= Rules\n\n----\na  b"}),
     Row("Org", "org", "a.org", b"* Rules\n\n#+begin_src\na  b\n#+end_src\n", {"every line as it is, titles as sections": "* Rules\n\n#+begin_src\na  b"}),
     Row("LaTeX", "tex", "a.tex", b"\\section{Rules}\n\n\\verb|a  b|\n", {"every line as it is, titles as sections": "\\section{Rules}\n\n\\verb|a  b|"}),
+    Row("Manual page, ms paper", "1 … 9, man, mdoc, ms, roff (by its lines)", "a.1", b".TH A 1\n.SH RULES\n.nf\na  \\fBb\\fR\n.fi\n", {"every line as it is, titles as sections": ".SH RULES\n.nf\na  \\fBb"}),
+    Row("POD", "pod", "a.pod", b"=head1 Rules\n\n  a  b\n", {"every line as it is, titles as sections": "=head1 Rules\n\n  a  b"}),
+    Row("MediaWiki", "mediawiki, wiki, wikitext", "a.wiki", b"== Rules ==\n<pre>\na  b\n</pre>\n", {"every line as it is, titles as sections": "== Rules ==\n<pre>\na  b"}),
+    Row("Textile", "textile", "a.textile", b"h1. Rules\n\nbc. a  b\n", {"every line as it is, titles as sections": "h1. Rules\n\nbc. a  b"}),
+    Row("BBCode", "bbcode", "a.bbcode", b"[h1]Rules[/h1]\n[code]a  b[/code]\n", {"every line as it is, titles as sections": "[h1]Rules[/h1]\n[code]a  b"}),
     Row("JSON, Java properties", "json, jsonl, ndjson, properties", "a.json", b'{"a": "Gr\\u00fc\\u00dfe"}', {"every line as it is, escaped letters as letters": "Grüße"}),
     Row("Calendars and contacts", "ics, ifb, vcf, vcard", "a.ics", _CALENDAR.encode(), {"every field, folded lines joined": "pumping station"}, {"pictures, sounds, keys and files in them": "QUJD"}),
     Row(

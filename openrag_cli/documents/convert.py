@@ -118,7 +118,19 @@ _READERS: dict[str, tuple[str, str]] = {
     formats.PROPERTIES: ("plain", "read_json"),
     formats.CALENDAR: ("plain", "read_calendar"),
     formats.CONTACT: ("plain", "read_calendar"),
-    **dict.fromkeys(("text/asciidoc", "text/org", "text/x-tex"), ("plain", "read_text")),
+    **dict.fromkeys(
+        (
+            "text/asciidoc",
+            "text/org",
+            "text/troff",
+            "text/x-bbcode",
+            "text/x-mediawiki",
+            "text/x-pod",
+            "text/x-tex",
+            "text/x-textile",
+        ),
+        ("plain", "read_text"),
+    ),
 }  # every other type is text, kept as it is
 _TEXT = ("plain", "read_text")
 

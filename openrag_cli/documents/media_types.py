@@ -41,6 +41,7 @@ CONTACT = "text/vcard"
 PROPERTIES = "text/x-properties"
 XML = "application/xml"
 SVG = "image/svg+xml"
+ROFF = "text/troff"
 
 _DOCUMENTS = {
     "pdf": PDF, "docx": DOCX, "pptx": PPTX, "xlsx": XLSX, "xlsm": XLSX, "xltx": XLSX, "xltm": XLSX,
@@ -51,6 +52,8 @@ _DOCUMENTS = {
     "txt": PLAIN, "text": PLAIN, "log": PLAIN, "rst": "text/x-rst", "tex": "text/x-tex", "adoc": "text/asciidoc",
     "asciidoc": "text/asciidoc", "org": "text/org", "srt": PLAIN, "vtt": "text/vtt", "diff": "text/x-diff",
     "patch": "text/x-diff", "bib": "text/x-bibtex", "ics": CALENDAR, "ifb": CALENDAR, "ical": CALENDAR,
+    "textile": "text/x-textile", "mediawiki": "text/x-mediawiki", "wiki": "text/x-mediawiki", "wikitext": "text/x-mediawiki",
+    "bbcode": "text/x-bbcode", "pod": "text/x-pod", "man": ROFF, "roff": ROFF, "ms": ROFF, "mdoc": ROFF,
     "mbox": MBOX, "mbx": MBOX, "vcf": CONTACT, "vcard": CONTACT, "mht": EML, "mhtml": EML, "svg": SVG,
 }  # fmt: skip
 _CODE = {
@@ -97,6 +100,9 @@ _MAIL_START = re.compile(
 )
 
 _OBJECT_START = re.compile(r"BEGIN:(VCALENDAR|VCARD)\s", re.IGNORECASE)
+
+_ROFF_START = re.compile(r"\s*(?:[.'][ \t]*(?:\\[\"#}]|[A-Za-z]{1,3}\d?(?=\s|$)|(?=\n))|\\\")")
+_ROFF_MACRO = re.compile(r"^[.'][ \t]*(?:TH|SH|SS|PP|LP|IP|NH|TL|AU|Dd|Dt|Sh|so)(?=\s|$)", re.MULTILINE)
 
 
 def extension_of(filename: str) -> str:
@@ -221,9 +227,21 @@ def _text_type(filename: str, head: bytes) -> str:
         return CALENDAR if known[1].upper() == "VCALENDAR" else CONTACT
     if declared is None and _MAIL_START.match(text):
         return MBOX if text.startswith("From ") else EML
+    if declared in {None, ROFF} and _is_roff(text):
+        return ROFF
+    if declared == ROFF:
+        return PLAIN
     if declared is None or not _is_text_type(declared):
         return XML if text.startswith("<?xml") else PLAIN
     return XML if declared == RSS else declared
+
+
+def _is_roff(text: str) -> bool:
+    """Whether a text is roff by its lines: it begins with a request or a comment of it, and has a macro of documents.
+
+    The suffix of a manual page (.1) is that of a rotated log, too.
+    """
+    return _ROFF_START.match(text) is not None and _ROFF_MACRO.search(text) is not None
 
 
 def _after_prolog(text: str) -> str:

@@ -19,6 +19,7 @@ TEXT = "text"
 READER_VERSIONS: Mapping[str, int] = {
     TEXT: 3,
     "asciidoc": 1,
+    "bbcode": 1,
     "calendar": 2,
     "docx": 4,
     "epub": 4,
@@ -27,15 +28,19 @@ READER_VERSIONS: Mapping[str, int] = {
     "json": 2,
     "mail": 4,
     "mbox": 1,
+    "mediawiki": 1,
     "msg": 3,
     "notebook": 2,
     "ods": 3,
     "odt": 4,
     "org": 1,
     "pdf": 9,
+    "pod": 1,
     "pptx": 5,
+    "roff": 1,
     "svg": 2,
     "tex": 1,
+    "textile": 1,
     "xls": 4,
     "xlsx": 6,
 }
@@ -63,7 +68,12 @@ READERS: Mapping[str, str] = {
     formats.CONTACT: "calendar",
     "text/asciidoc": "asciidoc",
     "text/org": "org",
+    "text/troff": "roff",
+    "text/x-bbcode": "bbcode",
+    "text/x-mediawiki": "mediawiki",
+    "text/x-pod": "pod",
     "text/x-tex": "tex",
+    "text/x-textile": "textile",
 }
 """The reader of each media type; every other type is text."""
 

@@ -7,14 +7,23 @@ nor searched by words, nor quoted. Code stays whole.
 import re
 from collections.abc import Iterator, Sequence
 
-from openrag_cli.documents.chunking import asciidoc, latex, org
+from openrag_cli.documents.chunking.languages import asciidoc, bbcode, latex, mediawiki, org, pod, roff, textile
 from openrag_cli.documents.chunking.masks import Mask, instead, merged
 from openrag_cli.documents.readers.pdf_pages.marginals import marginal_lines
 from openrag_cli.domain import Document, Page
 
 _RST = "text/x-rst"
-MARKED_UP = {"text/asciidoc": asciidoc, "text/org": org, "text/x-tex": latex}
-"""Markup of other kinds, and the module that tells its masks, headings and fields."""
+MARKED_UP = {
+    "text/asciidoc": asciidoc,
+    "text/org": org,
+    "text/troff": roff,
+    "text/x-bbcode": bbcode,
+    "text/x-mediawiki": mediawiki,
+    "text/x-pod": pod,
+    "text/x-tex": latex,
+    "text/x-textile": textile,
+}
+"""Media types of markup of other kinds, and the module that tells its masks, headings and fields."""
 
 _MAX_TAG_CHARS = 2_000
 _NOT_BREAK = re.compile(r"[^\n]")
@@ -27,7 +36,8 @@ WITHOUT_HEADINGS = frozenset(
         "application/json",
         "application/jsonl",
     }
-    | {"application/xml", "text/vtt", "text/org", "text/asciidoc", "text/calendar", "text/vcard"}
+    | {"application/xml", "text/vtt", "text/calendar", "text/vcard"}
+    | set(MARKED_UP)
 )
 """Media types whose text is no Markdown; those that begin with `text/x-` are code."""
 
@@ -85,6 +95,8 @@ def masks_of(document: Document) -> tuple[Mask, ...]:
     text = document.markdown
     found = list(document.masked)
     if document.media_type in MARKED_UP:
+        head = FRONT_MATTER.match(text)
+        found += [head.span()] if head else []
         found += MARKED_UP[document.media_type].masks(text)
     elif document.media_type == _RST:
         found += _rst(text)
@@ -173,12 +185,10 @@ def fields_of(text: str, media_type: str) -> dict[str, object]:
 
     Of YAML the plain part is read: `key: value`, `[a, b]` and lists of dashes; what is nested deeper is left out.
     """
-    if media_type in MARKED_UP:
-        said: dict[str, object] = MARKED_UP[media_type].fields(text)
-        return said
+    said: dict[str, object] = MARKED_UP[media_type].fields(text) if media_type in MARKED_UP else {}
     head = FIELD_HEAD.match(text) if media_type == _RST else FRONT_MATTER.match(text)
     if head is None:
-        return {}
+        return said
     fields: dict[str, object] = {}
     key = ""
     for line in head[0].splitlines():
@@ -192,7 +202,7 @@ def fields_of(text: str, media_type: str) -> dict[str, object]:
             fields[key] = [*(held if isinstance(held, list) else []), _unquoted(item[1])]
         elif line.startswith((" ", "\t")) and key and isinstance(fields[key], str) and fields[key]:
             fields[key] = f"{fields[key]} {line.strip()}"
-    return {name: value for name, value in fields.items() if value not in ("", ">", "|", ">-", "|-")}
+    return said | {name: value for name, value in fields.items() if value not in ("", ">", "|", ">-", "|-")}
 
 
 def _value(text: str) -> object:

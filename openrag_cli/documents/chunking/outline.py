@@ -1,8 +1,8 @@
 """The sections of a document: where its headings are and what stands under which.
 
 Markdown (CommonMark's ATX and setext headings, outside fences and front matter), reStructuredText (underlined titles;
-the order in which adornments appear is the order of levels), AsciiDoc, Org and LaTeX (`asciidoc.py`, `org.py`,
-`latex.py`). Any other text is one section; plain text is under its first line when that stands alone.
+the order in which adornments appear is the order of levels), and the languages of `languages/`. Any other text is one
+section; plain text is under its first line when that stands alone.
 """
 
 import re
