@@ -161,6 +161,36 @@ def test_a_row_of_a_file_of_rows_stands_below_its_head(engine, name, text, quest
     assert expected.rsplit("\n", 1)[1] in said
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "question", "expected"),
+    [
+        (
+            "vault.py",
+            '"""Keys."""\n\n\nclass Rotator:\n\n    def rotate(self, days=90):\n        self.okapi = days\n\n\nx = 1\n',
+            "After how many days does the class Rotator rotate?",
+            "```python\nclass Rotator:\n    def rotate(self, days=90):\n        self.okapi = days\n```",
+        ),
+        (
+            "billing.yaml",
+            "service: billing\nreplicas: 3\nowner: Jane\n\nother: 5\n",
+            "How many replicas has the service billing?",
+            "```yaml\nservice: billing\nreplicas: 3\nowner: Jane\n```",
+        ),
+        (
+            "Makefile",
+            "demo:\n\tpip install .\n\tokapi --demo\n",
+            "What does the demo install with pip?",
+            "demo:\n    pip install .",
+        ),
+    ],
+)
+def test_source_code_stands_as_code_with_its_lines(engine, name, text, question, expected):
+    put_named(engine, f"code-{name}", name, text)
+    said = answer(engine, question, search=SearchRequest("", partitions=(f"code-{name}",)))[1].text
+    assert expected in said
+    assert said.count("```") % 2 == 0
+
+
 def test_a_row_far_down_a_file_of_rows_has_its_head_and_its_place(engine):
     lines = ["number;colour;remark", *(f'{n};shade {n};"row {n} of many; it says no more"' for n in range(300))]
     put_named(engine, "shades", "shades.csv", "\n".join(lines))

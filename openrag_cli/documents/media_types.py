@@ -77,6 +77,9 @@ SUPPORTED: Mapping[str, str] = MappingProxyType(
 )
 """File extension (lower case, no dot) -> media type. Text under any other extension is read as text/plain."""
 
+SOURCE_CODE = frozenset(f"text/x-{name}" for name in _CODE.values())
+"""Media types of programs and of files of settings, whose lines are no sentences."""
+
 # Names of streams in an OLE compound file, as the file spells them.
 _OLE_STREAMS = (
     ("EncryptedPackage", "encrypted"),

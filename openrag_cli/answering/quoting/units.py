@@ -13,6 +13,7 @@ from openrag_cli.answering.quoting.blocks import MARKER, Block, Kind, blocks, in
 from openrag_cli.answering.quoting.cleaned import Cleaned
 from openrag_cli.answering.quoting.figures import rows
 from openrag_cli.answering.quoting.records import SEPARATED, rows_of
+from openrag_cli.answering.quoting.source_code import is_source_code, stretches_of
 from openrag_cli.answering.sentences import split
 from openrag_cli.domain import Passage
 
@@ -259,6 +260,8 @@ def units(passage: Passage) -> list[Unit]:
     """Return the units of a passage, in reading order."""
     if passage.file.media_type in SEPARATED:
         return list(_of_records(passage))
+    if is_source_code(passage.file):
+        return list(_of_source_code(passage))
     cleaned = Cleaned.of(passage)
     lines = cleaned.text.split("\n")
     starts = [0]
@@ -276,6 +279,12 @@ def _of_records(passage: Passage) -> Iterator[Unit]:
         kind = Kind.TABLE if len(found.cells) == 1 else Kind.GRID
         label = found.cells[0][0] if kind is Kind.TABLE else ""
         yield Unit(passage, found.start, found.end, found.shown, found.text, kind, passage.heading, label)
+
+
+def _of_source_code(passage: Passage) -> Iterator[Unit]:
+    for found in stretches_of(passage):
+        if len(_LETTER.findall(found.text)) > MIN_LETTERS:
+            yield Unit(passage, found.start, found.end, found.shown, found.text, Kind.CODE, passage.heading)
 
 
 def _is_too_long(unit: Unit) -> bool:
