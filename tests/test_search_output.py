@@ -3,15 +3,17 @@
 import json
 import os
 import re
+import shlex
 import shutil
 import stat
 import sys
 
 import pexpect
 import pytest
+from rich.cells import cell_len
 
 from openrag_cli.cli.places import from_here
-from openrag_cli.cli.snippet import snippet
+from openrag_cli.cli.snippet import fitting_heading, snippet
 from openrag_cli.domain import Span
 from openrag_cli.retrieval.query_words import Words
 
@@ -94,6 +96,36 @@ def test_what_is_cut_has_an_ellipsis_and_no_line_is_wider_than_the_screen():
     assert row.startswith("…")
     assert "zebra" in row
     assert len(row) <= 60
+
+
+def test_wide_letters_take_two_columns(searched):
+    text = "密钥每九十天轮换一次。" * 12 + "\n\n| 名称 | 价格 |\n|---|---|\n| " + "香蕉" * 30 + " | 斑馬 |\n"
+    for query in ("密钥", "斑馬"):
+        lines = _snippet(text, query, width=40).lines
+        assert lines
+        assert all(cell_len(line) <= 40 for line in lines), lines
+    assert "斑馬" in "".join(_snippet(text, "斑馬", width=40).lines)
+    assert cell_len(fitting_heading(["操作", "密钥轮换密钥轮换密钥轮换"], 20)) <= 20
+
+
+def test_a_line_with_words_that_the_heading_does_not_say_comes_before_one_that_repeats_it():
+    between = (
+        "- `n_files` says how many files are shown, and is of no use to anybody who reads one after the other.\n"
+    )
+    text = f"- `max_steps` caps the loop.\n{between}- The limit of a step is 4.\n"
+    for headings, line in ((("Agents", "Limits"), 1), ((), 3)):
+        span = Span(text, 0, len(text), 1, 4, None, headings)
+        assert snippet(span, Words("limit agent steps"), width=50, n_lines=3).line == line
+
+
+def test_a_snippet_does_not_begin_with_the_end_of_a_paragraph_that_says_nothing():
+    text = "Nothing is said here, but at a length that takes more than one line of it.\n\nThe zebra.\n"
+    assert _snippet(text, "zebra", width=50, n_lines=2).lines == ("The zebra.",)
+
+
+def test_lines_at_the_depth_of_an_item_are_lines_of_their_own():
+    text = "      - zebra\n      hooks: null\n      max_steps: 5\n"
+    assert _snippet(text, "zebra").lines == ("- zebra", "      hooks: null", "      max_steps: 5")
 
 
 def test_an_item_of_a_list_is_shown_to_its_end():
@@ -198,9 +230,28 @@ def test_a_terminal_gets_links_and_no_document_can_make_one(searched, tmp_path):
         sys.executable, ["-m", "openrag_cli", "search", "zebra"], encoding="utf-8", timeout=60, dimensions=(50, 100)
     )
     text = child.read()
-    assert f"\x1b]8;;file://{tmp_path}/evil.md\x1b\\" in text
+    assert f"\x1b]8;;file://{tmp_path}/evil.md#1\x1b\\" in text
     assert text.count("\x1b]8;;") == 2
     assert "\x1b" not in searched("search", "zebra").out
+
+
+def test_links_lead_to_the_line_from_hits_sources_and_lines_of_grep(cli, environment, tmp_path):
+    (tmp_path / "ä b#.md").write_text("# Okapis\n\nThe okapi eats 30 kilos of leaves a day.\n")
+    cli("file", "add", "ä b#.md")
+    link = f"\x1b]8;;file://{tmp_path}/%C3%A4%20b%23.md#3\x1b\\"
+    asked = (("search", "okapi leaves"), ("ask", "How much does the okapi eat a day?"), ("grep", "okapi"))
+    for arguments in asked:
+        text = pexpect.run(
+            shlex.join([sys.executable, "-m", "openrag_cli", *arguments]), timeout=60, encoding="utf-8"
+        )
+        assert link in text, arguments
+        assert len(re.findall("\x1b]8;;[^\x1b]+\x1b", text)) == text.count("\x1b]8;;\x1b\\"), arguments
+        plain = pexpect.run(
+            shlex.join([sys.executable, "-m", "openrag_cli", *arguments]), timeout=60, encoding="utf-8",
+            env={**os.environ, "TERM": "dumb"},
+        )  # fmt: skip
+        assert "\x1b" not in plain, arguments
+        assert "\x1b" not in cli(*arguments).out
 
 
 def test_a_terminal_shows_beginnings_of_ids_that_commands_take_and_a_pipe_whole_ones(searched):

@@ -93,6 +93,14 @@ def name_of(file: File, path: Path | None) -> str:
     return file.file_id if path is None else from_here(path)
 
 
+def url_of(path: Path | None, line: int | None, page: int | None) -> str | None:
+    """Return a link to a file at its page, or else at a line, as viewers, kitty and VS Code take it; None without a file."""
+    if path is None:
+        return None
+    place = f"#page={page}" if page else f"#{line}" if line else ""
+    return path.as_uri() + place
+
+
 def paste(option: str, value: str) -> str:
     """Return an option and its value as they may be pasted into a shell."""
     return f"{option} {shlex.quote(value)}"

@@ -16,6 +16,7 @@ MIN_HEADING = 12
 ELLIPSIS = "…"
 MAX_PROSE_COLUMNS = 100
 
+_SECOND = "\0"  # the second column of a wide letter, while lines are broken
 _WORD = re.compile(r"\w+")
 _FULL_LINE = 60  # a longer line goes on in the next one, as wrapped prose does
 _OWN_LINE = re.compile(r"\s|[-|#>=<{}]|[*+]\s|`{3}|\d+[.)]\s")
@@ -59,15 +60,15 @@ class _Paragraph:
     def takes(self, line: str) -> bool:
         """Whether a line goes on with what the last one began, as wrapped prose and items of lists do."""
         if _ITEM.match(self.lines[0]) and line.startswith("  "):
-            return not _OWN_LINE.match(line.lstrip())
+            return _indent(line) > _indent(self.lines[0]) and not _OWN_LINE.match(line.lstrip())
         return len(self.lines[-1]) >= _FULL_LINE and not _OWN_LINE.match(line)
 
 
 def snippet(span: Span, words: Words, *, width: int, n_lines: int) -> Snippet:
     """Return up to `n_lines` neighbouring lines of at most `width` columns with the most words of the query."""
     lines = list(_shown(span.text, words, width)) or [Line(_cut(" ".join(span.text.split()), width), 0)]
-    begin = _best_window(lines, n_lines)
-    window = lines[begin : begin + n_lines]
+    begin = _best_window(lines, n_lines, words.of(" ".join(span.heading)))
+    window = _from_a_beginning(lines[begin : begin + n_lines])
     best = max(window, key=lambda line: len(line.found))
     texts = [line.text for line in window]
     if window[0].begins_inside:
@@ -78,6 +79,12 @@ def snippet(span: Span, words: Words, *, width: int, n_lines: int) -> Snippet:
     word = _first(source, words)
     column = word.start() + 1 if word else 1
     return Snippet(tuple(texts), span.line_start + best.source, column, _head(span, window, width))
+
+
+def _from_a_beginning(window: Sequence[Line]) -> Sequence[Line]:
+    """Return a window without the end of a paragraph that it begins with, where that says nothing of the query."""
+    first = next((at for at, line in enumerate(window) if not line.begins_inside), 0)
+    return window if any(line.found for line in window[:first]) else window[first:]
 
 
 def _goes_on(sources: Sequence[str], last: Line) -> bool:
@@ -95,8 +102,28 @@ def whole(text: str, *, width: int) -> tuple[str, ...]:
     lines: list[str] = []
     for line in text.strip("\n").expandtabs(4).splitlines():
         indent = line[: len(line) - len(line.lstrip())][: columns // 2]
-        lines += textwrap.wrap(line, columns, subsequent_indent=indent, replace_whitespace=False) or [""]
+        lines += _wrap(line, columns, indent) or [""]
     return tuple(lines)
+
+
+def n_columns(text: str) -> int:
+    """Return how many columns of a terminal a text takes: letters of East Asia and pictures take two."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)
+
+
+def _wrap(text: str, width: int, indent: str = "") -> list[str]:
+    """Return a text in lines of at most `width` columns, those after the first with an indentation."""
+    padded = text if text.isascii() else "".join(char + _SECOND * (n_columns(char) - 1) for char in text)
+    parts = textwrap.wrap(padded, width, subsequent_indent=indent, replace_whitespace=False)
+    return [part.replace(_SECOND, "") for part in parts]
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip())
 
 
 def _first(text: str, words: Words) -> re.Match[str] | None:
@@ -104,17 +131,21 @@ def _first(text: str, words: Words) -> re.Match[str] | None:
     return next((word for word in _WORD.finditer(text) if words.of(word[0])), None)
 
 
-def _best_window(lines: Sequence[Line], n_lines: int) -> int:
-    """Return where the window with the most words begins; of equals that whose best line is nearest to its middle."""
+def _best_window(lines: Sequence[Line], n_lines: int, said: set[str]) -> int:
+    """Return where the window with the most words begins; of equals that whose best line is nearest to its middle.
 
-    def worth(begin: int) -> tuple[int, int, int, bool, int, int]:
+    Words that the headings have `said` make no difference but among equals.
+    """
+
+    def worth(begin: int) -> tuple[int, int, int, bool, int, int, int]:
         """Return how much of the query a line says."""
         window = lines[begin : begin + n_lines]
-        counts = [len(line.found) for line in window]
-        every = len(frozenset[str]().union(*(line.found for line in window)))
+        counts = [len(line.found - said) for line in window]
+        every = frozenset[str]().union(*(line.found for line in window))
         at = counts.index(max(counts))
         is_far = abs(at - len(window) // 2) if every else 0
-        return every, max(counts), sum(counts), not window[0].begins_inside, -is_far, -begin
+        n_new = len(every - said)
+        return n_new, max(counts), sum(counts), not window[0].begins_inside, len(every), -is_far, -begin
 
     return max(range(max(1, len(lines) - n_lines + 1)), key=worth)
 
@@ -152,7 +183,7 @@ def _wrapped(paragraph: _Paragraph, words: Words, width: int) -> Iterator[Line]:
     ends: list[int] = []
     for line in paragraph.lines:
         ends.append((ends[-1] + 1 if ends else 0) + len(" ".join(line.split())))
-    parts = textwrap.wrap(joined, max(width, 10))
+    parts = _wrap(joined, max(width, 10))
     at = 0
     for number, part in enumerate(parts):
         at = joined.find(part, at)
@@ -194,23 +225,33 @@ def _paragraphs(text: str) -> Iterator[tuple[_Paragraph, bool]]:
 
 def _cut(line: str, width: int) -> str:
     """Return a line of at most `width` columns, with an ellipsis where something is cut."""
-    return line if len(line) <= width else line[: max(0, width - 1)].rstrip() + ELLIPSIS
+    if n_columns(line) <= width:
+        return line
+    end = min(len(line), max(0, width - 1))
+    while end and n_columns(line[:end]) > width - 1:
+        end -= 1
+    return line[:end].rstrip() + ELLIPSIS
 
 
 def _around(line: str, words: Words, width: int) -> str:
     """Return the part of a long line, its beginning if that will do, in which its first words of the query stand."""
-    if len(line) <= width:
-        return line
     match = _first(line, words)
-    if match is None or match.end() < width - 1:
+    if n_columns(line) <= width or match is None or n_columns(line[: match.end()]) < width - 1:
         return _cut(line, width)
-    begin = min(match.start() - width // 3, len(line) - width + 1)
+    begin = match.start()
+    while n_columns(line[begin : match.start()]) < width // 3 or n_columns(line[begin : begin + width]) < width - 1:
+        begin -= 1
     return _cut(ELLIPSIS + line[begin:].lstrip(), width)
 
 
 def fitting_heading(headings: Sequence[str], room: int) -> str:
-    """Return headings as a path of at most `room` characters, the last ones where not all fit; nothing in too little room."""
+    """Return headings as a path of at most `room` columns, the last ones where not all fit; nothing in too little room."""
     path = " > ".join(headings)
-    if len(path) <= room:
+    if n_columns(path) <= room:
         return path
-    return ELLIPSIS + path[len(path) - room + 1 :] if room > MIN_HEADING else ""
+    if room <= MIN_HEADING:
+        return ""
+    begin = max(0, len(path) - room + 1)
+    while n_columns(path[begin:]) > room - 1:
+        begin += 1
+    return ELLIPSIS + path[begin:]

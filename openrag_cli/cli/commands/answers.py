@@ -12,8 +12,8 @@ from openrag_cli.answering.events import Retrieved, TextDelta, unsupported
 from openrag_cli.cli.answer_view import AnswerView
 from openrag_cli.cli.last_search import Found, remember
 from openrag_cli.cli.output import BOLD, CYAN, DIM
-from openrag_cli.cli.places import GONE, from_here, is_gone, local_path, paste
-from openrag_cli.cli.snippet import fitting_heading, whole
+from openrag_cli.cli.places import GONE, from_here, is_gone, local_path, paste, url_of
+from openrag_cli.cli.snippet import fitting_heading, n_columns, whole
 from openrag_cli.contract import to_json as render
 from openrag_cli.domain import DEFAULT_PARTITION
 from openrag_cli.errors import NoAnswer
@@ -139,14 +139,17 @@ def show_sources(out: Output, citations: Sequence[dict[str, Any]], doubted: Coll
     if not citations:
         return
     out.line()
-    line = ""
+    line, room = "", out.width
     for entry in citations:
         label = f"[{entry['n']}] {where(entry)}" + (" (unsupported)" if entry["n"] in doubted else "")
-        if line and len(line) + 3 + len(label) > out.width:
-            out.line(out.styled(line, CYAN))
-            line = ""
-        line += f"   {label}" if line else label
-    out.line(out.styled(line, CYAN))
+        path, n = entry.get("path"), n_columns(label)
+        url = url_of(Path(path) if path else None, entry.get("line_start"), entry.get("page"))
+        if line and 3 + n > room:
+            out.line(line)
+            line, room = "", out.width
+        room -= n + 3 * bool(line)
+        line += f"{'   ' if line else ''}{out.link(out.styled(label, CYAN), url)}"
+    out.line(line)
 
 
 def show_passages(out: Output, passages: Sequence[dict[str, Any]]) -> None:

@@ -12,7 +12,7 @@ from openrag_cli.cli.commands.options import NullOption
 from openrag_cli.cli.commands.search_options import FilesOption, FilterOption, PartitionsOption
 from openrag_cli.cli.exit_codes import ExitCode
 from openrag_cli.cli.output import BOLD, CYAN, RED, YELLOW
-from openrag_cli.cli.places import is_gone, local_path, name_of, tell_gone
+from openrag_cli.cli.places import is_gone, local_path, name_of, tell_gone, url_of
 from openrag_cli.contract import to_json as render
 from openrag_cli.domain import ALL_PARTITIONS, FINAL_STATES, File
 from openrag_cli.matching.grep import Found, GrepEnd, GrepFile, GrepLine, GrepRequest
@@ -108,9 +108,9 @@ def _told(context: Context, found: Iterable[Found], how: _How) -> tuple[GrepEnd,
         elif how.has_names:
             out.names([name], is_null_separated=how.is_null)
         elif how.has_counts:
-            _row(context, name, f"{len(one.matches)}", is_null=how.is_null)
+            _row(context, name, f"{len(one.matches)}", url=url_of(path, None, None), is_null=how.is_null)
         else:
-            _show(context, one, name, how)
+            _show(context, one, path, how)
     if out.is_json:
         left_out = [{"partition": one.partition, "file_id": one.file_id} for one in end.overdue]
         body = {"pattern": how.pattern, "files": end.n_searched, "read": end.n_read, "lines": entries}
@@ -142,27 +142,30 @@ def _entries(one: GrepFile, path: Path | None, n_context: int) -> Iterator[Json]
         }
 
 
-def _show(context: Context, one: GrepFile, name: str, how: _How) -> None:
+def _show(context: Context, one: GrepFile, path: Path | None, how: _How) -> None:
     last = one.lines[0].number
+    name = name_of(one.file, path)
     for line in one.lines:
         if how.n_context and line.number > last + 1:
             context.out.line("--")
         last = line.number
         sign = ":" if line.is_match else "-"
-        text = _marked(context, line)
-        _row(context, name, f"{line.number + 1}{sign}{text}", page=line.page, sign=sign, is_null=how.is_null)
+        where = f" p.{line.page}" if line.page else ""
+        url = url_of(path, line.number + 1, line.page)
+        rest = f"{line.number + 1}{sign}{_marked(context, line)}"
+        _row(context, name, rest, where=where, sign=sign, url=url, is_null=how.is_null)
 
 
 def _row(
-    context: Context, name: str, rest: str, *, page: int | None = None, sign: str = ":", is_null: bool = False
+    context: Context, name: str, rest: str, *, url: str | None, where: str = "", sign: str = ":", is_null: bool
 ) -> None:
     """Print a line after the name of its file, which a NUL byte ends with -0."""
-    where = f" p.{page}" if page else ""
+    out = context.out
     if is_null:
-        context.out.names([name], is_null_separated=True)
-        context.out.line(f"{where.strip()}{sign if where else ''}{rest}")
+        out.names([name], is_null_separated=True)
+        out.line(f"{where.strip()}{sign if where else ''}{rest}")
     else:
-        context.out.line(context.out.styled(f"{quoted_name(name)}{where}", BOLD, CYAN) + f"{sign}{rest}")
+        out.line(out.link(out.styled(f"{quoted_name(name)}{where}", BOLD, CYAN), url) + f"{sign}{rest}")
 
 
 def _marked(context: Context, line: GrepLine) -> str:

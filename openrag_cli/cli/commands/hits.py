@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from openrag_cli.cli import last_search
 from openrag_cli.cli.last_search import Found
 from openrag_cli.cli.output import BOLD, CYAN, DIM
-from openrag_cli.cli.places import GONE, is_gone, local_path, name_of, paste
+from openrag_cli.cli.places import GONE, is_gone, local_path, name_of, paste, url_of
 from openrag_cli.domain import DEFAULT_PARTITION
 from openrag_cli.terminal import quoted_name
 
@@ -54,9 +54,8 @@ class Seen:
 
     @property
     def url(self) -> str | None:
-        """A link to its file, at its page."""
-        page = self.hit.chunk.span.page
-        return None if self.path is None else self.path.as_uri() + (f"#page={page}" if page else "")
+        """A link to its file, at its page or line."""
+        return url_of(self.path, self.snippet.line, self.hit.chunk.span.page)
 
     def facts(self) -> Json:
         """Return what JSON tells of a hit besides what the store knows."""
@@ -111,16 +110,21 @@ def show(context: Context, request: SearchRequest, found: Sequence[Seen], *, is_
 
 
 def _first_line(context: Context, one: Seen, rank: int) -> str:
-    from openrag_cli.cli.snippet import fitting_heading
+    from openrag_cli.cli.snippet import fitting_heading, n_columns
 
     out = context.out
     label = out.link(out.styled(one.place, BOLD, CYAN), one.url)
     more = f"  +{len(one.hit.others)} like it" if one.hit.others else ""
     pasted = _id_to_paste(context, one)
     gone = f"  ({GONE})" if one.is_gone else ""
-    plain = f"{rank:<3}{one.place}  {one.hit.score:.2f}{pasted}{gone}{more}"
-    heading = fitting_heading(one.hit.chunk.span.heading, out.width - len(plain) - 2)
-    shown = f"{rank:<3}{label}  {one.hit.score:.2f}"
+    rest = f"{one.hit.score:.2f}{pasted}{gone}{more}"
+    plain = f"{rank:<3}{one.place}  {rest}"
+    if out.is_terminal and n_columns(plain) > out.width:
+        plain, between = INDENT + rest, f"\n{INDENT}"
+    else:
+        between = "  "
+    heading = fitting_heading(one.hit.chunk.span.heading, out.width - n_columns(plain) - 2)
+    shown = f"{rank:<3}{label}{between}{one.hit.score:.2f}"
     return shown + "".join(
         out.styled(part, DIM) for part in (f"  {heading}" if heading else "", pasted, gone, more) if part
     )
