@@ -322,6 +322,8 @@ def test_help_and_a_command_load_no_other_commands_and_mistakes_are_told_by_the_
         assert re.search(rf"^  {name} +[A-Z]", whole, re.MULTILINE), name
     assert "did you mean 'openrag file list'" in cli("file", "lst").err
     assert "it is an option of 'openrag" in cli("--glob", "x").err
+    assert "did you mean 'openrag config show'?" in cli("config", "list").err
+    assert "did you mean '--help'?" in cli("search", "--helo").err
 
 
 def test_what_is_told_of_commands_that_are_not_loaded_is_what_they_say():

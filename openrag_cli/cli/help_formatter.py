@@ -1,6 +1,8 @@
 """Help that teaches: what a command's docstring says, and Typer's classes with the examples first."""
 
 import re
+import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from types import UnionType
@@ -14,11 +16,15 @@ EPILOG = (
     "after the command."
 )
 MAX_GROUP_EXAMPLES = 8
+NARROW = 60  # columns of a screen with less room for what a name means
+TERM, NARROW_TERM = 30, 8  # columns of names at most
 ORDER = (
     "file",
     "search",
     "ask",
     "chat",
+    "grep",
+    "open",
     "partition",
     "view",
     "extract",
@@ -27,6 +33,8 @@ ORDER = (
     "serve",
     "doctor",
     "config",
+    "eval",
+    "store",
 )
 """What one does first comes first; other commands follow in the order in which they are registered."""
 
@@ -82,15 +90,26 @@ def _write_parameters(command: Any, ctx: Any, formatter: Any) -> None:
     arguments = [(metavar_of(argument), argument.help or "") for argument in _arguments(command)]
     if arguments:
         with formatter.section("Arguments"):
-            formatter.write_dl(arguments)
+            _write_terms(arguments, formatter)
     options = []
     for option in command.get_params(ctx):
         record = option.get_help_record(ctx) if option.param_type_name == "option" else None
         if record:
             usage = re.sub(r" <(str|int|float|path)>$", f" {option.name.upper()}", record[0])
+            usage = re.sub(r" <list\[(.*)\]>$", r" <\1>", usage)
             options.append((usage, record[1].replace("  [", " [")))
     with formatter.section("Options"):
-        formatter.write_dl(options)
+        _write_terms(options, formatter)
+
+
+def _write_terms(rows: Sequence[tuple[str, str]], formatter: Any) -> None:
+    """Write names and what they mean in two columns; on a narrow screen the meaning below a long name."""
+    formatter.write_dl(rows, col_max=NARROW_TERM if formatter.width < NARROW else TERM)
+
+
+def _fit(formatter: Any) -> None:
+    """Let no line be longer than the screen: the formatter by itself takes none for narrower than 50 columns."""
+    formatter.width = min(formatter.width, max(20, shutil.get_terminal_size().columns - 1))
 
 
 def _write(command: Any, formatter: Any) -> None:
@@ -121,6 +140,11 @@ class Command(TyperCommand):
         """Return what follows the command's name in the usage line."""
         return ["[OPTIONS]", *map(metavar_of, _arguments(self))]
 
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the help, as wide as the screen."""
+        _fit(formatter)
+        super().format_help(ctx, formatter)
+
     def format_help_text(self, ctx: Any, formatter: Any) -> None:
         """Write summary, examples and details."""
         _write(self, formatter)
@@ -137,6 +161,11 @@ class Command(TyperCommand):
 class Group(TyperGroup):
     """A group of commands whose help shows an example of each."""
 
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the help, as wide as the screen."""
+        _fit(formatter)
+        super().format_help(ctx, formatter)
+
     def format_help_text(self, ctx: Any, formatter: Any) -> None:
         """Write summary, examples and details."""
         _write(self, formatter)
@@ -150,7 +179,7 @@ class Group(TyperGroup):
         """Write each command with the first sentence of its help, whole."""
         rows = [(name, re.split(r"[.;:] ", read(self.commands[name]).summary + " ")[0]) for name in _ordered(self)]
         with formatter.section("Commands"):
-            formatter.write_dl(rows)
+            _write_terms(rows, formatter)
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
         """Write where the other options are; the outermost group shows them itself."""

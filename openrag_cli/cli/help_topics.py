@@ -55,7 +55,7 @@ NARROW = 100
 """Columns of a screen below which a limit takes two lines."""
 
 
-def _terms(entries: dict[str, str], width: int) -> str:
+def terms(entries: dict[str, str], width: int) -> str:
     """Return names with what they mean, in two columns of `width` together."""
     margin = max(map(len, entries)) + 2
     return "\n".join(
@@ -74,7 +74,7 @@ def _filled(text: str, width: int) -> str:
 
 def exit_codes(width: int) -> str:
     """Return every exit code with its meaning, a line each."""
-    return _terms({f"{code.value:>3}": meaning for code, meaning in MEANINGS.items()}, width)
+    return terms({f"{code.value:>3}": meaning for code, meaning in MEANINGS.items()}, width)
 
 
 def environment(width: int) -> str:
@@ -83,7 +83,7 @@ def environment(width: int) -> str:
     files = {
         f"{name}_FILE": "file that holds it" for setting in SETTINGS if setting.is_secret for name in setting.env
     }
-    return _terms(dict(sorted((entries | files).items())), width)
+    return terms(dict(sorted((entries | files).items())), width)
 
 
 def filter_language(width: int) -> str:

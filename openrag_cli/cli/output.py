@@ -171,6 +171,7 @@ class Output:
     def console(self, stream: TextIO) -> Console:
         """Return a console of rich on one of the two streams, that shows all text as a terminal may see it."""
         from rich.console import Console
+        from rich.theme import Theme
 
         class SafeConsole(Console):
             """A console that writes no control characters of others."""
@@ -181,7 +182,10 @@ class Output:
                     is_ours = segment.control is not None
                     yield segment if is_ours else segment._replace(text=for_terminal(segment.text))
 
-        return SafeConsole(file=stream, no_color=not self.has_color(stream), highlight=False, markup=False)
+        theme = Theme({"markdown.code": "bold cyan"})  # on the terminal's own ground, light or dark
+        return SafeConsole(
+            file=stream, no_color=not self.has_color(stream), highlight=False, markup=False, theme=theme
+        )
 
     @staticmethod
     def _print(text: str, *, end: str = "\n") -> None:

@@ -19,6 +19,9 @@ _OTHER_NAMES = {"index": "file add", "ingest": "file add", "query": "search", "f
                 "remove": "delete", "ls": "list", "cat": "get", "mv": "rename", "info": "show"}  # fmt: skip
 """What other tools call a command."""
 
+_NAMES_HERE = {"list": "show", "ls": "show"}
+"""What a group calls a command that others have and it does not."""
+
 _OTHER_OPTIONS = {"-n": "-k", "--limit": "--top-k", "--max-count": "--top-k", "--num": "--top-k"}
 """What other tools call an option."""
 
@@ -52,11 +55,13 @@ def _option(word: str, here: Any, global_options: Sequence[str]) -> str | None:
             return f"it is an option of '{owners[0]}': write it after that"
     own = _spellings(here.command)
     other = _OTHER_OPTIONS.get(word)
-    near = other if other in own else _nearest(word, [*own, *global_options])
+    near = other if other in own else _nearest(word, [*own, "--help", *global_options])
     return f"did you mean '{near}'?" if near else None
 
 
 def _command(word: str, here: Any) -> str | None:
+    if here.parent is not None and (other := _NAMES_HERE.get(word)) in here.command.commands:
+        return f"did you mean '{here.command_path} {other}'?"
     known = [path for path, _ in _leaves(here.find_root().command, PROGRAM) if path.rpartition(" ")[2] == word]
     if not known and (other := _OTHER_NAMES.get(word)):
         known = [path for path, _ in _leaves(here.command, here.command_path) if path.endswith(f" {other}")]

@@ -22,7 +22,7 @@ from openrag_cli.cli.commands.search_options import SearchOptions, TopKOption
 from openrag_cli.cli.commands.session import to_markdown, write_text
 from openrag_cli.cli.exit_codes import ExitCode, exit_code
 from openrag_cli.cli.output import BOLD, CYAN, DIM
-from openrag_cli.cli.snippet import whole
+from openrag_cli.cli.snippet import n_columns, whole
 from openrag_cli.contract import to_json as render
 from openrag_cli.domain import ALL_PARTITIONS, Session
 from openrag_cli.errors import InvalidInput, OpenRAGError, PartitionNotFound, StoreBusy
@@ -37,6 +37,7 @@ SessionOption = Annotated[
     typer.Option("--session", metavar="NAME", help="Session to go on with, or to begin. Default: a new one."),
 ]
 
+NAME_COLUMNS = 12
 FOR_PEOPLE = {"/sources", "/open", "/why", "/help"}
 COMMANDS = {
     "/sources": "what the last answer cites",
@@ -271,7 +272,10 @@ class Repl:
 
     def _help(self, _: str) -> None:
         for name, what in COMMANDS.items():
-            self._out.line(f"{self._out.styled(f'{name:12}', BOLD)}{what}")
+            first, *rest = whole(what, width=self._out.width - NAME_COLUMNS)
+            self._out.line(f"{self._out.styled(f'{name:{NAME_COLUMNS}}', BOLD)}{first}")
+            for line in rest:
+                self._out.line(" " * NAME_COLUMNS + line)
 
     def _sources(self, _: str) -> None:
         if not self._citations:
@@ -298,13 +302,15 @@ class Repl:
             self._out.note("for the last answer nothing was looked for")
             return
         search = self._searched
-        self._out.line(f"looked for: {' '.join(self._query.split())}  ({search.mode}, at most {search.top_k} hits)")
+        found = f"looked for: {' '.join(self._query.split())}  ({search.mode}, at most {search.top_k} hits)"
+        self._out.line("\n".join(whole(found, width=self._out.width)))
         cited = {entry["n"] for entry in self._citations}
         for entry in self._passages:
             parts = ", ".join(f"{name} {value:.4g}" for name, value in entry["scores"].items())
             used = "" if entry["n"] in cited else "  not cited"
-            place = self._out.styled(f"[{entry['n']}] {where(entry)}", CYAN)
-            self._out.line(f"{place}  {entry['score']:.2f}{used}")
+            name, score = f"[{entry['n']}] {where(entry)}", f"{entry['score']:.2f}{used}"
+            is_long = n_columns(f"{name}  {score}") > self._out.width
+            self._out.line(self._out.styled(name, CYAN) + ("\n    " if is_long else "  ") + score)
             for line in whole(f"    {parts}", width=self._out.width):
                 self._out.line(self._out.styled(line, DIM))
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 COLORS = {"ok": GREEN, "warning": YELLOW, "failed": RED}
 NAME_COLUMNS = 20
+MIN_TEXT = 30  # columns of a finding; where there is less room, it stands below its name
 """Where the sentences begin, in columns."""
 
 
@@ -63,12 +64,15 @@ def _as_json(findings: "Sequence[Finding]", mended: list[str]) -> render.Json:
 def _show(context: Context, findings: "Sequence[Finding]", mended: list[str]) -> None:
     out = context.out
     for finding in findings:
-        lines = textwrap.wrap(finding.text, max(30, out.width - NAME_COLUMNS), break_on_hyphens=False)
+        is_narrow = out.width < NAME_COLUMNS + MIN_TEXT
+        indent = " " * (4 if is_narrow else NAME_COLUMNS)
+        lines = textwrap.wrap(finding.text, max(10, out.width - len(indent)), break_on_hyphens=False)
         mark = out.styled(f"{finding.status:8}", COLORS[finding.status])
-        out.line(f"{mark} {finding.name:{NAME_COLUMNS - 10}} {lines[0]}")
+        first = f"\n{indent}" if is_narrow else " "
+        out.line(f"{mark} {finding.name:{NAME_COLUMNS - 10}}{first}{lines[0]}")
         for line in lines[1:]:
-            out.line(" " * NAME_COLUMNS + line)
+            out.line(indent + line)
         if finding.fix and finding.status != "ok":
-            out.line(" " * NAME_COLUMNS + out.styled("hint: ", CYAN) + finding.fix)
+            out.line(indent + out.styled("hint: ", CYAN) + finding.fix)
     for line in mended:
         out.line(f"{out.styled('mended', GREEN)}   {line}")

@@ -33,9 +33,7 @@ QuestionsArgument = Annotated[
     ),
 ]
 SearchedOption = Annotated[str, typer.Option("--partition", "-p", metavar="NAME", help="Partition to search.")]
-ModesOption = Annotated[
-    list[SearchMode], typer.Option("--mode", help="How to rank. Repeatable: each mode is a run. Default: hybrid.")
-]
+ModesOption = Annotated[list[SearchMode], typer.Option("--mode", help="How to rank. Repeatable: each mode is a run.")]
 FilesOption = Annotated[
     int, typer.Option("--top-k", "-k", metavar="N", min=1, max=1000, help="Files looked at for each question.")
 ]
