@@ -70,6 +70,17 @@ def test_letters_of_an_xls_in_the_colour_of_their_ground_are_left_out(tmp_path: 
     check(tmp_path / "a.xls", content, is_seen=is_seen)
 
 
+@pytest.mark.parametrize("number", [31, 57, 59])
+def test_an_xls_with_a_format_of_east_asia_without_a_code_is_read(tmp_path: Path, number: int) -> None:
+    date = record(0x203, struct.pack("<HHHd", 2, 0, 16, 47922.0))
+    plain = xls(BLACK, more=date)
+    style = struct.pack("<HH", 5, 0)  # of the second row: its font, no format of its own
+    assert plain.count(style + struct.pack("<H", 1)) == 1
+    path = tmp_path / "a.xls"
+    path.write_bytes(plain.replace(style + struct.pack("<H", 1), struct.pack("<HHH", 5, number, 1)))
+    assert ("47922" if number == 59 else "2031-03-15") in convert_file(path, path.name).markdown
+
+
 def check(path: Path, content: bytes, *, is_seen: bool) -> None:
     path.write_bytes(content)
     document = convert_file(path, path.name)

@@ -3,20 +3,23 @@
 import datetime as dt
 import io
 import struct
+import tempfile
 from pathlib import Path
 
 import openpyxl
 import pytest
-from documents import make_ods, make_xlsx
+from documents import make_ods, make_xlsx, make_zip
 from hypothesis import given
 from hypothesis import strategies as st
 from ole import make_ole
 
 from openrag_cli.documents.convert import convert_file
-from openrag_cli.documents.media_types import XLS
+from openrag_cli.documents.media_types import XLS, XLSX
+from openrag_cli.documents.notes import Notes
 from openrag_cli.documents.readers.base import Limits, Source
-from openrag_cli.documents.readers.workbooks.cell_format import number_format
+from openrag_cli.documents.readers.workbooks.cell_format import BUILT_IN, number_format
 from openrag_cli.documents.witness.ole import workbook_strings
+from openrag_cli.documents.witness.texts import WITNESSES
 from openrag_cli.domain import Document
 
 CASES = Path(__file__).parents[1] / "../shared/cases/documents"
@@ -74,6 +77,18 @@ def codes(document: Document) -> set[str]:
         (42, '"Lot "0', "Lot 42"),
         (-0.001, "0.00", "0.00"),
         (-5, "dd.mm.yyyy", "-5"),
+        (0.125, "0%", "13%"),
+        (2.5, "0", "3"),
+        (-0.125, "0.00", "-0.13"),
+        (1.005, "0.00", "1.01"),
+        (0.575, "0%", "58%"),
+        (1234.5, "#,##0", "1,235"),
+        (1500, '#,##0,"k"', "2k"),
+        (125000, "0.0E+00", "1.3E+05"),
+        (4.89290024005183e17, "0", "489290024005183000"),
+        (47922, BUILT_IN[57], "2031-03-15"),
+        (47922.5, BUILT_IN[31], "2031-03-15 12:00:00"),
+        (0.5, BUILT_IN[32], "12:00:00"),
     ],
 )
 def test_a_number_is_shown_as_its_format_says(value, code, shown):
@@ -209,8 +224,6 @@ def test_values_of_every_type_in_a_workbook(tmp_path):
 
 
 def test_a_binary_workbook_is_called_by_name(tmp_path):
-    from documents import make_zip
-
     from openrag_cli.errors import OpenRAGError
 
     with pytest.raises(OpenRAGError, match="XLSB") as caught:
@@ -268,3 +281,25 @@ def test_the_strings_of_an_old_workbook_are_read_a_second_way_over_the_ends_of_r
     assert list(workbook_strings(source)) == ["Depot", "Kiel", "Flenburg", "漢字"]
     path.write_bytes(make_ole({"Workbook": book[:-20]}))
     assert list(workbook_strings(source))[:2] == ["Depot", "Kiel"]
+
+
+@pytest.mark.parametrize("n_read", [30, 0])
+def test_strings_that_no_cell_uses_are_not_missed_and_those_of_cells_are(n_read):
+    strings = [f"Depot number {row} of the harbour" for row in range(30)]
+    cells = "".join(f'<row><c r="A{row + 1}" s="1" t="s"><v>{row}</v></c></row>' for row in range(30))
+    shared = "".join(f"<si><t>{text}</t></si>" for text in [*strings, *["a row that is gone by now"] * 90])
+    parts = {
+        "xl/sharedStrings.xml": f"<sst>{shared}</sst>",
+        "xl/worksheets/sheet1.xml": f"<sheetData>{cells}</sheetData>",
+    }
+    found = "".join(_texts_by_other_means(make_zip(parts)))
+    assert "Depot number 29" in found
+    assert "gone by now" not in found
+    assert (Notes().lost([found], " ".join(strings[:n_read])) is None) == bool(n_read)
+
+
+def _texts_by_other_means(content):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "stored"
+        path.write_bytes(content)
+        return list(WITNESSES[XLSX](Source(path, "a.xlsx", XLSX, Limits(), lambda _: None)))

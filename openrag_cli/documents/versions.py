@@ -41,8 +41,8 @@ READER_VERSIONS: Mapping[str, int] = {
     "svg": 2,
     "tex": 1,
     "textile": 1,
-    "xls": 4,
-    "xlsx": 6,
+    "xls": 5,
+    "xlsx": 7,
 }
 
 READERS: Mapping[str, str] = {

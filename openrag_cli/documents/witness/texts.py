@@ -23,6 +23,9 @@ MAX_PART_BYTES = 64 * 1024 * 1024
 
 _DAMAGE = (zlib.error, OSError, EOFError, ValueError, RuntimeError, NotImplementedError)
 _INLINE = re.compile(rb"<(?:\w+:)?t(?:\s[^>]*)?>([^<]*)</")
+_SHARED = re.compile(rb"<(?:\w+:)?c\s[^>]*\bt=[\"']s[\"'][^>]*>\s*<(?:\w+:)?v>(\d{1,9})<")
+_STRING = re.compile(rb"<(?:\w+:)?si(?:\s[^>]*)?(?:/>|>.*?</(?:\w+:)?si>)", re.DOTALL)
+_PHONETIC = re.compile(rb"<(?:\w+:)?rPh\b.*?</(?:\w+:)?rPh>", re.DOTALL)
 _ENVELOPE = re.compile(rb"^From [^\n]*\n", re.MULTILINE)
 
 
@@ -136,14 +139,18 @@ def _slide_texts(source: Source) -> Iterator[str]:
 
 
 def _workbook_texts(source: Source) -> Iterator[str]:
-    """Yield the strings of a workbook, each once; its numbers are shown in another form than they are stored in."""
-    for content in parts_of(source, lambda name: name.lower() == "xl/sharedstrings.xml"):
-        yield from xml_texts(content, frozenset({"rPh"}), frozenset({"t"}))
+    """Yield the strings of a workbook that its cells use, each once; its numbers are shown in another form than stored."""
     from html import unescape
 
+    used: set[int] = set()
     for content in parts_of(source, lambda name: name.lower().startswith("xl/worksheets/")):
+        used.update(map(int, _SHARED.findall(content)))
         if b"inlineStr" in content:
             yield from (unescape(text.decode("utf-8", "replace")) for text in _INLINE.findall(content))
+    for content in parts_of(source, lambda name: name.lower() == "xl/sharedstrings.xml"):
+        for number, string in enumerate(_STRING.finditer(content)):
+            texts = _INLINE.findall(_PHONETIC.sub(b"", string[0])) if number in used else ()
+            yield from (unescape(text.decode("utf-8", "replace")) for text in texts)
 
 
 def _spreadsheet_texts(source: Source) -> Iterator[str]:

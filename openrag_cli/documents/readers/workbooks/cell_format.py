@@ -8,6 +8,7 @@ import datetime as dt
 import operator
 import re
 from collections.abc import Callable
+from decimal import ROUND_HALF_UP, Context, Decimal
 from functools import lru_cache
 
 Format = Callable[[float], str]
@@ -17,8 +18,10 @@ BUILT_IN = {
     15: "d-mmm-yy", 16: "d-mmm", 17: "mmm-yy", 18: "h:mm AM/PM", 19: "h:mm:ss AM/PM", 20: "h:mm", 21: "h:mm:ss",
     22: "yyyy-mm-dd h:mm", 37: "#,##0;-#,##0", 38: "#,##0;-#,##0", 39: "#,##0.00;-#,##0.00",
     40: "#,##0.00;-#,##0.00", 45: "mm:ss", 46: "[h]:mm:ss", 47: "mm:ss.0", 48: "##0.0E+0", 49: "@",
+    **dict.fromkeys((*range(27, 37), *range(50, 59)), "[<1]h:mm:ss;yyyy-mm-dd h:mm:ss"),
 }  # fmt: skip
-"""Number of a format that a workbook may use without stating its code (18.8.30), those of East Asia left out."""
+"""Number of a format that a workbook may use without stating its code (18.8.30); those of East Asia are dates and times
+that differ from country to country."""
 
 _MAX_CODE_CHARS = 255
 _TOKEN = re.compile(
@@ -38,12 +41,14 @@ _EPOCH = dt.datetime(1899, 12, 30)  # noqa: DTZ001 - a date in a cell has no tim
 _EPOCH_1904 = dt.datetime(1904, 1, 1)  # noqa: DTZ001
 _MAX_DAYS = 2_958_465  # 9999-12-31
 
+_EXACT = Context(prec=1_000, rounding=ROUND_HALF_UP)
+
 Token = tuple[str, str]
 
 
 def general(value: float) -> str:
     """Return a number without a format."""
-    if value == int(value) and abs(value) < 1e16:
+    if abs(value) < 1e16 and value == int(value):
         return str(int(value))
     return format(value, ".15g")
 
@@ -64,7 +69,7 @@ def number_format(code: str, *, is_1904: bool = False) -> Format:
         section, shown = _conditional(sections, conditions, value) or _chosen(sections, value)
         try:
             return _shown(section, shown, is_1904=is_1904).strip()
-        except (ValueError, OverflowError):
+        except (ValueError, ArithmeticError):
             return general(value)
 
     return show
@@ -125,14 +130,15 @@ def _number(section: list[Token], value: float) -> str:
     if not digits:
         return "".join(general(value) if kind == "general" else text for kind, text in section)
     pattern = "".join(digits)
-    scaled = value * 100 ** sum(kind == "percent" for kind, _ in section)
     whole, _, decimals = pattern.partition(".")
-    scaled /= 1000 ** (len(pattern) - len(pattern.rstrip(",")))
+    power = 2 * sum(kind == "percent" for kind, _ in section) - 3 * (len(pattern) - len(pattern.rstrip(",")))
+    scaled = Decimal(format(value, ".15g")).scaleb(power)  # the 15 digits that spreadsheets count with
     exponent = next((text for kind, text in section if kind == "exponent"), None)
     if exponent:
-        return _placed(section, f"{scaled:.{len(decimals)}E}")
+        rounded = Context(prec=len(decimals) + 1, rounding=ROUND_HALF_UP).plus(scaled)
+        return _placed(section, f"{float(rounded):.{len(decimals)}E}")
     least = decimals.rstrip(",").rstrip("#?")
-    text = f"{abs(scaled):.{len(decimals.rstrip(','))}f}"
+    text = f"{abs(scaled).quantize(Decimal(1).scaleb(-len(decimals.rstrip(','))), context=_EXACT):f}"
     before, _, after = text.partition(".")
     after = after[: len(least)] + after[len(least) :].rstrip("0")
     before = before.lstrip("0").rjust(whole.count("0"), "0")

@@ -70,7 +70,7 @@ def _unseen_styles(workbook: Any, sheet: Any) -> tuple[frozenset[int], frozenset
     hidden, silent = set(), set()
     for number, style in enumerate(workbook.xf_list):
         code = workbook.format_map.get(style.format_key)
-        if code is not None and is_silent(code.format_str):
+        if code is not None and is_silent(code.format_str or ""):
             silent.add(number)
         colour = workbook.colour_map.get(workbook.font_list[style.font_index].colour_index)
         ground = _ground(workbook, style.background)
@@ -148,7 +148,8 @@ def _shown(cell: Any, workbook: Any, *, is_date: bool) -> str:
     if cell.xf_index is not None and workbook.xf_list:
         key = workbook.xf_list[cell.xf_index].format_key
         known = workbook.format_map.get(key)
-        code = BUILT_IN.get(key) if key in {14, 22} or known is None else known.format_str
+        code = known.format_str if known is not None and key not in {14, 22} else None
+        code = code or BUILT_IN.get(key)
     if code is None and is_date:
         code = "yyyy-mm-dd" if float(cell.value).is_integer() else "yyyy-mm-dd hh:mm:ss"
     show = number_format(code, is_1904=bool(workbook.datemode)) if code else general
