@@ -99,6 +99,14 @@ def test_an_llm_is_reached_or_told(filled, examine, environment):
     assert "cannot be reached" in bad(examine())["llm"]["text"]
 
 
+def test_files_that_failed_are_a_warning(filled, examine, process, tmp_path):
+    (tmp_path / "broken.pdf").write_bytes(b"%PDF-1.7\nnothing")
+    assert process("file", "add", str(tmp_path / "broken.pdf")).code == 65
+    found = bad(examine())["tasks"]
+    assert (found["status"], found["text"]) == ("warning", "0 waiting or running, 1 failed")
+    assert found["fix"] == "openrag task list --state FAILED"
+
+
 def test_a_task_of_a_dead_worker_is_given_back(filled, examine, process):
     with open_engine(filled) as engine:
         put(engine, "p", "new.md", "# New\n\nfresh\n")

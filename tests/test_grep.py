@@ -65,6 +65,16 @@ def test_names_counts_and_context_are_those_of_grep(zoo):
     )
 
 
+def test_a_file_of_two_partitions_is_one_file_to_a_person(cli, tmp_path):
+    (tmp_path / "okapi.md").write_text("One okapi.\n\nTwo okapis.\n")
+    for partition in ("one", "two"):
+        cli("file", "add", "okapi.md", "-p", partition)
+    assert cli("grep", "okapi").out == "okapi.md:1:One okapi.\nokapi.md:3:Two okapis.\n"
+    assert cli("grep", "-l", "okapi").out == "okapi.md\n"
+    assert cli("grep", "-c", "okapi").out == "okapi.md:2\n"
+    assert len(cli("grep", "okapi", "--json").json["lines"]) == 4
+
+
 def test_json_tells_where_each_match_is(zoo, tmp_path):
     body = zoo("grep", "zebra", "-i", "-C", "1", "--json", "-f", "a.md").json
     assert [(one["line"], one["matches"]) for one in body["lines"]] == [

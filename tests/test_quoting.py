@@ -13,6 +13,7 @@ from openrag_cli.answering.passages import gather
 from openrag_cli.answering.quoting import blocks, evidence
 from openrag_cli.answering.quoting.asked import Kind, asking, fits, kind_of, read_question
 from openrag_cli.answering.quoting.names import missing_names
+from openrag_cli.answering.quoting.source_code import dedented
 from openrag_cli.answering.quoting.units import units
 from openrag_cli.ingest.upload import new_upload
 from openrag_cli.retrieval.request import SearchRequest
@@ -189,6 +190,22 @@ def test_source_code_stands_as_code_with_its_lines(engine, name, text, question,
     said = answer(engine, question, search=SearchRequest("", partitions=(f"code-{name}",)))[1].text
     assert expected in said
     assert said.count("```") % 2 == 0
+
+
+def test_code_whose_first_line_lost_its_indentation_is_code():
+    lines = [
+        'YieldT = TypeVar("YieldT")',
+        '   SendT = TypeVar("SendT")',
+        "",
+        "   class Okapi(Generic): ...",
+        "",
+        "Prose.",
+    ]
+    first, *others = blocks.blocks(lines)
+    assert (first.kind, first.first, first.last) == (blocks.Kind.CODE, 0, 4)
+    assert [block.kind for block in others] == [blocks.Kind.PROSE]
+    assert dedented(lines[:2], is_first=True) == 'YieldT = TypeVar("YieldT")\nSendT = TypeVar("SendT")'
+    assert dedented(["def f():", "    pass"], is_first=True) == "def f():\n    pass"
 
 
 def test_a_row_far_down_a_file_of_rows_has_its_head_and_its_place(engine):

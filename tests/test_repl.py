@@ -162,6 +162,17 @@ def test_each_line_of_a_pipe_is_a_question(filled, process):
     assert [(entry["messages"], entry["partitions"]) for entry in listed] == [(4, ["ops"])]
 
 
+def test_a_session_that_nobody_named_is_not_kept_when_nothing_was_said(filled, process):
+    assert process("chat", "-p", "ops", stdin=b"").code == 0
+    assert process("chat", "-p", "ops", stdin=b"/k 3\n\n").code == 0
+    assert process("session", "list", "--json").json["sessions"] == []
+    assert process("chat", "-p", "ops", "--session", "mine", stdin=b"/k 3\n").code == 0
+    assert process("chat", "-p", "ops", stdin=b"/save yours\n").code == 0
+    assert process("chat", "-p", "ops", "--continue", stdin=b"").code == 0
+    kept = process("session", "list", "--json").json["sessions"]
+    assert sorted(entry["session"] for entry in kept) == ["mine", "yours"]
+
+
 def test_a_session_is_gone_on_with_shown_exported_and_deleted(filled, process, tmp_path):
     process("chat", "-p", "ops", "--session", "keys", stdin=b"How often are API keys rotated?\n")
     assert process("chat", "--continue", stdin=b"and after a leak?\n").code == 0

@@ -13,7 +13,7 @@ import pytest
 from rich.cells import cell_len
 
 from openrag_cli.cli.places import from_here
-from openrag_cli.cli.snippet import fitting_heading, snippet
+from openrag_cli.cli.snippet import fitting_heading, snippet, whole
 from openrag_cli.domain import Span
 from openrag_cli.retrieval.query_words import Words
 
@@ -121,6 +121,17 @@ def test_a_line_with_words_that_the_heading_does_not_say_comes_before_one_that_r
 def test_a_snippet_does_not_begin_with_the_end_of_a_paragraph_that_says_nothing():
     text = "Nothing is said here, but at a length that takes more than one line of it.\n\nThe zebra.\n"
     assert _snippet(text, "zebra", width=50, n_lines=2).lines == ("The zebra.",)
+
+
+def test_prose_that_is_wider_than_the_screen_is_joined_before_it_is_wrapped():
+    text = "Rotate every key every ninety days with the tool that rotates them all, and at once when a laptop\nis lost.\n"
+    code = "```\n" + "x" * 70 + "\nreturn\n```"
+    lines = whole(f"# Keys\n\n{text}\n{code}", width=80)
+    assert lines[:2] == ("# Keys", "")
+    assert lines[2].endswith("and at")
+    assert lines[3] == "once when a laptop is lost."
+    assert lines[-4:] == ("```", "x" * 70, "return", "```")
+    assert whole(text, width=100) == tuple(text.splitlines())
 
 
 def test_lines_at_the_depth_of_an_item_are_lines_of_their_own():

@@ -97,13 +97,33 @@ def _goes_on(sources: Sequence[str], last: Line) -> bool:
 
 
 def whole(text: str, *, width: int) -> tuple[str, ...]:
-    """Return all lines of a text, those that are too long for the screen wrapped under their own indentation."""
+    """Return all lines of a text, those that are too long for the screen wrapped under their own indentation.
+
+    Prose of which a line is too long is joined before, as no line of it ends where another begins.
+    """
     columns = max(10, min(width, MAX_PROSE_COLUMNS))
     lines: list[str] = []
-    for line in text.strip("\n").expandtabs(4).splitlines():
-        indent = line[: len(line) - len(line.lstrip())][: columns // 2]
-        lines += _wrap(line, columns, indent) or [""]
+    for paragraph in _runs(text.strip("\n").expandtabs(4).splitlines()):
+        is_long = any(n_columns(line) > columns for line in paragraph)
+        for line in [" ".join([paragraph[0].rstrip(), *map(str.strip, paragraph[1:])])] if is_long else paragraph:
+            lines += _wrap(line, columns, line[: _indent(line)][: columns // 2]) or [""]
     return tuple(lines)
+
+
+def _runs(lines: Sequence[str]) -> Iterator[list[str]]:
+    """Yield lines that go on with one another, as wrapped prose does; any other line alone."""
+    held: _Paragraph | None = None
+    in_fence = False
+    for line in lines:
+        in_fence ^= bool(_FENCE.match(line))
+        if held and line.strip() and not in_fence and not _FENCE.match(line) and held.takes(line):
+            held.lines.append(line)
+            continue
+        if held:
+            yield held.lines
+        held = _Paragraph(0, [line])
+    if held:
+        yield held.lines
 
 
 def n_columns(text: str) -> int:

@@ -170,8 +170,11 @@ class Doctor:
         n_live = sum(n for state, n in counts.items() if state in LIVE_STATES)
         n_failed = sum(n for state, n in counts.items() if state == "FAILED")
         if not dead:
-            text = f"{n_live} waiting or running, {n_failed} failed"
-            yield Finding(name, Status.OK, text, "openrag task list --state failed" if n_failed else None)
+            text = f"{n_live:,} waiting or running, {n_failed:,} failed"
+            if n_failed:
+                yield Finding(name, Status.WARNING, text, "openrag task list --state FAILED")
+            else:
+                yield Finding(name, Status.OK, text)
 
     def _release(self) -> str:
         self._patient.queue.expire(is_dead)
@@ -242,9 +245,9 @@ class Doctor:
             yield Finding(name, Status.WARNING, text, "openrag doctor --fix", lambda: self._drop(orphans))
         now = index.statistics()
         size = sum(Path(path).stat().st_size for path in files_below(self._patient.settings.store / "lance"))
+        fragments = "1 fragment" if now.n_fragments == 1 else f"{now.n_fragments:,} fragments"
         text = (
-            f"{now.n_rows:,} rows ({now.n_unindexed:,} not indexed yet) in {now.n_fragments} fragments, "
-            f"{size / (1 << 20):,.1f} MiB"
+            f"{now.n_rows:,} rows ({now.n_unindexed:,} not indexed yet) in {fragments}, {size / (1 << 20):,.1f} MiB"
         )
         if not index.has_words:
             old = "the full-text index is of an older version; searches still use it"

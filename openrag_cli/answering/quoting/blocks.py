@@ -124,6 +124,8 @@ def _heading_lines(lines: Sequence[str], at: int) -> int:
 def _unruled(lines: Sequence[str], at: int, before: Block | None) -> Block:
     line, indent = lines[at], indent_of(lines[at])
     following = lines[at + 1] if at + 1 < len(lines) else ""
+    if not at and not indent and indent_of(following) >= MIN_INDENT and _is_code(line) and _is_code(following):
+        return Block(Kind.CODE, at, _indented_end(lines, at + 1, indent_of(following)))  # it was cut within its code
     if line.lstrip().startswith("|") or ("|" in line and _SEPARATOR.match(following) and "|" in following):
         return Block(Kind.TABLE, at, max(at + 1, _while_cells(lines, at)))
     if MARKER.match(line) and not _is_announced(lines, at, before, needs_code=True):
@@ -143,8 +145,11 @@ def _is_announced(lines: Sequence[str], at: int, before: Block | None, *, needs_
     is_literal = last.endswith("::") and indent_of(lines[at]) > (before.indent if before else 0)
     if is_literal:
         return True
-    is_code = bool(_CODE_LIKE.match(lines[at])) and indent_of(lines[at]) >= MIN_INDENT and not MARKER.match(lines[at])
-    return is_code and (needs_code or last.endswith(":"))
+    return indent_of(lines[at]) >= MIN_INDENT and _is_code(lines[at]) and (needs_code or last.endswith(":"))
+
+
+def _is_code(line: str) -> bool:
+    return bool(_CODE_LIKE.match(line)) and not MARKER.match(line)
 
 
 def _while_cells(lines: Sequence[str], at: int) -> int:

@@ -13,7 +13,7 @@ from openrag_cli.answering.quoting.blocks import MARKER, Block, Kind, blocks, in
 from openrag_cli.answering.quoting.cleaned import Cleaned
 from openrag_cli.answering.quoting.figures import rows
 from openrag_cli.answering.quoting.records import SEPARATED, rows_of
-from openrag_cli.answering.quoting.source_code import is_source_code, stretches_of
+from openrag_cli.answering.quoting.source_code import dedented, is_source_code, stretches_of
 from openrag_cli.answering.sentences import split
 from openrag_cli.domain import Passage
 
@@ -238,7 +238,7 @@ class _Reader:
         lines = self.lines[block.first : block.last]
         if block.is_fenced:
             return textwrap.dedent("\n".join(line.rstrip() for line in lines))
-        body = textwrap.dedent("\n".join(line.rstrip().expandtabs(4) for line in lines))
+        body = dedented(lines, is_first=not block.first)
         return f"```\n{body}\n```"
 
     def _text(self, block: Block) -> str:

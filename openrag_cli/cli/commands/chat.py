@@ -91,7 +91,7 @@ def chat(
     scope.take_up(opened.partitions, opened.scope, given)
     with contextlib.ExitStack() as held:
         repl = Repl(context, opened, held, scope=scope, model=model, is_extractive=no_llm)
-        return repl.run()
+        return repl.run(unnamed=None if session or chosen else opened.name)
 
 
 class Repl:
@@ -124,8 +124,11 @@ class Repl:
         self._unanswered: str | None = None
         self._code = ExitCode.OK
 
-    def run(self) -> int:
-        """Converse until the end of input; off a terminal the exit code is that of the last error, if any."""
+    def run(self, *, unnamed: str | None = None) -> int:
+        """Converse until the end of input; off a terminal the exit code is that of the last error, if any.
+
+        The session that nobody named, `unnamed`, is not kept when nothing was said in it.
+        """
         import asyncio
 
         is_edited = sys.stdin.isatty() and self._out.is_terminal and not self._out.is_json
@@ -149,10 +152,12 @@ class Repl:
                 except OpenRAGError as exc:
                     self._out.error(exc)
                     self._code = exit_code(type(exc))
-        if is_edited:
+        is_empty = self._name == unnamed and not self._engine.sessions.turns(self._name)
+        if is_empty:
+            self._engine.sessions.delete(self._name)
+        if is_edited and not is_empty:
             self._out.note(f"kept as session {self._name}: openrag chat --session {shlex.quote(self._name)}")
-            return ExitCode.OK
-        return self._code
+        return ExitCode.OK if is_edited else self._code
 
     def _hold(self, name: str) -> str:
         """Keep other chats out of a session until this one ends. Raises: StoreBusy."""

@@ -95,6 +95,7 @@ def grep(
 def _told(context: Context, found: Iterable[Found], how: _How) -> tuple[GrepEnd, int]:
     """Print what was found as it comes; return the end, and how many files have a match."""
     out, end, entries, gone, n_files = context.out, GrepEnd(), list[Json](), list[File](), 0
+    shown: set[tuple[Path, str]] = set()
     for one in found:
         if isinstance(one, GrepEnd):
             end = one
@@ -105,12 +106,15 @@ def _told(context: Context, found: Iterable[Found], how: _How) -> tuple[GrepEnd,
         name = name_of(one.file, path)
         if out.is_json:
             entries += _entries(one, path, how.n_context)
+        elif path and (path, one.file.sha256) in shown:
+            continue  # it is in several partitions, and here it is one file
         elif how.has_names:
             out.names([name], is_null_separated=how.is_null)
         elif how.has_counts:
             _row(context, name, f"{len(one.matches)}", url=url_of(path, None, None), is_null=how.is_null)
         else:
             _show(context, one, path, how)
+        shown |= {(path, one.file.sha256)} if path else set()
     if out.is_json:
         left_out = [{"partition": one.partition, "file_id": one.file_id} for one in end.overdue]
         body = {"pattern": how.pattern, "files": end.n_searched, "read": end.n_read, "lines": entries}

@@ -106,7 +106,7 @@ def show(context: Context, request: SearchRequest, found: Sequence[Seen], *, is_
         for line in head:
             out.line(INDENT + out.styled(line, DIM))
         for line in lines:
-            out.line(INDENT + words.marked(line, lambda word: out.styled(word, BOLD)))
+            out.line(f"{INDENT}{words.marked(line, lambda word: out.styled(word, BOLD))}".rstrip())
 
 
 def _first_line(context: Context, one: Seen, rank: int) -> str:
