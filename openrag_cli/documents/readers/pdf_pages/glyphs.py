@@ -24,9 +24,12 @@ def is_glyph_codes(text: str) -> bool:
     shown = "".join(text.split())
     if len(shown) < LEAST_CHARS:
         return False
-    n_odd = sum(shown.count(char) for char in set(shown) if unicodedata.category(char) in _ODD or char == "\ufffd")
-    if n_odd > _MOST_ODD * len(shown):
-        return True
+    if not shown.isprintable() or "\ufffd" in shown:
+        n_odd = sum(
+            shown.count(char) for char in set(shown) if unicodedata.category(char) in _ODD or char == "\ufffd"
+        )
+        if n_odd > _MOST_ODD * len(shown):
+            return True
     words = _WORD.findall(text)
     if not words:
         return False
@@ -53,7 +56,10 @@ def _has_no_words(words: list[str], text: str) -> bool:
     """Whether a Latin text has hardly a vowel and none of the commonest words: letters moved along the alphabet."""
     letters = "".join(words).lower()
     different = set(letters)
-    n_latin = sum(letters.count(char) for char in different if char.isascii() or _script(char) == "LATIN")
+    if letters.isascii():
+        n_latin = len(letters)
+    else:
+        n_latin = sum(letters.count(char) for char in different if char.isascii() or _script(char) == "LATIN")
     if n_latin < 4 * LEAST_CHARS or n_latin < 0.8 * len(letters) or len(different) < 10:
         return False
     share = sum(map(letters.count, different & _VOWELS)) / n_latin

@@ -23,8 +23,12 @@ def without_breaks(texts: Sequence[str]) -> list[str]:
     """
     if not any(BROKEN in text for text in texts):
         return list(texts)
-    words = {word.lower() for text in texts for word in _WORD.findall(_BREAK.sub(" ", text))}
-    return [_BREAK.sub(lambda found: _joined(found, words), text).replace(BROKEN, "-") for text in texts]
+    found = {word for text in texts for word in _WORD.findall(_BREAK.sub(" ", text) if BROKEN in text else text)}
+    words = set(map(str.lower, found))
+    return [
+        _BREAK.sub(lambda found: _joined(found, words), text).replace(BROKEN, "-") if BROKEN in text else text
+        for text in texts
+    ]
 
 
 def _joined(found: "re.Match[str]", words: set[str]) -> str:

@@ -13,6 +13,7 @@ from openrag_cli.documents.readers.pdf_pages.bidi import RIGHT_TO_LEFT, glyphs_o
 from openrag_cli.documents.readers.pdf_pages.columns import MAX_RUNS, Run, woven_columns
 from openrag_cli.documents.readers.pdf_pages.raised import raised_pieces, replaced
 from openrag_cli.documents.readers.pdf_pages.ruled import Drawn, Grid, grids, pieces_of, with_tables
+from openrag_cli.documents.readers.unseen import pdf_calls
 from openrag_cli.documents.readers.unseen.pdf_drawn import DrawingTime, has_ink, not_seen, switch
 from openrag_cli.documents.readers.unseen.pdf_suspects import PageObjects, Suspects
 
@@ -88,19 +89,11 @@ def _arranged(
 
 def _text_and_runs(text_page: Any) -> tuple[str, list[Run]]:
     """Return the text of a page and where its stretches are; of more than `MAX_RUNS` some."""
-    from pypdfium2 import raw
-
     text = str(text_page.get_text_range())
     n_runs = text_page.count_rects() if text.strip() else 0
     step = 1 if n_runs <= MAX_RUNS else n_runs // _SAMPLE
-    sides = tuple(ctypes.c_double() for _ in range(4))
-    handle, references = text_page.raw, tuple(map(ctypes.byref, sides))
-    left, top, right, bottom = sides
-    return text, [
-        Run(left.value, bottom.value, right.value, top.value)
-        for at in range(0, n_runs, step)
-        if raw.FPDFText_GetRect(handle, at, *references)
-    ]
+    boxes = pdf_calls.stretches(pdf_calls.address(text_page.raw), range(0, n_runs, step))
+    return text, list(map(Run._make, boxes))
 
 
 def _take_off(source: Source, document: Any, page: Any, text_page: Any, found: Suspects, time: DrawingTime) -> bool:
@@ -132,8 +125,11 @@ class _text_page:  # noqa: N801 - used as a function
 
 def _cleaned(text: str) -> str:
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\xad\n", "-\n").replace("\xad", "")
-    text = _HYPHEN_AT_END.sub(BROKEN, text)
-    return _CONTROLS.sub("", _BROKEN.sub(BROKEN, text))
+    if "\u2010\n" in text:
+        text = _HYPHEN_AT_END.sub(BROKEN, text)
+    if "\x02" in text or 2 * BROKEN in text:
+        text = _BROKEN.sub(BROKEN, text)
+    return _CONTROLS.sub("", text)
 
 
 def _object_text(each: Any, text_page: Any) -> str:

@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 from openrag_cli.documents.readers.pdf_pages.raised import Piece
+from openrag_cli.documents.readers.unseen import pdf_calls
 from openrag_cli.documents.tables import Cell, Table, build_table
 
 MAX_LINES = 2_000
@@ -58,7 +59,7 @@ class Grid:
         return row, column
 
 
-def grids(paths: Sequence[Any]) -> list[Grid]:
+def grids(paths: Sequence[int]) -> list[Grid]:
     """Return the grids of at least two rows and columns that the lines of a page's drawings make."""
     level: list[Line] = []
     upright: list[Line] = []
@@ -86,37 +87,35 @@ def _open_ends(rows: Sequence[Line], columns: Sequence[Line]) -> Iterator[Line]:
 # --- lines
 
 
-def _lines(paths: Sequence[Any]) -> Iterator[tuple[Line, bool]]:
+def _lines(paths: Sequence[int]) -> Iterator[tuple[Line, bool]]:
     """Yield the lines of drawings along the axes of the page, and whether each is level."""
+    for path, whole in zip(paths, pdf_calls.bounds(paths), strict=True):
+        is_thin = whole[2] - whole[0] <= _THIN or whole[3] - whole[1] <= _THIN
+        for left, bottom, right, top in [whole] if is_thin else _strokes(path):
+            width, height = right - left, top - bottom
+            if height <= _THIN and width >= _LEAST_LENGTH:
+                yield Line((top + bottom) / 2, left, right), True
+            elif width <= _THIN and height >= _LEAST_LENGTH:
+                yield Line((left + right) / 2, bottom, top), False
+
+
+def _strokes(path: int) -> Iterator[pdf_calls.Box]:
+    """Yield the boxes of the straight strokes that a drawing which is no line itself is made of."""
     from pypdfium2 import raw
 
-    left_bottom_right_top = tuple(ctypes.c_float() for _ in range(4))
-    box = tuple(map(ctypes.byref, left_bottom_right_top))
-    bounds = raw.FPDFPageObj_GetBounds
-    for path in paths:
-        bounds(path, *box)
-        left, bottom, right, top = (each.value for each in left_bottom_right_top)
-        is_thin = right - left <= _THIN or top - bottom <= _THIN
-        for one in [(left, bottom, right, top)] if is_thin else _strokes(raw, path):
-            width, height = one[2] - one[0], one[3] - one[1]
-            if height <= _THIN and width >= _LEAST_LENGTH:
-                yield Line((one[3] + one[1]) / 2, one[0], one[2]), True
-            elif width <= _THIN and height >= _LEAST_LENGTH:
-                yield Line((one[0] + one[2]) / 2, one[1], one[3]), False
-
-
-def _strokes(raw: Any, path: Any) -> Iterator[tuple[float, float, float, float]]:
-    """Yield the boxes of the straight strokes that a drawing which is no line itself is made of."""
-    n_segments = raw.FPDFPath_CountSegments(path)
+    n_segments = pdf_calls.n_segments(path)
     if n_segments > _MAX_SEGMENTS:
         return
-    fill, stroke = ctypes.c_int(), ctypes.c_int()
-    raw.FPDFPath_GetDrawMode(path, ctypes.byref(fill), ctypes.byref(stroke))
-    if stroke.value or n_segments > _BOX_SEGMENTS:
-        yield from _segments(raw, path, n_segments)
+    handle = pdf_calls.object_at(path)
+    if n_segments <= _BOX_SEGMENTS:
+        fill, stroke = ctypes.c_int(), ctypes.c_int()
+        raw.FPDFPath_GetDrawMode(handle, ctypes.byref(fill), ctypes.byref(stroke))
+        if not stroke.value:
+            return
+    yield from _segments(raw, handle, n_segments)
 
 
-def _segments(raw: Any, path: Any, n_segments: int) -> Iterator[tuple[float, float, float, float]]:
+def _segments(raw: Any, path: Any, n_segments: int) -> Iterator[pdf_calls.Box]:
     matrix = raw.FS_MATRIX()
     raw.FPDFPageObj_GetMatrix(path, ctypes.byref(matrix))
     x, y = ctypes.c_float(), ctypes.c_float()
@@ -197,19 +196,14 @@ def pieces_of(
     text: str, raised: Sequence[Piece], text_page: Any
 ) -> tuple[list[str], list[tuple[float, float] | None]]:
     """Return the text of a page by its characters, raised pieces as they are written, and where each is drawn."""
-    from pypdfium2 import raw
-
     pieces = list(text)
     for start, end, written in raised:
         pieces[start:end] = [written, *[""] * (end - start - 1)]
     places: list[tuple[float, float] | None] = [None] * len(pieces)
-    x, y = ctypes.c_double(), ctypes.c_double()
-    handle, x_and_y = text_page.raw, (ctypes.byref(x), ctypes.byref(y))
-    for index in range(min(text_page.count_chars(), MAX_CHARS)):
-        at = raw.FPDFText_GetTextIndexFromCharIndex(handle, index)
+    drawn = pdf_calls.origins(pdf_calls.address(text_page.raw), min(text_page.count_chars(), MAX_CHARS))
+    for at, place in drawn:
         if 0 <= at < len(pieces) and not text[at].isspace():
-            raw.FPDFText_GetCharOrigin(handle, index, *x_and_y)
-            places[at] = (x.value, y.value)
+            places[at] = place
     for start, end, _ in raised:  # a raised piece stands with what it is raised above
         places[start:end] = [None] * (end - start)
     return pieces, places

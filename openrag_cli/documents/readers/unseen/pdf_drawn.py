@@ -7,7 +7,8 @@ from time import process_time
 from typing import Any
 
 from openrag_cli.documents.readers.pdf_pages.columns import Run
-from openrag_cli.documents.readers.unseen.pdf_suspects import Box, Text
+from openrag_cli.documents.readers.unseen.pdf_calls import Box
+from openrag_cli.documents.readers.unseen.pdf_suspects import Text
 
 _MAX_SIDE = 1_400  # pixels
 _LEAST_CHANGE = 8  # of 255
@@ -152,7 +153,8 @@ class _Canvas:
     def is_even(self, pixels: bytes, box: Box) -> bool:
         """Whether all is of one colour within a box of a picture of the page."""
         left, top, right, bottom = self._pixels(box, margin=1)
-        first = pixels[top * self._stride + left * _N_BYTES :][:_N_BYTES] * (right - left)
+        corner = top * self._stride + left * _N_BYTES
+        first = pixels[corner : corner + _N_BYTES] * (right - left)
         middle = (top + bottom) // 2  # where most ink is
         rows = (row * self._stride for row in (*range(middle, bottom), *range(top, middle)))
         return all(pixels[row + left * _N_BYTES : row + right * _N_BYTES] == first for row in rows)

@@ -6,13 +6,16 @@ beyond their clip, or on a layer.
 """
 
 import ctypes
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import repeat
 from math import hypot
 from typing import Any
 
 from openrag_cli.documents.readers.pdf_pages.columns import Run
+from openrag_cli.documents.readers.unseen import pdf_calls
+from openrag_cli.documents.readers.unseen.pdf_calls import Box
 
 MAX_OBJECTS = 4_000
 """Of a page, or of a group in it, with more objects only the first are looked at."""
@@ -39,23 +42,27 @@ _SCAN = 0.6  # of the page is covered with pictures
 _TEXT, _PATH, _PICTURE, _SHADING, _GROUP = 1, 2, 3, 4, 5
 _FILLED, _OUTLINED, _INVISIBLE, _CLIP = 0, 1, 3, 7
 
-Box = tuple[float, float, float, float]
 Matrix = tuple[float, float, float, float, float, float]
 
 
 @dataclass(slots=True, eq=False)
 class Text:
-    """A text as it is drawn: its handle, where its group places it, and its box once it is asked for."""
+    """A text as it is drawn: its address, where its group places it, and its box."""
 
-    handle: Any
+    address: int
     place: Matrix | None
+    box: Box
     mode: int
     colour: int
     opacity: int
     is_clipped: bool
     """Whether a part of it may lie beyond its clip."""
     is_odd: bool
-    box: Box = (0.0, 0.0, 0.0, 0.0)
+
+    @property
+    def handle(self) -> Any:
+        """Its pointer."""
+        return pdf_calls.object_at(self.address)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +74,11 @@ class _Area:
     is_picture: bool
 
 
-_Drawn = tuple[int, Any, Matrix | None]
-"""An object that is no text: its kind, its handle, and where its group places it."""
+_Object = tuple[int, int, Matrix | None]
+"""An object: its kind, its address, and where its group places it."""
+
+_Look = tuple[int, int, int, bool, bool]
+"""How a text is drawn: the last fields of `Text`."""
 
 
 @dataclass(slots=True)
@@ -80,21 +90,18 @@ class Suspects:
 
 
 class PageObjects:
-    """The objects of an open page, looked at once. Numbers go through buffers made once."""
+    """The objects of an open page, looked at once."""
 
     def __init__(self, page: Any) -> None:
         from pypdfium2 import raw
 
         self._raw = raw
-        self._floats = tuple(ctypes.c_float() for _ in range(4))
-        self._ints = tuple(ctypes.c_uint() for _ in range(4))
-        self._float_refs = tuple(map(ctypes.byref, self._floats))
-        self._int_refs = tuple(map(ctypes.byref, self._ints))
-        self._page = page.raw
+        self._page = pdf_calls.address(page.raw)
         self.box: Box = page.get_bbox()  # what is inherited included
-        self.n_objects = min(raw.FPDFPage_CountObjects(self._page), MAX_OBJECTS)
+        self.n_objects = min(raw.FPDFPage_CountObjects(page.raw), MAX_OBJECTS)
         self.has_picture = self._has_shading = self._is_odd = False
-        self._items: list[Text | _Drawn] = []
+        self._objects: list[_Object] = []
+        self._looks: list[_Look] = []  # of the texts among them
         self._look(max(1, -(-self.n_objects // _SAMPLE)))
 
     @property
@@ -102,17 +109,13 @@ class PageObjects:
         """Whether only some of the objects of the page were looked at, since there are so many."""
         return self._step > 1
 
-    def drawings(self) -> list[Any]:
+    def drawings(self) -> list[int]:
         """Return the drawings of the page itself, among which the lines of tables are."""
-        own = [item[1] for item in self._items if isinstance(item, tuple) and item[0] == _PATH and item[2] is None]
+        own = [each for kind, each, place in self._objects if kind == _PATH and place is None]
         if not own or not self.is_sample:
             return own
-        # Addresses are passed as numbers: to make a pointer of each object takes as long as to ask what it is.
-        page = ctypes.cast(self._page, ctypes.c_void_p).value
-        get = _plain(self._raw.FPDFPage_GetObject, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int)
-        kind_of = _plain(self._raw.FPDFPageObj_GetType, ctypes.c_int, ctypes.c_void_p)
-        objects = [get(page, at) for at in range(self.n_objects)]
-        return [ctypes.cast(each, self._raw.FPDF_PAGEOBJECT) for each in objects if kind_of(each) == _PATH]
+        objects = pdf_calls.objects_of(self._page, range(self.n_objects))
+        return [each for each, kind in zip(objects, pdf_calls.kinds(objects), strict=True) if kind == _PATH]
 
     def suspects(
         self, runs: Sequence[Run], has_layers_off: Callable[[], bool], has_ink: Callable[[Sequence[Run]], bool]
@@ -126,19 +129,15 @@ class PageObjects:
         is_layered = has_layers_off()
         has_odd_runs = self._are_odd(runs)
         if self.is_sample:
-            long = [run for run in runs if run.right - run.left > max(_DASH, _LONG * (run.top - run.bottom))]
-            if self._is_odd or is_layered or self._are_odd(long) or (long and not has_ink(long)):
+            long = [run for run in runs if _is_long(*run)]
+            if self._is_odd or is_layered or (has_odd_runs and self._are_odd(long)) or (long and not has_ink(long)):
                 self._look(1)
-        drawn = (
-            [] if self.is_sample else [each if isinstance(each, Text) else self._area(each) for each in self._items]
-        )
-        has_areas = any(isinstance(each, _Area) for each in drawn)
+        areas = [] if self.is_sample else self._areas()
+        has_areas = any(areas)
         if self.is_sample or not (self._is_odd or is_layered or has_areas or has_odd_runs):
             return found
-        texts = [each for each in drawn if isinstance(each, Text)]
-        for text in texts:
-            text.box = self._bounds(text.handle, text.place)
-        in_odd_places = self._in_odd_places(drawn) if has_areas else set()
+        texts = self._texts()
+        in_odd_places = self._in_odd_places(self._in_order(texts, areas)) if has_areas else set()
         for text in texts:
             if text.mode == _INVISIBLE or (text.mode == _CLIP and not self._has_shading):
                 # Over a picture it is what was read of a scan.
@@ -154,94 +153,101 @@ class PageObjects:
     def _look(self, step: int) -> None:
         """Look at each `step`th object."""
         self._step = step
-        self._items.clear()
-        get, kind_of = self._raw.FPDFPage_GetObject, self._raw.FPDFPageObj_GetType
-        for at in range(0, self.n_objects, step):
-            each = get(self._page, at)
-            kind = kind_of(each)
-            if kind == _TEXT:
-                self._text(each, None)
-            elif kind == _PATH:
-                self._items.append((kind, each, None))
-            else:
-                self._other(each, kind, None, depth=0)
+        self._objects.clear()
+        self._looks.clear()
+        self._add(pdf_calls.objects_of(self._page, range(0, self.n_objects, step)), None, depth=0)
 
-    def _other(self, each: Any, kind: int, place: Matrix | None, *, depth: int) -> None:
-        raw = self._raw
-        if kind != _GROUP:
-            self.has_picture |= kind == _PICTURE
-            self._has_shading |= kind in {_SHADING, _PICTURE}
-            self._items.append((kind, each, place))
-        elif depth < _MAX_DEPTH:
-            inner = self._matrix(each) if place is None else _product(self._matrix(each), place)
-            for at in range(min(raw.FPDFFormObj_CountObjects(each), MAX_OBJECTS)):
-                one = raw.FPDFFormObj_GetObject(each, at)
-                kind_of_one = raw.FPDFPageObj_GetType(one)
-                if kind_of_one == _TEXT:
-                    self._text(one, inner)
-                else:
-                    self._other(one, kind_of_one, inner, depth=depth + 1)
+    def _add(self, objects: Sequence[int], place: Matrix | None, *, depth: int) -> None:
+        """Look at objects, those of groups in the place of their group."""
+        kinds = pdf_calls.kinds(objects)
+        self.has_picture |= _PICTURE in kinds
+        self._has_shading |= _SHADING in kinds or _PICTURE in kinds
+        looks = iter(self._looks_of([each for each, kind in zip(objects, kinds, strict=True) if kind == _TEXT]))
+        if _GROUP not in kinds:
+            self._objects += zip(kinds, objects, repeat(place))
+            self._looks += looks
+            return
+        for each, kind in zip(objects, kinds, strict=True):
+            if kind == _GROUP and depth < _MAX_DEPTH:
+                inner = self._matrix(each) if place is None else _product(self._matrix(each), place)
+                self._add(pdf_calls.objects_in(each, MAX_OBJECTS), inner, depth=depth + 1)
+            elif kind != _GROUP:
+                self._objects.append((kind, each, place))
+                self._looks += [next(looks)] if kind == _TEXT else []
 
-    def _text(self, each: Any, place: Matrix | None) -> None:
-        raw = self._raw
-        mode = raw.FPDFTextObj_GetTextRenderMode(each)
-        colour, opacity = self._colour(raw.FPDFPageObj_GetFillColor, each)
+    def _looks_of(self, texts: Sequence[int]) -> list[_Look]:
+        """Return how texts are drawn, and note whether one of them is odd."""
+        modes, fills, clipped = pdf_calls.modes(texts), pdf_calls.fills(texts), self._clipped(texts)
+        known: dict[tuple[int, pdf_calls.Colour | None, bool], _Look] = {}
+        found = []
+        for at, style in enumerate(zip(modes, fills, clipped, strict=True)):
+            look = known.get(style)
+            if look is None:
+                look = self._look_of(texts[at], *style)
+                if style[0] == _FILLED:
+                    known[style] = look
+            found.append(look)
+        return found
+
+    def _look_of(self, each: int, mode: int, fill: pdf_calls.Colour | None, is_clipped: bool) -> _Look:  # noqa: FBT001
+        colour, opacity = _plain(fill)
         if mode != _FILLED:
             self._is_odd = True
-            outline = self._colour(raw.FPDFPageObj_GetStrokeColor, each)
+            outline = _plain(*pdf_calls.outlines([each]))
             if mode == _OUTLINED:
                 colour, opacity = outline
             elif outline[0] != colour:
                 colour, opacity = _MANY, max(opacity, outline[1])
-        clip = raw.FPDFPageObj_GetClipPath(each)
-        is_clipped = raw.FPDFClipPath_CountPaths(clip) > 0 and self._is_beyond(clip, self._bounds(each, None))
         is_odd = is_clipped or opacity <= _CLEAR or _is_white(colour)
         self._is_odd |= is_odd
-        self._items.append(Text(each, place, mode, colour, opacity, is_clipped, is_odd))
+        return mode, colour, opacity, is_clipped, is_odd
 
-    def _colour(self, call: Callable[..., Any], each: Any) -> tuple[int, int]:
-        if not call(each, *self._int_refs):
-            return _MANY, 255
-        red, green, blue, opacity = self._ints
-        return red.value << 16 | green.value << 8 | blue.value, opacity.value
+    def _texts(self) -> list[Text]:
+        """Return the texts that were looked at, in the order in which they are drawn."""
+        texts = [(each, place) for kind, each, place in self._objects if kind == _TEXT]
+        boxes = pdf_calls.bounds([each for each, _ in texts])
+        return [
+            Text(each, place, box if place is None else _moved(box, place), *look)
+            for (each, place), box, look in zip(texts, boxes, self._looks, strict=True)
+        ]
 
-    def _bounds(self, each: Any, place: Matrix | None) -> Box:
-        self._raw.FPDFPageObj_GetBounds(each, *self._float_refs)
-        left, bottom, right, top = self._floats
-        box = left.value, bottom.value, right.value, top.value
-        return box if place is None else _moved(box, place)
+    def _areas(self) -> "list[_Area | None]":
+        """Return what each of the other objects paints over, in the order in which they are drawn."""
+        others = [one for one in self._objects if one[0] != _TEXT]
+        boxes = pdf_calls.bounds([each for _, each, _ in others])
+        return [self._area(*one, box) for one, box in zip(others, boxes, strict=True)]
 
-    def _matrix(self, each: Any) -> Matrix:
+    def _in_order(self, texts: Iterable[Text], areas: "Iterable[_Area | None]") -> "Iterator[Text | _Area | None]":
+        texts, areas = iter(texts), iter(areas)
+        return (next(texts) if kind == _TEXT else next(areas) for kind, _, _ in self._objects)
+
+    def _matrix(self, each: int) -> Matrix:
         matrix = self._raw.FS_MATRIX()
-        self._raw.FPDFPageObj_GetMatrix(each, ctypes.byref(matrix))
+        self._raw.FPDFPageObj_GetMatrix(pdf_calls.object_at(each), ctypes.byref(matrix))
         return matrix.a, matrix.b, matrix.c, matrix.d, matrix.e, matrix.f
 
-    def _is_beyond(self, clip: Any, box: Box) -> bool:
-        """Whether a part of a box lies beyond a clip, or may do so."""
-        raw = self._raw
-        x, y = ctypes.c_float(), ctypes.c_float()
-        for path in range(raw.FPDFClipPath_CountPaths(clip)):
-            n_points = raw.FPDFClipPath_CountPathSegments(clip, path)
-            if not 0 < n_points <= _MAX_CLIP_POINTS:
-                return True
-            points = []
-            for at in range(n_points):
-                segment = raw.FPDFClipPath_GetPathSegment(clip, path, at)
-                raw.FPDFPathSegment_GetPoint(segment, ctypes.byref(x), ctypes.byref(y))
-                points.append((x.value, y.value))
-            xs, ys = zip(*points, strict=True)
-            if box[0] < min(xs) - 1 or box[1] < min(ys) - 1 or box[2] > max(xs) + 1 or box[3] > max(ys) + 1:
-                return True
-        return False
+    def _clipped(self, texts: Sequence[int]) -> list[bool]:
+        """Return for each text whether a part of it lies beyond its clip, or may do so."""
+        found = pdf_calls.clips(texts)
+        if all(n_paths <= 0 for _, n_paths in found):
+            return [False] * len(texts)
+        boxes = pdf_calls.bounds(texts)
+        return [
+            n_paths > 0 and _is_beyond(clip, n_paths, box) for (clip, n_paths), box in zip(found, boxes, strict=True)
+        ]
 
     # --- what is odd
 
     def _are_odd(self, runs: Sequence[Run]) -> bool:
         """Whether some runs stand beside the page or are too small to read."""
-        return any(
-            run.top - run.bottom < LEAST_SIZE or run.right - run.left < LEAST_SIZE or self._is_beside(run)
-            for run in runs
-        )
+        left, bottom, right, top = self.box
+        for run in runs:
+            x, low, end, high = run
+            if high - low < LEAST_SIZE or end - x < LEAST_SIZE:
+                return True
+            if (x < left or low < bottom or end > right or high > top) and self._is_beside(run):
+                return True
+        return False
 
     def _is_beside(self, box: Box | Run) -> bool:
         left, bottom, right, top = self.box
@@ -256,7 +262,7 @@ class PageObjects:
         size = ctypes.c_float()
         if not self._raw.FPDFTextObj_GetFontSize(text.handle, ctypes.byref(size)):
             return False
-        own = self._matrix(text.handle)
+        own = self._matrix(text.address)
         a, b, c, d, _, _ = own if text.place is None else _product(own, text.place)
         return abs(size.value) * min(hypot(a, b), hypot(c, d)) < LEAST_SIZE
 
@@ -274,7 +280,7 @@ class PageObjects:
             return ""
         return bytes(buffer)[: max(0, min(size.value, ctypes.sizeof(buffer)) - 2)].decode("utf-16-le", "replace")
 
-    def _in_odd_places(self, drawn: Sequence["Text | _Area | None"]) -> set[Text]:
+    def _in_odd_places(self, drawn: Iterable["Text | _Area | None"]) -> set[Text]:
         """Return the texts in the colour of a shape behind them, and those that something is drawn over.
 
         Text under pictures of the size of the page stays: it is what was read of a scan.
@@ -302,31 +308,49 @@ class PageObjects:
                     areas[band].append(item)
         return odd if of_pictures > _SCAN * _size(self.box) else odd | under_pictures
 
-    def _area(self, drawn: "_Drawn") -> "_Area | None":
+    def _area(self, kind: int, each: int, place: Matrix | None, own_box: Box) -> "_Area | None":
         """Return what an object paints over; None for lines and what lets most through."""
-        raw = self._raw
-        kind, each, place = drawn
-        box = self._bounds(each, place)
+        box = own_box if place is None else _moved(own_box, place)
         if box[2] - box[0] < _THICK or box[3] - box[1] < _THICK:
             return None
         if kind != _PATH:
             return _Area(box, _PICTURED, is_picture=kind == _PICTURE)
+        raw, handle = self._raw, pdf_calls.object_at(each)
         mode, stroke = ctypes.c_int(), ctypes.c_int()
-        raw.FPDFPath_GetDrawMode(each, ctypes.byref(mode), ctypes.byref(stroke))
+        raw.FPDFPath_GetDrawMode(handle, ctypes.byref(mode), ctypes.byref(stroke))
         if mode.value:
-            colour, opacity = self._colour(raw.FPDFPageObj_GetFillColor, each)
+            colour, opacity = _plain(*pdf_calls.fills([each]))
         else:
             width = ctypes.c_float()
-            raw.FPDFPageObj_GetStrokeWidth(each, ctypes.byref(width))
+            raw.FPDFPageObj_GetStrokeWidth(handle, ctypes.byref(width))
             if width.value < _THICK:
                 return None
-            colour, opacity = self._colour(raw.FPDFPageObj_GetStrokeColor, each)
+            colour, opacity = _plain(*pdf_calls.outlines([each]))
         return _Area(box, colour, is_picture=False) if opacity >= _OPAQUE else None
 
 
-def _plain(function: Any, result: Any, *arguments: Any) -> Any:
-    """Return a function of PDFium that takes and gives addresses as numbers."""
-    return ctypes.PYFUNCTYPE(result, *arguments)(ctypes.cast(function, ctypes.c_void_p).value or 0)
+def _plain(colour: pdf_calls.Colour | None) -> tuple[int, int]:
+    """Return a colour, red first, and its opacity."""
+    if colour is None:
+        return _MANY, 255
+    red, green, blue, opacity = colour
+    return red << 16 | green << 8 | blue, opacity
+
+
+def _is_long(left: float, bottom: float, right: float, top: float) -> bool:
+    return right - left > _DASH and right - left > _LONG * (top - bottom)
+
+
+def _is_beyond(clip: int, n_paths: int, box: Box) -> bool:
+    """Whether a part of a box lies beyond a clip, or may do so."""
+    for path in range(n_paths):
+        points = pdf_calls.points_of_clip(clip, path, _MAX_CLIP_POINTS)
+        if not points:
+            return True
+        xs, ys = zip(*points, strict=True)
+        if box[0] < min(xs) - 1 or box[1] < min(ys) - 1 or box[2] > max(xs) + 1 or box[3] > max(ys) + 1:
+            return True
+    return False
 
 
 def _is_white(colour: int) -> bool:
