@@ -336,6 +336,19 @@ def test_a_download_that_broke_off_gives_its_first_pages(tmp_path, share):
     assert codes(document) & {"damaged_end"}
 
 
+def test_pages_that_broke_off_are_not_called_blank_and_a_stump_is_not_called_empty(tmp_path):
+    whole = make_pdf([f"page number {n} about otters" for n in range(1, 13)])
+    streams = [found.start() for found in re.finditer(rb"(?<!end)stream", whole)]
+    document = read(tmp_path, whole[: streams[3]])
+    assert "page number 3 about otters" in document.markdown
+    told = {warning.code: warning.message for warning in document.warnings}
+    assert "damaged or its end is missing" in told["damaged_end"]
+    assert told["no_text_on_page"] == "no text on page 4 of 4: blank or lost"
+    with pytest.raises(IngestError, match="damaged or its end is missing") as caught:
+        read(tmp_path, whole[: streams[0]])
+    assert caught.value.reason == "corrupt"
+
+
 def test_damage_has_no_name_of_an_exception_in_its_sentence(tmp_path):
     with pytest.raises(IngestError, match="damaged") as caught:
         read(tmp_path, b"%PDF-1.4\nnothing more")

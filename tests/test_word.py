@@ -227,6 +227,33 @@ def test_charts_diagrams_and_other_documents_are_read(tmp_path: Path) -> None:
     ]
 
 
+MHT = (
+    'MIME-Version: 1.0\r\nContent-Type: multipart/related; boundary="b"\r\n\r\n--b\r\nContent-Type: text/html; charset=utf-8\r\n'
+    "Content-Transfer-Encoding: quoted-printable\r\n\r\n<p>Words of the M=C3=BCller archive</p>\r\n--b--\r\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "text"),
+    [
+        ("a.mht", MHT, "Words of the Müller archive"),
+        ("a.rtf", r"{\rtf1\ansi\ansicpg1252 Words of the \b rich\b0  M\'fcller\par}", "Words of the rich Müller"),
+        ("a.txt", "Plain words\n", "Plain words"),
+    ],
+)
+def test_a_document_that_is_another_document_alone_is_read(
+    tmp_path: Path, name: str, content: str, text: str
+) -> None:
+    import zipfile
+
+    path = tmp_path / "a.docx"
+    path.write_bytes(make_docx('<w:altChunk r:id="x"/>', relations=relation("x", "aFChunk", name)))
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(f"word/{name}", content)
+    document = convert_file(path, "a.docx")
+    assert (document.markdown, document.warnings) == (text, ())
+
+
 def test_hidden_text_is_left_out_with_a_warning_or_kept(tmp_path: Path) -> None:
     styles = '<w:styles><w:style w:styleId="H"><w:rPr><w:vanish/></w:rPr></w:style></w:styles>'
     body = p(

@@ -21,7 +21,7 @@ READER_VERSIONS: Mapping[str, int] = {
     "asciidoc": 1,
     "bbcode": 1,
     "calendar": 2,
-    "docx": 4,
+    "docx": 5,
     "epub": 4,
     "feed": 3,
     "html": 4,

@@ -55,6 +55,11 @@ def tell_attachments(notes: Notes, attachments: list[str]) -> None:
         notes.warn("attachments_left_out", f"{what} not indexed: {names}{more}")
 
 
+def archive_text(content: bytes, source: Source) -> str:
+    """Return the text of a saved web page (MHT) without its head."""
+    return MailReader(source).body(message_from_bytes(content, policy=policy.compat32))
+
+
 class MailReader:
     """Reads messages of one source; `attachments` are the names of what is not read of them."""
 
@@ -65,13 +70,17 @@ class MailReader:
 
     def message(self, message: Part, depth: int = 0) -> str:
         """Return the text of a message and of those in it."""
-        if not depth:
-            self._sheets = [_text_of(part) for part in message.walk() if part.get_content_type() == "text/css"]
         subject = header(message, "Subject")
         head = [f"{name}: {value}" for name in SHOWN if (value := header(message, name))]
         marks = "##" if depth else "#"
-        parts = [f"{marks} {subject}" if subject else "", "\n".join(head), *self._texts(message, depth)]
+        parts = [f"{marks} {subject}" if subject else "", "\n".join(head), self.body(message, depth)]
         return "\n\n".join(part for part in map(_trimmed, parts) if part)
+
+    def body(self, message: Part, depth: int = 0) -> str:
+        """Return the text of a message without its head."""
+        if not depth:
+            self._sheets = [_text_of(part) for part in message.walk() if part.get_content_type() == "text/css"]
+        return "\n\n".join(part for part in map(_trimmed, self._texts(message, depth)) if part)
 
     def _texts(self, part: Part, depth: int) -> list[str]:
         """Return the texts of a part, in order."""

@@ -59,7 +59,7 @@ def read_pdf(source: Source) -> Document:
     """
     read = _read(source)
     if not any(text.strip() for text in read.texts):
-        raise _no_text(read)
+        raise _no_text(read, is_damaged=_is_damaged(source))
     markdown, pages = join_pages(read.texts)
     outline = outline_of(markdown, pages, read.outline) or numbered_headings(markdown)
     headings = {heading.start for heading in outline if heading.end > heading.start}
@@ -73,14 +73,14 @@ def read_pdf(source: Source) -> Document:
         markdown,
         pages=pages,
         media_type=PDF,
-        warnings=tuple(_warnings(read)),
+        warnings=tuple(_warnings(read, is_damaged=_is_damaged(source))),
         outline=outline,
         masked=tuple(masked),
         metadata={key: value for key, value in (("title", read.title), ("modified", read.modified)) if value},
     )
 
 
-def _warnings(read: _Pages) -> list[DocumentWarning]:
+def _warnings(read: _Pages, *, is_damaged: bool) -> list[DocumentWarning]:
     told = []
     blank = [
         number
@@ -88,8 +88,10 @@ def _warnings(read: _Pages) -> list[DocumentWarning]:
         if not text.strip() and number not in read.glyph_codes and number not in read.unreadable
     ]
     if blank:
-        kind = "scanned or blank" if any(number in read.with_picture for number in blank) else "blank"
-        hint = f"; {_OCR_HINT}" if kind != "blank" else ""
+        has_picture = any(number in read.with_picture for number in blank)
+        kinds = ["scanned"] * has_picture + ["blank"] + ["lost"] * is_damaged
+        kind = " or ".join(kinds)
+        hint = f"; {_OCR_HINT}" if has_picture else ""
         message = f"no text on {_ranges(blank)} of {read.n_pages:,}: {kind}{hint}"
         told.append(DocumentWarning("no_text_on_page", message))
     if read.glyph_codes:
@@ -106,7 +108,7 @@ def _warnings(read: _Pages) -> list[DocumentWarning]:
     return told
 
 
-def _no_text(read: _Pages) -> IngestError:
+def _no_text(read: _Pages, *, is_damaged: bool) -> IngestError:
     """Return why a PDF has no text, in a sentence that is true."""
     where = "its page" if read.n_pages == 1 else f"its {read.n_pages:,} pages"
     if read.glyph_codes:
@@ -118,6 +120,12 @@ def _no_text(read: _Pages) -> IngestError:
     if read.unreadable:
         return IngestError(
             "the PDF is damaged and none of its pages can be read", reason="corrupt", hint=_RESAVE_HINT
+        )
+    if is_damaged and not read.with_picture:
+        return IngestError(
+            "the PDF is damaged or its end is missing, and no text is left in it",
+            reason="corrupt",
+            hint=_RESAVE_HINT,
         )
     if read.with_picture:
         return IngestError(f"no text in {where}: it seems to be a scan", reason="no_text", hint=_OCR_HINT)
@@ -307,8 +315,13 @@ def _put_together(content: bytes) -> Any:
 
 
 def _tell_damage(source: Source, n_pages: int) -> None:
-    message = f"the file is damaged or its end is missing; the pages that are there are read: {n_pages:,}"
+    pages = "its page" if n_pages == 1 else f"its {n_pages:,} pages"
+    message = f"the file is damaged or its end is missing; what is there of {pages} is read"
     source.notes.warn("damaged_end", message)
+
+
+def _is_damaged(source: Source) -> bool:
+    return any(warning.code == "damaged_end" for warning in source.notes.told())
 
 
 def _ranges(numbers: list[int]) -> str:

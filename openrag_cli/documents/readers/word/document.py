@@ -10,6 +10,8 @@ from openrag_cli.documents.media_types import DOCX
 from openrag_cli.documents.readers.base import Source, cut, parser_errors
 from openrag_cli.documents.readers.drawings import chart_blocks, core_properties, diagram_blocks
 from openrag_cli.documents.readers.html import fragment_markdown
+from openrag_cli.documents.readers.mails.mail import archive_text
+from openrag_cli.documents.readers.mails.rich_text import text_of
 from openrag_cli.documents.readers.package import (
     DAMAGE,
     Package,
@@ -145,6 +147,11 @@ class _PartWriter:
                     return _blocks(source, Package(archive, source), depth=self._depth + 1)
             if extension in _HTML:
                 return [fragment_markdown(decoded_text(content, source.notes), source)]
+            if extension in {"mht", "mhtml"}:
+                return [archive_text(content, source)]
+            if extension == "rtf":
+                text, is_html = text_of(content)
+                return [fragment_markdown(text, source) if is_html else text.strip()]
             if extension == "txt":
                 return [decoded_text(content, source.notes).strip()]
         except (OpenRAGError, *DAMAGE):
