@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 
+from openrag_cli.documents.chunking.languages.closings import Closings
 from openrag_cli.documents.chunking.masks import Mask
 from openrag_cli.documents.headings import Heading
 
@@ -16,13 +17,13 @@ _KEPT = (
 _VERBATIM = "code|php|html|xml|sql|css|js|pre|noparse|nobbc|plain|icode|codebox|syntax|source|tex|latex|math"
 _UNSEEN = "img|image|youtube|video|media|vimeo|flash|audio|attach|attachment|gallery|gif|embed|soundcloud|twitter|tweet|comment"
 _OPTION = (
-    r"(?:[ \t]*=[ \t]*(?:\"[^\"\n\]]{0,300}\"|'[^'\n\]]{0,300}'|[^\]\n]{0,300})|(?:[ \t]+[\w-]+=[^\]\n]{0,300}))?"
+    r"(?:[ \t]*=[ \t]*(?:\"[^\"\n\]]{0,300}\"|'[^'\n\]]{0,300}'|[^\]\n]{0,300}+)|(?:[ \t]+[\w-]++=[^\]\n]{0,300}+))?"
 )
 _TAG = re.compile(
     rf"""
       (?P<verbatim>\[(?P<code>{_VERBATIM}){_OPTION}\])
     | (?P<unseen>\[(?P<media>{_UNSEEN}){_OPTION}\])
-    | (?P<quote>\[quote[ \t]*=[ \t]*["']?)(?P<author>[^"'\];,\n]{{1,100}})(?P<rest>[^\]\n]{{0,300}}\])
+    | (?P<quote>\[quote[ \t]*=[ \t]*["']?)(?P<author>[^"'\];,\n]{{1,100}}+)(?P<rest>[^\]\n]{{0,300}}+\])
     | (?P<bullet>\[)\*(?P<bullet_end>\])
     | (?P<tag>\[/?(?P<name>{_KEPT}|{_VERBATIM}|{_UNSEEN}){_OPTION}\])
     """,
@@ -42,7 +43,7 @@ _HEADING = re.compile(
 def masks(text: str) -> Iterator[Mask]:
     """Yield what is not shown: of tags that need one that closes them, those that have one (`x[i]` is no tag)."""
     closed = {name.lower() for name in _CLOSED.findall(text)} | _ALONE
-    position = 0
+    position, closings = 0, Closings(text)
     while found := _TAG.search(text, position):
         position = found.end()
         name = found["code"] or found["media"] or found["name"]
@@ -50,10 +51,11 @@ def masks(text: str) -> Iterator[Mask]:
             continue
         if found["verbatim"]:
             yield found.span()
-            end, position = _closing(text, found["code"], found.end())
+            end, position = closings.span_after(found.end(), rf"\[/{found['code'].lower()}\]")
             yield end, position
         elif found["unseen"]:
-            end, position = _closing(text, found["media"], found.end(), within=2_000)
+            mark = rf"\[/{found['media'].lower()}\]"
+            end, position = closings.span_after(found.end(), mark, within=2_000)
             alt = _ALT.search(text, found.start(), found.end())
             if alt:
                 yield found.start(), alt.start(alt.lastindex or 0)
@@ -70,19 +72,13 @@ def masks(text: str) -> Iterator[Mask]:
             yield found.span()
 
 
-def _closing(text: str, name: str, start: int, *, within: int = 100_000) -> Mask:
-    """Return where the tag is that closes another; where none is, an empty stretch behind that one."""
-    found = re.compile(rf"\[/{name}\]", re.IGNORECASE).search(text, start, start + within)
-    return found.span() if found else (start, start)
-
-
 def headings(text: str) -> Iterator[Heading]:
     """Yield the titles that stand on lines of their own."""
-    position = 0
+    position, closings = 0, Closings(text)
     while found := _HEADING.search(text, position):
         position = found.end()
         if found["verbatim"]:
-            position = _closing(text, found["code"], found.end())[1]
+            position = closings.span_after(found.end(), rf"\[/{found['code'].lower()}\]")[1]
         else:
             name = found["name"].lower()
             level = int(

@@ -8,6 +8,7 @@ import re
 from collections.abc import Generator, Iterator
 
 from openrag_cli.documents.chunking.languages.characters import ENTITY
+from openrag_cli.documents.chunking.languages.closings import Closings
 from openrag_cli.documents.chunking.masks import Mask
 from openrag_cli.documents.headings import Heading
 
@@ -19,7 +20,7 @@ _PICTURES = (
 _CATEGORIES = "category|kategorie|catégorie|categoría|categorie|categoria|kategoria|категория|カテゴリ|分类"
 _MARKUP = re.compile(
     rf"""
-      (?P<comment><!--.{{0,5000}}?-->)
+      (?P<comment><!--)
     | (?P<verbatim><(?P<code>{_VERBATIM})\b[^<>]{{0,300}}(?<!/)>)
     | (?P<block>\{{\{{\{{(?=[ \t]*(?:\#!|\n)))
     | (?P<tag></?[a-zA-Z][\w-]{{0,20}}(?:\s[^<>]{{0,1000}})?/?>)
@@ -69,14 +70,11 @@ _TITLE = re.compile(r"\{\{(?:DISPLAYTITLE|SEITENTITEL)[:|]([^{}\n]{1,300})\}\}")
 
 def masks(text: str) -> Iterator[Mask]:
     """Yield what is not shown."""
-    position, depth = 0, 0
+    position, depth, closings = 0, 0, Closings(text)
     while found := _MARKUP.search(text, position):
         position = found.end()
-        if found["verbatim"] or found["block"]:
-            yield found.span()
-            end, position = _closing(text, found)
-            yield from (entity.span() for entity in _ENTITY.finditer(text, found.end(), end))
-            yield end, position
+        if found["verbatim"] or found["block"] or found["comment"]:
+            position = yield from _whole(text, found, closings)
         elif found["title"]:
             yield found.span("marks")
             yield found.span("marks_after")
@@ -102,11 +100,20 @@ def masks(text: str) -> Iterator[Mask]:
             yield found.span()
 
 
-def _closing(text: str, found: re.Match[str]) -> Mask:
-    """Return where the mark is that ends what is shown as it is; without one it is the mark that opens alone."""
-    mark = re.escape("}}}") if found["block"] else rf"</{found['code']}\s*>"
-    closing = re.compile(mark, re.IGNORECASE).search(text, found.end(), found.end() + 100_000)
-    return closing.span() if closing else (found.end(), found.end())
+def _whole(text: str, found: re.Match[str], closings: Closings) -> Generator[Mask, None, int]:
+    """Yield a remark, or the marks and the entities of what is shown as it is; return where it ends."""
+    start, position = found.span()
+    if found["comment"]:
+        closing = closings.after(position, "-->")
+        if closing:
+            yield start, closing.end()
+        return closing.end() if closing else position
+    yield start, position
+    mark = "}}}" if found["block"] else rf"</{found['code'].lower()}\s*>"
+    first, last = closings.span_after(position, mark)
+    yield from (entity.span() for entity in _ENTITY.finditer(text, position, first))
+    yield first, last
+    return last
 
 
 def _picture(text: str, position: int) -> Generator[Mask, None, int]:
@@ -150,15 +157,14 @@ def _argument(text: str, found: re.Match[str], *, is_inside: bool) -> Generator[
 
 def headings(text: str) -> Iterator[Heading]:
     """Yield the titles between marks."""
-    position = 0
+    position, closings = 0, Closings(text)
     while found := _HEADING.search(text, position):
         position = found.end()
         if found["title"]:
             yield Heading(found.start(), found.end(), len(found["marks"]), _plain(found["title"]))
         else:
-            end = f"</{found['code']}" if found["code"] else "-->"
-            closing = text.find(end, position)
-            position = closing if closing >= 0 else position
+            mark = rf"</{found['code'].lower()}\b" if found["code"] else "-->"
+            position = closings.span_after(position, mark)[0]
 
 
 def fields(text: str) -> dict[str, object]:

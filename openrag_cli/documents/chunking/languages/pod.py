@@ -7,12 +7,13 @@ import re
 from collections.abc import Iterator
 
 from openrag_cli.documents.chunking.languages.characters import plain_names
+from openrag_cli.documents.chunking.languages.closings import Closings
 from openrag_cli.documents.chunking.masks import Mask
 from openrag_cli.documents.headings import Heading
 
 _PARAGRAPH = re.compile(r"(?:[^\n]*[^\s][^\n]*(?:\n|\Z))+")
 _COMMAND = re.compile(r"=(?P<name>[a-zA-Z]\w*)[ \t]*")
-_BLOCK = re.compile(r"=begin[ \t]+(?P<name>[^\s:]\S*)[^\n]*\n(?:[^\n]*\n)*?=end\b[^\n]*")
+_BLOCK = re.compile(r"=begin[ \t]+[^\s:]\S*[^\n]*\n")
 _MARK = re.compile(r"(?P<open>[A-Z]<(?:<+(?=\s))?)|(?P<close>>+)")
 _ESCAPE = re.compile(r"E<\w{1,12}>")
 _HEADING = re.compile(r"^=head(?P<level>[1-6])[ \t]+(?P<title>[^\n]*(?:\n[^\n=]*\S[^\n]*){0,5})", re.MULTILINE)
@@ -23,16 +24,17 @@ _MAX_PARAGRAPH_CHARS = 50_000
 
 def masks(text: str) -> Iterator[Mask]:
     """Yield what is not shown."""
-    position = 0
+    position, closings = 0, Closings(text)
     while found := _PARAGRAPH.search(text, position):
         start, position = found.span()
         end = position - 1 if text.endswith("\n", start, position) else position
         if text[start] in " \t":
             continue
         block = _BLOCK.match(text, start) if text.startswith("=begin", start) else None
-        if block:  # of another format: HTML, man
-            position = block.end()
-            yield block.span()
+        closing = closings.after(block.end(), r"^=end\b[^\n]*") if block else None
+        if closing:  # of another format: HTML, man
+            position = closing.end()
+            yield start, position
             continue
         command = _COMMAND.match(text, start, end)
         if command is None:

@@ -8,15 +8,18 @@ import re
 from collections.abc import Iterator
 
 from openrag_cli.documents.chunking.languages.characters import ROFF_CALL, ROFF_FONT, ROFF_NAME, plain_names
+from openrag_cli.documents.chunking.languages.closings import Closings
 from openrag_cli.documents.chunking.masks import Mask
 from openrag_cli.documents.headings import Heading
 
 _HEAD_CHARS = 100_000
 _CONTROL = re.compile(r"[.'][ \t]*(?P<name>\\[\"#]|[^\s\"\\]{1,24}|\\\})?(?P<space>[ \t]*)")
 _ARGUMENT = re.compile(r'"(?P<quoted>(?:[^"\n]|"")*)"?|(?P<bare>(?:\\ |[^ \t\n])+)')
-_END_OF_DEFINITION = re.compile(r"^[.'][ \t]*(?:\.|end\b)[^\n]*$", re.MULTILINE)
+_END_OF_DEFINITION, _END_OF_PICTURE = r"^[.'][ \t]*(?:\.|(?-i:end)\b)[^\n]*$", r"^\.(?-i:P[EF])\b[^\n]*$"
 _TABLE_FORMAT = re.compile(r"\n(?:(?![.'])[^\n]*\n){0,20}?(?![.'])[^\n]*\.[ \t]*(?=\n|\Z)")
-_CALLED = re.compile(rf"(?P<before>{ROFF_CALL})[^\n]*?(?P<after>\"\])")  # a string that prints what it is given
+_CALLED = re.compile(
+    rf"(?P<before>{ROFF_CALL})[^\n]{{0,500}}?(?P<after>\"\])"
+)  # a string that prints what it is given
 _LINK = re.compile(r"\.pdfhref[ \t]+[WL][ \t](?:[^\n]*\\\n)?[^\n]*?--[ \t]+\"?(?P<text>[^\"\n]+)")
 _ESCAPE = re.compile(
     rf"""
@@ -71,7 +74,8 @@ _UNSEEN = _CALLABLE | {"$Mdocdate:", "$"}
 _PUNCTUATION = frozenset({".", ",", ":", ";", ")", "]", "?", "!"})
 _MDOC = _CALLABLE | {"Dd", "Dt", "Ex", "It", "Os", "Rv", "Sh", "Ss", "St", "D1", "Fd"}
 _HEADING = re.compile(
-    r"^[.'][ \t]*(?P<name>TH|Dt|SH|SS|Sh|Ss|NH|TL|sh)(?:[ \t]+(?P<title>[^\n]*))?$(?P<below>(?:\n(?![.'])[^\n]+){0,3})",
+    r"^[.'][ \t]*(?P<name>TH|Dt|SH|SS|Sh|Ss|NH|TL|sh)(?:[ \t]+(?P<title>[^\n]*))?$(?P<below>(?:\n(?![.'])[^\n]+){0,3})"
+    r"|^[.'][ \t]*(?P<hides>de1?|am|ig)\b[^\n]*$",
     re.MULTILINE,
 )
 _LEVELS = {"TH": 1, "Dt": 1, "TL": 1, "SH": 2, "Sh": 2, "NH": 2, "sh": 2, "SS": 3, "Ss": 3}
@@ -86,7 +90,7 @@ _AUTHOR = re.compile(r"^[.'][ \t]*AU[ \t]*\n([^.'\n][^\n]*)", re.MULTILINE)
 
 def masks(text: str) -> Iterator[Mask]:
     """Yield what is not printed."""
-    position, length = 0, len(text)
+    position, length, closings = 0, len(text), Closings(text)
     while position < length:
         end = text.find("\n", position)
         end = length if end < 0 else end
@@ -94,7 +98,7 @@ def masks(text: str) -> Iterator[Mask]:
         if line is None:
             yield from _escapes(text, position, end)
         elif (name := line["name"] or "") in _BLOCKS or name.startswith(("\\", ".")):
-            end = _end_of_block(text, name, end)
+            end = _end_of_block(closings, name, end)
             yield position, min(end + 1, length)
         elif name == "TS":
             end = _end_of_format(text, end)
@@ -104,12 +108,11 @@ def masks(text: str) -> Iterator[Mask]:
         position = end + 1
 
 
-def _end_of_block(text: str, name: str, end: int) -> int:
+def _end_of_block(closings: Closings, name: str, end: int) -> int:
     """Return where the line ends that ends a definition, a drawing or what is ignored; `end` where none does."""
     if name.startswith(("\\", ".")):
         return end
-    closing = _END_OF_DEFINITION if name != "PS" else re.compile(r"^\.P[EF]\b[^\n]*$", re.MULTILINE)
-    found = closing.search(text, end)
+    found = closings.after(end, _END_OF_PICTURE if name == "PS" else _END_OF_DEFINITION)
     return found.end() if found else end
 
 
@@ -175,12 +178,12 @@ def _escapes(text: str, start: int, end: int) -> Iterator[Mask]:
 
 def headings(text: str) -> Iterator[Heading]:
     """Yield the name of the page, and the titles of its parts."""
-    hidden = [
-        (found.start(), _end_of_block(text, "de", found.end()))
-        for found in re.finditer(r"^[.'][ \t]*(?:de1?|am|ig)\b[^\n]*$", text, re.MULTILINE)
-    ]
+    closings, hidden_to = Closings(text), 0
     for found in _HEADING.finditer(text):
-        if any(start <= found.start() < end for start, end in hidden):
+        if found.start() < hidden_to:
+            continue
+        if found["hides"]:
+            hidden_to = _end_of_block(closings, "de", found.end())
             continue
         name, said, end = found["name"], found["title"] or "", found.end("name")
         level = _LEVELS[name]

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 
 from openrag_cli.documents.chunking.languages.characters import ENTITY
+from openrag_cli.documents.chunking.languages.closings import Closings
 from openrag_cli.documents.chunking.masks import Mask
 from openrag_cli.documents.headings import Heading
 
@@ -55,11 +56,11 @@ _NESTED = frozenset(f"{name}_text" for name in _PHRASES)
 
 def masks(text: str) -> Iterator[Mask]:
     """Yield what is not shown."""
-    position = 0
+    position, closings = 0, Closings(text)
     while position < len(text):
         block = _BLOCK.search(text, position)
         start = block.start() if block else len(text)
-        yield from _phrases(text, position, start)
+        yield from _phrases(text, position, start, closings)
         if block is None:
             return
         position = block.end()
@@ -82,13 +83,12 @@ def _end_of_block(text: str, block: re.Match[str]) -> int:
     return blank.start() if blank else len(text)
 
 
-def _phrases(text: str, position: int, end: int) -> Iterator[Mask]:
+def _phrases(text: str, position: int, end: int, closings: Closings) -> Iterator[Mask]:
     while found := _MARKUP.search(text, position, end):
         position = found.end()
         if found["code"]:
             yield found.span()
-            close = re.compile(rf"</{found['kind']}\s*>").search(text, position)
-            first, position = close.span() if close else (position, position)
+            first, position = closings.span_after(position, rf"</{found['kind']}\s*>")
             yield from (inner.span() for inner in _WITHIN_CODE.finditer(text, found.end(), first))
             yield (found.start(), position) if found["kind"] in {"script", "style"} else (first, position)
         elif found["picture"]:
@@ -116,8 +116,8 @@ def headings(text: str) -> Iterator[Heading]:
     while found := _BLOCK.search(text, position):
         position = found.end()
         if found["name"][0] == "h":
-            end = _end_of_block(text, found)
-            title = text[position:end].partition("\n")[0]
+            end = text.find("\n", position)
+            title = text[position : end if end >= 0 else None]
             yield Heading(found.start(), position + len(title), int(found["name"][1]), _plain(title))
         elif found["name"] in {"bc", "pre", "notextile", "###"}:
             position = max(position, _end_of_block(text, found))
@@ -131,7 +131,7 @@ def fields(text: str) -> dict[str, object]:
 
 def _plain(title: str) -> str:
     shown, position = "", 0
-    for start, end in sorted(_phrases(title, 0, len(title))):
+    for start, end in sorted(_phrases(title, 0, len(title), Closings(title))):
         shown += title[position:start] if start > position else ""
         position = max(position, end)
     return " ".join((shown + title[position:]).split())
