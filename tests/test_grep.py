@@ -63,6 +63,7 @@ def test_names_counts_and_context_are_those_of_grep(zoo):
     assert zoo("grep", "zebra", "-C", "1", "-f", "b/code.py").out == (
         "zoo/b/code.py:1:def zebra():\nzoo/b/code.py-2-    return 'x'\nzoo/b/code.py-3-\nzoo/b/code.py:4:zebra()  # last\n"
     )
+    assert zoo("grep", "zebra", "-C", "1").out.count("\n--\nzoo/c.txt") == 1
 
 
 def test_a_file_of_two_partitions_is_one_file_to_a_person(cli, tmp_path):

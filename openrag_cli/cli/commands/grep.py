@@ -96,6 +96,7 @@ def _told(context: Context, found: Iterable[Found], how: _How) -> tuple[GrepEnd,
     """Print what was found as it comes; return the end, and how many files have a match."""
     out, end, entries, gone, n_files = context.out, GrepEnd(), list[Json](), list[File](), 0
     shown: set[tuple[Path, str]] = set()
+    is_further = False
     for one in found:
         if isinstance(one, GrepEnd):
             end = one
@@ -113,7 +114,10 @@ def _told(context: Context, found: Iterable[Found], how: _How) -> tuple[GrepEnd,
         elif how.has_counts:
             _row(context, name, f"{len(one.matches)}", url=url_of(path, None, None), is_null=how.is_null)
         else:
+            if how.n_context and is_further:
+                out.line("--")
             _show(context, one, path, how)
+            is_further = True
         shown |= {(path, one.file.sha256)} if path else set()
     if out.is_json:
         left_out = [{"partition": one.partition, "file_id": one.file_id} for one in end.overdue]
