@@ -9,9 +9,10 @@ from pathlib import Path
 import pexpect
 import pytest
 from harness import open_engine
+from rich.console import Console
 
 from openrag_cli.cli.log_lines import StderrHandler
-from openrag_cli.cli.progress import Forecast, Progress
+from openrag_cli.cli.progress import Forecast, Progress, bar_of
 from openrag_cli.domain import Task, TaskKind, TaskState, new_task_id
 from openrag_cli.ingest.discovery import collect
 from openrag_cli.ingest.options import AddOptions
@@ -194,3 +195,12 @@ def test_a_log_line_goes_where_standard_error_is_by_then(monkeypatch):
     monkeypatch.setattr(sys, "stderr", bar := io.StringIO())
     handler.emit(logging.makeLogRecord({"msg": "waiting", "levelno": logging.WARNING}))
     assert bar.getvalue() == "waiting\n"
+
+
+def test_the_bar_leaves_room_for_what_a_terminal_writes_at_ctrl_c():
+    console = Console(file=io.StringIO(), width=60, force_terminal=True)
+    bar = bar_of(Progress("indexing a good deal of files that have long names, " * 3), console)
+    bar.add_task("indexing", total=None)
+    lines = console.render_lines(bar.get_renderable(), pad=False)
+    assert len(lines) > 1
+    assert max(sum(segment.cell_length for segment in line) for line in lines) <= 60 - len(" ^C")

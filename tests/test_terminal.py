@@ -350,6 +350,22 @@ def test_an_answer_of_an_llm_is_shown_safely_though_markdown_knows_entities(cli,
     assert "end" in shown
 
 
+def test_blocks_of_an_answer_stand_apart_by_one_line_and_none_is_cut(cli, monkeypatch):
+    address = "https://okapi.example/" + "x" * 120
+    text = f"First.\n\n- one [1]\n- two [1]\n\nAfter.\n\n| a | b |\n|---|---|\n| z | {address} |\n\n```\nx = 1\n```\n\nLast.\n"
+    with terminal(monkeypatch) as sent:
+        view = AnswerView(Output())
+        view.feed(text)
+        view.close()
+    settled = re.sub(r"\r?\n\x1b\[\?25h\r?\x1b\[1A\x1b\[2K", "", sent[0])  # where the block in progress stood
+    lines = OURS.sub("", settled).replace("\r", "").split("\n")
+    assert all(line == line.rstrip() for line in lines)
+    shown = "\n".join(line.strip() for line in lines)
+    assert "First.\n\n• one [1]\n• two [1]\n\nAfter.\n\na" in shown
+    assert "x = 1\n\nLast." in shown
+    assert address in "".join(shown.split())
+
+
 def test_no_file_is_left_out_for_its_name(cli, tmp_path):
     folder = tmp_path / "odd"
     folder.mkdir()

@@ -14,6 +14,7 @@ from typing import Any
 from openrag_cli.answering.llm.model import Delta, ModelRequest
 from openrag_cli.answering.quoting.accounts import rows_for
 from openrag_cli.answering.quoting.asked import Question
+from openrag_cli.answering.quoting.blocks import Kind
 from openrag_cli.answering.quoting.choosing import chosen, is_computation
 from openrag_cli.answering.quoting.entries import asked_entry
 from openrag_cli.answering.quoting.evidence import NOTHING, PASSAGES, at_least, evidence, measure_for, refusal
@@ -166,13 +167,14 @@ def _marked(unit: Unit, before: Unit | None, source: str) -> str:
 
     The line that announces it is not said again where the unit before it was announced by it too.
     """
-    shown = unit.shown
+    shown, apart = unit.shown, PARAGRAPH
     if before is not None and unit.lead and unit.lead == before.lead:
         shown = shown.removeprefix(unit.lead).lstrip("\n")
+        apart = "\n" if unit.kind is before.kind is Kind.ITEM else PARAGRAPH
     is_block = shown.rsplit("\n", 1)[-1].startswith(("```", "~~~", "|"))
     whose = f"({source})" if source else ""
     between = PARAGRAPH if is_block else " " if whose else ""
-    return f"{'' if before is None else PARAGRAPH}{shown}{between}{whose}"
+    return f"{'' if before is None else apart}{shown}{between}{whose}"
 
 
 def _stops(given: object) -> list[str]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
 
-    from rich.console import Console
+    from rich.console import Console, ConsoleOptions, RenderResult
     from rich.live import Live
+    from rich.markdown import Markdown
+    from rich.segment import Segment
 
     from openrag_cli.cli.output import Output
 
@@ -28,6 +30,7 @@ class AnswerView:
         self._live: Live | None = None
         self._console: Console | None = None
         self._has_text = False
+        self._needs_gap = False
 
     def waiting(self) -> AbstractContextManager[Callable[[str], None]]:
         """Return what shows, while nothing has come, what is waited for; see `Output.waiting`."""
@@ -58,6 +61,7 @@ class AnswerView:
         from rich.text import Text
 
         if self._live is None and self._held.strip():
+            self._part()
             self._live = Live(
                 console=self._made(), transient=True, refresh_per_second=12, vertical_overflow="visible"
             )
@@ -66,19 +70,66 @@ class AnswerView:
             self._live.update(Text(self._held))
 
     def _settle(self, block: str) -> None:
-        from rich.markdown import Markdown
+        from rich.segment import SegmentLines
 
         if self._live is not None:
             self._live.update("")
             self._live.stop()
             self._live = None
         if block.strip():
-            self._made().print(Markdown(block, code_theme="ansi_dark", hyperlinks=False))
+            self._part()
+            console = self._made()
+            lines = console.render_lines(_markdown(block), pad=False)
+            console.print(SegmentLines(_trimmed(lines), new_lines=True), end="")
+            self._needs_gap = True
+
+    def _part(self) -> None:
+        """Leave one line free after the block before."""
+        if self._needs_gap:
+            self._out.line()
+            self._needs_gap = False
 
     def _made(self) -> Console:
         if self._console is None:
             self._console = self._out.console(sys.stdout)
         return self._console
+
+
+def _markdown(text: str) -> Markdown:
+    """Return Markdown to render; of a table every letter is shown, long words on several lines."""
+    from rich.markdown import Markdown, TableElement
+    from rich.table import Table
+
+    class WholeTable(TableElement):
+        """A table whose cells are never cut."""
+
+        def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+            for shown in super().__rich_console__(console, options):
+                if isinstance(shown, Table):
+                    for column in shown.columns:
+                        column.overflow = "fold"
+                yield shown
+
+    class WholeMarkdown(Markdown):
+        """Markdown with such tables."""
+
+        elements: ClassVar = {**Markdown.elements, "table_open": WholeTable}
+
+    return WholeMarkdown(text, code_theme="ansi_dark", hyperlinks=False)
+
+
+def _trimmed(lines: Sequence[list[Segment]]) -> list[list[Segment]]:
+    """Return lines without what is blank at the end of each, and without blank ones before and after all of them."""
+    kept: list[list[Segment]] = []
+    for line in lines:
+        while line and not line[-1].text.strip():
+            line.pop()
+        line[-1:] = [segment._replace(text=segment.text.rstrip()) for segment in line[-1:]]
+        if line or kept:
+            kept.append(line)
+    while kept and not kept[-1]:
+        kept.pop()
+    return kept
 
 
 def _blocks(text: str) -> list[str]:

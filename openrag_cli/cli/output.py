@@ -290,30 +290,13 @@ class Output:
     @contextlib.contextmanager
     def progress(self, what: str) -> Iterator[Progress]:
         """Show a bar on a terminal while the block runs; nothing elsewhere, with --quiet, or with --json."""
-        from openrag_cli.cli.progress import Progress
-
-        if self.is_quiet or self.is_json or not sys.stderr.isatty():
-            yield Progress(what)
-            return
-        from rich.progress import BarColumn, ProgressColumn, SpinnerColumn
-        from rich.progress import Progress as Bar
-        from rich.text import Text
+        from openrag_cli.cli.progress import Progress, bar_of
 
         progress = Progress(what)
-
-        class Told(ProgressColumn):
-            """What a part of the line says now."""
-
-            def __init__(self, tell: Callable[[], str]) -> None:
-                super().__init__()
-                self._tell = tell
-
-            def render(self, _: Any) -> Text:
-                """Return its text."""
-                return Text(self._tell())
-
-        columns = (SpinnerColumn(), Told(progress.text), BarColumn(bar_width=None), Told(progress.left))
-        with Bar(*columns, console=self.console(sys.stderr), transient=True, expand=True) as bar:
+        if self.is_quiet or self.is_json or not sys.stderr.isatty():
+            yield progress
+            return
+        with bar_of(progress, self.console(sys.stderr)) as bar:
             task = bar.add_task(what, total=None)
             progress.draw = lambda done, total: bar.update(task, completed=done, total=total, refresh=not done)
             yield progress

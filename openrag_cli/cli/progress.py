@@ -12,6 +12,9 @@ from openrag_cli.ingest.report import Begun, Embedded, Looked, Read, TaskDone, W
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from rich.console import Console, RenderableType
+    from rich.progress import Progress as Bar
+
     from openrag_cli.ingest.report import Progressed
 
 SLOW_S = 3.0
@@ -163,3 +166,35 @@ class Progress:
             return ""
         minutes, rest = divmod(round(seconds), 60)
         return f"{minutes // 60}:{minutes % 60:02}:{rest:02} left" if minutes >= 60 else f"{minutes}:{rest:02} left"
+
+
+def bar_of(progress: Progress, console: Console) -> Bar:
+    """Return a bar with what `progress` tells, which leaves room for the "^C" that a terminal writes behind it.
+
+    Where that began a new line, the bar would not find its beginning again.
+    """
+    from rich.constrain import Constrain
+    from rich.progress import BarColumn, ProgressColumn, SpinnerColumn
+    from rich.progress import Progress as Bar
+    from rich.text import Text
+
+    class Told(ProgressColumn):
+        """What a part of the line says now."""
+
+        def __init__(self, tell: Callable[[], str]) -> None:
+            super().__init__()
+            self._tell = tell
+
+        def render(self, _: object) -> Text:
+            """Return its text."""
+            return Text(self._tell())
+
+    class NarrowBar(Bar):
+        """A bar that does not fill the line."""
+
+        def get_renderable(self) -> RenderableType:
+            """Return what is drawn."""
+            return Constrain(super().get_renderable(), console.width - len(" ^C"))
+
+    columns = (SpinnerColumn(), Told(progress.text), BarColumn(bar_width=None), Told(progress.left))
+    return NarrowBar(*columns, console=console, transient=True, expand=True)
