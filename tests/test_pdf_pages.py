@@ -8,8 +8,8 @@ from documents import make_pdf
 
 from openrag_cli.documents.chunking.chunker import Chunker
 from openrag_cli.documents.convert import convert_file
+from openrag_cli.documents.readers.pdf_pages.broken_words import without_breaks
 from openrag_cli.documents.readers.pdf_pages.glyphs import is_glyph_codes
-from openrag_cli.documents.readers.pdf_pages.hyphens import without_breaks
 from openrag_cli.domain import Document
 from openrag_cli.errors import IngestError
 
@@ -309,6 +309,39 @@ def test_a_hyphen_of_a_compound_stays_and_one_of_a_line_goes():
 
 def test_a_broken_word_that_stands_nowhere_else_is_joined():
     assert without_breaks(["naviga\ufffetion of Rhine\ufffeMain"]) == ["navigation of Rhine-Main"]
+
+
+def stretched(text: str, x: float, y: float, wide: float) -> str:
+    """Return a line whose words have wide gaps between their letters, the last letter of each drawn by itself."""
+    parts = []
+    for n, word in enumerate(text.split(" ")):
+        blank = " " if n else ""
+        parts.append(f"{wide} Tc ({blank}{word[:-1]}) Tj 0 Tc ({word[-1]}) Tj")
+    return f"BT /F1 9 Tf 1 0 0 1 {x} {y} Tm {' '.join(parts)} ET\n"
+
+
+def test_blanks_that_pdfium_makes_up_between_wide_letters_are_none(tmp_path):
+    lines = [
+        "The Metropolis Tower stands near Buona Vista Drive",
+        "China Ocean Shipping Company of Beijing",
+        "No. 14 at the quay",
+    ]
+    page = "".join(stretched(line, 60, 700 - 20 * n, 2.4 + 0.3 * n) for n, line in enumerate(lines * 3))
+    assert read(tmp_path, drawn([page])).markdown.split("\n") == lines * 3
+
+
+def test_blanks_of_letters_that_stand_alone_stay(tmp_path):
+    lines = ["Plan A or plan B or plan C", "Gate D is by gate E and gate F", "Take a boat to pier G or pier H"]
+    page = "".join(text_at(60, 700 - 20 * n, line) for n, line in enumerate(lines * 3))
+    apart = "".join(
+        text_at(60 + 70 * n, 400 - 20 * row, word)
+        for row in range(4)
+        for n, word in enumerate(["Depot", "A", "Kiel", "B"])
+    )
+    found = read(tmp_path, drawn([page + apart])).markdown
+    assert found.split("\n")[:9] == lines * 3
+    assert "DepotA" not in found
+    assert "KielB" not in found
 
 
 # --- damage

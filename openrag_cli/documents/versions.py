@@ -34,7 +34,7 @@ READER_VERSIONS: Mapping[str, int] = {
     "ods": 3,
     "odt": 4,
     "org": 1,
-    "pdf": 9,
+    "pdf": 10,
     "pod": 1,
     "pptx": 5,
     "roff": 1,

@@ -14,8 +14,8 @@ from typing import Any
 from openrag_cli.documents.media_types import PDF
 from openrag_cli.documents.readers.base import Source, parser_errors
 from openrag_cli.documents.readers.pdf_pages.annotations import annotation_lines
+from openrag_cli.documents.readers.pdf_pages.broken_words import without_breaks
 from openrag_cli.documents.readers.pdf_pages.glyphs import is_glyph_codes
-from openrag_cli.documents.readers.pdf_pages.hyphens import without_breaks
 from openrag_cli.documents.readers.pdf_pages.marginals import marginal_lines
 from openrag_cli.documents.readers.pdf_pages.numbered import numbered_headings
 from openrag_cli.documents.readers.pdf_pages.objects import may_hide_layers, rebuilt

@@ -10,15 +10,13 @@ from typing import Any
 from openrag_cli.documents.notes import letters
 from openrag_cli.documents.readers.base import Source
 from openrag_cli.documents.readers.pdf_pages.bidi import RIGHT_TO_LEFT, glyphs_of, with_lines_turned
+from openrag_cli.documents.readers.pdf_pages.broken_words import BROKEN, spaced_pieces
 from openrag_cli.documents.readers.pdf_pages.columns import MAX_RUNS, Run, woven_columns
 from openrag_cli.documents.readers.pdf_pages.raised import raised_pieces, replaced
 from openrag_cli.documents.readers.pdf_pages.ruled import Drawn, Grid, grids, pieces_of, with_tables
 from openrag_cli.documents.readers.unseen import pdf_calls
 from openrag_cli.documents.readers.unseen.pdf_drawn import DrawingTime, has_ink, not_seen, switch
 from openrag_cli.documents.readers.unseen.pdf_suspects import PageObjects, Suspects
-
-BROKEN = "\ufffe"
-"""Where a word was broken at a line's end, as PDFium marks it, and joined: `hyphens.py` decides whether a hyphen stays."""
 
 # Control characters come from fonts without a Unicode map.
 _BROKEN = re.compile("[\ufffe\x02]+")
@@ -75,12 +73,13 @@ def _arranged(
     the table that ends it."""
     table = None
     plain = text
-    raised = raised_pieces(text, runs, text_page) if len(runs) <= MAX_RUNS else []
+    spaced = spaced_pieces(text, text_page)
+    raised = raised_pieces(text, runs, text_page) if len(runs) <= MAX_RUNS and not spaced else spaced
     if tables and not RIGHT_TO_LEFT.search(text):
         text, table = with_tables(*pieces_of(text, raised, text_page), tables, before)
     else:
         text = replaced(text, raised)
-        if len(text) > _LEAST_CHARS and 0 < len(runs) == text_page.count_rects():
+        if len(text) > _LEAST_CHARS and not spaced and 0 < len(runs) == text_page.count_rects():
             text = woven_columns(runs, lambda box: str(text_page.get_text_bounded(*box))) or text
     if text != plain and (letters(plain) - letters(text)).total() * 20 > len(plain):
         text, table = plain, None  # better out of order than not there
