@@ -126,6 +126,17 @@ def test_a_character_is_not_cut_from_its_combining_marks(text):
         assert "\u200d" not in text[span.start - 1 : span.start + 1]
 
 
+@pytest.mark.parametrize("start", ["`build`\n: ", "- ", "1. ", "> ", "Build\n\n  ", "- a\n  - "])
+@pytest.mark.parametrize("between", ["\n  \n  ", "\n\n  ", "\n \t\n\n  ", "\n  - ", "\n> \n> "])
+def test_paragraphs_within_lists_are_cut_where_they_end(start, between):
+    words = ["build", "the target", "a package", "and clean", "what makes", "binary", "of roots", "needs", "routines"]
+    for seed in range(12):
+        sizes = [(seed * 7 + n * 13) % 10 * 9 + 8 for n in range(3 + seed % 6)]
+        paragraphs = [" ".join(words[(seed + n * i) % 9] for i in range(size)) for n, size in enumerate(sizes)]
+        text = f"# Rules\n\n{start}{between.join(paragraphs)}\n"
+        assert assert_rules(Document(text, has_headings=True), 64)
+
+
 @pytest.mark.parametrize(
     "text",
     [

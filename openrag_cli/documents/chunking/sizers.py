@@ -12,6 +12,7 @@ thousand characters is one unknown token: counted in tokens alone a chunk could 
 
 _HEADING_SHARE = 4  # what stands above a text may take up to a quarter of the model's tokens
 _SMALL_SHARE = 4  # a section of less than a quarter of a chunk is merged with a neighbour if both fit
+_MAX_BLANKS = 500  # above a line
 _WINDOW_CHUNKS = 8  # a long text is split in windows of this many chunks of the greatest length
 
 Range = tuple[int, int]
@@ -91,8 +92,9 @@ class SizedText(MeasuredText):
     def _sizing(self, prefix: str, room: int, start: int) -> Callable[[str], int]:
         """Return what tells the splitter the size of a piece of the text from `start` on.
 
-        It is not told where the piece is, but pieces of one chunk begin together, with or without the line's indent,
-        and those of the next one later: the first such text from there on is it, or the same text before it.
+        It is not told where the piece is, but pieces of one chunk begin together, with or without the line's indent and
+        the blank lines above, and those of the next one later: the first such text from there on is it, or the same text
+        elsewhere.
         """
         at = start
 
@@ -100,7 +102,10 @@ class SizedText(MeasuredText):
             """Return the size of a piece."""
             nonlocal at
             if not self.text.startswith(piece, at):
-                at = self.text.index(piece, max(start, self.text.rfind("\n", start, at) + 1))
+                line = max(start, self.text.rfind("\n", start, at) + 1)
+                above = max(start, line - _MAX_BLANKS)
+                found = self.text.find(piece, above + len(self.text[above:line].rstrip()))
+                at = found if found >= 0 else self.text.index(piece, start)
             return self._size(prefix, room, at, at + len(piece))
 
         return size
