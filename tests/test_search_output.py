@@ -289,3 +289,19 @@ def test_json_lines_tell_what_json_tells(searched):
     lines = [json.loads(line) for line in searched("search", "keys", "--jsonl").out.splitlines()]
     hits = searched("search", "keys", "--json").json["hits"]
     assert [{name: value for name, value in line.items() if name != "schema"} for line in lines] == hits
+
+
+def test_a_chunk_and_a_session_are_wrapped_between_words_on_a_terminal_alone(searched, process, tmp_path):
+    text = "The okapi sleeps by day in the thick of the forest and eats by night, when nobody who might hunt it is about.\n"
+    (tmp_path / "okapi.md").write_text(text)
+    searched("file", "add", "okapi.md")
+    process("chat", "--session", "s", stdin=b"when does the okapi eat?\n")
+    hit = searched("search", "okapi sleeps", "--json").json["hits"][0]["chunk_id"]
+    for words in (("extract", "show", hit), ("session", "show", "s")):
+        assert text.strip() in searched(*words).out
+        command = shlex.join([sys.executable, "-m", "openrag_cli", *words])
+        shown = pexpect.run(command, timeout=60, encoding="utf-8", dimensions=(40, 80))
+        lines = re.sub(r"\x1b\[[\d;]*m", "", shown).replace("\r", "").splitlines()
+        assert all(len(line) <= 80 for line in lines), shown
+        assert text.strip() in " ".join(lines)
+        assert text.strip() not in shown

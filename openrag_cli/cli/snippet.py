@@ -8,9 +8,13 @@ import re
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from openrag_cli.domain import Span
 from openrag_cli.retrieval.query_words import Words
+
+if TYPE_CHECKING:
+    from openrag_cli.cli.output import Output
 
 MIN_HEADING = 12
 ELLIPSIS = "…"
@@ -108,6 +112,11 @@ def whole(text: str, *, width: int) -> tuple[str, ...]:
         for line in [" ".join([paragraph[0].rstrip(), *map(str.strip, paragraph[1:])])] if is_long else paragraph:
             lines += _wrap(line, columns, line[: _indent(line)][: columns // 2]) or [""]
     return tuple(lines)
+
+
+def readable_lines(out: "Output", text: str) -> Sequence[str]:
+    """Return the lines of a text for a person, none wider than the screen; as they are where nobody looks."""
+    return whole(text, width=out.width) if out.is_terminal else text.split("\n")
 
 
 def _runs(lines: Sequence[str]) -> Iterator[list[str]]:

@@ -6,6 +6,7 @@ import typer
 
 from openrag_cli.cli.commands.context import Context
 from openrag_cli.cli.commands.search import place
+from openrag_cli.cli.snippet import readable_lines
 from openrag_cli.contract import to_json as render
 
 app = typer.Typer(help="Show the chunks that searches return.", no_args_is_help=True)
@@ -32,5 +33,6 @@ def show(
     for chunk in (*found.before, found.chunk, *found.after):
         head = f"{place(found.file, chunk.span)}  {' > '.join(chunk.span.heading)}".rstrip()
         context.out.line(context.out.styled(head, "1" if chunk.id == chunk_id else "2"))
-        context.out.line(chunk.span.shown)
+        for line in readable_lines(context.out, chunk.span.shown):
+            context.out.line(line)
         context.out.line()

@@ -10,6 +10,7 @@ from openrag_cli.cli.commands.listing import show_list
 from openrag_cli.cli.commands.options import YesOption
 from openrag_cli.cli.exit_codes import ExitCode
 from openrag_cli.cli.output import BOLD, Column
+from openrag_cli.cli.snippet import readable_lines
 from openrag_cli.contract import to_json as render
 from openrag_cli.domain import Turn
 from openrag_cli.errors import InvalidInput
@@ -66,7 +67,10 @@ def show(context: Context, name: NameArgument) -> None:
     for at, turn in enumerate(turns):
         if at:
             context.out.line()
-        context.out.line(context.out.styled(f"{turn.role}:", BOLD) + f" {turn.content}")
+        first, *others = readable_lines(context.out, f"{turn.role}: {turn.content}")
+        context.out.line(context.out.styled(f"{turn.role}:", BOLD) + first.removeprefix(f"{turn.role}:"))
+        for line in others:
+            context.out.line(line)
         if turn.citations:
             context.out.line("   ".join(f"[{entry['n']}] {render.dated_place(entry)}" for entry in turn.citations))
 
@@ -101,7 +105,7 @@ def search(
             Column("SESSION", may_shrink=True),
             Column("MESSAGE", is_number=True),
             Column("BY"),
-            Column("TEXT", may_shrink=True),
+            Column("TEXT", may_shrink=True, is_prose=True),
         )
         context.out.table(columns, rows, empty="nothing found")
     return ExitCode.OK if found else ExitCode.NO
