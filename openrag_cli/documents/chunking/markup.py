@@ -6,24 +6,25 @@ nor searched by words, nor quoted. Code stays whole.
 
 import re
 from collections.abc import Iterator, Sequence
+from importlib import import_module
+from typing import Any
 
-from openrag_cli.documents.chunking.languages import asciidoc, bbcode, latex, mediawiki, org, pod, roff, textile
 from openrag_cli.documents.chunking.masks import Mask, instead, merged
 from openrag_cli.documents.readers.pdf_pages.marginals import marginal_lines
 from openrag_cli.domain import Document, Page
 
 _RST = "text/x-rst"
 MARKED_UP = {
-    "text/asciidoc": asciidoc,
-    "text/org": org,
-    "text/troff": roff,
-    "text/x-bbcode": bbcode,
-    "text/x-mediawiki": mediawiki,
-    "text/x-pod": pod,
-    "text/x-tex": latex,
-    "text/x-textile": textile,
+    "text/asciidoc": "asciidoc",
+    "text/org": "org",
+    "text/troff": "roff",
+    "text/x-bbcode": "bbcode",
+    "text/x-mediawiki": "mediawiki",
+    "text/x-pod": "pod",
+    "text/x-tex": "latex",
+    "text/x-textile": "textile",
 }
-"""Media types of markup of other kinds, and the module that tells its masks, headings and fields."""
+"""Media types of markup of other kinds, and the module of `languages/` that tells its masks, headings and fields."""
 
 _MAX_TAG_CHARS = 2_000
 _NOT_BREAK = re.compile(r"[^\n]")
@@ -90,6 +91,11 @@ _RST_MARKUP = re.compile(
 )
 
 
+def language(media_type: str) -> Any:
+    """Return the module of a media type of `MARKED_UP`; imported now, since most runs meet few of them."""
+    return import_module(f"openrag_cli.documents.chunking.languages.{MARKED_UP[media_type]}")
+
+
 def masks_of(document: Document) -> tuple[Mask, ...]:
     """Return what is masked of a document: what its reader masked, and its markup; nothing where that would be all."""
     text = document.markdown
@@ -97,7 +103,7 @@ def masks_of(document: Document) -> tuple[Mask, ...]:
     if document.media_type in MARKED_UP:
         head = FRONT_MATTER.match(text)
         found += [head.span()] if head else []
-        found += MARKED_UP[document.media_type].masks(text)
+        found += language(document.media_type).masks(text)
     elif document.media_type == _RST:
         found += _rst(text)
     elif document.has_headings:
@@ -185,7 +191,7 @@ def fields_of(text: str, media_type: str) -> dict[str, object]:
 
     Of YAML the plain part is read: `key: value`, `[a, b]` and lists of dashes; what is nested deeper is left out.
     """
-    said: dict[str, object] = MARKED_UP[media_type].fields(text) if media_type in MARKED_UP else {}
+    said: dict[str, object] = language(media_type).fields(text) if media_type in MARKED_UP else {}
     head = FIELD_HEAD.match(text) if media_type == _RST else FRONT_MATTER.match(text)
     if head is None:
         return said

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from openrag_cli.documents.chunking.markup import FRONT_MATTER, MARKED_UP
+from openrag_cli.documents.chunking.markup import FRONT_MATTER, MARKED_UP, language
 from openrag_cli.documents.headings import Heading
 from openrag_cli.domain import Document
 
@@ -34,7 +34,7 @@ class Section:
 def sections(document: Document) -> list[Section]:
     """Return the sections of `document`, in order; together they are the whole text."""
     text = document.markdown
-    finder = _FINDERS.get(document.media_type) or (_markdown_headings if document.has_headings else None)
+    finder = _finder(document)
     title = _preamble_title(text) if finder else _first_line(document)
     headings = list(finder(text)) if finder else [Heading(*entry) for entry in document.outline]
     stack = [Heading(0, 0, 0, title)] if title else []
@@ -148,10 +148,13 @@ def _headings_of(finder: Callable[[str], Iterator[Heading]], text: str) -> Itera
         yield heading._replace(title=_plain(heading.title))
 
 
-_FINDERS: dict[str, Callable[[str], Iterator[Heading]]] = {
-    "text/x-rst": _rst_headings,
-    **{media_type: partial(_headings_of, module.headings) for media_type, module in MARKED_UP.items()},
-}
+def _finder(document: Document) -> Callable[[str], Iterator[Heading]] | None:
+    if document.media_type in MARKED_UP:
+        return partial(_headings_of, language(document.media_type).headings)
+    if document.media_type == "text/x-rst":
+        return _rst_headings
+    return _markdown_headings if document.has_headings else None
+
 
 _MARKUP = (
     (re.compile(r"!?\[([^\[\]]*)\]\([^()]*\)"), r"\1"),  # [text](target), ![text](image)

@@ -3,7 +3,6 @@
 import contextlib
 import re
 from datetime import datetime
-from statistics import median
 from typing import Any
 
 from openrag_cli.store.searching.titles import MAX_TITLE_CHARS, is_title, title_of
@@ -35,6 +34,8 @@ def title_of_pdf(pdf: Any, filename: str) -> str | None:
     lines = _lines(pdf[0])
     if not lines:
         return None
+    from statistics import median
+
     sizes = [size for _, size in lines]
     least = max(LARGE * median(sizes), NEAR_LARGEST * max(sizes))
     large = [text for text, size in lines if size >= least and is_title(text)]
@@ -80,6 +81,8 @@ def _lines(page: Any) -> list[tuple[str, float]]:
 
 
 def _line(letters: list[tuple[str, float]]) -> list[tuple[str, float]]:
+    from statistics import median  # imported where it is needed: it takes as long as all of this package
+
     sizes = [size for _, size in letters if size]
     text = " ".join("".join(char for char, _ in letters).split())
     return [(text, median(sizes))] if sizes and text else []
