@@ -12,7 +12,7 @@ built again from the stored text.
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -40,10 +40,16 @@ class Tokenizer:
     def __init__(self, language: str) -> None:
         self._stem = _stemmer(language)
         self._cached = lru_cache(maxsize=1 << 16)(lambda piece: tuple(self._tokens_of(piece)))
+        self._joined = lru_cache(maxsize=1 << 16)(lambda piece: _joined_texts(self._tokens_of(piece)))
 
     def for_search(self, text: str) -> str:
         """Return the words of `text` with a blank between two, in order, each part after its whole."""
-        return " ".join([token.text for token in self.tokens(text, is_query=False)])
+        folded = visible(text)
+        words = [
+            self._joined(piece) if len(piece) <= _CACHED_CHARS else _joined_texts(self._tokens_of(piece))
+            for piece in folded.split()
+        ]
+        return " ".join(filter(None, [*words, _joined_texts(_beside(folded)), _joined_texts(_alone_in(folded))]))
 
     def query(self, text: str) -> list[Token]:
         """Return the words of a query, each once; a single character of a script without blanks only where it stands
@@ -63,12 +69,9 @@ class Tokenizer:
         folded = visible(text)
         for piece in folded.split():
             yield from self._cached(piece) if len(piece) <= _CACHED_CHARS else self._tokens_of(piece)
-        for group in _DIGIT_GROUPS.findall(folded):
-            joined = re.sub(r"[^0-9A-Za-z]", "", group)
-            if 8 <= len(joined) <= MAX_JOINED_CHARS:
-                yield Token(joined.casefold(), is_extra=True)
+        yield from _beside(folded)
         if not is_query:
-            yield from (Token(char) for run in _UNSPACED.findall(folded) for char in _alone(run))
+            yield from _alone_in(folded)
 
     def _tokens_of(self, piece: str) -> Iterator[Token]:
         """Yield the words of a stretch without blanks."""
@@ -141,6 +144,9 @@ _LETTERS = str.maketrans(
     {"\u0131": "i", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "\u0649": "\u064a"}
 )
 _RAISED = re.compile(r"(?<=\d)(?=[⁰¹²³⁴-⁹⁻])")
+_IS_RAISED = re.compile("[⁰¹²³⁴-⁹⁻]")
+_IGNORED, _IS_PLAIN = (re.compile(f"[{''.join(map(chr, sorted(some)))}]") for some in (_IGNORABLE, _PLAIN))
+"""Patterns of these: a text is mostly others, and `translate` looks each of its characters up."""
 
 
 def visible(text: str) -> str:
@@ -148,7 +154,10 @@ def visible(text: str) -> str:
     text = as_letters(text)
     if text.isascii():
         return text
-    return unicodedata.normalize("NFKC", _RAISED.sub(" ", text).translate(_IGNORABLE)).translate(_PLAIN)
+    if _IS_RAISED.search(text):
+        text = _RAISED.sub(" ", text)
+    text = unicodedata.normalize("NFKC", _IGNORED.sub("", text))
+    return text.translate(_PLAIN) if _IS_PLAIN.search(text) else text
 
 
 def without_marks(text: str) -> str:
@@ -212,6 +221,23 @@ def _humps(word: str) -> list[str]:
     """Return the parts of a word of letters that are not ASCII, cut where a capital follows a small letter."""
     cuts = [at for at in range(1, len(word)) if word[at].isupper() and word[at - 1].islower()]
     return [word[start:end] for start, end in zip([0, *cuts], [*cuts, len(word)], strict=True)]
+
+
+def _joined_texts(tokens: Iterable[Token]) -> str:
+    return " ".join([token.text for token in tokens if token.text])
+
+
+def _beside(folded: str) -> Iterator[Token]:
+    """Yield numbers whose groups stand apart, as those of telephones and accounts, as one."""
+    for group in _DIGIT_GROUPS.findall(folded):
+        joined = re.sub(r"[^0-9A-Za-z]", "", group)
+        if 8 <= len(joined) <= MAX_JOINED_CHARS:
+            yield Token(joined.casefold(), is_extra=True)
+
+
+def _alone_in(folded: str) -> Iterator[Token]:
+    """Yield the characters of scripts without blanks that are words on their own."""
+    return (Token(char) for run in _UNSPACED.findall(folded) for char in _alone(run))
 
 
 def _joined(piece: str) -> Iterator[Token]:
