@@ -23,8 +23,10 @@ def _run(arguments: list[str]) -> int:
         return complete(arguments[1:])
     gc.set_threshold(10_000)  # what is loaded stays: looking for garbage in it is a tenth of a short command
     from openrag_cli.cli.main import run
+    from openrag_cli.config.silence import let_threads_sleep
     from openrag_cli.index.import_shim import refuse_package
 
+    let_threads_sleep()
     refuse_package("pandas")  # pyarrow imports it wherever it finds it: a quarter of a cold search
     return run(arguments)
 

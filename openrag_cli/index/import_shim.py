@@ -9,7 +9,7 @@ from collections.abc import Coroutine, Iterator, Mapping
 from typing import Any, TypeVar
 
 from openrag_cli.config.cpu import require_cpu
-from openrag_cli.config.silence import silence_libraries
+from openrag_cli.config.silence import silence_libraries, without_plugins
 
 _TESTED = ((0, 40), (0, 41))
 _REST_CLIENT = "lance_namespace_urllib3_client"
@@ -105,7 +105,11 @@ def import_lancedb() -> Any:
         import lancedb
 
         return lancedb
-    with without_package(_REST_CLIENT), without_package(_OVERRIDES, override=lambda method: method):
+    with (
+        without_package(_REST_CLIENT),
+        without_package(_OVERRIDES, override=lambda method: method),
+        without_plugins(),
+    ):
         import lancedb
     return lancedb
 

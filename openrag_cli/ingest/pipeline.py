@@ -95,12 +95,13 @@ class EmbeddedOnce:
     def __init__(self, index: Index, embedder: PassageEmbedder) -> None:
         self._index = index
         self._embedder = embedder
+        self._identity = embedder.identity
         self._made: dict[str, np.ndarray] = {}
         self.n_made = 0
 
     def key(self, text: str) -> str:
         """Return the hash of a passage and the model, 32 hex characters."""
-        return hashlib.sha256(f"{self._embedder.identity}\0{text}".encode("utf-8", "surrogatepass")).hexdigest()[:32]
+        return hashlib.sha256(f"{self._identity}\0{text}".encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
     def vectors(
         self,
