@@ -107,6 +107,39 @@ def test_a_title_over_two_columns_stays_above_them(tmp_path):
     ]
 
 
+THIRD = [
+    "In the third column the fees are",
+    "listed by the length of barges",
+    "and by cargo. Coal pays more",
+    "than grain, and timber less.",
+]
+
+
+@pytest.mark.parametrize("n_lines", [3, 4])
+def test_three_columns_that_are_drawn_row_by_row_are_read_column_by_column(tmp_path, n_lines):
+    columns = [LEFT, RIGHT, THIRD[:n_lines]]
+    page = "".join(
+        text_at(40 + 190 * n, 700 - 14 * at, column[at])
+        for at in range(4)
+        for n, column in enumerate(columns)
+        if at < len(column)
+    )
+    assert read(tmp_path, drawn([page])).markdown.split("\n\n") == ["\n".join(column) for column in columns]
+
+
+def test_a_table_of_three_columns_of_words_keeps_its_rows(tmp_path):
+    rows = [
+        ("Mooring fee for a barge", "Twelve crowns a night", "Paid to the keeper"),
+        ("Use of the harbour crane", "Forty crowns an hour", "Paid at the office"),
+        ("Water from the quay pump", "Free of charge for all", "Ask for a hose first"),
+        ("Storage of timber ashore", "Three crowns for a day", "Paid to the keeper"),
+    ]
+    page = "".join(
+        text_at(40 + 190 * n, 700 - 14 * at, cell) for at, row in enumerate(rows) for n, cell in enumerate(row)
+    )
+    assert read(tmp_path, drawn([page])).markdown.split("\n") == [" ".join(row) for row in rows]
+
+
 def test_a_table_of_two_columns_keeps_its_rows(tmp_path):
     rows = [
         ("Mooring fee for a barge", "Twelve crowns for each night"),

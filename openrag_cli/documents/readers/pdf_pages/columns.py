@@ -1,11 +1,13 @@
-"""Two columns of prose that were drawn row by row: PDFium gives them woven, line by line.
+"""Columns of prose that were drawn row by row: PDFium gives them woven, line by line.
 
-A table looks much the same, so a page is read by columns only where both sides are prose: lines of a like length whose
+A table looks much the same, so a page is read by columns only where all of them are prose: lines of a like length whose
 continuations begin in lower case.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from itertools import groupby
+from itertools import groupby, pairwise
+from math import inf
 from typing import NamedTuple
 
 MIN_LINES = 3
@@ -17,6 +19,10 @@ MAX_RUNS = 1_000
 _MIN_CHARS = 18  # of an average line of prose
 _MIN_LOWER = 0.4  # of the lines after the first that go on a sentence
 _MIN_GUTTER = 8.0  # points
+_MAX_COLUMNS = 5
+
+Column = tuple[float, float]
+"""Where its stretches begin at the least, and end at the most."""
 
 
 class Run(NamedTuple):
@@ -29,28 +35,36 @@ class Run(NamedTuple):
 
 
 def woven_columns(runs: Iterable[Run], text_of: Callable[[tuple[float, float, float, float]], str]) -> str | None:
-    """Return the text of a page column by column; None where it is not two columns that are drawn row by row."""
+    """Return the text of a page column by column; None where it is not columns that are drawn row by row."""
     rows = _rows(list(runs))
-    pairs = [row for row in rows if len(row) == 2]
-    if len(pairs) < MIN_LINES or len(pairs) * 2 < len(rows):
+    columns = _columns(rows)
+    if len(columns) < 2:
         return None
-    left_end, right_start = max(row[0].right for row in pairs), min(row[1].left for row in pairs)
-    if right_start - left_end < _MIN_GUTTER:
-        return None
-    bands = [
-        (is_pair, list(group)) for is_pair, group in groupby(rows, lambda row: _is_split(row, left_end, right_start))
-    ]
     parts: list[str] = []
-    n_columns = 0
-    for is_pair, band in bands:
-        left = [_line(row, text_of, lambda run: run.right <= left_end + 1) for row in band]
-        right = [_line(row, text_of, lambda run: run.left >= right_start - 1) for row in band]
-        if is_pair and _is_prose(left) and _is_prose(right):
-            parts += [*filter(None, left), "", *filter(None, right)]
-            n_columns += 1
+    n_bands = 0
+    for is_split, group in groupby(rows, lambda row: _is_split(row, columns)):
+        band = list(group)
+        texts = [[_line(row, text_of, column) for row in band] for column in columns]
+        if is_split and all(map(_is_prose, texts)):
+            parts += [line for lines in texts for line in ["", *filter(None, lines)]][1:]
+            n_bands += 1
         else:
-            parts += [_line(row, text_of, lambda _: True) for row in band]
-    return "\n".join(parts) if n_columns else None
+            parts += [_line(row, text_of, (-inf, inf)) for row in band]
+    return "\n".join(parts) if n_bands else None
+
+
+def _columns(rows: Sequence[Sequence[Run]]) -> list[Column]:
+    """Return the columns of a page, if most of its rows have as many stretches, and gutters part these in all rows."""
+    counts = Counter(len(row) for row in rows if 1 < len(row) <= _MAX_COLUMNS)
+    n_columns, n_rows = max(counts.items(), key=lambda count: count[1], default=(0, 0))
+    if n_rows < MIN_LINES or n_rows * 2 < len(rows):
+        return []
+    places = list(zip(*(row for row in rows if len(row) == n_columns), strict=True))
+    gutters = [(max(run.right for run in one), min(run.left for run in two)) for one, two in pairwise(places)]
+    if any(right - left < _MIN_GUTTER for left, right in gutters):
+        return []
+    starts, ends = [-inf, *(right - 1 for _, right in gutters)], [*(left + 1 for left, _ in gutters), inf]
+    return list(zip(starts, ends, strict=True))
 
 
 def _rows(runs: Sequence[Run]) -> list[list[Run]]:
@@ -68,14 +82,18 @@ def _rows(runs: Sequence[Run]) -> list[list[Run]]:
     return rows
 
 
-def _is_split(row: Sequence[Run], left_end: float, right_start: float) -> bool:
-    return len(row) <= 2 and all(run.right <= left_end + 1 or run.left >= right_start - 1 for run in row)
+def _is_split(row: Sequence[Run], columns: Sequence[Column]) -> bool:
+    return len(row) <= len(columns) and all(any(_is_within(run, column) for column in columns) for run in row)
 
 
-def _line(
-    row: Sequence[Run], text_of: Callable[[tuple[float, float, float, float]], str], is_wanted: Callable[[Run], bool]
-) -> str:
-    texts = (text_of((run.left - 1, run.bottom - 1, run.right + 1, run.top + 1)) for run in row if is_wanted(run))
+def _is_within(run: Run, column: Column) -> bool:
+    return run.left >= column[0] and run.right <= column[1]
+
+
+def _line(row: Sequence[Run], text_of: Callable[[tuple[float, float, float, float]], str], column: Column) -> str:
+    texts = (
+        text_of((run.left - 1, run.bottom - 1, run.right + 1, run.top + 1)) for run in row if _is_within(run, column)
+    )
     return " ".join(text.strip() for text in texts)
 
 
