@@ -162,6 +162,26 @@ def test_each_line_of_a_pipe_is_a_question(filled, process):
     assert [(entry["messages"], entry["partitions"]) for entry in listed] == [(4, ["ops"])]
 
 
+def test_a_kept_file_that_is_not_in_the_partition_is_told_with_the_way_out(filled, process):
+    lines = b"/partition ops\n/file keys.md\n/partition empty\nhow often are keys rotated?\n"
+    process(
+        "file",
+        "add",
+        "-",
+        "--id",
+        "keys.md",
+        "-p",
+        "ops",
+        "--if-exists",
+        "skip",
+        stdin=b"Keys are rotated every 90 days.\n",
+    )
+    process("file", "add", "-", "--id", "x.md", "-p", "empty", stdin=b"Nothing.\n")
+    result = process("chat", stdin=lines)
+    assert "/file off searches every file" in result.err
+    assert result.code == 66
+
+
 def test_a_session_that_nobody_named_is_not_kept_when_nothing_was_said(filled, process):
     assert process("chat", "-p", "ops", stdin=b"").code == 0
     assert process("chat", "-p", "ops", stdin=b"/k 3\n\n").code == 0

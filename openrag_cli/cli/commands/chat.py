@@ -25,7 +25,7 @@ from openrag_cli.cli.output import BOLD, CYAN, DIM
 from openrag_cli.cli.snippet import n_columns, whole
 from openrag_cli.contract import to_json as render
 from openrag_cli.domain import ALL_PARTITIONS, Session
-from openrag_cli.errors import InvalidInput, OpenRAGError, PartitionNotFound, StoreBusy
+from openrag_cli.errors import DocumentNotFound, InvalidInput, OpenRAGError, PartitionNotFound, StoreBusy
 from openrag_cli.fsync import undoing
 
 if TYPE_CHECKING:
@@ -150,6 +150,8 @@ class Repl:
                         raise
                     self._out.note("(Ctrl-D or /quit leaves)")
                 except OpenRAGError as exc:
+                    if isinstance(exc, DocumentNotFound) and self._scope.options.file:
+                        exc.hint = f"{exc.hint}; /file off searches every file"
                     self._out.error(exc)
                     self._code = exit_code(type(exc))
         is_empty = self._name == unnamed and not self._engine.sessions.turns(self._name)
