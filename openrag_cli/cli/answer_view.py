@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, ClassVar
 
+from openrag_cli.cli.snippet import MAX_PROSE_COLUMNS
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
@@ -79,7 +81,9 @@ class AnswerView:
         if block.strip():
             self._part()
             console = self._made()
-            lines = console.render_lines(_markdown(block), pad=False)
+            is_wide = any(line.lstrip().startswith((*FENCES, "|")) for line in block.splitlines())
+            width = console.width if is_wide else min(console.width, MAX_PROSE_COLUMNS)
+            lines = console.render_lines(_markdown(block), console.options.update(width=width), pad=False)
             console.print(SegmentLines(_trimmed(lines), new_lines=True), end="")
             self._needs_gap = True
 
