@@ -144,7 +144,9 @@ _WORD = re.compile(r"[^\W\d_]{2}")
 _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 _NO_TITLE = re.compile(
-    r"untitled|microsoft \w+ -|presentation\d*$|document\d*$|.*\.(?:docx?|indd|pdf|qxd|tex|dvi|ps)$", re.IGNORECASE
+    r"untitled|\((?:anonymous|unspecified)\)$|powerpoint[ -]pr\w+$|microsoft \w+ -|presentation\d*$|document\d*$"
+    r"|.*\.(?:docx?|indd|pdf|qxd|tex|dvi|ps)$",
+    re.IGNORECASE,
 )
 _MIN_LETTERS = 0.6
 
