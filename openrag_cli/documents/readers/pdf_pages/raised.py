@@ -39,7 +39,7 @@ def raised_pieces(text: str, runs: Sequence[Run], text_page: Any) -> list[Piece]
 
     The line breaks that PDFium puts around them go with them where the line goes on.
     """
-    if len(runs) < 2 or max(text, default="") > "\uffff":  # places in the text count in UTF-16
+    if len(runs) < 2 or len(text.encode("utf-16-le", "surrogatepass")) != 2 * len(text):  # its places count in UTF-16
         return []
     page = _Page(text_page)
     found: list[Piece] = []
@@ -66,12 +66,14 @@ def replaced(text: str, pieces: Sequence[Piece]) -> str:
 
 
 def _may_be_raised(before: Run, run: Run) -> bool:
-    height = before.top - before.bottom
-    if height <= 0 or run.right - run.left > _MAX_CHARS * height:
+    _, bottom, right, top = before
+    height = top - bottom
+    if height <= 0 or not -0.2 * height <= run.left - right <= _MAX_GAP * height:
         return False
-    gap = run.left - before.right
-    is_beside = -0.2 * height <= gap <= _MAX_GAP * height and run.bottom < before.top and run.top > before.bottom
-    over, under = (run.top - before.top) / height, (run.bottom - before.bottom) / height
+    if run.right - run.left > _MAX_CHARS * height:
+        return False
+    is_beside = run.bottom < top and run.top > bottom
+    over, under = (run.top - top) / height, (run.bottom - bottom) / height
     is_off = (under > 0.15 and over > -0.15) or (over < -0.15 and under < 0.1 and abs(under) > _SAME_LINE)
     return is_beside and run.top - run.bottom < 1.2 * height and is_off
 

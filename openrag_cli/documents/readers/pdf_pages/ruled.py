@@ -101,21 +101,14 @@ def _lines(paths: Sequence[int]) -> Iterator[tuple[Line, bool]]:
 
 def _strokes(path: int) -> Iterator[pdf_calls.Box]:
     """Yield the boxes of the straight strokes that a drawing which is no line itself is made of."""
+    n_segments = pdf_calls.n_segments(path)
+    if n_segments <= _MAX_SEGMENTS and (n_segments > _BOX_SEGMENTS or pdf_calls.has_outline(path)):
+        yield from _segments(pdf_calls.object_at(path), n_segments)
+
+
+def _segments(path: Any, n_segments: int) -> Iterator[pdf_calls.Box]:
     from pypdfium2 import raw
 
-    n_segments = pdf_calls.n_segments(path)
-    if n_segments > _MAX_SEGMENTS:
-        return
-    handle = pdf_calls.object_at(path)
-    if n_segments <= _BOX_SEGMENTS:
-        fill, stroke = ctypes.c_int(), ctypes.c_int()
-        raw.FPDFPath_GetDrawMode(handle, ctypes.byref(fill), ctypes.byref(stroke))
-        if not stroke.value:
-            return
-    yield from _segments(raw, handle, n_segments)
-
-
-def _segments(raw: Any, path: Any, n_segments: int) -> Iterator[pdf_calls.Box]:
     matrix = raw.FS_MATRIX()
     raw.FPDFPageObj_GetMatrix(path, ctypes.byref(matrix))
     x, y = ctypes.c_float(), ctypes.c_float()

@@ -42,7 +42,8 @@ def object_at(where: int) -> Any:
 
 def objects_of(page: int, places: range) -> list[int]:
     """Return the objects at some places of a page."""
-    return list(map(call("FPDFPage_GetObject", ADDRESS, ADDRESS, INT), repeat(page), places))
+    # The place goes as an address too, of which PDFium reads the lower half: ctypes takes longer over an int.
+    return list(map(call("FPDFPage_GetObject", ADDRESS, ADDRESS, ADDRESS), repeat(page), places))
 
 
 def objects_in(group: int, most: int) -> list[int]:
@@ -134,6 +135,13 @@ def n_segments(path: int) -> int:
     """Return how many segments a drawing is made of."""
     found: int = call("FPDFPath_CountSegments", INT, ADDRESS)(path)
     return found
+
+
+def has_outline(path: int) -> bool:
+    """Return whether the outline of a drawing is drawn."""
+    fill, outline = ctypes.c_int(), ctypes.c_int()
+    call("FPDFPath_GetDrawMode", INT, ADDRESS, ADDRESS, ADDRESS)(path, ctypes.byref(fill), ctypes.byref(outline))
+    return bool(outline.value)
 
 
 def origins(text_page: int, n_chars: int) -> list[tuple[int, tuple[float, float]]]:
