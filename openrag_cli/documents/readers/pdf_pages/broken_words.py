@@ -59,7 +59,7 @@ def _joined(found: "re.Match[str]", words: set[str]) -> str:
 
 def spaced_pieces(text: str, text_page: Any) -> list[Piece]:
     """Return the blanks of a page that stand within words, as pieces of no text."""
-    n_words = sum(1 for _ in _RUN.finditer(text))
+    n_words = len(_RUN.findall(text))
     if n_words < _LEAST_RUNS or len(_LETTER_BEHIND.findall(text)) < _LEAST_SHARE * n_words or max(text) > "\uffff":
         return []
     return [
