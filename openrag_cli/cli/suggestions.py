@@ -19,7 +19,7 @@ _OTHER_NAMES = {"index": "file add", "ingest": "file add", "query": "search", "f
                 "remove": "delete", "ls": "list", "cat": "get", "mv": "rename", "info": "show"}  # fmt: skip
 """What other tools call a command."""
 
-_NAMES_HERE = {"list": "show", "ls": "show"}
+_NAMES_HERE = {"list": "show"}
 """What a group calls a command that others have and it does not."""
 
 _OTHER_OPTIONS = {"-n": "-k", "--limit": "--top-k", "--max-count": "--top-k", "--num": "--top-k"}
@@ -60,8 +60,10 @@ def _option(word: str, here: Any, global_options: Sequence[str]) -> str | None:
 
 
 def _command(word: str, here: Any) -> str | None:
-    if here.parent is not None and (other := _NAMES_HERE.get(word)) in here.command.commands:
-        return f"did you mean '{here.command_path} {other}'?"
+    group = getattr(here.command, "commands", {})
+    meant = _OTHER_NAMES.get(word, word)
+    if here.parent is not None and meant not in group and (here_called := _NAMES_HERE.get(meant)) in group:
+        return f"did you mean '{here.command_path} {here_called}'?"
     known = [path for path, _ in _leaves(here.find_root().command, PROGRAM) if path.rpartition(" ")[2] == word]
     if not known and (other := _OTHER_NAMES.get(word)):
         known = [path for path, _ in _leaves(here.command, here.command_path) if path.endswith(f" {other}")]
