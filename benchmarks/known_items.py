@@ -2,7 +2,8 @@
 
     python benchmarks/known_items.py ../shared/data [--store DIR]
 
-tldr pages: for each query of questions/known-tldr.tsv, whether a page of one of those names is among the first two files.
+tldr pages: for each query of questions/known-tldr.tsv, whether a page of one of those names is among the first two files. Of
+a documentation, whether the title of a page finds that page.
 Then, over all documents (tldr, PEPs, haystack, PDF and Word of the formats), each line that `grep -rE` finds in the text
 files and `openrag grep` does not, and the other way round; and what is found in PDF and DOCX, by page and line.
 """
@@ -10,6 +11,7 @@ files and `openrag grep` does not, and the other way round; and what is found in
 import argparse
 import csv
 import json
+import random
 import subprocess
 import sys
 import tempfile
@@ -17,6 +19,7 @@ from pathlib import Path
 
 PATTERNS = ("DocumentSplitter", r"tar -[cx]", "[Dd]eprecat(ed|ion)", r"PEP 8[0-9]{2}\b", "nobody writes this")
 PROGRAM = [sys.executable, "-m", "openrag_cli"]
+N_TITLES = 100
 TEXTS = (".md", ".mdx", ".rst", ".txt")
 
 
@@ -42,6 +45,27 @@ def known_items(store: Path) -> None:
         else:
             print(f"| {row['query']} | {row['pages']} | {' '.join(names)} |")
     print(f"\npage of the name in the first two: {n_right} of {len(rows)} ({n_right / len(rows):.2f})\n")
+
+
+def titles(store: Path, partition: str) -> None:
+    """Print how often the title of a document, asked for as it is, brings a document of that title first."""
+    of_id = {
+        file["file_id"]: file["document_metadata"]["title"]
+        for file in json.loads(run(store, "file", "list", "-p", partition, "--json").stdout)["files"]
+        if file["document_metadata"].get("title")
+    }
+    asked = random.Random(3).sample(sorted(set(of_id.values())), N_TITLES)
+    print(f"| {partition}, of {N_TITLES} titles | first | in the first two |\n|---|---|---|")
+    for mode in ("hybrid", "text"):
+        places = []
+        for title in asked:
+            told = run(
+                store, "search", "-p", partition, "--mode", mode, "--per-file", "1", "-k", "2", "--json", "--", title
+            )
+            found = [of_id.get(hit["file_id"]) for hit in json.loads(told.stdout)["hits"]]
+            places.append(found.index(title) if title in found else len(found))
+        print(f"| {mode} | {places.count(0) / N_TITLES:.2f} | {sum(place < 2 for place in places) / N_TITLES:.2f} |")
+    print()
 
 
 def exact_lines(store: Path, folders: dict[str, Path]) -> None:
@@ -83,6 +107,7 @@ def main() -> None:
         for name, folder in folders.items():
             print(run(store, "file", "sync", str(folder), "-p", name).stderr.splitlines()[0], file=sys.stderr)
         known_items(store)
+        titles(store, "haystack-docs-mdx")
         exact_lines(store, folders)
 
 

@@ -129,6 +129,29 @@ def test_a_file_whose_whole_title_the_query_says_gains_and_one_named_by_a_number
         assert all(hit.scores["named"] == 0 for hit in years)
 
 
+@pytest.mark.parametrize("mode", [SearchMode.HYBRID, SearchMode.TEXT])
+@pytest.mark.parametrize("title", ["PumpValveCounter", "pump_valve", "Zwei-Wege-Pumpe", "Valve"])
+def test_a_page_is_found_by_its_title_alone_also_one_of_parts(tmp_path: Path, mode: SearchMode, title: str) -> None:
+    own = ["PumpValveCounter", "pump_valve", "Zwei-Wege-Pumpe", "Valve"]
+    with open_engine(tmp_path / "titles") as engine:
+        for name in own:
+            (tmp_path / f"{name}.md").write_text(
+                f"---\ntitle: {name}\n---\n\nWhat it does stands here: it is for water.\n"
+            )
+        for name in ("Counters", "Pumps", "Wege", "Overview"):
+            text = "\n".join(f"- {one}: see {one}" for one in own)
+            (tmp_path / f"{name}.md").write_text(f"---\ntitle: {name}\n---\n\nAll of them.\n\n{text}\n")
+        for n in range(30):
+            (tmp_path / f"other{n}.md").write_text(
+                f"---\ntitle: Lantern {n}\n---\n\nLantern {n} shines on the quay.\n"
+            )
+        files = collect(sorted(tmp_path.glob("*.md")), root=tmp_path).sources
+        engine.add_sources(files, AddOptions("p", new_task_id()))
+        hits = engine.search(SearchRequest(title, mode=mode))
+        found = [(hit.file.document_metadata["title"], hit.score, hit.scores) for hit in hits]
+        assert found[0][0] == title, found
+
+
 @pytest.mark.parametrize("mode", list(SearchMode))
 @pytest.mark.parametrize(
     "query", ['"the keeper sleeps"', "“The Keeper sleeps” at night", 'well "the  keeper\tsleeps"']
