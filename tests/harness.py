@@ -21,7 +21,7 @@ from typing import Any, Self
 from openrag_cli.config.settings import load
 from openrag_cli.domain import ALL_PARTITIONS, SearchMode, TaskKind, TaskState, new_task_id
 from openrag_cli.engine import Engine
-from openrag_cli.errors import Conflict, OpenRAGError
+from openrag_cli.errors import Conflict, DocumentNotFound, OpenRAGError
 from openrag_cli.ingest.upload import new_upload
 from openrag_cli.retrieval.request import SearchRequest
 from openrag_cli.sync.outcome import SyncOptions
@@ -57,10 +57,12 @@ def submit(engine: Engine, partition: str, file_id: str, text: str, kind: TaskKi
 
 def put(engine: Engine, partition: str, file_id: str, text: str) -> str:
     """Add the file, or replace it where it exists or is being added; return the task's id."""
-    try:
-        return submit(engine, partition, file_id, text)
-    except Conflict:
-        return submit(engine, partition, file_id, text, TaskKind.REPLACE)
+    while True:
+        try:
+            return submit(engine, partition, file_id, text)
+        except Conflict:
+            with contextlib.suppress(DocumentNotFound):  # another process has deleted it meanwhile
+                return submit(engine, partition, file_id, text, TaskKind.REPLACE)
 
 
 def contents(engine: Engine) -> dict[tuple[str, str], str]:
