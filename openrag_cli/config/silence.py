@@ -13,6 +13,8 @@ SILENCE = {
 }
 """The variables of the environment that each library reads when it is imported."""
 
+_PLUGINS = "PYDANTIC_DISABLE_PLUGINS"
+
 
 def silence_libraries() -> None:
     """Set them in this process's environment, whatever stood there."""
@@ -38,6 +40,3 @@ def without_plugins() -> Iterator[None]:
         del os.environ[_PLUGINS]
         if before is not None:
             os.environ[_PLUGINS] = before
-
-
-_PLUGINS = "PYDANTIC_DISABLE_PLUGINS"
