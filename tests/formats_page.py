@@ -16,6 +16,7 @@ from ole import make_ole, properties, text
 from test_mail_and_books import CHAPTER, PLAIN, book_of, mail, make_book, part
 from test_odt import make_odt
 from test_word import make_docx, p, r, relation
+from test_xml_files import annotated, cell, excel, flat, row, word_2003
 
 from openrag_cli.documents.convert import convert_file
 from openrag_cli.documents.versions import reader_of
@@ -90,7 +91,7 @@ _WORD = make_docx(
 )  # fmt: skip
 _ODT = make_odt(
     "<text:tracked-changes><text:changed-region><text:deletion><text:p>deleted</text:p></text:deletion></text:changed-region></text:tracked-changes>"
-    "<text:h text:outline-level='1'>Rules</text:h><text:p>Tariff<text:note><text:note-citation>1</text:note-citation><text:note-body><text:p>As amended</text:p></text:note-body></text:note>"
+    "<text:h text:outline-level='1'>Rules of mooring</text:h><text:p>Tariff<text:note><text:note-citation>1</text:note-citation><text:note-body><text:p>As amended</text:p></text:note-body></text:note>"
     "<office:annotation><dc:creator>Ada</dc:creator><text:p>Ask legal</text:p></office:annotation></text:p>"
     "<text:list><text:list-item><text:p>first item</text:p></text:list-item></text:list>"
     "<text:p><draw:frame><draw:text-box><text:p>In a box</text:p></draw:text-box></draw:frame></text:p>"
@@ -101,6 +102,24 @@ _PAGE = (
     "<html><head><title>Locks</title><script>run()</script></head><body><p hidden>secret</p><p>10<sup>6</sup></p><ul><li>first item</ul>"
     "<table><tr><th>Depot<th>Stock<tr><td>Kiel<td>11</table><pre>a  b</pre><img src=a.png alt='A weir'><select><option>Ochre</select></body></html>"
 )
+_OLD_WORD = (
+    p(r("10"), r("6", '<w:vertAlign w:val="superscript"/>'), r(" secret", "<w:vanish/>"), annotated("Deletion", "<w:r><w:delText>deleted</w:delText></w:r>"))
+    + p(r("Tariff"), "<w:r><w:footnote>" + p(r("As amended")) + "</w:footnote></w:r>", "<w:r>" + annotated("Comment", p(r("Ask legal"))) + "</w:r><w:r><w:pict><w:binData>QUJD</w:binData></w:pict></w:r>")
+    + "<w:tbl><w:tr><w:tc>" + p(r("Depot")) + "</w:tc><w:tc>" + p(r("Stock")) + "</w:tc></w:tr></w:tbl>"
+)  # fmt: skip
+_DOCBOOK = (
+    "<!DOCTYPE article PUBLIC '-//OASIS//DTD DocBook XML V4.5//EN' 'x'><article id='rules'><title>Rules</title><para>See <xref linkend='rules'/>"
+    "<footnote><para>As amended</para></footnote><indexterm><primary>entry of the index</primary></indexterm><remark>a remark</remark></para>"
+    "<itemizedlist><listitem><para>first item</para></listitem></itemizedlist><screen>a  b</screen><mediaobject><textobject><phrase>A weir</phrase></textobject></mediaobject>"
+    "<informaltable><tgroup cols='2'><thead><row><entry>Depot</entry><entry>Stock</entry></row></thead><tbody><row><entry>Kiel</entry><entry>11</entry></row></tbody></tgroup></informaltable>"
+    "<xi:include xmlns:xi='http://www.w3.org/2001/XInclude' href='other.xml'/></article>"
+)
+_XML_STYLES = '<Style ss:ID="p"><NumberFormat ss:Format="0.0%"/></Style>'
+_XML_ROWS = (
+    row(cell("Region"), cell("Depot"), cell("Share"))
+    + row(cell("North", extra=' ss:MergeDown="1"'), cell("Kiel", inner='<Comment ss:Author="Ada"><ss:Data>Ask legal</ss:Data></Comment>'), cell("0.075", "Number", ' ss:StyleID="p"'))
+    + row(cell("Husum", extra=' ss:Index="2"'), '<Cell ss:Formula="=R[-1]C*2"/>') + row(cell("secret"), extra=' ss:Hidden="1"')
+)  # fmt: skip
 _CALENDAR = "BEGIN:VCALENDAR\r\nDESCRIPTION:the old pumping sta\r\n tion\r\nATTACH;ENCODING=BASE64;VALUE=BINARY:QUJD\r\n REVG\r\nEND:VCALENDAR\r\n"
 _NOTEBOOK = {
     "cells": [
@@ -148,6 +167,7 @@ ROWS = [
     Row("AsciiDoc", "adoc, asciidoc", "a.adoc", b"= Rules\n\n----\na  b\n----\n", {"every line as it is, titles as sections": "= Rules\n\n----\na  b"}),
     Row("Org", "org", "a.org", b"* Rules\n\n#+begin_src\na  b\n#+end_src\n", {"every line as it is, titles as sections": "* Rules\n\n#+begin_src\na  b"}),
     Row("LaTeX", "tex", "a.tex", b"\\section{Rules}\n\n\\verb|a  b|\n", {"every line as it is, titles as sections": "\\section{Rules}\n\n\\verb|a  b|"}),
+    Row("Texinfo", "texi, texinfo, txi", "a.texi", b"@chapter Rules\n@example\na  b\n@end example\n", {"every line as it is, titles as sections": "@chapter Rules\n@example\na  b"}),
     Row("Manual page, ms paper", "1 … 9, man, mdoc, ms, roff (by its lines)", "a.1", b".TH A 1\n.SH RULES\n.nf\na  \\fBb\\fR\n.fi\n", {"every line as it is, titles as sections": ".SH RULES\n.nf\na  \\fBb"}),
     Row("POD", "pod", "a.pod", b"=head1 Rules\n\n  a  b\n", {"every line as it is, titles as sections": "=head1 Rules\n\n  a  b"}),
     Row("MediaWiki", "mediawiki, wiki, wikitext", "a.wiki", b"== Rules ==\n<pre>\na  b\n</pre>\n", {"every line as it is, titles as sections": "== Rules ==\n<pre>\na  b"}),
@@ -175,6 +195,20 @@ ROWS = [
         {"hidden text": "secret", "deleted text": "deleted"},
     ),
     Row(
+        "Word in XML", "xml, doc (Word 2003 and later, by their root)", "a.xml", word_2003(_OLD_WORD).encode(),
+        {"as Word": "10^6", "notes": "[1] As amended", "comments": "Comment (Ada): Ask legal", "tables": "| Depot | Stock |"},
+        {"hidden text": "secret", "deleted text": "deleted", "pictures": "QUJD"},
+    ),
+    Row(
+        "OpenDocument text in XML", "fodt", "a.fodt", flat("<text:h text:outline-level='1'>Rules of mooring</text:h><text:p><draw:image><office:binary-data>QUJD</office:binary-data></draw:image></text:p>").encode(),
+        {"as OpenDocument text": "# Rules"}, {"pictures": "QUJD"},
+    ),
+    Row(
+        "DocBook", "dbk, docbook, xml (by its doctype or root)", "a.dbk", _DOCBOOK.encode(),
+        {"titles as headings": "# Rules", "lists": "- first item", "tables with spans": "| Depot | Stock |", "code": "a  b", "notes": "[1] As amended", "alternative texts": "A weir", "titles of what is referred to": "See Rules"},
+        {"index entries": "entry of the index", "remarks": "a remark", "parts in files of their own": "other.xml"},
+    ),
+    Row(
         "PDF", "pdf", "a.pdf", pdf(),
         {"the text of each page": "The lock is open.", "raised and lowered text": "10^6", "tables drawn with lines": "| Depot | Stock |", "form values": "Ship: Falcon", "comments": "Comment (Ada): Ask legal"},
         {"text that cannot be seen": "secret"},
@@ -192,6 +226,11 @@ ROWS = [
     Row(
         "OpenDocument spreadsheet", "ods", "a.ods", spreadsheet(),
         {"sheets as headings": "## Stock", "values as they are shown": "| Kiel | 7.5 % |"}, {"hidden sheets, rows, columns": "secret"},
+    ),
+    Row(
+        "Workbook in XML", "xml, xls (Excel 2003, by its root), fods", "a.xml", excel(_XML_ROWS, styles=_XML_STYLES).encode(),
+        {"sheets as headings": "## Depots", "values as they are shown": "7.5%", "merged cells in each row": "| North | Husum", "formulas without a value": "=R[-1]C*2", "comments": "Comment (Ada): Ask legal"},
+        {"hidden sheets, rows, columns": "secret"},
     ),
     Row("Separated values", "csv, tsv", "a.csv", b"Depot;Stock\nKiel;11\n", {"every line as it is, the first as the names of its columns": "Depot;Stock\nKiel;11"}),
     Row(

@@ -53,6 +53,7 @@ def test_nearly_every_reader_of_a_form_is_guarded() -> None:
         "AsciiDoc",
         "Org",
         "LaTeX",
+        "Texinfo",
         "Manual page, ms paper",
         "POD",
         "MediaWiki",

@@ -42,6 +42,18 @@ PROPERTIES = "text/x-properties"
 XML = "application/xml"
 SVG = "image/svg+xml"
 ROFF = "text/troff"
+TEXINFO = "text/x-texinfo"
+FLAT_ODT = "application/vnd.oasis.opendocument.text-flat-xml"
+FLAT_ODS = "application/vnd.oasis.opendocument.spreadsheet-flat-xml"
+WORD_XML = "application/vnd.ms-wordml"
+SHEET_XML = "application/vnd.ms-spreadsheetml"
+SLIDES_XML = "application/vnd.ms-presentationml"
+DOCBOOK = "application/docbook+xml"
+
+FLAT = frozenset({FLAT_ODT, FLAT_ODS, WORD_XML, SLIDES_XML})
+"""Office documents of parts that are one file of XML."""
+_MARKUP = frozenset({HTML, RSS, SVG, SHEET_XML, DOCBOOK, *FLAT})
+"""What is parsed whole, so that its size has a bound of its own."""
 
 _DOCUMENTS = {
     "pdf": PDF, "docx": DOCX, "pptx": PPTX, "xlsx": XLSX, "xlsm": XLSX, "xltx": XLSX, "xltm": XLSX,
@@ -55,6 +67,7 @@ _DOCUMENTS = {
     "textile": "text/x-textile", "mediawiki": "text/x-mediawiki", "wiki": "text/x-mediawiki", "wikitext": "text/x-mediawiki",
     "bbcode": "text/x-bbcode", "pod": "text/x-pod", "man": ROFF, "roff": ROFF, "ms": ROFF, "mdoc": ROFF,
     "mbox": MBOX, "mbx": MBOX, "vcf": CONTACT, "vcard": CONTACT, "mht": EML, "mhtml": EML, "svg": SVG,
+    "fodt": FLAT_ODT, "fods": FLAT_ODS, "dbk": DOCBOOK, "docbook": DOCBOOK, "texi": TEXINFO, "texinfo": TEXINFO, "txi": TEXINFO,
 }  # fmt: skip
 _CODE = {
     "py": "python", "pyi": "python", "js": "javascript", "mjs": "javascript", "cjs": "javascript",
@@ -98,6 +111,18 @@ _PROLOG_ENDS = {"<?": "?>", "<!--": "-->"}
 _MAX_PROLOG_PARTS = 50
 _HTML_ROOT = re.compile(r"<(?:!doctype\s+html|html|head)\b", re.IGNORECASE)
 _FEED_ROOT = re.compile(r"<(?:rss|feed|rdf:RDF)[\s>]")
+_XML_ROOTS = (
+    (re.compile(r"<(?:\w+:)?Workbook\s[^>]*urn:schemas-microsoft-com:office:spreadsheet"), SHEET_XML),
+    (re.compile(r"<(?:\w+:)?wordDocument\s[^>]*schemas\.microsoft\.com/office/word/2003/wordml"), WORD_XML),
+    (re.compile(r"<(?:\w+:)?package\s[^>]*schemas\.microsoft\.com/office/2006/xmlPackage"), "package"),
+    (re.compile(r"<(?:\w+:)?document\s[^>]*urn:oasis:names:tc:opendocument:xmlns:office:1\.0"), "flat"),
+    (re.compile(r"<!DOCTYPE\s+[\w:.-]+\s+PUBLIC\s+[\"'][^\"']*DocBook", re.IGNORECASE), DOCBOOK),
+    (re.compile(r"<[\w:.-]+\s[^>]*http://docbook\.org/ns/docbook"), DOCBOOK),
+    (re.compile(r"<(?:book|article|part|chapter|appendix|preface|section|sect[1-5]|refentry|reference|glossary|set)[\s>](?=.*<(?:para|simpara|refnamediv)[\s>])",
+                re.DOTALL), DOCBOOK),
+)  # fmt: skip
+_PACKAGES = (("wordprocessingml.document", WORD_XML), ("presentationml.presentation", SLIDES_XML))
+_FLAT_KIND = re.compile(r"\s[\w-]+:mimetype=[\"']([^\"']*)")
 _MAIL_START = re.compile(
     r"From |(?:Return-Path|Received|From|MIME-Version|Delivered-To|Message-ID): ?\S", re.IGNORECASE
 )
@@ -221,11 +246,8 @@ def _text_type(filename: str, head: bytes) -> str:
             hint="check that the file is whole; openrag supports PDF, office documents, HTML, mail and text",
         ) from exc
     is_vague = declared is None or declared in {PLAIN, XML, HTML, RSS} or not _is_text_type(declared)
-    root = _after_prolog(text)
-    if is_vague and _FEED_ROOT.match(root):
-        return RSS
-    if is_vague and _HTML_ROOT.match(root):
-        return HTML
+    if is_vague and (marked := _markup_type(_after_prolog(text))) is not None:
+        return marked
     if declared in {None, PLAIN} and (known := _OBJECT_START.match(text)):
         return CALENDAR if known[1].upper() == "VCALENDAR" else CONTACT
     if declared is None and _MAIL_START.match(text):
@@ -237,6 +259,25 @@ def _text_type(filename: str, head: bytes) -> str:
     if declared is None or not _is_text_type(declared):
         return XML if text.startswith("<?xml") else PLAIN
     return XML if declared == RSS else declared
+
+
+def _markup_type(root: str) -> str | None:
+    """Return the media type of markup by its doctype or root element; None where these say nothing."""
+    if _FEED_ROOT.match(root):
+        return RSS
+    if _HTML_ROOT.match(root):
+        return HTML
+    kind = next((kind for pattern, kind in _XML_ROOTS if pattern.match(root)), None) if root[:1] == "<" else None
+    if kind == "package":
+        return next((media_type for part, media_type in _PACKAGES if part in root), None)
+    if kind != "flat":
+        return kind
+    stated = _FLAT_KIND.search(root, 0, root.find(">"))
+    name = stated[1] if stated else "application/vnd.oasis.opendocument.text"
+    for start, media_type in (("text", FLAT_ODT), ("spreadsheet", FLAT_ODS)):
+        if name.startswith(f"application/vnd.oasis.opendocument.{start}"):
+            return media_type
+    raise _foreign(foreign_zip("", b"mimetype" + name.encode()))
 
 
 def _is_roff(text: str) -> bool:
@@ -267,5 +308,5 @@ def _article(extension: str) -> str:
 
 def check_size(media_type: str, size: int, *, max_markup_bytes: int) -> None:
     """Refuse a file that its reader would not read, before it is kept. Raises: TooLarge."""
-    if media_type in {HTML, RSS, SVG}:
+    if media_type in _MARKUP:
         limits.check("markup_bytes", size, allowed=max_markup_bytes)

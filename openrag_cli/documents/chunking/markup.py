@@ -22,6 +22,7 @@ MARKED_UP = {
     "text/x-mediawiki": "mediawiki",
     "text/x-pod": "pod",
     "text/x-tex": "latex",
+    "text/x-texinfo": "texinfo",
     "text/x-textile": "textile",
 }
 """Media types of markup of other kinds, and the module of `languages/` that tells its masks, headings and fields."""

@@ -43,7 +43,9 @@ def instead(text: str, start: int, end: int) -> str:
         return characters
     if not text[start - 1 : start].strip() or not text[end : end + 1].strip():
         return ""
-    if text.startswith(("footnote", "[fn:", "}{"), start):  # two arguments of an unknown command of TeX are two words
+    if text.startswith(
+        ("footnote", "@footnote", "@*", "[fn:", "}{"), start
+    ):  # two arguments of an unknown command of TeX are two words
         return " "
     if text[start] in "\\&~":
         return _instead_of_command(text, start, end)

@@ -59,3 +59,16 @@ def core_properties(package: Package) -> Metadata:
         if key and value:
             found[key] = value
     return found
+
+
+def meta_properties(package: Package) -> Metadata:
+    """Return what an OpenDocument file says of itself, in the names of `core_properties`."""
+    root = package.xml("meta.xml")
+    known = {"title": "title", "initial-creator": "author", "creation-date": "date", "date": "modified",
+             "keyword": "keywords", "subject": "subject"}  # fmt: skip
+    found: Metadata = {}
+    for element in root.iter() if root is not None else ():
+        key, value = known.get(local(element)), plain_text(element)
+        if key and value:
+            found[key] = f"{found[key]}, {value}" if key in found else value
+    return found

@@ -6,7 +6,7 @@ from typing import Any
 from openrag_cli.documents.media_types import RSS, XML
 from openrag_cli.documents.readers.base import Source, cut
 from openrag_cli.documents.readers.html import fragment_markdown
-from openrag_cli.documents.readers.markup import markup_of
+from openrag_cli.documents.readers.markup import xml_of
 from openrag_cli.documents.readers.package import attribute, local, plain_text
 from openrag_cli.documents.readers.plain import read_text
 from openrag_cli.domain import Document, DocumentWarning
@@ -24,7 +24,7 @@ def read_feed(source: Source) -> Document:
         IngestError: too_large.
         UnsupportedFormat: it is no text.
     """
-    root, is_whole = _parsed(markup_of(source, "feed"))
+    root, is_whole = _parsed(xml_of(source, "feed"))
     entries = [element for element in root.iter() if local(element) in _ENTRIES] if root is not None else []
     if not entries and not is_whole:
         document = read_text(source)

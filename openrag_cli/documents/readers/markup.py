@@ -16,6 +16,7 @@ MARKUP_BYTES_PER_PAGE = 30_000
 
 _HEAD_CHARS = 500_000
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+_XML_DECLARATION = re.compile(r"\A\s*<\?xml[^>]*\?>\s*")
 _META = re.compile(r"<meta\b([^>]{1,2000})>", re.IGNORECASE)
 _ATTRIBUTE = re.compile(r"""([a-z-]+)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""", re.IGNORECASE)
 _LINKED_DATES = re.compile(r'"(dateModified|datePublished)"\s*:\s*"([^"]{4,40})"')
@@ -60,6 +61,24 @@ def dates_of_page(page: str) -> Metadata:
 
 def markup_of(source: Source, kind: str) -> str:
     """Return the text of a file of markup. Raises: IngestError: too_large. UnsupportedFormat: it is no text."""
+    try:
+        return decode_text(bytes_of(source, kind))[0]
+    except NotText as exc:
+        raise UnsupportedFormat(f"this is not text: {exc}") from exc
+
+
+def xml_of(source: Source, kind: str) -> str:
+    """Return the text of a file of XML without its declaration, whose encoding is that of the file, not of the text.
+
+    Raises:
+        IngestError: too_large.
+        UnsupportedFormat: it is no text.
+    """
+    return _XML_DECLARATION.sub("", markup_of(source, kind))
+
+
+def bytes_of(source: Source, kind: str) -> bytes:
+    """Return the bytes of a file of markup. Raises: IngestError: too_large."""
     content, is_all = read_bytes(source, limit=source.limits.max_markup_bytes)
     if not is_all:
         raise IngestError(
@@ -68,10 +87,7 @@ def markup_of(source: Source, kind: str) -> str:
             hint="split it and add the parts",
         )
     source.report_pages(len(content) // MARKUP_BYTES_PER_PAGE)
-    try:
-        return decode_text(content)[0]
-    except NotText as exc:
-        raise UnsupportedFormat(f"this is not text: {exc}") from exc
+    return content
 
 
 def _tidied(markdown: str) -> str:

@@ -9,9 +9,9 @@ from typing import Any
 
 from openrag_cli.documents.inline import BlockWriter, fenced, indented, joined_blocks
 from openrag_cli.documents.mathml import mathml_text
-from openrag_cli.documents.media_types import ODT
 from openrag_cli.documents.readers.archive import needs_password
 from openrag_cli.documents.readers.base import Source, cut, parser_errors
+from openrag_cli.documents.readers.drawings import meta_properties
 from openrag_cli.documents.readers.odt_styles import Styles
 from openrag_cli.documents.readers.package import (
     Package,
@@ -32,6 +32,7 @@ _SKIPPED = frozenset(
         "user-field-decls", "dde-connection-decls", "alphabetical-index-auto-mark-file", "annotation-end", "script",
         "event-listeners", "table-of-content-source", "alphabetical-index-source", "illustration-index-source",
         "table-index-source", "object-index-source", "user-index-source", "bibliography-source", "shapes", "desc",
+        "binary-data",
     }
 )  # fmt: skip
 _MAX_REPEATED = 1000
@@ -56,8 +57,9 @@ def read_odt(source: Source) -> Document:
         body = next((element for element in content.iter() if local(element) == "body"), content)
         heads, feet = _margins(walker, styles)
         text = joined_blocks([*heads, *walker.inner(body), *feet])
+        metadata = meta_properties(package)
     markdown, warnings = cut(text, source.limits.max_chars)
-    return Document(markdown, media_type=ODT, has_headings=True, warnings=warnings)
+    return Document(markdown, media_type=source.media_type, has_headings=True, warnings=warnings, metadata=metadata)
 
 
 def _margins(walker: "_Walker", styles: Any) -> tuple[list[str], list[str]]:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import unquote
 
-from openrag_cli.documents.readers.archive import checked_archive
+from openrag_cli.documents.readers.archive import open_archive
 from openrag_cli.documents.readers.base import Source
 
 DAMAGE = (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, RuntimeError, NotImplementedError)
@@ -56,21 +56,8 @@ class Package:
         return None if not content else self._parsed(content, name)
 
     def _parsed(self, content: bytes, name: str) -> Any:
-        from lxml import etree
-
-        parser = etree.XMLParser(
-            recover=True,
-            resolve_entities=False,
-            no_network=True,
-            huge_tree=True,
-            remove_comments=True,
-            remove_pis=True,
-        )
-        try:
-            root = etree.fromstring(content, parser)
-        except etree.XMLSyntaxError:
-            root = None
-        if root is None or any(error.level >= etree.ErrorLevels.FATAL for error in parser.error_log):
+        root, is_whole = xml_root(content)
+        if not is_whole:
             self._source.notes.warn(
                 "damaged_part", "this part is not well-formed; what could be read is in the text", name
             )
@@ -96,11 +83,29 @@ class Package:
         return found
 
 
+def xml_root(content: bytes) -> tuple[Any, bool]:
+    """Return (the root of XML as far as it is well-formed, None where there is nothing; whether it is all)."""
+    from lxml import etree
+
+    parser = etree.XMLParser(
+        recover=True,
+        resolve_entities=False,
+        no_network=True,
+        huge_tree=True,
+        remove_comments=True,
+        remove_pis=True,
+    )
+    try:
+        root = etree.fromstring(content, parser)
+    except etree.XMLSyntaxError:
+        root = None
+    return root, root is not None and all(error.level < etree.ErrorLevels.FATAL for error in parser.error_log)
+
+
 @contextlib.contextmanager
 def open_package(source: Source, kind: str) -> Iterator[Package]:
     """Give the block the parts of an office document. Raises: IngestError: encrypted, corrupt or too_large."""
-    checked_archive(source, kind)
-    with zipfile.ZipFile(source.path) as archive:
+    with open_archive(source, kind) as archive:
         yield Package(archive, source)
 
 

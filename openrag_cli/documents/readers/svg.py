@@ -4,7 +4,7 @@ from typing import Any
 
 from openrag_cli.documents.media_types import SVG
 from openrag_cli.documents.readers.base import Source, cut
-from openrag_cli.documents.readers.markup import markup_of
+from openrag_cli.documents.readers.markup import xml_of
 from openrag_cli.documents.readers.package import local
 from openrag_cli.documents.readers.unseen.page import take_out
 from openrag_cli.domain import Document
@@ -25,7 +25,7 @@ def read_svg(source: Source) -> Document:
 
     parser = etree.XMLParser(recover=True, resolve_entities=False, no_network=True, remove_pis=True,
                              remove_comments=True)  # fmt: skip
-    root = etree.fromstring(markup_of(source, "drawing").encode("utf-8", "replace"), parser)
+    root = etree.fromstring(xml_of(source, "drawing").encode("utf-8", "replace"), parser)
     if root is None or len(parser.error_log):
         source.notes.warn("damaged_part", "the drawing is not well-formed; what could be read is in the text")
     if root is not None:

@@ -26,6 +26,7 @@ _INLINE = re.compile(rb"<(?:\w+:)?t(?:\s[^>]*)?>([^<]*)</")
 _SHARED = re.compile(rb"<(?:\w+:)?c\s[^>]*\bt=[\"']s[\"'][^>]*>\s*<(?:\w+:)?v>(\d{1,9})<")
 _STRING = re.compile(rb"<(?:\w+:)?si(?:\s[^>]*)?(?:/>|>.*?</(?:\w+:)?si>)", re.DOTALL)
 _PHONETIC = re.compile(rb"<(?:\w+:)?rPh\b.*?</(?:\w+:)?rPh>", re.DOTALL)
+_SHEET_STRING = re.compile(r"<(?:\w+:)?Data\s[^>]*\bType=[\"']String[\"'][^>]*>(.*?)</(?:\w+:)?Data>", re.DOTALL)
 _ENVELOPE = re.compile(rb"^From [^\n]*\n", re.MULTILINE)
 
 
@@ -61,7 +62,7 @@ def xml_texts(content: bytes, without: frozenset[str], only: frozenset[str] = fr
     parser = ParserCreate(namespace_separator=" ")
     parser.buffer_text = True
     parser.StartElementHandler, parser.EndElementHandler, parser.CharacterDataHandler = start, end, text
-    with contextlib.suppress(ExpatError):
+    with contextlib.suppress(ExpatError, LookupError):  # an encoding that there is not
         parser.Parse(content, True)  # noqa: FBT003 - its second parameter has no name
     return texts
 
@@ -179,6 +180,31 @@ def _drawing_texts(source: Source) -> Iterator[str]:
     yield from xml_texts(content, frozenset({"script", "style", "metadata"}), frozenset({"title", "desc", "text"}))
 
 
+def _flat_texts(source: Source) -> Iterator[str]:
+    """Yield the texts of a document that is one file of XML, by the elements that hold what is read."""
+    content = read_bytes(source, limit=source.limits.max_markup_bytes)[0]
+    without, only = _FLAT[source.media_type]
+    yield from xml_texts(content, without, only)
+
+
+def _sheet_texts(source: Source) -> Iterator[str]:
+    """Yield the strings of a workbook in XML; its numbers are shown in another form than stored."""
+    content = read_bytes(source, limit=source.limits.max_markup_bytes)[0]
+    with contextlib.suppress(NotText):
+        for found in _SHEET_STRING.finditer(decode_text(content)[0]):
+            yield from page_texts(found[1])
+
+
+_NO_TEXT = frozenset({"tracked-changes", "automatic-styles", "forms", "change-info", "binary-data"})
+_FLAT = {
+    formats.FLAT_ODT: (_NO_TEXT, frozenset({"body"})),
+    formats.FLAT_ODS: (_NO_TEXT | {"object"}, frozenset({"p"})),
+    formats.WORD_XML: (frozenset({"del", "moveFrom", "Fallback", "delText"}), frozenset({"t"})),
+    formats.DOCBOOK: (frozenset({"indexterm", "remark", "comment", "titleabbrev", "alt"}), frozenset()),
+    formats.SLIDES_XML: (frozenset({"fld", "Fallback", "sldMaster", "sldLayout", "notesMaster"}), frozenset({"t"})),
+}
+
+
 WITNESSES: Mapping[str, Witness] = MappingProxyType(
     {
         formats.DOCX: _word_texts,
@@ -195,6 +221,8 @@ WITNESSES: Mapping[str, Witness] = MappingProxyType(
         formats.RSS: _feed_texts,
         formats.IPYNB: _notebook_texts,
         formats.SVG: _drawing_texts,
+        formats.SHEET_XML: _sheet_texts,
+        **dict.fromkeys(_FLAT, _flat_texts),
     }
 )
 """Media type -> its witness; kinds that are kept verbatim need none. A page of a PDF is held against its letters where

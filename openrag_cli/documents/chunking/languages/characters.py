@@ -10,7 +10,7 @@ ROFF_NAME = r"\\(?:\([^\s\\][^\s\\]|\[[^\]\s]{1,40}\]|\*(?:\([^\s\\][^\s\\]|\[[^
 ROFF_FONT = r"\\(?:[fFgM](?:\([^\s]{2}|\[[^\]\n]{0,30}\]|[^\n])|s[+-]?(?:\(\d\d|\[[^\]\n]{0,9}\]|\d{1,2})|[&|^/,%:])"
 """A change of font or size, or a break of no width."""
 
-_MAY_BE_NAMED = re.compile(r"\\[(\[*]|E<|Fl[ \t]|&[#\w]+;")
+_MAY_BE_NAMED = re.compile(r"\\[(\[*]|E<|Fl[ \t]|&[#\w]+;|@(?:[A-Za-z]+\{|[\"'`^~=,])")
 ROFF_CALL = r"\\\*\[\w{1,40}[ ]\""
 """The beginning of a string of roff that prints what it is given: `\\*[Code "x = 1"]`."""
 
@@ -40,6 +40,30 @@ _ACCENTS = {"'": "\u0301", "`": "\u0300", "^": "\u0302", ":": "\u0308", "~": "\u
 _POD_NAMES = {"sol": "/", "verbar": "|", "lchevron": "«", "rchevron": "»"}
 
 
+_TEXINFO_SIGNS = {
+    "dots": "…", "enddots": "…", "copyright": "©", "registeredsymbol": "®", "TeX": "TeX", "LaTeX": "LaTeX", "result": "⇒",
+    "expansion": "→", "print": "⊣", "error": "error", "equiv": "≡", "point": "⋆", "bullet": "•", "minus": "-", "pounds": "£",
+    "euro": "€", "ss": "ß", "o": "ø", "O": "Ø", "l": "ł", "L": "Ł", "aa": "å", "AA": "Å", "ae": "æ", "AE": "Æ", "oe": "œ",
+    "OE": "Œ", "dh": "ð", "DH": "Ð", "th": "þ", "TH": "Þ", "exclamdown": "¡", "questiondown": "¿", "quoteleft": "‘",
+    "quoteright": "’", "quotedblleft": "“", "quotedblright": "”", "quotedblbase": "„", "quotesinglbase": "‚",
+    "guillemetleft": "«", "guillemetright": "»", "guilsinglleft": "‹", "guilsinglright": "›", "atchar": "@",
+    "lbracechar": "{", "rbracechar": "}", "backslashchar": "\\", "hashchar": "#", "comma": ",", "tie": " ", "arrow": "→",
+    "geq": "≥", "leq": "≤", "textdegree": "°", "ordf": "ª", "ordm": "º", "click": "→", "today": "",
+}  # fmt: skip
+_TEXINFO_MARKS = {'"': "\u0308", "'": "\u0301", "`": "\u0300", "^": "\u0302", "~": "\u0303", "=": "\u0304", ",": "\u0327",
+                  "u": "\u0306", "v": "\u030c", "H": "\u030b", "ringaccent": "\u030a", "dotaccent": "\u0307",
+                  "ogonek": "\u0328", "udotaccent": "\u0323", "ubaraccent": "\u0331"}  # fmt: skip
+TEXINFO_CHARACTER = (
+    rf"@(?:{'|'.join(_TEXINFO_SIGNS)})\{{\}}"
+    r"|@(?:[\"'`^~=,]|(?:u|v|H|ringaccent|dotaccent|ogonek|udotaccent|ubaraccent)(?=\{))"
+    r"(?:\{(?:@dotless\{[ij]\}|[A-Za-z])\}|[A-Za-z])"
+)
+"""A sign or a letter with its accent in Texinfo: `@copyright{}`, `@"u`, `@v{c}`."""
+_TEXINFO_PARTS = re.compile(TEXINFO_CHARACTER)
+_TEXINFO = re.compile(rf"(?:{TEXINFO_CHARACTER}|@[A-Za-z]+\{{?|[{{}} \t])+")
+_TEXINFO_LETTER = re.compile(r"@([\"'`^~=,]|[A-Za-z]+)(?:\{(?:@dotless\{([ij])\}|([A-Za-z]))\}|([A-Za-z]))")
+
+
 def named(text: str, start: int, end: int) -> str | None:
     """Return the characters that a stretch of markup names, if it holds nothing else; never more than its length."""
     if _MAY_BE_NAMED.search(text, start, end) is None:
@@ -50,6 +74,8 @@ def named(text: str, start: int, end: int) -> str | None:
         return "".join(_of_roff(found[0]) for found in _ROFF_PARTS.finditer(text, start, end))
     if _POD.fullmatch(text, start, end):
         return "".join(_of_pod(*found.groups()) for found in _POD_PARTS.finditer(text, start, end))
+    if text[start] in "@{}" and _TEXINFO_PARTS.search(text, start, end) and _TEXINFO.fullmatch(text, start, end):
+        return "".join(_of_texinfo(found[0]) for found in _TEXINFO_PARTS.finditer(text, start, end))
     if _ENTITIES.fullmatch(text, start, end):
         return "".join(html.unescape(found[0]) for found in _ENTITY_PARTS.finditer(text, start, end))
     return None
@@ -58,6 +84,7 @@ def named(text: str, start: int, end: int) -> str | None:
 def plain_names(text: str) -> str:
     """Return a text (a title) with characters for all their names."""
     text = _ROFF_PARTS.sub(lambda found: _of_roff(found[0]), text)
+    text = _TEXINFO_PARTS.sub(lambda found: _of_texinfo(found[0]), text)
     return _POD_PARTS.sub(lambda found: _of_pod(*found.groups()), text)
 
 
@@ -72,6 +99,15 @@ def _of_roff(name: str) -> str:
     if len(name) == 2 and name[0] in _ACCENTS and name[1].isalpha():
         return unicodedata.normalize("NFC", name[1] + _ACCENTS[name[0]])
     return _SIGNS.get(name, "")
+
+
+def _of_texinfo(command: str) -> str:
+    if command.endswith("{}"):
+        return _TEXINFO_SIGNS.get(command[1:-2], "")
+    found = _TEXINFO_LETTER.fullmatch(command)
+    return (
+        unicodedata.normalize("NFC", (found[2] or found[3] or found[4]) + _TEXINFO_MARKS[found[1]]) if found else ""
+    )
 
 
 def _of_pod(code: str | None, number: str | None, name: str | None) -> str:

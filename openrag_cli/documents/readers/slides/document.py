@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from openrag_cli.documents.inline import PLAIN, Run, Style, collapsed, line_of
-from openrag_cli.documents.media_types import PPTX
 from openrag_cli.documents.readers.base import Source, parser_errors
 from openrag_cli.documents.readers.drawings import chart_blocks, core_properties, diagram_blocks
 from openrag_cli.documents.readers.package import Package, attribute, child_of, local, number_of, open_package
@@ -48,7 +47,7 @@ def read_pptx(source: Source) -> Document:
             reason="too_large",
             hint="split it and add the parts",
         )
-    return Document(text, pages=pages, media_type=PPTX, has_headings=True, metadata=metadata)
+    return Document(text, pages=pages, media_type=source.media_type, has_headings=True, metadata=metadata)
 
 
 def _no_text(n_slides: int, *, has_pictures: bool) -> IngestError:

@@ -6,7 +6,6 @@ import zipfile
 from typing import Any
 
 from openrag_cli.documents.inline import joined_blocks
-from openrag_cli.documents.media_types import DOCX
 from openrag_cli.documents.readers.base import Source, cut, parser_errors
 from openrag_cli.documents.readers.drawings import chart_blocks, core_properties, diagram_blocks
 from openrag_cli.documents.readers.html import fragment_markdown
@@ -46,7 +45,7 @@ def read_docx(source: Source) -> Document:
         text = joined_blocks(_blocks(source, package))
         metadata = core_properties(package)
     markdown, warnings = cut(text.strip("\n"), source.limits.max_chars)
-    return Document(markdown, media_type=DOCX, has_headings=True, warnings=warnings, metadata=metadata)
+    return Document(markdown, media_type=source.media_type, has_headings=True, warnings=warnings, metadata=metadata)
 
 
 def _blocks(source: Source, package: Package, *, depth: int = 0) -> list[str]:

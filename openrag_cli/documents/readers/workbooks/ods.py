@@ -5,8 +5,7 @@ from collections.abc import Iterator
 from functools import partial
 from xml.etree import ElementTree as ET
 
-from openrag_cli.documents.media_types import ODS
-from openrag_cli.documents.readers.archive import checked_archive, needs_password
+from openrag_cli.documents.readers.archive import needs_password, open_archive
 from openrag_cli.documents.readers.base import Source, parser_errors
 from openrag_cli.documents.readers.workbooks.ods_styles import CellStyles
 from openrag_cli.documents.readers.workbooks.sheets import Row, Sheet, one_line, workbook_document
@@ -28,8 +27,7 @@ def read_ods(source: Source) -> Document:
     Raises:
         IngestError: encrypted, corrupt or too_large.
     """
-    checked_archive(source, "spreadsheet")
-    with parser_errors("spreadsheet"), zipfile.ZipFile(source.path) as archive:
+    with open_archive(source, "spreadsheet") as archive, parser_errors("spreadsheet"):
         names = set(archive.namelist())
         if (
             "META-INF/manifest.xml" in names
@@ -39,7 +37,7 @@ def read_ods(source: Source) -> Document:
         roots = [
             _xml(archive, name) for name in ("content.xml", "styles.xml") if name in names or name == "content.xml"
         ]
-        return workbook_document(source, _sheets(source, roots[0], CellStyles(*roots)), ODS)
+        return workbook_document(source, _sheets(source, roots[0], CellStyles(*roots)), source.media_type)
 
 
 def _xml(archive: zipfile.ZipFile, name: str) -> ET.Element:
@@ -138,7 +136,7 @@ def _row(node: ET.Element, number: int, below: list[tuple[int, int, int, str]], 
     row: Row = []
     cells = [cell for cell in node if cell.tag in {f"{_TABLE}table-cell", f"{_TABLE}covered-table-cell"}]
     texts = list(looks.texts(node, cells))
-    is_alone = sum(1 for text in texts if text) == 1
+    is_alone = not below and sum(1 for text in texts if text) == 1
     for cell, text in zip(cells, texts, strict=True):
         first = len(row)
         n_times = _count(cell, "number-columns-repeated")

@@ -117,9 +117,9 @@ def _rows(source: Source, workbook: Any, sheet: Any) -> Iterator[tuple[int, Row]
             is_unseen = cell.xf_index in unseen or (cell.xf_index in silent and cell.ctype == _WORDS)
             if is_unseen and row[place] and source.is_hidden(row[place]):
                 row[place] = ""
-        n_own = sum(1 for cell in row if cell)
-        for place in range(len(row)):
-            first = merged.get((number, place))
+        firsts = [merged.get((number, place)) for place in range(len(row))]
+        n_own = sum(1 for cell in row if cell) + any(first is not None and first[0] < number for first in firsts)
+        for place, first in enumerate(firsts):
             if first and not row[place] and (n_own > 1 or first[0] < number):
                 row[place] = _text(sheet.cell(*first), workbook)
         known = sheet.rowinfo_map.get(number)

@@ -7,18 +7,19 @@ as a stream) without what is hidden; markitdown needed over 45 s for an honest w
 import re
 import zipfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import IO
 from xml.etree import ElementTree as ET
 
 from openrag_cli.documents.media_types import XLSX
 from openrag_cli.documents.notes import counted
-from openrag_cli.documents.readers.archive import checked_archive
+from openrag_cli.documents.readers.archive import open_archive
 from openrag_cli.documents.readers.base import Source, parser_errors
 from openrag_cli.documents.readers.package import Package
 from openrag_cli.documents.readers.workbooks.beside import lines_beside
 from openrag_cli.documents.readers.workbooks.cell_format import BUILT_IN, Format, general, number_format
+from openrag_cli.documents.readers.workbooks.merges import Merges
 from openrag_cli.documents.readers.workbooks.sheets import Row, Sheet, one_line, workbook_document
 from openrag_cli.documents.readers.workbooks.unseen import has_grounds, unseen_styles
 from openrag_cli.domain import Document
@@ -27,8 +28,6 @@ from openrag_cli.errors import IngestError
 MAX_COLUMNS = 16_384
 """The columns of a sheet; a file may claim more."""
 
-_MAX_MERGES = 50_000
-_MAX_FILLED = 200_000  # places that merged cells may fill, of a sheet
 _REFERENCE = re.compile(r"\$?([A-Za-z]{1,3})\$?(\d{1,7})")
 _MERGE = re.compile(rb"<(?:\w+:)?mergeCell\b[^>]*?\bref=[\"']([A-Z]+\d+):([A-Z]+\d+)[\"']")
 _BLOCK_BYTES = 1 << 20
@@ -47,23 +46,13 @@ class _Book:
     n_uncalculated: int = 0
 
 
-@dataclass(slots=True)
-class _Merges:
-    """The merged cells of a sheet: (row, column) of the first cell -> (last row, last column)."""
-
-    areas: dict[tuple[int, int], tuple[int, int]]
-    below: list[tuple[int, int, int, str]] = field(default_factory=list)  # last row, first and last column, text
-    n_filled: int = 0
-
-
 def read_xlsx(source: Source) -> Document:
     """Read a workbook: values as last calculated and as they are shown, empty rows left out.
 
     Raises:
         IngestError: encrypted, corrupt or too_large, or no_text where there are formulas without values alone.
     """
-    checked_archive(source, "workbook")
-    with parser_errors("workbook"), zipfile.ZipFile(source.path) as archive:
+    with open_archive(source, "workbook") as archive, parser_errors("workbook"):
         names = {name.lower().lstrip("/"): name for name in archive.namelist()}
         if "xl/workbook.bin" in names:
             raise IngestError(
@@ -240,7 +229,7 @@ def _is_unseen(cell: ET.Element, book: _Book) -> bool:
     return (style in book.white and book.is_on_paper) or (style in book.silent and cell.get("t", "n") != "n")
 
 
-def _row(node: ET.Element, number: int, book: _Book, merges: _Merges) -> Row:
+def _row(node: ET.Element, number: int, book: _Book, merges: Merges) -> Row:
     cells: dict[int, str] = {}
     column = -1
     for cell in node:
@@ -250,44 +239,21 @@ def _row(node: ET.Element, number: int, book: _Book, merges: _Merges) -> Row:
         column = place[1] if place else column + 1
         if column < MAX_COLUMNS and (text := _text(cell, book)) and not (_is_unseen(cell, book) and book.hide(text)):
             cells[column] = text
-    n_own = len(cells)
-    for last_row, first, last, text in merges.below:
-        if number <= last_row and not any(cells.get(place) for place in range(first, last + 1)):
-            cells |= dict.fromkeys(range(first, last + 1), text)
-    merges.below = [area for area in merges.below if area[0] > number]
-    for column in [*cells] if merges.areas else ():
-        area = merges.areas.get((number, column))
-        if area and cells[column]:
-            _fill(cells, merges, (number, column), area, is_alone=n_own == 1)
+    merges.fill(cells, number)
     return [cells.get(place, "") for place in range(max(cells, default=-1) + 1)]
 
 
-def _fill(
-    cells: dict[int, str], merges: _Merges, first: tuple[int, int], last: tuple[int, int], *, is_alone: bool
-) -> None:
-    """Let a merged cell stand in every column and row that it covers; a line over the whole table stands once."""
-    text = cells[first[1]]
-    if last[0] > first[0]:
-        merges.below.append((last[0], first[1], first[1] if is_alone else last[1], text))
-    n_more = last[1] - first[1]
-    if is_alone or merges.n_filled + n_more > _MAX_FILLED:
-        return
-    merges.n_filled += n_more
-    for place in range(first[1] + 1, last[1] + 1):
-        cells.setdefault(place, text)
-
-
-def _merges(content: IO[bytes]) -> _Merges:
+def _merges(content: IO[bytes]) -> Merges:
     """Find the merged cells, which a sheet states after its rows."""
-    areas: dict[tuple[int, int], tuple[int, int]] = {}
+    merges = Merges()
     held = b""
     while block := content.read(_BLOCK_BYTES):
         held = held[-200:] + block
         for found in _MERGE.finditer(held):
             first, last = _place(found[1].decode()), _place(found[2].decode())
-            if first and last and len(areas) < _MAX_MERGES:
-                areas[first] = (last[0], min(last[1], first[1] + MAX_COLUMNS))
-    return _Merges(areas)
+            if first and last:
+                merges.add(first, (last[0], min(last[1], first[1] + MAX_COLUMNS)))
+    return merges
 
 
 def _place(reference: str) -> tuple[int, int] | None:
