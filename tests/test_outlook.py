@@ -98,6 +98,15 @@ def test_an_appointment_says_when_and_where(tmp_path: Path) -> None:
     assert "Location: Gate seven\nStarts: 2031-03-15T09:30:00+00:00" in markdown
 
 
+def test_an_appointment_says_when_in_a_property_of_its_own(tmp_path: Path) -> None:
+    names = {"__nameid_version1.0": {"__substg1.0_00030102": struct.pack("<IHHIHH", 0x820D, 6, 5, 0x820E, 6, 6)}}
+    times = properties(
+        {0x8005: (0x40, struct.pack("<Q", TICKS)), 0x8006: (0x40, struct.pack("<Q", TICKS + 36_000_000_000))}
+    )
+    markdown = read(tmp_path, HEAD | names | {"__properties_version1.0": times}).markdown
+    assert "Starts: 2031-03-15T09:30:00+00:00\nEnds: 2031-03-15T10:30:00+00:00" in markdown
+
+
 @pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
 def test_a_message_that_is_cut_is_read_or_refused_in_a_sentence(tmp_path: Path, share: float) -> None:
     content = make_ole(TIMES | HEAD | text("1000", "word " * 300))
@@ -120,7 +129,71 @@ def test_rich_text_is_unpacked_as_its_specification_shows() -> None:
 
 def test_signs_of_rich_text_are_text() -> None:
     rtf = rb"{\rtf1\ansi\uc1 a\emdash b\tab c\line d\'e9\~e\_f\{g\}{\*\unheard no}{\stylesheet no}\u8364?\u-10179?\u-8704?}"
-    assert text_of(rtf)[0].encode("utf-16-le", "surrogatepass").decode("utf-16-le") == "a—b\tc\ndé\xa0e-f{g}€😀"
+    assert text_of(rtf)[0] == "a—b\tc\ndé\xa0e-f{g}€😀"
+
+
+def test_each_font_of_rich_text_has_letters_of_its_own() -> None:
+    fonts = rb"{\fonttbl{\f0\fcharset0 Arial;}{\f1\fcharset204 Arial;}{\f2\fcharset128 Gothic;}{\f3\fcharset161 Arial;}{\f4\cpg1255 x;}}"
+    rtf = (
+        rb"{\rtf1\ansi\ansicpg1252"
+        + fonts
+        + rb"\pard caf\'e9 \f1 \'d8\'eb\'fe\'e7 {\f2 \'93\'8c\'8b\'9e }\'e7\f3 \'e1\'e2\plain  \'e9 \f4\'e0}"
+    )
+    assert text_of(rtf)[0] == "café Шлюз 東京 зαβ é א"
+
+
+def recipient(kind: int, name: str, **others: str) -> Tree:
+    tree = text("3001", name) | {"__properties_version1.0": properties({0x0C15: (3, struct.pack("<I", kind))}, 8)}
+    for number, value in others.items():
+        tree |= text(number.removeprefix("n"), value)
+    return tree
+
+
+def test_recipients_have_their_addresses(tmp_path: Path) -> None:
+    tree = HEAD | text("1000", "Words.")
+    tree |= {
+        "__recip_version1.0_#00000000": recipient(1, "'Boris'", n3003="boris@x.example"),
+        "__recip_version1.0_#00000001": recipient(
+            1, "Quill, Cleo", n3003="/O=PORT/CN=CLEO@PORT", n39FE="cleo@x.example"
+        ),
+        "__recip_version1.0_#00000002": recipient(2, "dan@x.example", n3003="dan@x.example"),
+        "__recip_version1.0_#00000003": recipient(1, "Eve", n3003="/O=PORT/CN=EVE"),
+    }
+    markdown = read(tmp_path, tree).markdown
+    assert "To: Boris <boris@x.example>; Quill, Cleo <cleo@x.example>; Eve\nCc: dan@x.example\n" in markdown
+
+
+def test_an_address_of_a_directory_is_no_address_of_mail(tmp_path: Path) -> None:
+    tree = (
+        text("0037", "The weir") | text("0C1A", "Ada") | text("0C1F", "/O=PORT/CN=ADA@PORT") | text("1000", "Words.")
+    )
+    assert "From: Ada\n" in read(tmp_path, tree).markdown
+    tree |= text("007D", "Received: from x\r\nFrom: =?utf-8?q?Ada?= <ada@x.example>\r\n")
+    assert "From: Ada <ada@x.example>\n" in read(tmp_path, tree).markdown
+
+
+@pytest.mark.parametrize(
+    ("page", "encoding", "word"),
+    [(20866, "koi8_r", "Шлюз"), (28592, "iso8859_2", "Łódź"), (51932, "euc_jp", "東京"), (949, "cp949", "수문"), (65001, "utf-8", "水门")],
+)  # fmt: skip
+def test_the_code_page_of_a_message_is_that_of_all_in_it(tmp_path: Path, page: int, encoding: str, word: str) -> None:
+    stated = {"__properties_version1.0": properties({0x3FFD: (3, struct.pack("<I", page))})}
+    inner = {"__properties_version1.0": properties({}, 24)} | text("0037", f"Re {word}", encoding)
+    tree = HEAD | stated | {"__attach_version1.0_#00000000": {"__substg1.0_3701000D": inner}}
+    tree |= {"__recip_version1.0_#00000000": text("3001", f"An {word}", encoding)} | text(
+        "1000", f"Of {word}.", encoding
+    )
+    markdown = read(tmp_path, tree).markdown
+    assert [f"{start} {word}" in markdown for start in ("Re", "An", "Of")] == [True] * 3
+
+
+def test_a_contact_says_where_to_reach_it(tmp_path: Path) -> None:
+    names = {"__nameid_version1.0": {"__substg1.0_00030102": struct.pack("<IHH", 0x8083, 6, 4)}}
+    tree = HEAD | names | text("001A", "IPM.Contact") | text("3A08", "0481 123") | text("3A15", "Quay 1\r\nHusum")
+    assert (
+        "Phone: 0481 123\nAddress: Quay 1 Husum\nMail: ada@x.example"
+        in read(tmp_path, tree | text("8004", "ada@x.example")).markdown
+    )
 
 
 # --- feeds

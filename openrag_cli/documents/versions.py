@@ -31,7 +31,7 @@ READER_VERSIONS: Mapping[str, int] = {
     "mail": 4,
     "mbox": 1,
     "mediawiki": 1,
-    "msg": 3,
+    "msg": 4,
     "notebook": 2,
     "ods": 4,
     "odt": 5,

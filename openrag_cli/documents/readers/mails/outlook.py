@@ -8,6 +8,8 @@ import datetime as dt
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from email.parser import HeaderParser
+from email.utils import parseaddr
 from typing import Any
 
 from openrag_cli.documents.encoding import NotText, decode_text
@@ -15,17 +17,22 @@ from openrag_cli.documents.media_types import MSG
 from openrag_cli.documents.readers.base import Source, cut, parser_errors
 from openrag_cli.documents.readers.html import fragment_markdown
 from openrag_cli.documents.readers.mails.mail import fuller, tell_attachments
-from openrag_cli.documents.readers.mails.rich_text import decompressed, text_of
+from openrag_cli.documents.readers.mails.rich_text import decompressed, encoding_of, text_of
 from openrag_cli.domain import Document, Metadata
 
 _SUBJECT, _BODY, _HTML, _RTF = "0037", "1000", "1013", "1009"
 _SENDER, _SENDER_ADDRESSES = "0C1A", ("5D01", "0C1F", "0065")
-_TO, _CC, _NAME = "0E04", "0E03", "3001"
+_TO, _CC, _NAME, _HEAD = "0E04", "0E03", "3001", "007D"
 _FILE_NAMES, _MIME, _INNER = ("3707", "3704", "3001"), "370E", "3701000D"
 _SENT = (0x0039, 0x0E06, 0x3007)  # submitted, delivered, made
-_CODEPAGES = (0x3FDE, 0x3FFD)  # of the body, of strings
+_PAGE_OF_BODY, _PAGE_OF_STRINGS = 0x3FDE, 0x3FFD
 _STARTS, _ENDS = 0x0060, 0x0061
-_LOCATION = 0x8208  # a property that each file numbers for itself
+_LOCATION, _STARTS_WHOLE, _ENDS_WHOLE = 0x8208, 0x820D, 0x820E  # properties that each file numbers for itself
+_ADDRESSES = ("39FE", "3003")
+_RECIPIENT_KIND = 0x0C15
+_CONTACT = {"3A16": "Company", "3A17": "Job title", "3A08": "Phone", "3A1C": "Mobile phone", "3A09": "Home phone",
+            "3A24": "Fax", "3A15": "Address", "3A51": "Web page"}  # fmt: skip
+_CONTACT_MAIL = {0x8083: "Mail", 0x8093: "Mail 2", 0x80A3: "Mail 3"}
 _TEXT_KINDS = ("001F", "001E", "0102")
 _TIME_KIND = 0x0040
 _EPOCH = dt.datetime(1601, 1, 1, tzinfo=dt.UTC)
@@ -89,21 +96,27 @@ class _Folder:
         for kind in _TEXT_KINDS:
             content = self.stream(f"__substg1.0_{number}{kind}")
             if content:
-                text = content.decode("utf-16-le", "replace") if kind == "001F" else self._decoded(content)
+                is_wide = kind == "001F"
+                text = content.decode("utf-16-le", "replace") if is_wide else self._decoded(content, number)
                 return text.replace("\r\n", "\n").replace("\r", "\n").replace("\x00", "").strip()
         return ""
 
-    def _decoded(self, content: bytes) -> str:
-        """Return bytes in the code page that the message states, where that is true."""
-        numbers = self.numbers()
-        for known in (numbers.get(key) for key in _CODEPAGES):
-            page = int.from_bytes(known[1][:4], "little") if known else 0
-            with contextlib.suppress(LookupError, UnicodeError):
-                if page:
-                    return content.decode("utf-8" if page == 65001 else f"cp{page}")
+    def _decoded(self, content: bytes, number: str) -> str:
+        """Return bytes in the code page that the message (or the one around it) states, where that is true."""
+        order = (_PAGE_OF_BODY, _PAGE_OF_STRINGS)
+        for page in self._pages(order if number == _HTML else order[::-1]):
+            with contextlib.suppress(UnicodeError):
+                return content.decode(encoding_of(str(page)))
         with contextlib.suppress(NotText):
             return decode_text(content)[0]
         return content.decode("cp1252", "replace")
+
+    def _pages(self, wanted: tuple[int, ...]) -> Iterator[int]:
+        """Yield the code pages that are stated here, then those of the messages around."""
+        for n in range(len(self.path), -1, -1):
+            numbers = _Folder(self.ole, self.path[:n]).numbers()
+            known = (numbers.get(key) for key in wanted)
+            yield from filter(None, (int.from_bytes(each[1][:4], "little") if each else 0 for each in known))
 
     def time(self, number: int) -> str:
         """Return a time in ISO 8601, an empty text where there is none."""
@@ -119,7 +132,7 @@ class _Folder:
 class _Reader:
     def __init__(self, source: Source, ole: Any) -> None:
         self._source = source
-        self._location = _number_in_file(ole, _LOCATION)
+        self._named = _numbers_in_file(ole)
         self.attachments: list[str] = []
 
     def message(self, folder: _Folder, depth: int = 0) -> str:
@@ -127,6 +140,7 @@ class _Reader:
         subject = " ".join((folder.text(_SUBJECT) or (folder.text(_NAME) if not depth else "")).split())
         known = self.metadata(folder)
         head = [f"{name}: {known[key]}" for name, key in _SHOWN if key in known]
+        head += self._contact(folder)
         parts = [f"{'##' if depth else '#'} {subject}" if subject else "", "\n".join(head), self._body(folder)]
         for attachment in folder.folders("__attach_version1.0_"):
             inner = next(attachment.folders(f"__substg1.0_{_INNER}"), None)
@@ -140,19 +154,28 @@ class _Reader:
     def metadata(self, folder: _Folder) -> Metadata:
         """Return what a message says of itself: title, from, to, cc, date; of an appointment when and where it is."""
         sender = folder.text(_SENDER)
-        addresses = [folder.text(number) for number in _SENDER_ADDRESSES]
-        address = next((address for address in addresses if "@" in address), "")
         found = {
             "title": " ".join(folder.text(_SUBJECT).split()),
-            "from": f"{sender} <{address}>" if sender and address and sender != address else sender or address,
-            "to": folder.text(_TO) or _recipients(folder),
-            "cc": folder.text(_CC),
+            "from": _person(sender, _address(folder, _SENDER_ADDRESSES) or _stated_sender(folder)),
+            "to": _recipients(folder, 1) or folder.text(_TO),
+            "cc": _recipients(folder, 2) or folder.text(_CC),
             "date": next(filter(None, map(folder.time, _SENT)), ""),
-            "location": folder.text(self._location) if self._location else "",
-            "starts": folder.time(_STARTS),
-            "ends": folder.time(_ENDS),
+            "location": self._text_named(folder, _LOCATION),
+            "starts": folder.time(_STARTS) or folder.time(self._named.get(_STARTS_WHOLE, 0)),
+            "ends": folder.time(_ENDS) or folder.time(self._named.get(_ENDS_WHOLE, 0)),
         }
         return {key: " ".join(value.split()) for key, value in found.items() if value.strip()}
+
+    def _text_named(self, folder: _Folder, number: int) -> str:
+        return folder.text(f"{self._named[number]:04X}") if number in self._named else ""
+
+    def _contact(self, folder: _Folder) -> Iterator[str]:
+        """Yield the lines of a contact: where to reach it."""
+        if not folder.text("001A").startswith("IPM.Contact"):
+            return
+        said = {name: folder.text(number) for number, name in _CONTACT.items()}
+        said |= {name: self._text_named(folder, number) for number, name in _CONTACT_MAIL.items()}
+        yield from (f"{name}: {' '.join(value.split())}" for name, value in said.items() if value)
 
     def _body(self, folder: _Folder) -> str:
         """Return the fuller one of the bodies of a message: plain text, HTML, rich text."""
@@ -178,16 +201,39 @@ _SHOWN = (("From", "from"), ("To", "to"), ("Cc", "cc"), ("Date", "date"), ("Loca
           ("Starts", "starts"), ("Ends", "ends"))  # fmt: skip
 
 
-def _recipients(folder: _Folder) -> str:
-    names = (each.text(_NAME) or each.text("3003") for each in folder.folders("__recip_version1.0_"))
-    return "; ".join(filter(None, names))
+def _recipients(folder: _Folder, kind: int) -> str:
+    """Return those to whom it went, or (2) who got a copy, with their addresses."""
+    found = []
+    for each in folder.folders("__recip_version1.0_"):
+        stated = int.from_bytes(each.numbers().get(_RECIPIENT_KIND, (0, b"\1"))[1][:1], "little") & 15
+        if stated == kind:
+            found.append(_person(each.text(_NAME), _address(each, _ADDRESSES)))
+    return "; ".join(filter(None, found))
 
 
-def _number_in_file(ole: Any, wanted: int) -> str:
-    """Return the number that a named property has in this file, in hexadecimal; an empty text where it has none."""
+def _address(folder: _Folder, numbers: tuple[str, ...]) -> str:
+    """Return an address of mail; those of the directory of an Exchange server are none."""
+    addresses = (folder.text(number) for number in numbers)
+    return next((address for address in addresses if "@" in address and not address.startswith("/")), "")
+
+
+def _stated_sender(folder: _Folder) -> str:
+    """Return the address of the sender in the head that the message had on its way."""
+    head = folder.text(_HEAD)[:100_000]
+    return parseaddr(HeaderParser().parsestr(head).get("From", ""))[1] if head else ""
+
+
+def _person(name: str, address: str) -> str:
+    name = name[1:-1] if len(name) > 1 and name[0] == name[-1] == "'" else name
+    return f"{name} <{address}>" if name and address and address not in name else name or address
+
+
+def _numbers_in_file(ole: Any) -> dict[int, int]:
+    """Return the numbers that named properties have in this file."""
     entries = _Folder(ole, ("__nameid_version1.0",)).stream("__substg1.0_00030102") or b""
+    found: dict[int, int] = {}
     for at in range(0, len(entries) - 7, 8):
         number, kind, index = struct.unpack_from("<IHH", entries, at)
-        if number == wanted and not kind & 1:
-            return f"{0x8000 + index:04X}"
-    return ""
+        if not kind & 1:
+            found.setdefault(number, 0x8000 + index)
+    return found

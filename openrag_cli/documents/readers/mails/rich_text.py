@@ -32,6 +32,7 @@ _WITHOUT_TEXT = frozenset(
         b"listtable",
     }
 )
+_OF_FONTS = frozenset({b"f", b"fcharset", b"cpg", b"plain"})
 _SIGNS = {
     b"par": "\n", b"line": "\n", b"row": "\n", b"tab": "\t", b"cell": "\t", b"emdash": "\u2014", b"endash": "\u2013",
     b"lquote": "\u2018", b"rquote": "\u2019", b"ldblquote": "\u201c", b"rdblquote": "\u201d", b"bullet": "\u2022",
@@ -74,6 +75,20 @@ def _codes(content: bytes) -> Iterator[tuple[bool, int]]:
             at += 1 + is_pair
 
 
+_PAGES = {
+    "65001": "utf-8", "1200": "utf-16-le", "10000": "mac_roman", "10006": "mac_greek", "10007": "mac_cyrillic",
+    "10029": "mac_latin2", "10081": "mac_turkish", "20127": "ascii", "20866": "koi8_r", "21866": "koi8_u", "936": "gb18030",
+    "51936": "gb18030", "54936": "gb18030", "52936": "hz", "1361": "johab", "20932": "euc_jp", "51932": "euc_jp",
+    "50220": "iso2022_jp", "50221": "iso2022_jp", "50222": "iso2022_jp", "50225": "iso2022_kr", "51949": "euc_kr",
+} | {f"{28590 + part}": f"iso8859_{part}" for part in (*range(1, 10), 13, 15)}  # fmt: skip
+"""Number of a code page of Windows -> its name, where that is not `cp` and the number."""
+_CHARSETS = {
+    77: "10000", 128: "932", 129: "949", 130: "1361", 134: "936", 136: "950", 161: "1253", 162: "1254", 163: "1258",
+    177: "1255", 178: "1256", 186: "1257", 204: "1251", 222: "874", 238: "1250", 254: "437", 255: "850",
+}  # fmt: skip
+"""What a font's `\\fcharset` means; 0 and others are the code page of the text."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Group:
     """What holds within a pair of braces."""
@@ -82,6 +97,8 @@ class _Group:
     is_tag: bool = False  # a piece of the HTML that the text was made from
     is_rtf_only: bool = False
     n_fallback: int = 1  # characters that stand for one of Unicode
+    is_of_fonts: bool = False  # the table that says which font has which letters
+    encoding: str = ""  # of the font
 
 
 def text_of(rtf: bytes) -> tuple[str, bool]:
@@ -94,7 +111,9 @@ class _Writer:
         self._rtf = rtf
         self._is_html = rb"\fromhtml" in rtf[:400]
         codepage = re.search(rb"\\ansicpg(\d+)", rtf[:400])
-        self._encoding = _known_encoding(codepage[1].decode() if codepage else "1252")
+        self._encoding = encoding_of(codepage[1].decode() if codepage else "1252")
+        self._fonts: dict[int, str] = {}
+        self._font = 0
         self._group = _Group()
         self._outer: list[_Group] = []
         self._bytes = bytearray()
@@ -120,7 +139,8 @@ class _Writer:
                 self._sign("\n")
             is_optional = sign == b"*"
         self._flush()
-        return "".join(self._texts), self._is_html
+        text = "".join(self._texts).encode("utf-16-le", "surrogatepass")  # a sign beyond the first plane is two words
+        return text.decode("utf-16-le", "replace"), self._is_html
 
     def _brace(self, brace: bytes) -> None:
         self._flush()
@@ -133,7 +153,9 @@ class _Writer:
         if word == b"htmltag" and self._is_html:
             self._group = replace(self._group, is_tag=True)
         elif is_optional or word in _WITHOUT_TEXT:
-            self._group = replace(self._group, is_skipped=True)
+            self._group = replace(self._group, is_skipped=True, is_of_fonts=word == b"fonttbl")
+        elif word in _OF_FONTS:
+            self._note_font(word, number or 0)
         elif word == b"htmlrtf":
             self._group = replace(self._group, is_rtf_only=number != 0)
         elif word == b"uc":
@@ -143,6 +165,21 @@ class _Writer:
             self._n_skip = self._group.n_fallback
         elif word in _SIGNS:
             self._sign(_SIGNS[word])
+
+    def _note_font(self, word: bytes, number: int) -> None:
+        """Take note of a font, or of the letters that it has, or turn to it."""
+        if word == b"plain":
+            self._flush()
+            self._group = replace(self._group, encoding="")
+        elif word == b"f" and not self._group.is_of_fonts:
+            self._flush()
+            self._group = replace(self._group, encoding=self._fonts.get(number, ""))
+        elif word == b"f":
+            self._font = number
+        elif word == b"fcharset" and number in _CHARSETS:
+            self._fonts[self._font] = encoding_of(_CHARSETS[number])
+        elif word == b"cpg" and number:
+            self._fonts[self._font] = encoding_of(str(number))
 
     def _is_shown(self) -> bool:
         group = self._group
@@ -161,12 +198,14 @@ class _Writer:
 
     def _flush(self) -> None:
         if self._bytes:
-            self._texts.append(self._bytes.decode(self._encoding, "replace"))
+            encoding = self._encoding if self._group.is_tag else self._group.encoding or self._encoding
+            self._texts.append(self._bytes.decode(encoding, "replace"))
             self._bytes.clear()
 
 
-def _known_encoding(number: str) -> str:
-    name = {"65001": "utf-8", "10000": "mac_roman", "936": "gb18030", "932": "cp932"}.get(number, f"cp{number}")
+def encoding_of(number: str) -> str:
+    """Return the encoding of a code page of Windows; `cp1252` for one that is not known."""
+    name = _PAGES.get(number, f"cp{number}")
     try:
         b"x".decode(name)
     except LookupError:

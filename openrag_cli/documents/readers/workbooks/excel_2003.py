@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-from openrag_cli.documents.notes import counted
 from openrag_cli.documents.readers.base import Source, parser_errors
 from openrag_cli.documents.readers.package import attribute, child_of, local, number_of, plain_text
 from openrag_cli.documents.readers.workbooks.cell_format import general, number_format
 from openrag_cli.documents.readers.workbooks.merges import Merges
-from openrag_cli.documents.readers.workbooks.sheets import Row, Sheet, one_line, workbook_document
+from openrag_cli.documents.readers.workbooks.sheets import Row, Sheet, one_line, tell_uncalculated, workbook_document
 from openrag_cli.documents.readers.workbooks.unseen import are_near, is_silent
 from openrag_cli.documents.readers.xml_files.flat import root_of
 from openrag_cli.domain import Document
@@ -38,12 +37,7 @@ def read_excel_2003(source: Source) -> Document:
     with parser_errors("workbook"):
         book = _Book(source, root)
         document = workbook_document(source, book.sheets(), source.media_type)
-    if book.n_uncalculated:
-        source.notes.warn(
-            "not_calculated",
-            f"{counted(book.n_uncalculated, 'cell')} with a formula that was never calculated: the formula is indexed; "
-            "open the workbook in a spreadsheet program, save it, and add it again",
-        )
+    tell_uncalculated(source.notes, book.n_uncalculated)
     return document
 
 

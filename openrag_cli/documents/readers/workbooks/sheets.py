@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from openrag_cli.documents.notes import Notes, counted
 from openrag_cli.documents.readers.base import Limits, Source, cut
 from openrag_cli.documents.tables import find_head, joined_head, markdown_row, padded, rule
 from openrag_cli.domain import Document, DocumentWarning
@@ -67,6 +68,16 @@ def workbook_document(source: Source, sheets: Iterable[Sheet], media_type: str) 
     markdown, cuts = cut("\n\n".join(blocks), source.limits.max_chars)
     warnings = (budget.warning,) if budget.warning else cuts
     return Document(markdown, media_type=media_type, has_headings=True, warnings=warnings)
+
+
+def tell_uncalculated(notes: Notes, n_cells: int) -> None:
+    """Tell of cells with a formula and no value."""
+    if n_cells:
+        notes.warn(
+            "not_calculated",
+            f"{counted(n_cells, 'cell')} with a formula that was never calculated: the formula is indexed; "
+            "open the workbook in a spreadsheet program, save it, and add it again",
+        )
 
 
 def _within(budget: Budget, rows: Iterable[tuple[int, Row]]) -> Iterator[tuple[int, Row]]:

@@ -13,14 +13,13 @@ from typing import IO
 from xml.etree import ElementTree as ET
 
 from openrag_cli.documents.media_types import XLSX
-from openrag_cli.documents.notes import counted
 from openrag_cli.documents.readers.archive import open_archive
 from openrag_cli.documents.readers.base import Source, parser_errors
 from openrag_cli.documents.readers.package import Package
 from openrag_cli.documents.readers.workbooks.beside import lines_beside
 from openrag_cli.documents.readers.workbooks.cell_format import BUILT_IN, Format, general, number_format
 from openrag_cli.documents.readers.workbooks.merges import Merges
-from openrag_cli.documents.readers.workbooks.sheets import Row, Sheet, one_line, workbook_document
+from openrag_cli.documents.readers.workbooks.sheets import Row, Sheet, one_line, tell_uncalculated, workbook_document
 from openrag_cli.documents.readers.workbooks.unseen import has_grounds, unseen_styles
 from openrag_cli.domain import Document
 from openrag_cli.errors import IngestError
@@ -61,12 +60,7 @@ def read_xlsx(source: Source) -> Document:
                 hint="open it in a spreadsheet program, save it as XLSX, and add that",
             )
         document, book = _read(source, archive, names)
-    if book.n_uncalculated:
-        source.notes.warn(
-            "not_calculated",
-            f"{counted(book.n_uncalculated, 'cell')} with a formula that was never calculated: the formula is indexed; "
-            "open the workbook in a spreadsheet program, save it, and add it again",
-        )
+    tell_uncalculated(source.notes, book.n_uncalculated)
     return document
 
 
