@@ -240,14 +240,31 @@ def test_the_page_that_asks_for_another_program_is_called_an_xfa_form(tmp_path):
 ENGLISH = "The lock keeper writes the level of the water into the book every morning before the first barge. " * 3
 
 
+RUSSIAN = "Смотритель шлюза записывает уровень воды в книгу каждое утро до первой баржи. " * 3
+
+
 @pytest.mark.parametrize(
     "text",
     [
         "".join(chr(0xE000 + ord(char)) if char != " " else " " for char in ENGLISH),
         "".join(chr(ord(char) - 29) if char != " " else " " for char in ENGLISH.replace(".", "")),
         "".join(char + "ЖΩשक"[at % 4] if char != " " else " " for at, char in enumerate(ENGLISH)),
+        "".join(chr(0xA1 + ord(char) % 31) if char != " " else " " for char in ENGLISH),
+        "".join("!\"#$%&'()*+,-/:;<=>?@[]^_{|}~"[ord(char) % 29] if char != " " else " " for char in ENGLISH),
+        re.sub(r"\w", "A", ENGLISH),
+        "".join(chr(0x430 + (ord(char.lower()) - 0x430 + 10) % 32) if char.isalpha() else char for char in RUSSIAN),
+        RUSSIAN.encode("cp1251").decode("cp1252"),
     ],
-    ids=["private use", "moved along the alphabet", "scripts mixed"],
+    ids=[
+        "private use",
+        "moved along the alphabet",
+        "scripts mixed",
+        "signs",
+        "signs of ASCII",
+        "one letter",
+        "Cyrillic moved",
+        "Cyrillic as Latin",
+    ],
 )
 def test_codes_of_glyphs_are_told_from_text(text):
     assert is_glyph_codes(text)
@@ -263,10 +280,36 @@ def test_codes_of_glyphs_are_told_from_text(text):
         "Привет мир, это журнал уровня воды за март. " * 8,
         "μm und Ωm, Größe in cm² je Schleuse " * 8,
         "ACGTTGCAACGGTTAACC " * 30,
+        "Người gác cửa mở cổng trên khi nước trong buồng đã đạt đến mức của kênh, tàu thuyền chờ dưới cầu. " * 4,
+        "USBメモリをPCのUSBポートに差し込み、Wi-Fiの設定をします。IDとPINはA4の紙に。" * 6,
+        "Python의 모듈은 import문으로 불러오며 CSV파일과 JSON파일을 읽는다. " * 8,
+        "6.1 dpkg-repack " + ". " * 60 + "103\n6.2 devscripts " + ". " * 60 + "104\n",
+        "+------+------+\n| A=1  | B<2  |\n+------+------+\n" * 20,
+        "1,204.50 (3.2%) $ 77.10 / -4.0 & 12:30 [1] * 3 = 9; #4 + 5 " * 12,
     ],
 )
 def test_text_of_any_language_is_no_glyph_codes(text):
     assert not is_glyph_codes(text)
+
+
+def test_letters_that_a_font_does_not_name_are_told(tmp_path):
+    lines = ["The lock keeper of\\004ce writes the level.", "Of\\004cers and waf\\006es."]
+    pages = [
+        "".join(text_at(60, 700 - 20 * at, line) for at, line in enumerate(lines)),
+        text_at(60, 700, "Fine \\004 here."),
+    ]
+    document = read(tmp_path, drawn(pages))
+    assert "ofce writes" in document.markdown
+    assert [warning.message.partition(":")[0] for warning in document.warnings] == [
+        "3 letters within words on page 1 left out"
+    ]
+
+
+def test_a_page_of_control_characters_is_reported(tmp_path):
+    coded = "".join(f"\\{1 + ord(char) % 8:03o}" if char.isalpha() else char for char in ENGLISH[:90])
+    document = read(tmp_path, drawn([text_at(60, 700, "A page that can be read."), text_at(40, 700, coded)]))
+    assert document.markdown.strip() == "A page that can be read."
+    assert codes(document) == {"glyph_codes"}
 
 
 def test_a_page_of_glyph_codes_is_reported_and_not_indexed(tmp_path):

@@ -36,7 +36,7 @@ READER_VERSIONS: Mapping[str, int] = {
     "ods": 4,
     "odt": 5,
     "org": 1,
-    "pdf": 10,
+    "pdf": 11,
     "pod": 1,
     "pptx": 5,
     "roff": 1,

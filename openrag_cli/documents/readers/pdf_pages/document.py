@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any
 
 from openrag_cli.documents.media_types import PDF
+from openrag_cli.documents.notes import counted
 from openrag_cli.documents.readers.base import Source, parser_errors
 from openrag_cli.documents.readers.pdf_pages.annotations import annotation_lines
 from openrag_cli.documents.readers.pdf_pages.broken_words import without_breaks
@@ -29,6 +30,7 @@ from openrag_cli.errors import IngestError
 
 PAGE_BREAK = "\n\n"
 _OCR_HINT = "run OCR first, for example with ocrmypdf, and add the PDF that it makes"
+_LEAST_LOST = 3  # letters; fewer may be signs of a list that stand close to its words
 _RESAVE_HINT = "open it in a PDF program, save it again, and add that"
 _XFA_PLACEHOLDERS = ("please wait", "adobe reader", "adobe acrobat", "veuillez patienter", "bitte warten")
 
@@ -41,6 +43,7 @@ class _Pages:
     texts: list[str] = field(default_factory=list)
     with_picture: set[int] = field(default_factory=set)
     glyph_codes: list[int] = field(default_factory=list)
+    lost: dict[int, int] = field(default_factory=dict)  # page -> letters that its fonts do not name
     unreadable: list[int] = field(default_factory=list)
     outline: list[tuple[int, int, str]] = field(default_factory=list)  # level, page from 0, title
     title: str | None = None
@@ -99,6 +102,10 @@ def _warnings(read: _Pages, *, is_damaged: bool) -> list[DocumentWarning]:
             f"the text on {_ranges(read.glyph_codes)} is codes of glyphs and no letters, and left out; {_OCR_HINT}"
         )
         told.append(DocumentWarning("glyph_codes", message))
+    if sum(read.lost.values()) >= _LEAST_LOST:
+        n, where = counted(sum(read.lost.values()), "letter"), _ranges(list(read.lost))
+        message = f"{n} within words on {where} left out: the fonts do not say which letters they draw; {_OCR_HINT}"
+        told.append(DocumentWarning("letters_missing", message))
     if read.unreadable:
         message = f"{_ranges(read.unreadable)} of {read.n_pages:,} cannot be read; {_RESAVE_HINT}"
         told.append(DocumentWarning("page_unreadable", message))
@@ -215,10 +222,12 @@ def _page(source: Source, pdf: Any, index: int, read: _Pages, reading: _Reading)
     if found.has_picture:
         read.with_picture.add(index + 1)
     text = found.text
-    if is_glyph_codes(text):
+    if found.is_codes or is_glyph_codes(text):
         read.glyph_codes.append(index + 1)
         source.notes.ignore(text)
         text = ""
+    elif found.n_lost:
+        read.lost[index + 1] = found.n_lost
     return "\n\n".join(part for part in (text, "\n".join(lines)) if part.strip()) or text
 
 

@@ -12,6 +12,7 @@ from openrag_cli.documents.readers.base import Source
 from openrag_cli.documents.readers.pdf_pages.bidi import RIGHT_TO_LEFT, glyphs_of, with_lines_turned
 from openrag_cli.documents.readers.pdf_pages.broken_words import BROKEN, spaced_pieces
 from openrag_cli.documents.readers.pdf_pages.columns import MAX_RUNS, Run, woven_columns
+from openrag_cli.documents.readers.pdf_pages.glyphs import lost_letters
 from openrag_cli.documents.readers.pdf_pages.raised import raised_pieces, replaced
 from openrag_cli.documents.readers.pdf_pages.ruled import Drawn, Grid, grids, pieces_of, with_tables
 from openrag_cli.documents.readers.unseen import pdf_calls
@@ -35,6 +36,10 @@ class PageText:
     has_picture: bool
     table: Drawn | None = None
     """The table that ends the page."""
+    n_lost: int = 0
+    """How many letters within words its fonts do not name."""
+    is_codes: bool = False
+    """Whether they name hardly any."""
 
 
 def page_text(
@@ -62,8 +67,9 @@ def page_text(
             text_page = stack.enter_context(_text_page(page))
             text, runs = _text_and_runs(text_page)
         tables = grids(objects.drawings())
+        n_lost, is_codes = lost_letters(text)
         text, table = _arranged(text, runs, text_page, tables, before)
-    return PageText(text.strip("\n"), objects.has_picture, table)
+    return PageText(text.strip("\n"), objects.has_picture, table, n_lost, is_codes)
 
 
 def _arranged(
