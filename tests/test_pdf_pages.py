@@ -9,7 +9,7 @@ from documents import make_pdf
 from openrag_cli.documents.chunking.chunker import Chunker
 from openrag_cli.documents.convert import convert_file
 from openrag_cli.documents.readers.pdf_pages.broken_words import without_breaks
-from openrag_cli.documents.readers.pdf_pages.glyphs import is_glyph_codes
+from openrag_cli.documents.readers.pdf_pages.glyphs import is_glyph_codes, without_private
 from openrag_cli.domain import Document
 from openrag_cli.errors import IngestError
 
@@ -300,9 +300,13 @@ def test_letters_that_a_font_does_not_name_are_told(tmp_path):
     ]
     document = read(tmp_path, drawn(pages))
     assert "ofce writes" in document.markdown
-    assert [warning.message.partition(":")[0] for warning in document.warnings] == [
-        "3 letters within words on page 1 left out"
-    ]
+    assert [warning.message.partition(":")[0] for warning in document.warnings] == ["3 letters on page 1 left out"]
+
+
+def test_private_characters_are_left_out_where_they_are_more_than_signs_of_a_list():
+    signs = "\uf0b7 One item.\n\uf0a7 Two items \uf0fc.\n"
+    assert without_private(signs) == ("• One item.\n• Two items \uf0fc.\n", 0)
+    assert without_private(f"{ENGLISH}\n" + "\ue001\ue002 \ue003\n" * 20 + "Fine.") == (f"{ENGLISH}\n \nFine.", 60)
 
 
 def test_a_page_of_control_characters_is_reported(tmp_path):

@@ -73,6 +73,9 @@ def test_words_that_word_does_not_show(tmp_path: Path, body: str, is_seen: bool)
         ('style:text-transparency="100%"', False),
         ('fo:color="#ffffff" fo:background-color="#000080"', True),
         ('fo:color="#f0f0f0" fo:font-size="6pt"', True),
+        ('fo:color="#008000" style:opacity="0%"', False),
+        ('style:use-window-font-color="true" style:opacity="0%"', True),
+        ('style:use-window-font-color="true" fo:color="#ffffff"', True),
     ],
 )
 @pytest.mark.parametrize("family", ["text", "paragraph"])

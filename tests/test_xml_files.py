@@ -52,6 +52,12 @@ def test_a_flat_text_is_read_like_one_of_parts(tmp_path):
     assert (document.metadata, codes(document)) == ({"title": "Rules", "author": "Ada"}, [])
 
 
+def test_blanks_and_links_of_a_comment_keep_its_words_apart(tmp_path):
+    note = "<office:annotation><text:p>See <text:a>x.com</text:a><text:s/>there,<text:tab/>or<text:line-break/>here.</text:p></office:annotation>"
+    document = read(tmp_path, flat(f"<text:p>Words{note}.</text:p>"), "a.fodt")
+    assert " ".join(document.markdown.split()) == "Words. Comment: See x.com there, or here."
+
+
 def test_what_was_deleted_is_no_text_though_a_flat_file_keeps_it_in_its_place(tmp_path):
     changes = (
         "<text:tracked-changes><text:changed-region text:id='c1'><text:deletion/></text:changed-region>"

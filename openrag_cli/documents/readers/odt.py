@@ -293,7 +293,7 @@ class _Walker:
         author = child_of(element, "creator")
         by = f" ({plain_text(author)})" if author is not None else ""
         paragraphs = [child for child in element if local(child) in {"p", "h", "list"}]
-        texts = [text for text in map(plain_text, paragraphs) if text]
+        texts = [text for each in paragraphs if (text := " ".join(self.inner(each)))]
         for skipped in element:
             if local(skipped) not in {"p", "h", "list"}:
                 self._source.notes.ignore(plain_text(skipped))

@@ -106,22 +106,28 @@ def _look(properties: Any) -> Look:
         return Look()
     weight, style = attribute(properties, "font-weight"), attribute(properties, "font-style")
     struck = attribute(properties, "text-line-through-style")
+    is_auto = attribute(properties, "use-window-font-color") == "true"  # black on white, white on black
     position = attribute(properties, "text-position").split(" ")[0]
     return Look(
         is_bold=None if not weight else weight in {"bold", "600", "700", "800", "900"},
         is_italic=None if not style else style in {"italic", "oblique"},
         is_struck=None if not struck else struck != "none",
         shift=_shift(position) if position else None,
-        is_hidden=_is_hidden(properties),
+        is_hidden=_is_hidden(properties, is_auto=is_auto),
         is_tiny=None if not (size := attribute(properties, "font-size")) else size in _TINY,
-        is_white=None if not (colour := attribute(properties, "color")) else bool(_WHITE.fullmatch(colour)),
+        is_white=False
+        if is_auto
+        else None
+        if not (colour := attribute(properties, "color"))
+        else bool(_WHITE.fullmatch(colour)),
     )
 
 
-def _is_hidden(properties: Any) -> bool | None:
-    """Whether words are not shown, or let everything through."""
+def _is_hidden(properties: Any, *, is_auto: bool) -> bool | None:
+    """Whether words are not shown, or let everything through; what is said of that goes with a colour."""
     display = attribute(properties, "display")
-    if attribute(properties, "text-transparency") == "100%" or attribute(properties, "opacity") in {"0", "0%"}:
+    is_clear = attribute(properties, "text-transparency") == "100%" or attribute(properties, "opacity") in {"0", "0%"}
+    if is_clear and not is_auto:
         return True
     return None if not display else display == "none"
 

@@ -16,7 +16,7 @@ from openrag_cli.documents.notes import counted
 from openrag_cli.documents.readers.base import Source, parser_errors
 from openrag_cli.documents.readers.pdf_pages.annotations import annotation_lines
 from openrag_cli.documents.readers.pdf_pages.broken_words import without_breaks
-from openrag_cli.documents.readers.pdf_pages.glyphs import is_glyph_codes
+from openrag_cli.documents.readers.pdf_pages.glyphs import is_glyph_codes, without_private
 from openrag_cli.documents.readers.pdf_pages.marginals import marginal_lines
 from openrag_cli.documents.readers.pdf_pages.numbered import numbered_headings
 from openrag_cli.documents.readers.pdf_pages.objects import may_hide_layers, rebuilt
@@ -104,7 +104,7 @@ def _warnings(read: _Pages, *, is_damaged: bool) -> list[DocumentWarning]:
         told.append(DocumentWarning("glyph_codes", message))
     if sum(read.lost.values()) >= _LEAST_LOST:
         n, where = counted(sum(read.lost.values()), "letter"), _ranges(list(read.lost))
-        message = f"{n} within words on {where} left out: the fonts do not say which letters they draw; {_OCR_HINT}"
+        message = f"{n} on {where} left out: the fonts do not say which letters they draw; {_OCR_HINT}"
         told.append(DocumentWarning("letters_missing", message))
     if read.unreadable:
         message = f"{_ranges(read.unreadable)} of {read.n_pages:,} cannot be read; {_RESAVE_HINT}"
@@ -226,8 +226,10 @@ def _page(source: Source, pdf: Any, index: int, read: _Pages, reading: _Reading)
         read.glyph_codes.append(index + 1)
         source.notes.ignore(text)
         text = ""
-    elif found.n_lost:
-        read.lost[index + 1] = found.n_lost
+    else:
+        text, n_private = without_private(text)
+        if found.n_lost + n_private:
+            read.lost[index + 1] = found.n_lost + n_private
     return "\n\n".join(part for part in (text, "\n".join(lines)) if part.strip()) or text
 
 

@@ -31,6 +31,8 @@ _COMMON = re.compile(
 )
 _WITHOUT_BLANKS = frozenset({"HIRAGANA", "KATAKANA", "CJK", "HANGUL", "THAI", "LAO", "KHMER", "TIBETAN"})
 _UNMAPPED = re.compile("[\x00\x01\x03-\x08\x0b\x0c\x0e-\x1f\x7f\uffff]")
+_PRIVATE = re.compile("[\ue000-\uf8ff](?:[\ue000-\uf8ff\\s]*[\ue000-\uf8ff])?")
+_LIST_SIGN = re.compile("(?m)^[\ue000-\uf8ff](?=[ \\t])")
 _LOST_LETTER = re.compile(rf"(?<=[^\W\d_]){_UNMAPPED.pattern}+(?=[^\W\d_])")
 
 
@@ -44,6 +46,17 @@ def lost_letters(text: str) -> tuple[int, bool]:
     n_unmapped = len(_UNMAPPED.findall(text))
     n_shown = len("".join(text.split()))
     return len(_LOST_LETTER.findall(text)), n_shown >= LEAST_CHARS and n_unmapped > _MOST_ODD * n_shown
+
+
+def without_private(text: str) -> tuple[str, int]:
+    """Return (a text without private characters, how many these are), where they are more than signs of a list.
+
+    A sign of a list is a bullet.
+    """
+    if _PRIVATE.search(text) is None:
+        return text, 0
+    n_private = sum(len("".join(run.split())) for run in _PRIVATE.findall(text))
+    return (_PRIVATE.sub(" ", text), n_private) if n_private >= LEAST_CHARS else (_LIST_SIGN.sub("•", text), 0)
 
 
 def is_glyph_codes(text: str) -> bool:
