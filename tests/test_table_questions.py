@@ -27,7 +27,7 @@ def tables():
 
 
 def test_the_row_that_is_asked_for_is_in_the_first_hit(tables, tmp_path):
-    files = tables.table_files(n_rows=120, per_table=4)
+    files = tables.table_files(n_rows=120, per_table=12)
     for file in files:
         (tmp_path / file.name).write_bytes(file.content)
     with Engine(load({"store": str(tmp_path / "store")}).settings) as engine:
@@ -35,7 +35,7 @@ def test_the_row_that_is_asked_for_is_in_the_first_hit(tables, tmp_path):
             collect([tmp_path / file.name for file in files]).sources, AddOptions("tables", new_task_id())
         )
         missed = [one for few in tables.missed(engine, files, SearchMode.HYBRID).values() for one in few]
-        assert len(missed) <= 2, missed
+        assert len(missed) <= sum(len(file.questions) for file in files) // 10, missed
         (hit,) = engine.search(SearchRequest(files[0].questions[0].text, top_k=1))
         assert hit.chunk.span.head[-1] == "| Employee | Team | Leave taken | Remaining leave days |"
         assert "in days" in hit.chunk.span.head

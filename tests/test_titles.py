@@ -11,7 +11,7 @@ from openrag_cli.domain import SearchMode, Upload, new_task_id
 from openrag_cli.engine import Engine
 from openrag_cli.retrieval import search
 from openrag_cli.retrieval.request import SearchRequest
-from openrag_cli.store.searching.titles import FileTitle, Titles, is_title, title_of
+from openrag_cli.store.searching.titles import FileTitle, Titles, is_title, short_title_of, title_of
 
 
 @pytest.mark.parametrize(
@@ -140,3 +140,17 @@ def test_a_search_measures_the_titles_of_what_it_found_alone(tmp_path: Path, mon
     assert len(hits) == 2
     assert read
     assert max(read) <= 2 * (4 + 4)  # both legs, and files that are named, of forty
+
+
+@pytest.mark.parametrize(
+    ("filename", "own", "title"),
+    [
+        ("ACME_2031_8K.pdf", "Form 8-K for Acme filed 2031", "Form 8-K for Acme filed 2031"),
+        ("ACME_2031Q4_EARNINGS.pdf", "Acme, Q4 of 2031", "EARNINGS: Acme, Q4 of 2031"),
+        ("reports/gate-keys.md", "Keys of the Gate", "Keys of the Gate"),
+        ("notes.md", "Storm", "notes: Storm"),
+        ("tariff.xlsx", None, "tariff"),
+    ],
+)
+def test_a_title_that_is_embedded_says_each_word_of_the_name_once(filename: str, own: str, title: str) -> None:
+    assert short_title_of(filename, own) == title

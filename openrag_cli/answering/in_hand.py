@@ -129,7 +129,7 @@ class InHand:
             for chunk in held.chunks:
                 words = tokenizer.for_search(chunker.passage(chunk.span))
                 self._matches.append(Match(chunk.id, chunk.revision, chunk.ordinal, chunk.span, 0.0, words))
-                self._embedded[chunk.id] = titled.passage(chunk.span)
+                self._embedded[chunk.id] = titled.embedded(chunk.span)
         self._words = _Words(match.words for match in self._matches)
 
     @property

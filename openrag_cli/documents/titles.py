@@ -3,14 +3,14 @@
 from openrag_cli.documents.chunking.outline import sections
 from openrag_cli.documents.media_types import MBOX
 from openrag_cli.domain import Document
-from openrag_cli.store.searching.titles import is_title, title_of
+from openrag_cli.store.searching.titles import is_title, short_title_of
 
 
 def document_title(filename: str, document: Document) -> str:
     """Return the title that each chunk of a document is embedded under."""
     said = document.metadata.get("title")
     own = said if isinstance(said, str) and is_title(said) else _first_heading(document)
-    return title_of(filename, own)
+    return short_title_of(filename, own)
 
 
 def _first_heading(document: Document) -> str | None:

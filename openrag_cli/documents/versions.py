@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from openrag_cli.documents import media_types as formats
 from openrag_cli.domain import MadeBy
 
-CHUNKER_VERSION = 4
+CHUNKER_VERSION = 5
 """Of the chunks and of the passage that is embedded for each."""
 
 TEXT = "text"

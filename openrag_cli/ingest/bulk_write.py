@@ -92,7 +92,7 @@ class BulkWriter:
     def _embedded(self, file: KnownFile) -> list[str]:
         """Return what is embedded for each chunk of a file: below its title, which is searched with the file."""
         chunker = self._chunker.titled(document_title(file.upload.filename, file.converted.document))
-        return [chunker.passage(span) for span in file.converted.spans]
+        return [chunker.embedded(span) for span in file.converted.spans]
 
     def _vectors(self, file: KnownFile) -> tuple[Sequence["np.ndarray"], Sequence[str | None]]:
         """Return the vectors of a file's chunks, and the hashes of what they were made of, where that is known."""

@@ -353,7 +353,7 @@ class Ingester:
     def _embedded(self, task: Task, converted: Converted) -> list[str]:
         """Return what is embedded for each chunk of a file."""
         chunker = self._chunker.titled(document_title(task.upload.filename, converted.document))
-        return [chunker.passage(span) for span in converted.spans]
+        return [chunker.embedded(span) for span in converted.spans]
 
     def _write(self, entries: Sequence[tuple[Task, Converted]], rows: Sequence[Row]) -> set[str]:
         with self._database.write_lock():

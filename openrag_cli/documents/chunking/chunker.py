@@ -1,9 +1,9 @@
 """Splitting a document into chunks that the embedding model can read whole.
 
 What is embedded for a chunk, its passage, is what it carries (the title of the file, the path of headings above it; for
-rows of a table the lines above the table and its head), a newline and its text; passage and special tokens together
-never exceed the model's limit, so nothing that is stored is hidden from the model. What is carried takes a quarter of it
-at most.
+rows of a table the lines above the table and its head), a newline and its text, of which a row of figures keeps the first.
+Passage and special tokens together never exceed the model's limit, so nothing that is stored is hidden from the model.
+What is carried takes a quarter of it at most.
 
 Chunks are made of whole sections where these fit. A section that does not is cut at its largest inner boundaries that
 fit (blocks, paragraphs, sentences, words; semantic-text-splitter). A chunk never crosses a page. The covering rule:
@@ -19,6 +19,7 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
+from openrag_cli.documents.chunking.figure_rows import first_figures
 from openrag_cli.documents.chunking.markup import masks_of
 from openrag_cli.documents.chunking.masks import unmasked
 from openrag_cli.documents.chunking.outline import Section, sections
@@ -80,8 +81,12 @@ class Chunker:
                     spans.append(Span(text[start:end], start, end, first, last, number, path, piece.head, plain))
         return spans
 
+    def embedded(self, span: Span) -> str:
+        """Return what is embedded for a chunk: its passage, of which a row of figures keeps the first."""
+        return first_figures(self.passage(span))
+
     def passage(self, span: Span) -> str:
-        """Return what is embedded for a chunk: what it carries, shortened if it is very long, above its text."""
+        """Return what is searched of a chunk: what it carries, shortened if it is very long, above its text."""
         prefix = self._prefix(span.heading, span.head)
         return f"{prefix}\n{span.indexed}" if prefix else span.indexed
 

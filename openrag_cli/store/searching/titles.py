@@ -153,15 +153,28 @@ _MIN_LETTERS = 0.6
 
 def title_of(filename: str, own: str | None) -> str:
     """Return the title of a file: its name in words, and what its document calls itself where that says more."""
-    stem = filename.rpartition("/")[2]
-    stem = stem.rpartition(".")[0] or stem
-    name = " ".join(part for run in _NAME_PARTS.findall(stem) for part in _HUMP.split(run))
+    return _entitled(_name_in_words(filename), own)
+
+
+def short_title_of(filename: str, own: str | None) -> str:
+    """Return the title of a file without those words of its name that its document says of itself."""
+    said = _letters(own or "")
+    return _entitled(" ".join(word for word in _name_in_words(filename).split() if _letters(word) not in said), own)
+
+
+def _entitled(name: str, own: str | None) -> str:
+    own = " ".join((own or "").split())[:MAX_TITLE_CHARS]
     if not own:
         return name[:MAX_TITLE_CHARS]
-    own = " ".join(own.split())[:MAX_TITLE_CHARS]
     if _letters(name) in _letters(own) or not _WORD.search(name):
         return own
     return f"{name}: {own}"[: 2 * MAX_TITLE_CHARS]
+
+
+def _name_in_words(filename: str) -> str:
+    stem = filename.rpartition("/")[2]
+    stem = stem.rpartition(".")[0] or stem
+    return " ".join(part for run in _NAME_PARTS.findall(stem) for part in _HUMP.split(run))
 
 
 def _letters(text: str) -> str:
