@@ -155,3 +155,17 @@ def test_a_slide_that_is_damaged_loses_itself_alone(tmp_path):
     assert "of mica" in document.markdown
     assert document.pages[1].number == 2
     assert {warning.code for warning in document.warnings} == {"damaged_part"}
+
+
+@pytest.mark.parametrize(
+    ("stated", "shown"), [("‹#›", "Page"), ("<number>", "Page"), ("7", "Page 7"), ("<a", "Page <a")]
+)
+def test_a_number_that_is_not_filled_in_is_no_text(tmp_path: Path, stated: str, shown: str) -> None:
+    show, slide = slide_of((1, 1, "Page "))
+    paragraph = slide.shapes[0].text_frame.paragraphs[0]._p
+    names = paragraph.nsmap["a"]
+    field = paragraph.makeelement(f"{{{names}}}fld", {"id": "{B}", "type": "slidenum"})
+    field.append(paragraph.makeelement(f"{{{names}}}t", {}))
+    field[0].text = stated
+    paragraph.append(field)
+    assert read(tmp_path, saved(show)).markdown == shown

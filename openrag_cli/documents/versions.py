@@ -38,7 +38,7 @@ READER_VERSIONS: Mapping[str, int] = {
     "org": 1,
     "pdf": 12,
     "pod": 1,
-    "pptx": 5,
+    "pptx": 6,
     "roff": 1,
     "svg": 3,
     "tex": 1,

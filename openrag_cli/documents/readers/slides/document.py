@@ -1,5 +1,6 @@
 """PPTX and its kin (shows, templates, with macros): the slides from their XML, each a page."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,6 +21,8 @@ _FURNITURE = frozenset({"dt", "ftr", "sldNum", "hdr", "sldImg"})
 _SHAPES = frozenset({"sp", "grpSp", "graphicFrame", "pic"})
 _CHOICES = ("Choice", "Fallback")
 _MAX_DEPTH = 30
+_UNFILLED = re.compile("[<\u2039][^<>\u2039\u203a]{0,12}[>\u203a]")
+"""What programs write where the number of a slide or a date will be: `<#>`, `<number>`."""
 _MAX_LEVEL = 8
 
 
@@ -269,8 +272,9 @@ def _line(paragraph: Any) -> str:
             properties = child_of(node, "rPr")
             baseline = number_of(attribute(properties, "baseline"), 0) if properties is not None else 0
             style = Style(shift=(baseline > 0) - (baseline < 0))
-            text = child_of(node, "t")
-            runs.append(Run((text.text or "").replace("\v", "\n") if text is not None else "", style))
+            stated = child_of(node, "t")
+            text = (stated.text or "").replace("\v", "\n") if stated is not None else ""
+            runs.append(Run("" if name == "fld" and _UNFILLED.fullmatch(text) else text, style))
         elif name in {"m", "AlternateContent"}:
             formulas = [part for part in node.iter() if local(part) == "oMath"]
             shown = [formula_text(part) for part in formulas] or [*_texts(node)]
