@@ -7,7 +7,7 @@ import pytest
 from ole import make_ole
 
 from openrag_cli.documents.foreign import _NAMES, _STARTS, _STREAMS, _WITHIN, _ZIPS
-from openrag_cli.documents.media_types import SUPPORTED, media_type_of
+from openrag_cli.documents.media_types import MSG, SUPPORTED, XLS, media_type_of
 from openrag_cli.errors import UnsupportedFormat
 from openrag_cli.ingest.report import kind_of
 
@@ -103,3 +103,20 @@ def test_each_kind_is_counted_by_a_noun_where_a_folder_is_added() -> None:
     assert [kind for kind, noun in nouns.items() if noun == "other file"] == ["a shortcut of Windows"]
     assert {nouns[kind] for kind in kinds if "archive" in kind} == {"archive"}
     assert {nouns[kind] for kind in kinds if "drawing" in kind} == {"drawing"}
+
+
+def test_a_document_is_what_stands_outermost_in_an_ole_file():
+    workbook = make_ole({"MBD0001": {"WordDocument": b"x"}, "Workbook": b"y"})
+    assert media_type_of("a.xls", workbook) == XLS
+    letter = make_ole({"ObjectPool": {"_1": {"Workbook": b"y"}}, "WordDocument": b"x"})
+    assert str(refusal("a.doc", letter)).startswith("this is in the old binary Word")
+    message = make_ole({"__attach_version1.0_#0": {"Workbook": b"y"}, "__properties_version1.0": b"x"})
+    assert media_type_of("a.msg", message) == MSG
+
+
+@pytest.mark.parametrize(
+    "content", [b"P6\n9 9\n255\n" + BINARY, bytes([0, 0, 2, *bytes(9), 2, 0, 2, 0, 24, 0]) + bytes(40)]
+)
+def test_pictures_without_a_mark_of_their_own_are_pictures(content):
+    assert kind_of(str(refusal("a", content))) == "picture"
+    assert media_type_of("a.txt", b"P6\nthe sixth paragraph") == "text/plain"

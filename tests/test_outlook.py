@@ -116,6 +116,15 @@ def test_a_message_that_is_cut_is_read_or_refused_in_a_sentence(tmp_path: Path, 
         assert "weir" in convert_file(path, "a.msg").markdown
 
 
+def test_a_message_of_which_no_text_is_left_is_damaged(tmp_path: Path) -> None:
+    content = make_ole(TIMES | HEAD | text("1000", "word " * 300))
+    path = tmp_path / "stored"
+    path.write_bytes(content[:1_600])
+    with pytest.raises(IngestError, match="damaged") as raised:
+        convert_file(path, "a.msg")
+    assert raised.value.reason == "corrupt"
+
+
 def test_rich_text_is_unpacked_as_its_specification_shows() -> None:
     packed = bytes.fromhex(
         "2d0000002b0000004c5a4675f1c5c7a703000a007263706731323542320af32068656c090020627705b06c647d0a800fa0"

@@ -283,6 +283,47 @@ def test_the_strings_of_an_old_workbook_are_read_a_second_way_over_the_ends_of_r
     assert list(workbook_strings(source))[:2] == ["Depot", "Kiel"]
 
 
+def test_words_drawn_on_a_sheet_of_an_old_workbook_stand_beside_its_cells(tmp_path):
+    def record(kind, body=b""):
+        return struct.pack("<HH", kind, len(body)) + body
+
+    def box(n_chars, *pieces):
+        text = b"".join(record(0x3C, piece) for piece in pieces)
+        shape = record(0x5D, struct.pack("<HHHHH", 0x15, 18, 6, 1, 0) + bytes(12) + bytes(4))
+        return shape + record(0x1B6, bytes(10) + struct.pack("<HHI", n_chars, 16, 0)) + text + record(0x3C, bytes(16))
+
+    begin, end = record(0x809, struct.pack("<HHHHII", 0x600, 0x10, 0, 0, 0, 0)), record(0x0A)
+    chart = record(0x809, struct.pack("<HHHHII", 0x600, 0x20, 0, 0, 0, 0)) + end
+    sheet = begin + chart + box(9, b"\0Ask l", b"\0egal") + box(2, b"\1" + "漢字".encode("utf-16-le")) + end
+    name = struct.pack("<IHBB", 0, 0, 6, 0) + b"Depots"
+    globals_ = record(0x809, struct.pack("<HHHHII", 0x600, 5, 0, 0, 0, 0)) + record(0x42, struct.pack("<H", 1200))
+    at = len(globals_) + len(record(0x85, name)) + len(end)
+    book = globals_ + record(0x85, struct.pack("<I", at) + name[4:]) + end + sheet
+    path = tmp_path / "stored"
+    path.write_bytes(make_ole({"Workbook": book + bytes(4_000 - len(book))}))
+    assert convert_file(path, "a.xls").markdown == "## Depots\n\nAsk legal\n\n漢字"
+
+
+@pytest.mark.parametrize(("version", "begin"), [(3, 0x209), (4, 0x409)])
+def test_workbooks_of_excel_3_and_4_are_read(tmp_path, version, begin):
+    def record(kind, body=b""):
+        return struct.pack("<HH", kind, len(body)) + body
+
+    def label(row, column, text):
+        return record(0x204, struct.pack("<HHHH", row, column, 0, len(text)) + text.encode())
+
+    rows = (
+        label(0, 0, "Depot")
+        + label(0, 1, "Stock")
+        + label(1, 0, "Kiel")
+        + record(0x203, struct.pack("<HHHd", 1, 1, 0, 11))
+    )
+    path = tmp_path / "stored"
+    path.write_bytes(record(begin, struct.pack("<HHH", 0, 0x10, 0)) + rows + record(0x0A))
+    assert "| Depot | Stock |\n| --- | --- |\n| Kiel | 11 |" in convert_file(path, "a.xls").markdown
+    assert convert_file(path, "a.bin").media_type == XLS
+
+
 @pytest.mark.parametrize("n_read", [30, 0])
 def test_strings_that_no_cell_uses_are_not_missed_and_those_of_cells_are(n_read):
     strings = [f"Depot number {row} of the harbour" for row in range(30)]

@@ -3,6 +3,8 @@
 Pure: nothing here opens a file. The extension decides only between kinds of text; a magic number always wins.
 """
 
+import contextlib
+import io
 import re
 from collections.abc import Mapping
 from pathlib import PurePosixPath
@@ -102,6 +104,8 @@ _OLE_STREAMS = (
     ("Workbook", XLS),
     ("Book", XLS),
 )
+_OLDEST_WORKBOOKS = (b"\x09\x00\x04\x00", b"\x09\x02\x06\x00", b"\x09\x04\x06\x00")
+"""How workbooks of Excel 2 to 4 begin, which are no OLE files."""
 _ZIP_PARTS = (
     (re.compile(rb"word/document\d*\.xml"), DOCX),
     (re.compile(rb"ppt/presentation\.xml"), PPTX),
@@ -167,6 +171,8 @@ def media_type_of(filename: str, head: bytes) -> str:
         return _zip_type(filename, head)
     if is_ole(head):
         return _ole_type(filename, head)
+    if head.startswith(_OLDEST_WORKBOOKS):
+        return XLS
     _refuse_foreign(head)
     return _text_type(filename, head)
 
@@ -212,24 +218,38 @@ def _zip_type(filename: str, head: bytes) -> str:
 
 
 def _ole_type(filename: str, head: bytes) -> str:
-    for name, media_type in _OLE_STREAMS:
-        if name.encode("utf-16-le") + b"\x00\x00" not in head:
-            continue
-        if media_type == "encrypted":
-            return SUPPORTED.get(extension_of(filename), DOCX)
-        if media_type in {MSG, XLS}:
-            return media_type
-        new = "DOCX" if "msword" in media_type else "PPTX"
-        raise UnsupportedFormat(
-            "this is in the old binary Word or PowerPoint format, which openrag does not read",
-            hint=f"open it in an office program and save it as {new}, then add that",
-        )
+    found = [kind for name, kind in _OLE_STREAMS if name.encode("utf-16-le") + b"\x00\x00" in head]
+    if len(set(found)) > 1:  # one document within another
+        found = _outermost(head) or found
+    if found:
+        return _of_streams(filename, found[0])
     declared = SUPPORTED.get(extension_of(filename))
     if declared in {XLS, MSG}:
         return declared
     if (kind := foreign_ole(extension_of(filename), head)) is not None:
         raise _foreign(kind)
     raise UnsupportedFormat("this is an OLE file of a kind that openrag does not read")
+
+
+def _of_streams(filename: str, media_type: str) -> str:
+    if media_type == "encrypted":
+        return SUPPORTED.get(extension_of(filename), DOCX)
+    if media_type in {MSG, XLS}:
+        return media_type
+    new = "DOCX" if "msword" in media_type else "PPTX"
+    raise UnsupportedFormat(
+        "this is in the old binary Word or PowerPoint format, which openrag does not read",
+        hint=f"open it in an office program and save it as {new}, then add that",
+    )
+
+
+def _outermost(content: bytes) -> list[str]:
+    """Return the kinds whose streams stand at the root of an OLE file; none where its folders cannot be read."""
+    import olefile
+
+    with contextlib.suppress(OSError, ValueError, IndexError), olefile.OleFileIO(io.BytesIO(content)) as ole:
+        return [kind for name, kind in _OLE_STREAMS if ole.exists(name)]
+    return []
 
 
 def _text_type(filename: str, head: bytes) -> str:

@@ -44,7 +44,7 @@ READER_VERSIONS: Mapping[str, int] = {
     "tex": 1,
     "texinfo": 1,
     "textile": 1,
-    "xls": 6,
+    "xls": 7,
     "xlsx": 8,
 }
 

@@ -229,7 +229,10 @@ def show_skipped(context: Context, report: Report) -> None:
 
 
 def _counted_kind(noun: str, n: int) -> str:
-    return "the store" if noun == STORE and n == 1 else render.counted(n, noun)
+    if noun == STORE and n == 1:
+        return "the store"
+    first, _, rest = noun.partition(" of ")
+    return f"{render.counted(n, first)} of {rest}" if rest else render.counted(n, noun)
 
 
 def own_folders(context: Context) -> tuple[Path, ...]:

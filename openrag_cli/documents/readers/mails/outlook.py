@@ -19,6 +19,7 @@ from openrag_cli.documents.readers.html import fragment_markdown
 from openrag_cli.documents.readers.mails.mail import fuller, tell_attachments
 from openrag_cli.documents.readers.mails.rich_text import decompressed, encoding_of, text_of
 from openrag_cli.domain import Document, Metadata
+from openrag_cli.errors import IngestError
 
 _SUBJECT, _BODY, _HTML, _RTF = "0037", "1000", "1013", "1009"
 _SENDER, _SENDER_ADDRESSES = "0C1A", ("5D01", "0C1F", "0065")
@@ -50,6 +51,8 @@ def read_msg(source: Source) -> Document:
     with parser_errors("Outlook message"), olefile.OleFileIO(source.path) as ole:
         reader = _Reader(source, ole)
         text = reader.message(_Folder(ole, ()))
+        if not text.strip() and ole.parsing_issues:
+            raise IngestError("the Outlook message is damaged and cannot be read", reason="corrupt")
         metadata = reader.metadata(_Folder(ole, ()))
     markdown, warnings = cut(text, source.limits.max_chars)
     tell_attachments(source.notes, reader.attachments)

@@ -15,7 +15,9 @@ from openrag_cli.domain import Document
 
 _SOLID = 1  # of the patterns that fill a cell
 _WORDS = 1  # xlrd's number of cells that hold text
-_END = 0x0A  # records of a sheet ([MS-XLS] 2.3): its end; conditions, the picture behind it, tables
+_BEGIN, _END, _BOX, _CONTINUE = 0x0809, 0x0A, 0x01B6, 0x3C  # records of a sheet ([MS-XLS] 2.3); its grounds are
+# conditions, the picture behind it, tables
+_WITH_BOXES = 80  # xlrd's number of Excel 97
 _GROUNDS = frozenset({0x01B0, 0x0879, 0x00E9, 0x0872, 0x0878})
 
 
@@ -48,13 +50,35 @@ def _sheets(source: Source, workbook: Any) -> Iterator[Sheet]:
             if source.is_hidden(text):
                 workbook.unload_sheet(index)
                 continue
-        yield Sheet(name, _rows(source, workbook, sheet), partial(_comments, sheet))
+        yield Sheet(name, _rows(source, workbook, sheet), partial(_beside, workbook, sheet))
         workbook.unload_sheet(index)
 
 
-def _comments(sheet: Any) -> list[str]:
+def _beside(workbook: Any, sheet: Any) -> list[str]:
+    """Return the comments of a sheet and the texts of what is drawn on it."""
     notes = sorted(getattr(sheet, "cell_note_map", {}).items())
-    return [f"Comment ({_cell_name(*place)}): {one_line(note.text)}" for place, note in notes if note.text.strip()]
+    comments = [(_cell_name(*place), one_line(note.text)) for place, note in notes if note.text.strip()]
+    said = {text for _, text in comments}
+    drawn = [text for text in _drawn(workbook, sheet) if text not in said]
+    return [*(f"Comment ({place}): {text}" for place, text in comments), *dict.fromkeys(drawn)]
+
+
+def _drawn(workbook: Any, sheet: Any) -> Iterator[str]:
+    """Yield the texts of boxes and shapes, which stand in the records after theirs ([MS-XLS] 2.4.329)."""
+    if workbook.biff_version < _WITH_BOXES:
+        return
+    n_left = 0
+    pieces: list[str] = []
+    for kind, start, size in _records(workbook, sheet):
+        if kind == _BOX:
+            n_left, pieces = int.from_bytes(workbook.mem[start + 10 : start + 12], "little") if size >= 12 else 0, []
+        elif kind == _CONTINUE and n_left and size > 1:
+            is_wide = workbook.mem[start] & 1
+            content = bytes(workbook.mem[start + 1 : start + size])[: n_left * (1 + is_wide)]
+            pieces.append(content.decode("utf-16-le" if is_wide else "latin-1", "replace"))
+            n_left -= len(content) // (1 + is_wide)
+            if not n_left and (text := one_line("".join(pieces))):
+                yield text
 
 
 def _cell_name(row: int, column: int) -> str:
@@ -89,15 +113,20 @@ def _ground(workbook: Any, background: Any) -> tuple[int, int, int] | None:
 
 def _has_grounds(workbook: Any, sheet: Any) -> bool:
     """Whether cells of a sheet may have a ground that is not in their styles: by a condition, of a table, a picture."""
+    return any(kind in _GROUNDS for kind, _, _ in _records(workbook, sheet))
+
+
+def _records(workbook: Any, sheet: Any) -> Iterator[tuple[int, int, int]]:
+    """Yield (kind, where its content begins, how long it is) of the records of a sheet, and of the charts on it."""
     content, at = workbook.mem, workbook._sh_abs_posn[sheet.number]  # noqa: SLF001 - xlrd has no other way
+    depth = 0
     while at + 4 <= len(content):
         kind, size = struct.unpack_from("<HH", content, at)
-        if kind in _GROUNDS:
-            return True
-        if kind == _END:
-            return False
+        depth += (kind == _BEGIN) - (kind == _END)
+        if depth <= 0 and kind == _END:
+            return
+        yield kind, at + 4, size
         at += 4 + size
-    return False
 
 
 def _rows(source: Source, workbook: Any, sheet: Any) -> Iterator[tuple[int, Row]]:
