@@ -17,7 +17,7 @@ TEXT = "text"
 """The reader of every type that no other reads: the text as it is."""
 
 READER_VERSIONS: Mapping[str, int] = {
-    TEXT: 3,
+    TEXT: 4,
     "asciidoc": 1,
     "bbcode": 1,
     "calendar": 2,
