@@ -114,6 +114,22 @@ def test_a_pattern_that_is_none_is_refused(zoo, pattern):
     assert zoo("grep", "-F", pattern).code in {0, 1}
 
 
+@pytest.mark.parametrize("pattern", ["[[:digit:]]+", "[:space:]", "a[^[:upper:]x]"])
+def test_a_class_that_only_grep_knows_is_told_and_not_taken_for_its_letters(zoo, pattern):
+    result = zoo("grep", pattern)
+    assert (result.code, result.out) == (2, "")
+    assert "is not known, write " in result.err
+    assert zoo("grep", "-F", pattern).code == 1
+    assert zoo("grep", "-c", "[[:]").code == 0  # a set of a bracket and a colon: the code has one
+
+
+def test_a_name_that_begins_with_a_dash_is_printed_as_a_path(cli, tmp_path):
+    (tmp_path / "-rf.md").write_text("The heron stands in the reeds.\n")
+    cli("file", "add", "--", "./-rf.md")
+    assert cli("grep", "-l", "heron").out == "./-rf.md\n"
+    assert cli("search", "heron", "-l", "-0").out == "./-rf.md\0"
+
+
 def test_a_matcher_goes_on_after_a_text_that_took_too_long():
     with Matcher("(a+)+$", limit_s=2) as matcher:
         assert matcher.lines("a" * 60 + "b") is None

@@ -51,6 +51,20 @@ def test_office_files_and_several_files_are_read_as_they_would_be_when_added(pro
 
 
 @pytest.mark.parametrize(
+    "name", ["one/two/rules.md", "one/../one/two/rules.md", "link.md", "-/rules.md", "/dev/stdin"]
+)
+def test_a_file_is_read_wherever_it_is_from_here(process, tmp_path, name):
+    text = b"Keys of guests are rotated every 3 days by the porter.\n"
+    for folder in ("one/two", "-"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "rules.md").write_bytes(text)
+    (tmp_path / "link.md").symlink_to("one/two/rules.md")
+    result = process("ask", "how often are the keys of guests rotated?", f"--with={name}", stdin=text)
+    assert result.code == 0, result.err
+    assert f"[1] {name}:1" in result.out
+
+
+@pytest.mark.parametrize(
     ("arguments", "stdin", "code"),
     [
         (("--with", "nowhere.md"), b"", 66),

@@ -10,6 +10,7 @@ import sys
 
 import pexpect
 import pytest
+from documents import make_docx, make_pdf
 from rich.cells import cell_len
 
 from openrag_cli.cli.places import from_here
@@ -232,6 +233,48 @@ def test_open_runs_the_editor_at_the_line_of_a_hit(searched, tmp_path, environme
     assert searched("open", "1", "--json").json["line"] == line
     assert searched("open", "9").code == 2
     assert searched("open", "nothing.md", "-p", "handbook").code == 66
+
+
+def _program(path, *, code=0):
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(
+        f'#!/bin/sh\nprintf "%s\\n" "$(basename "$0")" "$@" >> {path.parent.parent}/opened\nexit {code}\n'
+    )
+    path.chmod(0o755)
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("editor", "desktop", "opened"),
+    [
+        (True, 0, ["xdg-open book.pdf", "xdg-open letter.docx", "vim +1 page.md"]),
+        (True, 3, ["xdg-open book.pdf", "vim book.pdf", "xdg-open letter.docx", "vim letter.docx", "vim +1 page.md"]),
+        (False, 3, ["xdg-open book.pdf", "xdg-open letter.docx", "xdg-open page.md"]),
+    ],
+)
+def test_what_is_no_text_is_for_the_desktop_and_an_editor_where_there_is_none(
+    cli, tmp_path, environment, editor, desktop, opened
+):
+    (tmp_path / "book.pdf").write_bytes(make_pdf(["The heron stands in the reeds."]))
+    (tmp_path / "letter.docx").write_bytes(
+        make_docx("<w:p><w:r><w:t>The heron stands in the reeds.</w:t></w:r></w:p>")
+    )
+    (tmp_path / "page.md").write_text("The heron stands in the reeds.\n")
+    cli("file", "add", "book.pdf", "letter.docx", "page.md")
+    _program(tmp_path / "bin" / "xdg-open", code=desktop)
+    environment.setenv("PATH", f"{tmp_path}/bin:/usr/bin:/bin")
+    environment.setenv("VISUAL", _program(tmp_path / "bin" / "vim") + " " if editor else "")
+    codes = [cli("open", name).code for name in ("book.pdf", "letter.docx", "page.md")]
+    assert codes == [0 if editor else 2] * 3
+    said = (tmp_path / "opened").read_text().replace(f"{tmp_path}/", "").split()
+    assert said == " ".join(opened).split()
+
+
+def test_an_editor_with_an_open_quote_is_told(searched, environment):
+    environment.setenv("VISUAL", "'/opt/my ed")
+    result = searched("open", "ops/keys.md", "-p", "handbook")
+    assert result.code == 2
+    assert "VISUAL or EDITOR is no command: No closing quotation" in result.err
 
 
 def test_a_terminal_gets_links_and_no_document_can_make_one(searched, tmp_path):

@@ -85,7 +85,9 @@ def from_here(path: Path) -> str:
         relative = os.path.relpath(path)
     except FileNotFoundError:  # the current folder was deleted
         return str(path)
-    return str(path) if Path(relative).parts.count(os.pardir) > MAX_UP else relative
+    if Path(relative).parts.count(os.pardir) > MAX_UP:
+        return str(path)
+    return f"./{relative}" if relative.startswith("-") else relative  # a program would take it for an option
 
 
 def name_of(file: File, path: Path | None) -> str:

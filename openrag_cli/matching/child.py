@@ -14,6 +14,14 @@ from openrag_cli.matching.needs import needs
 MAX_MEMORY = 4 << 30
 """Bytes of address space: a pattern that wants more is refused, and the machine goes on."""
 
+_POSIX_CLASSES = {
+    "alpha": "[^\\W\\d_]", "digit": "\\d", "alnum": "[^\\W_]", "upper": "A-Z", "lower": "a-z", "space": "\\s", "blank": " \\t",
+    "punct": "[^\\w\\s]", "xdigit": "0-9A-Fa-f", "word": "\\w",
+    "cntrl": "\\x00-\\x1f", "print": "\\x20-\\x7e", "graph": "\\x21-\\x7e",
+}  # fmt: skip
+_POSIX_CLASS = re.compile(r"\[:(" + "|".join(_POSIX_CLASSES) + r"):\]")
+"""What grep knows and Python takes for a set of these letters, without a word."""
+
 
 def write_frame(stream: BinaryIO, value: Any) -> None:
     """Write a JSON value."""
@@ -36,6 +44,9 @@ def main() -> None:
     _limit_memory()
     source, target = sys.stdin.buffer, sys.stdout.buffer
     asked = _read_frame(source)
+    if not asked["is_fixed"] and (found := _POSIX_CLASS.search(asked["pattern"])):
+        write_frame(target, {"error": f"{found[0]} is not known, write {_POSIX_CLASSES[found[1]]}"})
+        return
     source_text = re.escape(asked["pattern"]) if asked["is_fixed"] else asked["pattern"]
     try:
         pattern = re.compile(source_text, asked["flags"])

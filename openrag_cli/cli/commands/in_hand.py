@@ -53,7 +53,7 @@ def about(context: Context, names: Sequence[str], *, with_store: bool) -> Chat:
             if stat.S_ISDIR(found.st_mode):
                 raise PathNotFound(f"{name} is a folder", hint=f"openrag file add {shlex.quote(name)}")
             moment = None if name == "-" else changed_at(found.st_mtime_ns)
-            files.append(HandFile(STDIN if name == "-" else name, path, moment))
+            files.append(HandFile(STDIN if name == "-" else name, path.resolve(), moment))
         return engine.parts.about(files, with_store=with_store)
 
 

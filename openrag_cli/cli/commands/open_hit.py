@@ -1,5 +1,7 @@
 """`openrag open`: a hit or a file in the program that shows it, at its line or page."""
 
+import codecs
+import contextlib
 import os
 import shlex
 import shutil
@@ -26,6 +28,13 @@ _WITH_COLON = {"subl", "hx", "helix", "zed"}
 _WITH_GOTO = {"code", "codium", "cursor"}
 _IN_BACKGROUND = {"xdg-open", "open", "evince", "okular", "zathura", "xreader"}
 
+_FAILS_WITHIN_S = 1.0
+"""A program of the desktop that cannot show a file says so by its exit code within this time."""
+
+_HEAD_BYTES = 8192
+_PDF_MARK_WITHIN = 1024
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
 
 def open_hit(
     context: Context,
@@ -43,7 +52,7 @@ def open_hit(
 ) -> int:
     """Open a hit of the last search, or a source of the last answer, at its line or page.
 
-    The program is VISUAL, EDITOR, or what the desktop has for its kind.
+    The program is VISUAL or EDITOR for text, and what the desktop has for other kinds.
 
     Examples:
 
@@ -67,7 +76,7 @@ def open_hit(
     if print_only:
         context.out.verbatim(str(path))
         return 0
-    return _run(_command(path, found))
+    return _shown(path, found, _editor_words())
 
 
 def _not_here(file: File) -> PathNotFound:
@@ -76,42 +85,78 @@ def _not_here(file: File) -> PathNotFound:
     return PathNotFound(f"'{file.file_id}' cannot be opened: {why}", hint=f"its stored text: {text_command(file)}")
 
 
-def _command(path: Path, found: Found) -> list[str]:
-    """Return the command that shows a file. Raises: InvalidInput, when there is none."""
-    words = shlex.split(editor())
-    if found.page is not None or not words:
-        return _viewer(path, found) or _not_known()
+def _editor_words() -> list[str]:
+    try:
+        return shlex.split(editor())
+    except ValueError as exc:
+        raise InvalidInput(f"VISUAL or EDITOR is no command: {exc}", hint="close its quotes") from exc
+
+
+def _shown(path: Path, found: Found, words: list[str]) -> int:
+    """Show a file; return the exit code of its program. Raises: InvalidInput, when no program can.
+
+    What is no text goes to the desktop's viewer, and to the editor where no desktop is.
+    """
+    if words and _is_text(path):
+        return _run(_at_line(words, path, found.line))
+    viewer = _viewer(path, found)
+    code = _run(viewer) if viewer else None
+    if code == 0:
+        return 0
+    if words:
+        return _run([*words, str(path)])
+    why = f"{viewer[0]} could not show it (exit {code})" if viewer else "no program to open it with"
+    raise InvalidInput(why, hint="set EDITOR; openrag open N --print prints its path, openrag file get ID its text")
+
+
+def _at_line(words: list[str], path: Path, line: int) -> list[str]:
+    """Return the command of an editor with a file, at a line where its options for that are known."""
     name = Path(words[0]).name
     if name in _AT_LINE:
-        return [*words, f"+{found.line}", str(path)]
+        return [*words, f"+{line}", str(path)]
     if name in _WITH_GOTO:
-        return [*words, "--goto", f"{path}:{found.line}"]
-    return [*words, f"{path}:{found.line}" if name in _WITH_COLON else str(path)]
+        return [*words, "--goto", f"{path}:{line}"]
+    return [*words, f"{path}:{line}" if name in _WITH_COLON else str(path)]
+
+
+def _is_text(path: Path) -> bool:
+    """Whether an editor shows a file as one reads it: not a PDF, an archive or an office document."""
+    with contextlib.suppress(OSError), path.open("rb") as stream:
+        head = stream.read(_HEAD_BYTES)
+        is_document = b"%PDF-" in head[:_PDF_MARK_WITHIN] or head.startswith(b"{\\rtf")
+        return not is_document and (b"\0" not in head or head.startswith(_UTF_16))
+    return True
 
 
 def _viewer(path: Path, found: Found) -> list[str]:
     """Return the desktop's command: a viewer that takes a page where one is installed and the file is a PDF."""
-    if found.page is not None and path.suffix.lower() == ".pdf":
+    if path.suffix.lower() == ".pdf":
         pages = {"evince": ["-i"], "okular": ["-p"], "zathura": ["-P"], "xreader": ["-i"]}
         for program, option in pages.items():
             if shutil.which(program):
-                return [program, *option, str(found.page), str(path)]
+                return [program, *option, str(found.page or 1), str(path)]
     for program in ("open",) if sys.platform == "darwin" else ("xdg-open",):
         if shutil.which(program):
             return [program, str(path)]
     return []
 
 
-def _not_known() -> list[str]:
-    raise InvalidInput("no program to open it with", hint="set EDITOR, or print its path: openrag open N --print")
-
-
 def _run(command: list[str]) -> int:
     try:
         if Path(command[0]).name in _IN_BACKGROUND:
             with open(os.devnull, "r+b") as nothing:  # noqa: PTH123 - the null device
-                subprocess.Popen(command, stdin=nothing, stdout=nothing, stderr=nothing, start_new_session=True)
-            return 0
+                shown = subprocess.Popen(
+                    command, stdin=nothing, stdout=nothing, stderr=nothing, start_new_session=True
+                )
+            return _code_at_once(shown)
         return subprocess.run(command, check=False).returncode
     except OSError as exc:
         raise InvalidInput(f"{command[0]}: it cannot be started", hint="set VISUAL or EDITOR to an editor") from exc
+
+
+def _code_at_once(shown: "subprocess.Popen[bytes]") -> int:
+    """Return the exit code of a program of the desktop; 0 once it has run for long enough to show the file."""
+    try:
+        return shown.wait(_FAILS_WITHIN_S)
+    except subprocess.TimeoutExpired:
+        return 0

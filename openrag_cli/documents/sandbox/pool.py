@@ -63,7 +63,7 @@ class ConverterPool:
         keeps_hidden: bool = False,
         documents: Path | None = None,
     ) -> None:
-        self._documents = documents
+        self._documents = documents and documents.resolve()
         self._scratch: Path | None = None
         self._keeps_hidden = keeps_hidden
         self._deadline = deadline or Deadline()
