@@ -127,9 +127,30 @@ def _encoded(text: str, encoding: str) -> bytes:
     return out
 
 
-def test_a_guess_on_little_evidence_is_a_warning(tmp_path: Path) -> None:
-    assert codes(read(tmp_path, "a.txt", "Café".encode("cp1252"))) == {"encoding_guessed"}
-    assert not codes(read(tmp_path, "a.txt", ("Été à Nîmes, déjà prévu là-bas, où ça gêne. " * 12).encode("cp1252")))
+@pytest.mark.parametrize("text", ["Café", "Été à Nîmes, déjà prévu là-bas, où ça gêne. " * 12], ids=["short", "long"])
+def test_a_guess_is_a_warning_however_good_it_looks(tmp_path: Path, text: str) -> None:
+    assert codes(read(tmp_path, "a.txt", text.encode("cp1252"))) == {"encoding_guessed"}
+
+
+def test_what_states_its_encoding_is_no_guess(tmp_path: Path) -> None:
+    assert not codes(read(tmp_path, "a.py", "# coding: latin-1\n# Été\n".encode("latin-1")))
+
+
+WIDE = [
+    "一九九一年一月一日，一个人走在路上。\n",  # U+4E00 ends in a NUL, as a line end begins with one
+    "　会議の議事録です。　購買部の予算を増やす。\n　担当は田中さん一人です。\n",
+    "　一九九一年の会議の議事録",
+    "회의록: 구매 부서의 예산을 늘리기로 했습니다.\n",
+    "बैठक का कार्यवृत्त\nबजट\n",
+    "Протокол 😀\nсрок\n",
+    "Minutes of the 😀 meeting\n",
+]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+@pytest.mark.parametrize("text", WIDE, ids=[text[:6].strip() for text in WIDE])
+def test_wide_text_without_a_mark_is_read_in_its_order_of_bytes(text: str, encoding: str) -> None:
+    assert decode_text(text.encode(encoding)) == (text, encoding)
 
 
 @pytest.mark.parametrize(

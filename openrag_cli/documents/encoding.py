@@ -9,7 +9,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-from openrag_cli.documents.legacy import GOOD_FIT, SAMPLE_BYTES, decodes, guess, sample_of
+from openrag_cli.documents.legacy import GOOD_FIT, SAMPLE_BYTES, decodes, guess, sample_of, share_of_usual
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -37,7 +37,7 @@ _SURE_CHARACTERS = 3  # whole UTF-8 characters for each byte that belongs to non
 _LEAST_MIXED = 3  # bytes or lines
 _NUL_RUNS = re.compile(rb"\x00+")
 _BYTES_PER_NUL_RUN = 4  # text has at most one run of NULs for so many other bytes
-_SURE_GUESS_CHARACTERS = 100
+_LEAST_USUAL = 0.85  # of the characters of UTF-16 or UTF-32 without a mark
 
 
 class NotText(ValueError):
@@ -48,7 +48,7 @@ class NotText(ValueError):
 class Decoded:
     """A text, its Python codec, and what was mended: bytes that belong to no character, NULs.
 
-    `is_guess` says that a legacy encoding was chosen on little evidence.
+    `is_guess` says that no mark and no declaration names the legacy encoding that was chosen.
     """
 
     text: str
@@ -116,7 +116,7 @@ def _bom(data: bytes) -> tuple[str | None, int]:
 
 
 def _encoding_of(data: bytes, *, complete: bool) -> tuple[str, bool]:
-    """Return (codec, whether it is a guess on little evidence)."""
+    """Return (codec, whether it is a guess)."""
     if b"\x1b$" in data[:SAMPLE_BYTES] and decodes(data, "iso2022_jp", complete=complete):
         return "iso2022_jp", False
     if decodes(data, "utf-8", complete=complete):
@@ -131,8 +131,7 @@ def _encoding_of(data: bytes, *, complete: bool) -> tuple[str, bool]:
     encoding, fit = guess(sample)
     if fit < GOOD_FIT and n_whole > n_bad:
         return "utf-8", False
-    n_above_ascii = sum(byte > 0x7F for byte in sample[:4096])
-    return encoding, fit < GOOD_FIT or n_above_ascii < _SURE_GUESS_CHARACTERS
+    return encoding, True
 
 
 def _unmixed(data: bytes, *, complete: bool) -> tuple[tuple[int, str], bytes]:
@@ -224,20 +223,23 @@ def _without_nuls(data: bytes) -> bytes:
 
 
 def _wide_encoding(sample: bytes, *, complete: bool) -> str | None:
-    """Tell UTF-16 and UTF-32 without a mark by where their NUL bytes are: in Latin text, spaces and line ends."""
-    even = len(sample) - len(sample) % 4
-    for encoding, zeros in (("utf-32-le", (2, 3)), ("utf-32-be", (0, 1))):
-        if even and all(sample[place:even:4].count(0) == even // 4 for place in zeros) and decodes(sample, encoding):
-            return encoding
-    low, high = sample[0::2].count(0), sample[1::2].count(0)
-    encoding = "utf-16-le" if high > low else "utf-16-be"
-    ascii_bytes = sum(0x20 <= byte < 0x7F or byte in b"\t\n\r" for byte in sample)
-    is_latin = ascii_bytes > 0.9 * (len(sample) - low - high)  # then every second byte is NUL, or it is no UTF-16
-    is_even = not (complete and len(sample) % 2)
-    enough = 0.3 * len(sample) if is_latin else 1
-    if is_even and max(low, high) >= enough and min(low, high) * 20 <= max(low, high) and decodes(sample, encoding):
-        text = sample[: len(sample) & ~1].decode(encoding, "replace")
-        is_clean = not any(char < " " and not char.isspace() for char in text)
-        if is_clean and sum(char.isalnum() or char.isspace() or char.isascii() for char in text) >= 0.85 * len(text):
-            return encoding
-    return None
+    """Tell UTF-16 and UTF-32 without a mark: by the one order of bytes that gives a text of everyday characters."""
+    shares = {name: _wide_share(sample, name, complete=complete) for name in ("utf-32-le", "utf-32-be")}
+    if not any(shares.values()):
+        n_nul_bytes = sample.count(0)
+        ascii_bytes = sum(0x20 <= byte < 0x7F or byte in b"\t\n\r" for byte in sample)
+        is_latin = ascii_bytes > 0.9 * (len(sample) - n_nul_bytes)  # then every second byte is NUL, or it is no UTF-16
+        if is_latin and n_nul_bytes < 0.3 * len(sample):
+            return None
+        shares = {name: _wide_share(sample, name, complete=complete) for name in ("utf-16-le", "utf-16-be")}
+    encoding = max(shares, key=lambda name: shares[name])
+    return encoding if shares[encoding] >= _LEAST_USUAL else None
+
+
+def _wide_share(sample: bytes, encoding: str, *, complete: bool) -> float:
+    """Return the share of everyday characters in what is strictly of an encoding, without controls; else 0."""
+    width = 4 if encoding.startswith("utf-32") else 2
+    if (complete and len(sample) % width) or not decodes(sample, encoding):
+        return 0.0
+    text = codecs.getincrementaldecoder(encoding)("strict").decode(sample)
+    return share_of_usual(text) if all(char >= " " or char.isspace() for char in text) else 0.0

@@ -94,6 +94,7 @@ _IDEOGRAPHIC = (
     ("big5", "big5", range(0xA4, 0xC7)),  # Big5 level 1
     ("cp949", "euc_kr", range(0xB0, 0xC9)),  # the 2,350 hangul syllables of KS X 1001
 )
+_MOST_ALPHABETS = 4  # rows of 256 characters that a text is written in: of ASCII, of its letters, of its signs
 
 
 def sample_of(data: bytes) -> bytes:
@@ -193,6 +194,22 @@ def _everyday(char: str, order: str, rows: range) -> float:
     code = char.encode(order, "ignore")
     common = len(code) == 2 and code[0] in rows
     return (1.0 if "\uac00" <= char <= "\ud7a3" else 0.95) if common else 0.0
+
+
+def share_of_usual(text: str) -> float:
+    """Return the share of characters that a text is written in: everyday ideographs, and letters of a few alphabets.
+
+    Of the two byte orders of UTF-16 one gives such a text, the other ideographs that nobody uses.
+    """
+    counts = Counter(text)
+    alphabets: Counter[int] = Counter()
+    n_ideographs = 0
+    for char, n in counts.items():
+        if char < "\u2e80" or char > "\uffff":
+            alphabets[ord(char) >> 8] += n if char.isprintable() or char in "\t\n\r\f\v\xa0\u2028" else 0
+        elif any(_everyday(char, order, rows) for _, order, rows in _IDEOGRAPHIC):
+            n_ideographs += n
+    return (n_ideographs + sum(n for _, n in alphabets.most_common(_MOST_ALPHABETS))) / max(1, len(text))
 
 
 def _detected(sample: bytes) -> str | None:
