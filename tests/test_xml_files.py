@@ -58,6 +58,17 @@ def test_blanks_and_links_of_a_comment_keep_its_words_apart(tmp_path):
     assert " ".join(document.markdown.split()) == "Words. Comment: See x.com there, or here."
 
 
+def test_a_formula_within_a_flat_text_stands_once_though_it_is_written_twice(tmp_path):
+    source = "<annotation encoding='StarMath 5.0'>{size 12 {a over b} left ( matrix {1 # 2} right )}</annotation>"
+    math = f"<math xmlns='http://www.w3.org/1998/Math/MathML'><semantics><mfrac><mi>a</mi><mi>b</mi></mfrac>{source}</semantics></math>"
+    document = read(
+        tmp_path,
+        flat(f"<text:p>It is <draw:frame><draw:object>{math}</draw:object></draw:frame>.</text:p>"),
+        "a.fodt",
+    )
+    assert (document.markdown, codes(document)) == ("It is a/b.", [])
+
+
 def test_what_was_deleted_is_no_text_though_a_flat_file_keeps_it_in_its_place(tmp_path):
     changes = (
         "<text:tracked-changes><text:changed-region text:id='c1'><text:deletion/></text:changed-region>"

@@ -195,10 +195,10 @@ def _sheet_texts(source: Source) -> Iterator[str]:
             yield from page_texts(found[1])
 
 
-_NO_TEXT = frozenset({"tracked-changes", "automatic-styles", "forms", "change-info", "binary-data"})
+_NO_TEXT = frozenset({"tracked-changes", "automatic-styles", "forms", "change-info", "binary-data", "object"})
 _FLAT = {
     formats.FLAT_ODT: (_NO_TEXT, frozenset({"body"})),
-    formats.FLAT_ODS: (_NO_TEXT | {"object"}, frozenset({"p"})),
+    formats.FLAT_ODS: (_NO_TEXT, frozenset({"p"})),
     formats.WORD_XML: (frozenset({"del", "moveFrom", "Fallback", "delText"}), frozenset({"t"})),
     formats.DOCBOOK: (frozenset({"indexterm", "remark", "comment", "titleabbrev", "alt"}), frozenset()),
     formats.SLIDES_XML: (frozenset({"fld", "Fallback", "sldMaster", "sldLayout", "notesMaster"}), frozenset({"t"})),
