@@ -2,6 +2,8 @@
 
 # ruff: noqa: E501 - bodies of messages
 
+import base64
+import quopri
 from pathlib import Path
 
 import pytest
@@ -54,6 +56,35 @@ def test_every_part_that_is_shown_is_read(
     markdown = read(tmp_path, "a.eml", message).markdown
     assert [text for text in present if text not in markdown] == []
     assert [text for text in absent if text in markdown] == []
+
+
+INNER = (
+    "Subject: Contract 88-41\nFrom: boris@example.net\nContent-Type: text/plain; charset=utf-8\n\nIt ends in März =."
+)
+
+
+@pytest.mark.parametrize(
+    ("kind", "encoding", "head"),
+    [
+        ("message/rfc822", "base64", ""),
+        ("message/rfc822", "quoted-printable", ""),
+        ("application/octet-stream", "base64", "Content-Disposition: attachment; filename=Contract.EML"),
+        ("text/plain", "8bit", "Content-Disposition: attachment; filename=contract.eml"),
+    ],
+)
+def test_a_mail_that_is_attached_is_read_however_it_is_written(
+    tmp_path: Path, kind: str, encoding: str, head: str
+) -> None:
+    written = {"base64": base64.encodebytes, "quoted-printable": quopri.encodestring}.get(encoding, bytes)(
+        INNER.encode()
+    )
+    heads = [f"Content-Transfer-Encoding: {encoding}", *filter(None, [head])]
+    message = mail("mixed", part(PLAIN, "See below."), part(kind, written.decode(), *heads))
+    document = read(tmp_path, "a.eml", message)
+    assert document.markdown.endswith(
+        "See below.\n\n## Contract 88-41\n\nFrom: boris@example.net\n\nIt ends in März =."
+    )
+    assert not document.warnings
 
 
 @pytest.mark.parametrize("declared", ["", "; boundary=OTHER"])

@@ -90,6 +90,19 @@ def test_attached_messages_are_read_and_attached_files_named(tmp_path: Path) -> 
     assert [warning.message for warning in document.warnings] == ["1 attachment is not indexed: plan.dwg"]
 
 
+def test_a_mail_that_is_attached_as_a_file_is_read(tmp_path: Path) -> None:
+    mail = b"Subject: Contract 88-41\nFrom: cleo@x.example\n\nIt ends in August.\n"
+    tree = (
+        HEAD
+        | text("1000", "See below.")
+        | {"__attach_version1.0_#00000000": text("3707", "contract.EML") | {"__substg1.0_37010102": mail}}
+    )
+    tree |= {"__attach_version1.0_#00000001": text("3707", "no.eml") | {"__substg1.0_37010102": b"no mail at all"}}
+    document = read(tmp_path, tree)
+    assert document.markdown.endswith("See below.\n\n## Contract 88-41\n\nFrom: cleo@x.example\n\nIt ends in August.")
+    assert [warning.message for warning in document.warnings] == ["1 attachment is not indexed: no.eml"]
+
+
 def test_an_appointment_says_when_and_where(tmp_path: Path) -> None:
     names = {"__nameid_version1.0": {"__substg1.0_00030102": struct.pack("<IHH", 0x8208, 6, 5)}}
     times = properties({0x0060: (0x40, struct.pack("<Q", TICKS))})

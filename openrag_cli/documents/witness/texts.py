@@ -10,11 +10,15 @@ import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from openrag_cli.documents import media_types as formats
 from openrag_cli.documents.encoding import NotText, decode_text
 from openrag_cli.documents.readers.base import Source, read_bytes
 from openrag_cli.documents.witness.ole import message_texts, workbook_strings
+
+if TYPE_CHECKING:
+    from email.message import Message
 
 Witness = Callable[[Source], Iterator[str]]
 
@@ -122,7 +126,7 @@ def _message_texts(content: bytes) -> Iterator[str]:
     from email import message_from_bytes, policy
 
     parts = list(message_from_bytes(content, policy=policy.compat32).walk())
-    if any(part.get_content_type() == "multipart/alternative" for part in parts):
+    if any(part.get_content_type() == "multipart/alternative" or _is_encoded_message(part) for part in parts):
         return
     for part in parts:
         decoded = part.get_payload(decode=True)
@@ -131,6 +135,11 @@ def _message_texts(content: bytes) -> Iterator[str]:
             with contextlib.suppress(NotText):
                 text = decode_text(decoded)[0]
                 yield from page_texts(text) if part.get_content_subtype() == "html" else [text]
+
+
+def _is_encoded_message(part: "Message") -> bool:
+    kind, encoding = (str(part.get(name, "")).lower() for name in ("Content-Type", "Content-Transfer-Encoding"))
+    return kind.startswith("message/rfc822") and encoding.strip() in {"base64", "quoted-printable"}
 
 
 def _slide_texts(source: Source) -> Iterator[str]:

@@ -4,6 +4,9 @@ Only the parts of one multipart/alternative say the same: of them the one with m
 may say no more than that there is another. An invitation is text; attachments are named in a warning.
 """
 
+import base64
+import contextlib
+import quopri
 import re
 from collections.abc import Callable
 from email import message_from_bytes, policy
@@ -26,6 +29,7 @@ _STUB = re.compile(r"\bhtml\b|\b(?:web ?browser|browser|navigateur|navegador|onl
 _BOUNDARY = re.compile(rb"^--([^\s-][^\r\n]{0,69}?)[ \t]*\r?$", re.MULTILINE)
 _NOT_WORDS = re.compile(r"https?://\S+|\]\([^)]*\)")
 _WORD = re.compile(r"\w+")
+_DECODERS: dict[str, Callable[[bytes], bytes]] = {"base64": base64.b64decode, "quoted-printable": quopri.decodestring}
 _ENRICHED = re.compile(r"<<|</?[A-Za-z][\w-]*>")
 
 
@@ -88,6 +92,9 @@ class MailReader:
         if depth > _MAX_DEPTH:
             self._source.notes.leave_out("part that is nested too deeply")
             return []
+        attached = _message_as_file(part, kind)
+        if attached is not None:
+            return [self.message(attached, depth + 1)]
         if kind == "message/rfc822" and part.is_multipart():
             return [self.message(inner, depth + 1) for inner in _children(part)]
         if kind == "message/delivery-status":
@@ -187,6 +194,24 @@ def _points_elsewhere(texts: list[str]) -> bool:
 def _children(part: Part) -> list[Part]:
     payload: Any = part.get_payload()
     return [child for child in payload if isinstance(child, Message)] if isinstance(payload, list) else []
+
+
+def message_of(content: bytes) -> "Part | None":
+    """Return the message that bytes are; None where they have no head."""
+    message: Part = message_from_bytes(content, policy=policy.compat32)
+    return message if message.keys() else None
+
+
+def _message_as_file(part: Part, kind: str) -> "Part | None":
+    """Return a message that is attached as a file (.eml), or encoded, which messages are not to be; None for others."""
+    encoding = str(part.get("Content-Transfer-Encoding", "")).strip().lower()
+    if kind == "message/rfc822" and part.is_multipart() and encoding in _DECODERS:
+        content = _children(part)[0].as_bytes(policy=policy.compat32) if _children(part) else b""
+        with contextlib.suppress(ValueError):
+            return message_of(_DECODERS[encoding](content))
+    is_file = str(part.get_filename() or "").lower().endswith(".eml")
+    file = part.get_payload(decode=True) if is_file else None
+    return message_of(file) if isinstance(file, bytes) else None
 
 
 def _header_lines(part: Part) -> str:

@@ -16,7 +16,7 @@ from openrag_cli.documents.encoding import NotText, decode_text
 from openrag_cli.documents.media_types import MSG
 from openrag_cli.documents.readers.base import Source, cut, parser_errors
 from openrag_cli.documents.readers.html import fragment_markdown
-from openrag_cli.documents.readers.mails.mail import fuller, tell_attachments
+from openrag_cli.documents.readers.mails.mail import MailReader, fuller, message_of, tell_attachments
 from openrag_cli.documents.readers.mails.rich_text import decompressed, encoding_of, text_of
 from openrag_cli.domain import Document, Metadata
 from openrag_cli.errors import IngestError
@@ -24,7 +24,7 @@ from openrag_cli.errors import IngestError
 _SUBJECT, _BODY, _HTML, _RTF = "0037", "1000", "1013", "1009"
 _SENDER, _SENDER_ADDRESSES = "0C1A", ("5D01", "0C1F", "0065")
 _TO, _CC, _NAME, _HEAD = "0E04", "0E03", "3001", "007D"
-_FILE_NAMES, _MIME, _INNER = ("3707", "3704", "3001"), "370E", "3701000D"
+_FILE_NAMES, _MIME, _DATA, _INNER = ("3707", "3704", "3001"), "370E", "3701", "3701000D"
 _SENT = (0x0039, 0x0E06, 0x3007)  # submitted, delivered, made
 _PAGE_OF_BODY, _PAGE_OF_STRINGS = 0x3FDE, 0x3FFD
 _STARTS, _ENDS = 0x0060, 0x0061
@@ -150,9 +150,22 @@ class _Reader:
             if inner is not None and inner.stream("__properties_version1.0") and depth < _MAX_DEPTH:
                 parts.append(self.message(inner, depth + 1))
             else:
-                names = (attachment.text(number) for number in (*_FILE_NAMES, _MIME))
-                self.attachments.append(next(filter(None, names), "attachment"))
+                parts += self._file(attachment, depth)
         return "\n\n".join(part.strip() for part in parts if part.strip())
+
+    def _file(self, attachment: _Folder, depth: int) -> list[str]:
+        """Return the text of an attached file that is a message; the names of others are kept."""
+        names = [attachment.text(number) for number in (*_FILE_NAMES, _MIME)]
+        name = next(filter(None, names), "attachment")
+        content = attachment.stream(f"__substg1.0_{_DATA}0102") if name.lower().endswith(".eml") else None
+        message = message_of(content) if content and depth < _MAX_DEPTH else None
+        if message is None:
+            self.attachments.append(name)
+            return []
+        reader = MailReader(self._source)
+        text = reader.message(message, depth + 1)
+        self.attachments += reader.attachments
+        return [text]
 
     def metadata(self, folder: _Folder) -> Metadata:
         """Return what a message says of itself: title, from, to, cc, date; of an appointment when and where it is."""
