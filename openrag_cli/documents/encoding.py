@@ -228,7 +228,9 @@ def _wide_encoding(sample: bytes, *, complete: bool) -> str | None:
     if not any(shares.values()):
         n_nul_bytes = sample.count(0)
         ascii_bytes = sum(0x20 <= byte < 0x7F or byte in b"\t\n\r" for byte in sample)
-        is_latin = ascii_bytes > 0.9 * (len(sample) - n_nul_bytes)  # then every second byte is NUL, or it is no UTF-16
+        is_latin = ascii_bytes > 0.9 * (
+            len(sample) - n_nul_bytes
+        )  # then every second byte is NUL, or it is no UTF-16
         if is_latin and n_nul_bytes < 0.3 * len(sample):
             return None
         shares = {name: _wide_share(sample, name, complete=complete) for name in ("utf-16-le", "utf-16-be")}

@@ -121,7 +121,7 @@ _XML_ROOTS = (
     (re.compile(r"<(?:\w+:)?package\s[^>]*schemas\.microsoft\.com/office/2006/xmlPackage"), "package"),
     (re.compile(r"<(?:\w+:)?document\s[^>]*urn:oasis:names:tc:opendocument:xmlns:office:1\.0"), "flat"),
     (re.compile(r"<!DOCTYPE\s+[\w:.-]+\s+PUBLIC\s+[\"'][^\"']*DocBook", re.IGNORECASE), DOCBOOK),
-    (re.compile(r"<[\w:.-]+\s[^>]*http://docbook\.org/ns/docbook"), DOCBOOK),
+    (re.compile(r"<(?:(\w+):)?[\w.-]+\s[^>]*xmlns(?(1):\1)\s*=\s*[\"']http://docbook\.org/ns/docbook"), DOCBOOK),
     (re.compile(r"<(?:book|article|part|chapter|appendix|preface|section|sect[1-5]|refentry|reference|glossary|set)[\s>](?=.*<(?:para|simpara|refnamediv)[\s>])",
                 re.DOTALL), DOCBOOK),
 )  # fmt: skip
