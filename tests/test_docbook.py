@@ -111,3 +111,21 @@ def test_entities_within_entities_do_no_harm(tmp_path):
         document = read(tmp_path, f"{doctype}<article><para>Words. &e11;</para></article>", "a.xml")
         assert len(document.markdown) < 20_000_000
     assert process_time() - began < 20
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "words <indexterm><primary>x</primary></indexterm>",
+        "words <xref linkend='a'/>",
+        "w<footnote><para>n</para></footnote>",
+    ],
+)
+def test_many_pieces_of_one_paragraph_cost_no_more_than_their_number(tmp_path, piece):
+    def seconds(n_times: int) -> float:
+        began = process_time()
+        read(tmp_path, article(f"<para id='a'>{piece * n_times}</para>"), "a.xml")
+        return process_time() - began
+
+    few = min(seconds(1_000) for _ in range(2))
+    assert seconds(8_000) < 20 * few + 0.2

@@ -74,23 +74,14 @@ class Page:
         return next((text for part in parts if part is not None and (text := plain_text(part))), "")
 
     def _take_out(self, element: Any) -> None:
-        """Take an element out, not what follows it."""
+        """Take the text of an element out, not what follows it."""
         self._source.notes.ignore("".join(element.itertext(with_tail=False)))
         self._instead(element, "")
 
     def _instead(self, element: Any, text: str) -> None:
         """Let a text stand in the place of an element."""
-        parent = element.getparent()
-        if parent is None:
-            return
-        before = element.getprevious()
-        text += element.tail or ""
-        if before is not None:
-            before.tail = (before.tail or "") + text
-        else:
-            parent.text = (parent.text or "") + text
-        element.tail = None
-        parent.remove(element)
+        element.clear(keep_tail=True)
+        element.tag, element.text = "span", text
 
     def _insert(self, element: Any, text: str) -> None:
         """Let a bold line stand first in an element."""
