@@ -43,6 +43,9 @@ links and remarks stay in the text that is kept, and are neither embedded nor se
 The headings of a PDF are its outline; without one "Item 7." and numbered lines are, where their numbers follow one
 another.
 
+Tables of a PDF are those drawn with lines, and three or more columns of words that stand below each other. Rows that end in
+figures stay lines: each part of such a table has the lines above it as its head.
+
 In PDF, text is left out that is on a layer that is off, smaller than 1 point, clipped away, drawn over, or in the
 colour of the shape behind it: the page is drawn with and without it, and looks the same. Text without ink stays on a page
 with a picture, and text under pictures of the size of the page too: it is what was read of a scan. Not noticed are words

@@ -137,7 +137,52 @@ def test_a_table_of_three_columns_of_words_keeps_its_rows(tmp_path):
     page = "".join(
         text_at(40 + 190 * n, 700 - 14 * at, cell) for at, row in enumerate(rows) for n, cell in enumerate(row)
     )
-    assert read(tmp_path, drawn([page])).markdown.split("\n") == [" ".join(row) for row in rows]
+    lines = read(tmp_path, drawn([page])).markdown.split("\n")
+    assert [line for line in lines if "---" not in line] == [f"| {' | '.join(row)} |" for row in rows]
+
+
+CREW = [("Name", "Age", "Berth"), *((f"Quist {n}", str(30 + n), f"north quay {n}") for n in range(6))]
+
+
+def table_page(rows: list[tuple[str, ...]], places: tuple[int, ...] = (60, 200, 300), top: int = 740) -> str:
+    return "".join(
+        text_at(x, top - 18 * n, text)
+        for n, row in enumerate(rows)
+        for x, text in zip(places, row, strict=True)
+        if text
+    )
+
+
+def test_a_table_that_alignment_makes_names_its_columns_in_each_of_its_parts(tmp_path):
+    page = (
+        text_at(60, 770, "Crew of the northern ferry") + table_page(CREW) + text_at(60, 500, "All of them can swim.")
+    )
+    document = read(tmp_path, drawn([page]))
+    assert "| Name | Age | Berth |\n| --- | --- | --- |\n| Quist 0 | 30 | north quay 0 |" in document.markdown
+    assert document.markdown.endswith("\n\nAll of them can swim.")
+    last = Chunker(TOKENIZER, 64).split(document)[-2]
+    assert last.head == ("Crew of the northern ferry", "| Name | Age | Berth |")
+
+
+def test_a_cell_of_two_lines_and_one_that_is_missing_stay_in_their_row(tmp_path):
+    rows = [*CREW, ("Brandt", "", "south quay,"), ("", "", "by the crane"), ("Lind", "41", "lock")]
+    lines = read(tmp_path, drawn([table_page(rows)])).markdown.splitlines()
+    assert lines[-2:] == ["| Brandt |  | south quay, by the crane |", "| Lind | 41 | lock |"]
+
+
+def test_a_first_row_with_figures_where_the_others_have_them_is_no_head(tmp_path):
+    assert read(tmp_path, drawn([table_page(CREW[1:])])).markdown.startswith(
+        "|  |  |  |\n| --- | --- | --- |\n| Quist 0"
+    )
+
+
+def test_rows_that_end_in_figures_or_stand_askew_stay_lines(tmp_path):
+    figures = [(f"Depot {n}", "rain", str(n * 7)) for n in range(6)]
+    assert "|" not in read(tmp_path, drawn([table_page(figures)])).markdown
+    askew = "".join(
+        table_page([row], (60 + 25 * n, 200 + 9 * n, 300 + 30 * n), 740 - 18 * n) for n, row in enumerate(CREW[1:4])
+    )
+    assert "|" not in read(tmp_path, drawn([askew])).markdown
 
 
 def test_a_table_of_two_columns_keeps_its_rows(tmp_path):

@@ -36,7 +36,7 @@ READER_VERSIONS: Mapping[str, int] = {
     "ods": 4,
     "odt": 6,
     "org": 1,
-    "pdf": 12,
+    "pdf": 13,
     "pod": 1,
     "pptx": 6,
     "roff": 1,

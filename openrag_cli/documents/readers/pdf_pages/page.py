@@ -11,7 +11,7 @@ from openrag_cli.documents.notes import letters
 from openrag_cli.documents.readers.base import Source
 from openrag_cli.documents.readers.pdf_pages.bidi import RIGHT_TO_LEFT, glyphs_of, with_lines_turned
 from openrag_cli.documents.readers.pdf_pages.broken_words import BROKEN, spaced_pieces
-from openrag_cli.documents.readers.pdf_pages.columns import MAX_RUNS, Run, woven_columns
+from openrag_cli.documents.readers.pdf_pages.columns import MAX_RUNS, Run, aligned_tables, rows_of, woven_columns
 from openrag_cli.documents.readers.pdf_pages.glyphs import lost_letters
 from openrag_cli.documents.readers.pdf_pages.raised import raised_pieces, replaced
 from openrag_cli.documents.readers.pdf_pages.ruled import Drawn, Grid, grids, pieces_of, with_tables
@@ -86,10 +86,21 @@ def _arranged(
     else:
         text = replaced(text, raised)
         if len(text) > _LEAST_CHARS and not spaced and 0 < len(runs) == text_page.count_rects():
-            text = woven_columns(runs, lambda box: str(text_page.get_text_bounded(*box))) or text
+            text = _by_places(runs, text_page, has_raised=bool(raised)) or text
     if text != plain and (letters(plain) - letters(text)).total() * 20 > len(plain):
         text, table = plain, None  # better out of order than not there
     return with_lines_turned(_cleaned(text), lambda: glyphs_of(text_page)), table
+
+
+def _by_places(runs: Sequence[Run], text_page: Any, *, has_raised: bool) -> str | None:
+    """Return the text of a page with its columns, or else its tables, by where its stretches are; None without any."""
+
+    def bounded(box: tuple[float, float, float, float]) -> str:
+        """Return the text in a box."""
+        return str(text_page.get_text_bounded(*box))
+
+    rows = rows_of(runs)
+    return woven_columns(rows, bounded) or (None if has_raised else aligned_tables(rows, bounded))
 
 
 def _text_and_runs(text_page: Any) -> tuple[str, list[Run]]:
