@@ -217,7 +217,7 @@ ROWS = [
         {"text that cannot be seen": "secret"},
     ),
     Row(
-        "Presentation", "pptx, pptm, ppsx, ppsm, potx, potm", "a.pptx", slides(),
+        "Presentation", "pptx, pptm, ppsx, ppsm, potx, potm, xml (by its root)", "a.pptx", slides(),
         {"titles": "# Locks", "raised and lowered text": "10^6", "tables": "| Depot | Stock |", "notes": "Say it slowly."},
         {"hidden slides": "secret"},
     ),
@@ -227,11 +227,11 @@ ROWS = [
         {"hidden sheets, rows, columns": "secret"},
     ),
     Row(
-        "OpenDocument spreadsheet", "ods", "a.ods", spreadsheet(),
+        "OpenDocument spreadsheet", "ods, fods", "a.ods", spreadsheet(),
         {"sheets as headings": "## Stock", "values as they are shown": "| Kiel | 7.5 % |"}, {"hidden sheets, rows, columns": "secret"},
     ),
     Row(
-        "Workbook in XML", "xml, xls (Excel 2003, by its root), fods", "a.xml", excel(_XML_ROWS, styles=_XML_STYLES).encode(),
+        "Workbook in XML", "xml, xls (Excel 2003, by its root)", "a.xml", excel(_XML_ROWS, styles=_XML_STYLES).encode(),
         {"sheets as headings": "## Depots", "values as they are shown": "7.5%", "merged cells in each row": "| North | Husum", "formulas without a value": "=R[-1]C*2", "comments": "Comment (Ada): Ask legal"},
         {"hidden sheets, rows, columns": "secret"},
     ),
@@ -242,7 +242,7 @@ ROWS = [
     ),
     Row(
         "Mail", "eml, mht, mhtml", "a.eml", _MAIL.encode(),
-        {"subject, sender, recipients, date": "# S\n\nFrom: a@example.net", "the fuller form of the text": "The lock is mended.", "invitations": "SUMMARY:Dike tour", "attached messages": "It ends in August."},
+        {"subject, sender, recipients, date": "# S\n\nFrom: a@example.net", "the fuller form of the text": "The lock is mended.", "invitations": "SUMMARY:Dike tour", "attached messages, also as files (.eml)": "It ends in August."},
         {"attachments (named in a warning)": "XYZ"},
     ),
     Row(

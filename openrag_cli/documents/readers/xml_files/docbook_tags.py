@@ -16,14 +16,14 @@ _BY_TAG = {
     "code": """literal code command filename option function varname constant type parameter replaceable userinput
         computeroutput prompt envar systemitem classname methodname markup tag sgmltag property interfacename structname
         structfield keycode errorcode errorname returnvalue token symbol uri exceptionname""",
-    "p": "para simpara subtitle attribution releaseinfo",
+    "p": "para simpara address subtitle attribution releaseinfo",
     "ul": "itemizedlist simplelist calloutlist stepalternatives bibliolist revhistory",
     "ol": "orderedlist procedure substeps",
     "li": "member callout step listitem revision",
     "dl": "variablelist glosslist",
     "dt": "term",
     "dd": "glossdef glosssee glossseealso",
-    "pre": "programlisting screen literallayout synopsis address funcsynopsisinfo classsynopsisinfo",
+    "pre": "programlisting screen literallayout synopsis funcsynopsisinfo classsynopsisinfo",
     "em": "citetitle firstterm foreignphrase wordasword",
     "blockquote": "blockquote epigraph",
     "q": "quote",
