@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from test_odt import NAMES as ODF
+from test_slides import saved, slide_of
 from test_word import make_docx, p, r, relation
 
 from openrag_cli.documents import media_types as formats
@@ -195,6 +196,16 @@ def test_words_xml_is_read_like_its_archive(tmp_path):
     assert document.media_type == formats.WORD_XML
     assert (document.markdown, document.warnings) == (whole.markdown, whole.warnings)
     assert "[1] As amended" in document.markdown
+
+
+def test_powerpoints_xml_is_read_like_its_archive(tmp_path):
+    show, _ = slide_of((1, 1, "The lock"), (1, 3, "is mended"))
+    whole = read(tmp_path, saved(show), "a.pptx")
+    package = flat_package(saved(show)).replace("wordprocessingml.document", "presentationml.presentation")
+    document = read(tmp_path, package, "a.xml")
+    assert document.media_type == formats.SLIDES_XML
+    assert (document.markdown, document.pages) == (whole.markdown, whole.pages)
+    assert document.markdown == "The lock\n\nis mended"
 
 
 # --- Excel 2003
