@@ -117,8 +117,9 @@ class Repl:
         self._keep_scope()
         self._model = model
         self._is_extractive = is_extractive
-        self._passages: list[dict[str, Any]] = []
-        self._citations: list[dict[str, Any]] = []
+        self._citations = self._kept_citations() if self._n_before else []
+        self._passages = list(self._citations)
+        self._has_answered = False
         self._query: str | None = None
         self._searched = self._scope.request()
         self._unanswered: str | None = None
@@ -172,6 +173,11 @@ class Repl:
         if isinstance(sessions, Sessions):  # a server keeps its own
             self._held.enter_context(sessions.held(name, busy))
         return name
+
+    def _kept_citations(self) -> list[dict[str, Any]]:
+        """Return what the last answer of the session cites, as an earlier chat kept it."""
+        answers = [turn for turn in self._engine.sessions.turns(self._name) if turn.role == "assistant"]
+        return list(answers[-1].citations) if answers else []
 
     def _greet(self) -> None:
         who = self._model or self._engine.llm
@@ -248,7 +254,7 @@ class Repl:
                 raise
             self._out.note(self._out.styled("stopped", DIM))
             return
-        self._query = retrieved.query
+        self._has_answered, self._query = True, retrieved.query
         self._searched = request.search
         self._passages, self._citations = located(retrieved.passages), located(finished.citations)
         keep(finished.kept, [render.passage(passage) for passage in finished.citations])
@@ -286,13 +292,14 @@ class Repl:
 
     def _sources(self, _: str) -> None:
         if not self._citations:
-            self._out.note("the last answer cites nothing")
+            is_any = self._has_answered or self._n_before
+            self._out.note("the last answer cites nothing" if is_any else "nothing has been answered yet")
         show_passages(self._out, self._citations)
 
     def _open(self, number: str) -> None:
         found = [entry for entry in self._passages if str(entry["n"]) == number.strip("[]")]
         if not found:
-            known = f"1 to {len(self._passages)}" if self._passages else "none yet"
+            known = ", ".join(str(entry["n"]) for entry in self._passages) or "none"
             raise InvalidInput(f"there is no passage {number!r}", hint=f"/open N; the last answer has {known}")
         show_passages(self._out, found)
 
@@ -305,12 +312,16 @@ class Repl:
         self._engine.sessions.open(self._name, self._scope.options.partition, self._scope.kept())
 
     def _why(self, _: str) -> None:
-        if self._query is None:
-            self._out.note("for the last answer nothing was looked for")
-            return
         search = self._searched
-        found = f"looked for: {' '.join(self._query.split())}  ({search.mode}, at most {search.top_k} hits)"
-        self._out.line("\n".join(whole(found, width=self._out.width)))
+        if self._query is not None:
+            found = f"looked for: {' '.join(self._query.split())}  ({search.mode}, at most {search.top_k} hits)"
+            self._out.line("\n".join(whole(found, width=self._out.width)))
+        elif self._has_answered:
+            self._out.note("for the last answer nothing was looked for")
+        elif self._n_before:
+            self._out.note("the last answer is of an earlier chat, which kept what it cites")
+        else:
+            self._out.note("nothing has been answered yet")
         cited = {entry["n"] for entry in self._citations}
         for entry in self._passages:
             parts = ", ".join(f"{name} {value:.4g}" for name, value in entry["scores"].items())
