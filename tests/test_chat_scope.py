@@ -138,6 +138,19 @@ def test_why_tells_what_was_looked_for_and_the_scores(handbooks):
     assert "dense 0." in result.out
 
 
+def test_a_chat_that_goes_on_shows_what_the_last_answer_cites(handbooks):
+    handbooks("chat", "--session", "keys", "-p", "handbook", "--no-llm", stdin=b"how often do we rotate API keys?\n")
+    again = handbooks("chat", "--session", "keys", "--no-llm", stdin=b"/sources\n/open 1\n/why\n")
+    assert again.code == 0, again.err
+    assert again.out.count("[1] ops/keys.md:") == 3
+    assert "dense 0." in again.out
+    assert "cites nothing" not in again.err
+    assert "of an earlier chat" in again.err
+    fresh = handbooks("chat", "--session", "new", "--no-llm", stdin=b"/sources\n/why\n")
+    assert "nothing has been answered yet" in fresh.err
+    assert "nothing was looked for yet" in fresh.err
+
+
 def test_sessions_are_searched_by_the_words_of_their_messages(handbooks):
     handbooks("chat", "--session", "keys", "-p", "handbook", stdin=b"how often do we rotate API keys?\n")
     handbooks("chat", "--session", "leave", "-p", "handbook", stdin=b"how many days of leave are there?\n")

@@ -148,7 +148,7 @@ def test_a_match_in_a_pdf_has_its_page(cli, tmp_path):
 def test_files_that_wait_are_told(zoo, tmp_path):
     (tmp_path / "later.md").write_text("A zebra.")
     zoo("file", "add", "later.md", "--detach")
-    assert "1 file waiting to be indexed" in zoo("grep", "zebra").err
+    assert "1 file waits to be indexed" in zoo("grep", "zebra").err
 
 
 # --- which texts are read

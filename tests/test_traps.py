@@ -81,6 +81,39 @@ def test_the_beginning_of_a_task_id_is_enough(cli, tmp_path):
     both = cli("task", "log", one[:n_same])
     assert (both.code, "2 tasks begin with" in both.err) == (2, True)
     assert cli("task", "show", "0000").code == 66
+    all_begin = cli("task", "show", one[0])
+    assert (all_begin.code, f"2 tasks begin with '{one[0]}'" in all_begin.err) == (2, True)
+
+
+def test_any_beginning_of_a_chunk_id_is_enough_and_several_are_told(cli, tmp_path):
+    (tmp_path / "a.md").write_text("The heron stands in the reeds.\n")
+    cli("file", "add", "a.md")
+    whole = cli("search", "heron", "--json").json["hits"][0]["chunk_id"]
+    assert cli("extract", "show", whole[0], "--json").json["chunk_id"] == whole
+    for n in range(17):  # one more than there are first characters
+        (tmp_path / f"{n}.md").write_text(f"Heron {n}.\n")
+    cli("file", "add", *(f"{n}.md" for n in range(17)))
+    ids = [hit["chunk_id"] for hit in cli("search", "heron", "--all", "-k", "20", "--json").json["hits"]]
+    first = next(one[0] for one in ids if sum(other[0] == one[0] for other in ids) > 1)
+    several = cli("extract", "show", first)
+    assert (several.code, f"several chunks begin with '{first}'" in several.err) == (2, True)
+    assert cli("extract", "show", "zebra").code == 66
+
+
+@pytest.mark.parametrize(
+    "command", [("search", "heron"), ("ask", "where is the heron?", "--no-llm"), ("grep", "heron")]
+)
+def test_an_empty_store_or_partition_and_a_queue_are_told(cli, tmp_path, command):
+    (tmp_path / "a.md").write_text("The zebra eats hay.\n")
+    cli("partition", "create", "void")
+    said = cli(*command)
+    assert (said.code, "the store is empty: openrag file add FOLDER" in said.err) == (1, True)
+    cli("file", "add", "a.md", "-p", "farm")
+    assert "empty" not in cli(*command).err
+    assert "partition void is empty: openrag file add FOLDER -p void" in cli(*command, "-p", "void").err
+    (tmp_path / "b.md").write_text("The cow eats grass.\n")
+    cli("file", "add", "b.md", "-p", "void", "--detach")
+    assert "1 file waits to be indexed: openrag task run" in cli(*command, "-p", "void").err
 
 
 def test_a_backup_replaces_nothing_unless_it_is_told_to(cli, handbook, tmp_path):
@@ -91,6 +124,13 @@ def test_a_backup_replaces_nothing_unless_it_is_told_to(cli, handbook, tmp_path)
     assert "--force" in refused.err
     assert cli("backup", "b.tar", "--force").code == 0
     assert (tmp_path / "b.tar").stat().st_size > 4
+
+
+def test_the_address_of_a_file_is_told_as_its_path(cli):
+    result = cli("file", "add", "file:///srv/my%20docs/a.md")
+    assert result.code == 66
+    assert "an address, and no path" in result.err
+    assert "hint: openrag file add '/srv/my docs/a.md'" in result.err
 
 
 def test_an_address_of_the_web_is_no_path_with_one_slash(cli):

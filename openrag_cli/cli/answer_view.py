@@ -34,6 +34,11 @@ class AnswerView:
         self._has_text = False
         self._needs_gap = False
 
+    @classmethod
+    def of(cls, out: Output) -> AnswerView | None:
+        """Return what shows an answer to a person; None where JSON is printed."""
+        return None if out.is_json else cls(out)
+
     def waiting(self) -> AbstractContextManager[Callable[[str], None]]:
         """Return what shows, while nothing has come, what is waited for; see `Output.waiting`."""
         return self._out.waiting()

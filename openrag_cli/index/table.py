@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _MAX_ROWS = (1 << 32) - 1
 _KEYS_AT_ONCE = 1000
+_MAX_BEGINNINGS = 100
 
 
 class Index(OpenTable):
@@ -260,13 +261,15 @@ class Index(OpenTable):
         return [match(row, 0.0) for row in sorted(rows, key=lambda row: row["ordinal"])]
 
     def ids_from(self, beginning: str, below: str) -> list[str]:
-        """Return two ids of chunks at most that are not before one text and are before another."""
+        """Return ids of chunks that are not before one text and are before another: `_MAX_BEGINNINGS` at most."""
         import_lancedb()
         from lancedb.expr import col, lit
 
         within = (col("id") >= lit(beginning)) & (col("id") < lit(below))
         with self._reading() as table:
-            return list(table.search().where(within).select(["id"]).limit(2).to_arrow()["id"].to_pylist())
+            return list(
+                table.search().where(within).select(["id"]).limit(_MAX_BEGINNINGS).to_arrow()["id"].to_pylist()
+            )
 
     def first_headings(self, revisions: Sequence[str]) -> dict[str, str]:
         """Return the outermost heading above the first chunk of each revision that has one."""

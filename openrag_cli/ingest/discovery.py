@@ -23,7 +23,8 @@ from openrag_cli.ingest.gitignore import compile_patterns, is_ignored
 from openrag_cli.ingest.naming import Source, folder_source, named, prefix_of, readable
 from openrag_cli.ingest.report import Failure
 
-_ADDRESS = re.compile(r"(https?|ftp):/+(.+)", re.DOTALL)
+_FILE_ADDRESS = re.compile(r"file:/+(?:localhost/)?(.+)", re.DOTALL)
+_ADDRESS = re.compile(r"(https?|s?ftp|ftps):/+(.+)", re.DOTALL)
 
 LINKED_FOLDER, LINKED_FILE, STORE, EMPTY_FILE = "linked folder", "linked file", "store", "empty file"
 """What is left out of a folder and counted, as nouns for a report."""
@@ -109,6 +110,11 @@ def failure(source: Source, exc: OpenRAGError, task_id: str | None = None) -> Fa
 
 
 def _not_there(path: Path) -> Failure:
+    if address := _FILE_ADDRESS.fullmatch(str(path)):
+        from urllib.parse import unquote
+
+        hint = f"openrag file add {shlex.quote('/' + unquote(address[1]))}"
+        return _unreadable(path, "an address, and no path", "path_not_found", hint)
     address = _ADDRESS.fullmatch(str(path))
     if address is None:
         return _unreadable(path, "no such file or folder", "path_not_found")

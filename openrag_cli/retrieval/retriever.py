@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from openrag_cli.domain import Chunk, File, Hit
-from openrag_cli.errors import ChunkNotFound, DocumentNotFound, RevisionGone, StoreDamaged
+from openrag_cli.errors import ChunkNotFound, DocumentNotFound, InvalidInput, RevisionGone, StoreDamaged
 from openrag_cli.index.rows import Match, Scope
 from openrag_cli.index.table import Index
 from openrag_cli.inference.onnx_embedder import Embedder
@@ -25,7 +25,7 @@ from openrag_cli.store.searching.word_counts import WordCounts
 
 __all__ = ["Extract", "Retriever", "SearchRequest", "in_groups"]
 
-_BEGINNING = re.compile(r"[0-9a-f]{4,31}")
+_BEGINNING = re.compile(r"[0-9a-f]{1,31}")
 """What may be the beginning of a chunk's id, which has 32 hex characters."""
 
 MAX_LOOKS = 5
@@ -129,21 +129,26 @@ class Retriever:
         """Return a visible chunk with up to `context` chunks of its file on either side; the beginning of an id is enough.
 
         Raises:
-            ChunkNotFound: no visible file has it, or several chunks have ids that begin so.
+            ChunkNotFound: no visible file has it.
+            InvalidInput: several chunks have ids that begin so.
         """
+        ids = [chunk_id] if chunk_id.isascii() else []
         if _BEGINNING.fullmatch(chunk_id) and self._index.exists:
-            found = self._index.ids_from(chunk_id, f"{chunk_id}g")
-            chunk_id = found[0] if len(found) == 1 else chunk_id
-        matches = self._index.chunks(ids=[chunk_id]) if chunk_id.isascii() else []
+            ids = self._index.ids_from(chunk_id, f"{chunk_id}g")
+        matches = self._index.chunks(ids=ids) if ids else []
         files = self._catalog.files_by_revision(match.revision for match in matches)
-        for match in matches:
-            file = files.get(match.revision)
-            if file is not None:
-                around = self._index.chunks(revisions=[match.revision]) if context else []
-                n = match.ordinal
-                before = tuple(_chunk(other, file) for other in around if n - context <= other.ordinal < n)
-                after = tuple(_chunk(other, file) for other in around if n < other.ordinal <= n + context)
-                return Extract(_chunk(match, file), file, before, after)
+        visible = [match for match in matches if match.revision in files]
+        if len({match.id for match in visible}) > 1:
+            raise InvalidInput(
+                f"several chunks begin with '{chunk_id}'", hint="give more of the id: chunk_id in search --json"
+            )
+        for match in visible:
+            file = files[match.revision]
+            around = self._index.chunks(revisions=[match.revision]) if context else []
+            n = match.ordinal
+            before = tuple(_chunk(other, file) for other in around if n - context <= other.ordinal < n)
+            after = tuple(_chunk(other, file) for other in around if n < other.ordinal <= n + context)
+            return Extract(_chunk(match, file), file, before, after)
         raise ChunkNotFound(chunk_id)
 
     def chunks(self, file: File) -> list[Chunk]:

@@ -93,6 +93,15 @@ def _nothing_said(finished: Finished) -> NoAnswer:
     return NoAnswer(f"{finished.model} gave no answer ({why})", hint="ask again, or use --no-llm")
 
 
+def is_unanswered(retrieved: Retrieved, finished: Finished) -> bool:
+    """Whether the model refuses, or documents were searched and none answers."""
+    if finished.refusal and not finished.text:
+        return True
+    if retrieved.query is None or finished.citations:
+        return False
+    return not retrieved.passages or finished.model == "extractive"
+
+
 def show_end(out: Output, finished: Finished) -> None:
     """Print what the answer names, or what we found for it, and tell what is to be known of it."""
     doubted = unsupported(finished)

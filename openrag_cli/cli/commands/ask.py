@@ -1,22 +1,20 @@
 """`openrag ask`: an answer whose citations can be checked."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from openrag_cli.cli.answer_view import AnswerView
-from openrag_cli.cli.commands.answers import follow, located, remember_sources, show_end, show_passages
+from openrag_cli.cli.commands.answers import follow, is_unanswered, located, remember_sources, show_end, show_passages
 from openrag_cli.cli.commands.context import Context, read_stdin
 from openrag_cli.cli.commands.in_hand import about, stdin_is_unread
+from openrag_cli.cli.commands.missing import tell_what_is_missing
 from openrag_cli.cli.commands.option_groups import grouped, is_given
 from openrag_cli.cli.commands.search_options import SearchOptions, TopKOption
 from openrag_cli.cli.exit_codes import ExitCode
 from openrag_cli.contract import to_json as render
 from openrag_cli.errors import WrongUsage
-
-if TYPE_CHECKING:
-    from openrag_cli.answering.events import Finished, Retrieved
 
 QuestionArgument = Annotated[str, typer.Argument(metavar="QUESTION|-", help="The question; - reads it from stdin.")]
 ModelOption = Annotated[
@@ -76,20 +74,27 @@ def ask(
     context.override({"llm.model": model})
     text = _asked(question, in_hand)
     request = ChatRequest([Message("user", text)], search=options.request("", top_k), is_extractive=no_llm)
-    view = None if context.out.is_json else AnswerView(context.out)
     answering = about(context, in_hand, with_store=is_given(ctx, "partition")) if in_hand else context.engine
-    retrieved, finished = asyncio.run(follow(answering, request, view))
+    retrieved, finished = asyncio.run(follow(answering, request, AnswerView.of(context.out)))
     _tell_unread(context, question, in_hand)
     remember_sources(context.settings.cache, retrieved, finished)
     if context.out.is_json:
         context.out.json(render.answer(text, retrieved, finished, located))
     else:
         show_end(context.out, finished)
-        if show_context:
-            show_passages(context.out, located(retrieved.passages))
+        show_passages(context.out, located(retrieved.passages) if show_context else [])
     if finished.error:
         raise finished.error
-    return ExitCode.NO if (strict and not finished.citations) or _is_refused(retrieved, finished) else ExitCode.OK
+    if is_unanswered(retrieved, finished):
+        return _unanswered(context, options.partition, in_hand)
+    return ExitCode.NO if strict and not finished.citations else ExitCode.OK
+
+
+def _unanswered(context: Context, partitions: Sequence[str], in_hand: Sequence[str]) -> ExitCode:
+    """Say what of the store is not there to answer."""
+    if not (in_hand or context.out.is_json):
+        tell_what_is_missing(context, partitions)
+    return ExitCode.NO
 
 
 def _asked(question: str, in_hand: Sequence[str]) -> str:
@@ -107,12 +112,3 @@ def _tell_unread(context: Context, question: str, in_hand: Sequence[str]) -> Non
     """Tell that something was piped in that nobody has read."""
     if "-" not in {question, *in_hand} and stdin_is_unread():
         context.out.note("standard input was not read: --with - asks about it, and - in place of the question is one")
-
-
-def _is_refused(retrieved: "Retrieved", finished: "Finished") -> bool:
-    """Whether the model refuses, or documents were searched and none answers."""
-    if finished.refusal and not finished.text:
-        return True
-    if retrieved.query is None or finished.citations:
-        return False
-    return not retrieved.passages or finished.model == "extractive"

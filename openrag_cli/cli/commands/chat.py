@@ -11,12 +11,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from openrag_cli.cli.answer_view import AnswerView
-from openrag_cli.cli.commands.answers import follow, located, remember_sources, show_end, show_passages, where
+from openrag_cli.cli.commands.answers import (
+    follow,
+    is_unanswered,
+    located,
+    remember_sources,
+    show_end,
+    show_passages,
+    where,
+)
 from openrag_cli.cli.commands.ask import ModelOption, NoLlmOption
 from openrag_cli.cli.commands.chat_scope import COMMANDS as SCOPE_COMMANDS
 from openrag_cli.cli.commands.chat_scope import ChatScope, names_to_search
 from openrag_cli.cli.commands.context import Context
 from openrag_cli.cli.commands.line_editor import EditedLines, Lines, PipedLines
+from openrag_cli.cli.commands.missing import tell_what_is_missing
 from openrag_cli.cli.commands.option_groups import grouped, is_given
 from openrag_cli.cli.commands.search_options import SearchOptions, TopKOption
 from openrag_cli.cli.commands.session import to_markdown, write_text
@@ -239,7 +248,7 @@ class Repl:
         said: list[str] = []
         keep = partial(self._engine.sessions.append_answered, self._name, question, replaces_last=is_again)
         self._unanswered = question
-        view = None if self._out.is_json else AnswerView(self._out)
+        view = AnswerView.of(self._out)
 
         def keep_said() -> None:
             """Keep what came of the answer with its question, which alone would stand beside the next one."""
@@ -265,6 +274,8 @@ class Repl:
             self._out.flush()
         else:
             show_end(self._out, finished)
+            if is_unanswered(retrieved, finished):
+                tell_what_is_missing(self._context, self._scope.options.partition)
         if finished.error:
             raise finished.error
 
@@ -321,7 +332,7 @@ class Repl:
         elif self._n_before:
             self._out.note("the last answer is of an earlier chat, which kept what it cites")
         else:
-            self._out.note("nothing has been answered yet")
+            self._out.note("nothing was looked for yet")
         cited = {entry["n"] for entry in self._citations}
         for entry in self._passages:
             parts = ", ".join(f"{name} {value:.4g}" for name, value in entry["scores"].items())

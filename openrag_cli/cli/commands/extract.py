@@ -15,7 +15,9 @@ app = typer.Typer(help="Show the chunks that searches return.", no_args_is_help=
 @app.command("show")
 def show(
     context: Context,
-    chunk_id: Annotated[str, typer.Argument(metavar="ID", help="Id of the chunk: chunk_id in search --json.")],
+    chunk_id: Annotated[
+        str, typer.Argument(metavar="ID", help="Id of the chunk, or its beginning: chunk_id in search --json.")
+    ],
     context_chunks: Annotated[
         int, typer.Option("--context", metavar="N", min=0, help="Chunks of the file to show on either side.")
     ] = 0,
@@ -32,7 +34,7 @@ def show(
         return
     for chunk in (*found.before, found.chunk, *found.after):
         head = f"{place(found.file, chunk.span)}  {' > '.join(chunk.span.heading)}".rstrip()
-        context.out.line(context.out.styled(head, "1" if chunk.id == chunk_id else "2"))
+        context.out.line(context.out.styled(head, "1" if chunk.id == found.chunk.id else "2"))
         for line in readable_lines(context.out, chunk.span.shown):
             context.out.line(line)
         context.out.line()

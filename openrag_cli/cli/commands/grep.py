@@ -1,6 +1,6 @@
 """`openrag grep`: every line of the stored texts that matches a pattern, whatever kind the file is of."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -8,13 +8,14 @@ from typing import Annotated
 import typer
 
 from openrag_cli.cli.commands.context import Context
+from openrag_cli.cli.commands.missing import tell_what_is_missing
 from openrag_cli.cli.commands.options import NullOption
 from openrag_cli.cli.commands.search_options import FilesOption, FilterOption, PartitionsOption
 from openrag_cli.cli.exit_codes import ExitCode
 from openrag_cli.cli.output import BOLD, CYAN, RED, YELLOW
 from openrag_cli.cli.places import is_gone, local_path, name_of, tell_gone, url_of
 from openrag_cli.contract import to_json as render
-from openrag_cli.domain import ALL_PARTITIONS, FINAL_STATES, File
+from openrag_cli.domain import ALL_PARTITIONS, File
 from openrag_cli.matching.grep import Found, GrepEnd, GrepFile, GrepLine, GrepRequest
 from openrag_cli.terminal import quoted_name
 
@@ -86,7 +87,7 @@ def grep(
     how = _How(pattern, request.n_context, has_names=names, has_counts=count, is_null=null)
     end, n_files = _told(context, context.engine.grep(request), how)
     if not context.out.is_json:
-        _tell_end(context, end, max_seconds)
+        _tell_end(context, end, partition, max_seconds)
     if end.overdue:
         return ExitCode.PARTIAL
     return ExitCode.OK if n_files else ExitCode.NO
@@ -185,7 +186,7 @@ def _marked(context: Context, line: GrepLine) -> str:
     return "".join([*parts, line.text[at:]])
 
 
-def _tell_end(context: Context, end: GrepEnd, limit_s: float) -> None:
+def _tell_end(context: Context, end: GrepEnd, partitions: Sequence[str], limit_s: float) -> None:
     """Say what was not searched."""
     out = context.out
     for file in end.overdue:
@@ -194,6 +195,4 @@ def _tell_end(context: Context, end: GrepEnd, limit_s: float) -> None:
     if end.n_left:
         out.warn(f"gave up: {render.counted(end.n_left, 'more file')} not searched")
         out.hint("a pattern without nested repetitions, or -F, is faster; or give it more with --max-seconds")
-    waiting = sum(n for state, n in context.engine.task_counts().items() if state not in FINAL_STATES)
-    if waiting:
-        out.note(f"{render.counted(waiting, 'file')} waiting to be indexed: openrag task run")
+    tell_what_is_missing(context, partitions)

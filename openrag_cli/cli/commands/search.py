@@ -1,5 +1,6 @@
 """`openrag search`: passages for a query, with file, page and line."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -7,13 +8,14 @@ import typer
 from openrag_cli.cli.commands import hits as view
 from openrag_cli.cli.commands.context import Context, read_stdin
 from openrag_cli.cli.commands.listing import show_filter_warnings
+from openrag_cli.cli.commands.missing import tell_what_is_missing
 from openrag_cli.cli.commands.option_groups import grouped
 from openrag_cli.cli.commands.options import LinesOption, NullOption
 from openrag_cli.cli.commands.search_options import SearchOptions, TopKOption
 from openrag_cli.cli.exit_codes import ExitCode
 from openrag_cli.cli.places import tell_gone
 from openrag_cli.contract import to_json as render
-from openrag_cli.domain import FINAL_STATES, File, Hit, Span
+from openrag_cli.domain import File, Hit, Span
 from openrag_cli.retrieval.request import SearchRequest
 from openrag_cli.store.files.results import Results
 
@@ -85,7 +87,7 @@ def search(
     if (names or vimgrep) and not context.out.is_json:
         tell_gone(context.out, [one.hit.file for one in shown if one.is_gone])
     show_filter_warnings(context, hits.warnings)
-    _tell_what_is_not_shown(context, found, n_hidden=len(found) - len(shown))
+    _tell_what_is_not_shown(context, found, options.partition, n_hidden=len(found) - len(shown))
     return ExitCode.OK if any(not one.is_weak for one in found) else ExitCode.NO
 
 
@@ -100,7 +102,9 @@ def _print_json(
         context.out.json(render.search(request, hits) | {"hits": entries})
 
 
-def _tell_what_is_not_shown(context: Context, found: list[view.Seen], *, n_hidden: int) -> None:
+def _tell_what_is_not_shown(
+    context: Context, found: list[view.Seen], partitions: Sequence[str], *, n_hidden: int
+) -> None:
     if context.out.is_json:
         return
     if n_hidden:
@@ -110,19 +114,7 @@ def _tell_what_is_not_shown(context: Context, found: list[view.Seen], *, n_hidde
     elif not found:
         context.out.note("nothing found")
     if not found or n_hidden == len(found):
-        _tell_what_is_missing(context)
-
-
-def _tell_what_is_missing(context: Context) -> None:
-    """Say that the store is empty, or that files wait to be indexed."""
-    counts = context.engine.task_counts()
-    waiting = sum(n for state, n in counts.items() if state not in FINAL_STATES)
-    if waiting:
-        what = render.counted(waiting, "file")
-        verb = "waits" if waiting == 1 else "wait"
-        context.out.note(f"{what} {verb} to be indexed: openrag task run")
-    elif not context.engine.partitions():
-        context.out.note("the store is empty: openrag file add FOLDER")
+        tell_what_is_missing(context, partitions)
 
 
 def place(file: File, span: Span) -> str:

@@ -20,9 +20,6 @@ from openrag_cli.store.metadata import rfc3339
 
 app = typer.Typer(help="See, wait for, retry, cancel and run indexing tasks.", no_args_is_help=True)
 
-MIN_PREFIX = 4
-"""Characters of an id that are taken for its beginning."""
-
 SHORT_ID = 16
 """Characters of an id that a terminal shows, at least: 12 of its time and some that are random."""
 
@@ -30,7 +27,7 @@ SHORT_ID = 16
 def _whole_id(ctx: typer.Context, given: str) -> str:
     """Return the id of the one task that begins like this; what begins none as it is. Raises: WrongUsage, of several."""
     context: Context | None = ctx.obj
-    if context is None or is_task_id(given) or len(given) < MIN_PREFIX:
+    if context is None or is_task_id(given) or not given:
         return given
     found = [task.id for task in context.engine.tasks(limit=-1) if task.id.startswith(given)]
     if len(found) > 1:
