@@ -220,6 +220,46 @@ def test_front_matter_is_masked_and_its_fields_are_metadata(tmp_path: Path) -> N
     assert span.line_end == text[: span.end].count("\n") + 1
 
 
+TOML = '+++\ntitle = "Cranes"\ndate = 2024-01-02\ntags = ["lift", "quay"]\nweight = 7\n[extra]\nkey = "deep"\n+++\n'
+JSON = """{
+  "title": "Cranes",
+  "date": "2024-01-02",
+  "tags": ["lift", "quay"],
+  "weight": 7,
+  "extra": {"key": "deep"}
+}
+"""
+
+
+@pytest.mark.parametrize("head", [TOML, JSON], ids=["toml", "json"])
+def test_front_matter_in_toml_and_json_is_masked_and_its_fields_are_metadata(tmp_path: Path, head: str) -> None:
+    text = f"{head}\n## Lifting\n\nThe crane lifts nine tonnes.\n"
+    path = tmp_path / "a.md"
+    path.write_text(text)
+    document = convert_file(path, "a.md")
+    assert document.markdown == text
+    assert document.metadata == {"title": "Cranes", "date": "2024-01-02", "tags": ["lift", "quay"], "weight": 7}
+    (span,) = assert_rules(document, 256)
+    assert span.indexed == "## Lifting\n\nThe crane lifts nine tonnes."
+    assert span.heading[0] == "Cranes"
+    assert span.line_end == text[: span.end].count("\n") + 1
+
+
+@pytest.mark.parametrize(
+    "head",
+    ["+++\nno table\n+++\n", "+++\n", '{"a": 1} is JSON.\n', "{ not: json }\n", "{}\n", "[1]\n", "{" * 5_000 + "\n"],
+)
+def test_what_looks_like_front_matter_and_is_none_stays(head: str) -> None:
+    document = Document(f"{head}\nWords.\n", media_type=MARKDOWN, has_headings=True)
+    assert masks_of(document) == ()
+    assert fields_of(document.markdown, MARKDOWN) == {}
+
+
+def test_texts_of_several_lines_in_front_matter_lose_their_marks() -> None:
+    text = "---\nsummary: >\n  Of two\n  lines.\ntags: [a,\n  b]\nmore: |-\nempty:\n---\nWords.\n"
+    assert fields_of(text, MARKDOWN) == {"summary": "Of two lines.", "tags": ["a", "b"]}
+
+
 def test_the_head_of_a_pep_is_masked_and_its_fields_are_metadata(tmp_path: Path) -> None:
     head = "PEP: 719\nTitle: Release Schedule\nAuthor: Ada <ada@x.example>\nCreated: 26-May-2023\n"
     text = f"{head}\n\nAbstract\n========\n\nDates.\n"

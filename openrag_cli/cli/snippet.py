@@ -31,7 +31,7 @@ _SILENT = re.compile(
 )
 _FENCE = re.compile(r"\s{0,3}(?:`{3,}|~{3,})")
 _ROW = re.compile(r"\s*\|")
-_FRONT_MATTER = re.compile(r"---[ \t]*\n(?:.*\n)*?---[ \t]*(?:\n|\Z)")
+_FRONT_MATTER = re.compile(r"(---|\+\+\+)[ \t]*\n(?:.*\n)*?\1[ \t]*(?:\n|\Z)")
 
 
 @dataclass(frozen=True, slots=True)

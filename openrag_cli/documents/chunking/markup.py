@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from importlib import import_module
 from typing import Any
 
+from openrag_cli.documents.chunking.front_matter import fields_of_lines, front_matter_end, front_matter_fields
 from openrag_cli.documents.chunking.masks import Mask, instead, merged
 from openrag_cli.documents.readers.pdf_pages.marginals import marginal_lines
 from openrag_cli.domain import Document, Page
@@ -42,9 +43,6 @@ WITHOUT_HEADINGS = frozenset(
     | set(MARKED_UP)
 )
 """Media types whose text is no Markdown; those that begin with `text/x-` are code."""
-
-FRONT_MATTER = re.compile(r"---[ \t]*\n(?=[\w\"'#])(?:.*\n)*?(?:---|\.\.\.)[ \t]*(?:\n|\Z)")
-"""YAML between two rules, at the very beginning of a text."""
 
 FIELD_HEAD = re.compile(r"(?:(?::[\w -]{1,40}:|[A-Z][\w-]{0,40}:)(?:[ \t].*)?\n(?:[ \t]+\S.*\n)*){2,}(?=[ \t]*\n|\Z)")
 """Fields at the very beginning of a reStructuredText document, as PEPs and field lists have them."""
@@ -102,8 +100,7 @@ def masks_of(document: Document) -> tuple[Mask, ...]:
     text = document.markdown
     found = list(document.masked)
     if document.media_type in MARKED_UP:
-        head = FRONT_MATTER.match(text)
-        found += [head.span()] if head else []
+        found += [(0, front_matter_end(text))]
         found += language(document.media_type).masks(text)
     elif document.media_type == _RST:
         found += _rst(text)
@@ -144,10 +141,8 @@ def _is_text_left(text: str, masks: tuple[Mask, ...]) -> bool:
 
 
 def _markdown(text: str, *, is_source: bool) -> Iterator[Mask]:
-    head = FRONT_MATTER.match(text) if is_source else None
-    if head:
-        yield head.span()
-    position, fence = head.end() if head else 0, ""
+    position, fence = front_matter_end(text) if is_source else 0, ""
+    yield 0, position
     while found := _MARKDOWN.search(text, position):
         position = found.end()
         if found["fence"]:
@@ -188,41 +183,9 @@ def _rst(text: str) -> Iterator[Mask]:
 
 
 def fields_of(text: str, media_type: str) -> dict[str, object]:
-    """Return the fields of the front matter (or of the head of a document in other markup): texts and lists of texts.
-
-    Of YAML the plain part is read: `key: value`, `[a, b]` and lists of dashes; what is nested deeper is left out.
-    """
+    """Return the fields of the front matter (or of the head of a document in other markup): texts and lists of texts."""
     said: dict[str, object] = language(media_type).fields(text) if media_type in MARKED_UP else {}
-    head = FIELD_HEAD.match(text) if media_type == _RST else FRONT_MATTER.match(text)
-    if head is None:
-        return said
-    fields: dict[str, object] = {}
-    key = ""
-    for line in head[0].splitlines():
-        named = re.fullmatch(r":?([A-Za-z][\w -]{0,60}?):(?:[ \t]+(.*))?", line)
-        item = re.fullmatch(r"[ \t]*-[ \t]+(.*)", line)
-        if named:
-            key = named[1].strip()
-            fields[key] = _value(named[2] or "")
-        elif item and key and not isinstance(fields[key], dict):
-            held = fields[key]
-            fields[key] = [*(held if isinstance(held, list) else []), _unquoted(item[1])]
-        elif line.startswith((" ", "\t")) and key and isinstance(fields[key], str) and fields[key]:
-            fields[key] = f"{fields[key]} {line.strip()}"
-    return said | {name: value for name, value in fields.items() if value not in ("", ">", "|", ">-", "|-")}
-
-
-def _value(text: str) -> object:
-    text = text.strip()
-    if text.startswith("[") and text.endswith("]"):
-        return [_unquoted(part) for part in text[1:-1].split(",") if part.strip()]
-    if text in {"true", "false"}:
-        return text == "true"
-    if re.fullmatch(r"-?\d{1,15}", text) and not re.match(r"-?0\d", text):
-        return int(text)
-    return _unquoted(text)
-
-
-def _unquoted(text: str) -> str:
-    text = text.strip()
-    return text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'" else text
+    if media_type != _RST:
+        return said | front_matter_fields(text)
+    head = FIELD_HEAD.match(text)
+    return said | (fields_of_lines(head[0]) if head else {})

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from openrag_cli.documents.chunking.markup import FRONT_MATTER, MARKED_UP, language
+from openrag_cli.documents.chunking.front_matter import front_matter_end, front_matter_fields
+from openrag_cli.documents.chunking.markup import MARKED_UP, language
 from openrag_cli.documents.headings import Heading
 from openrag_cli.domain import Document
 
@@ -57,9 +58,11 @@ _TITLE_FIELD = re.compile(r"^:?title:[ \t]*(\S.*)$", re.IGNORECASE | re.MULTILIN
 
 def _preamble_title(text: str) -> str | None:
     """Return the `title:` of the front matter (or of the header fields of a reStructuredText document)."""
-    front_matter = FRONT_MATTER.match(text)
-    end = front_matter.end() if front_matter else text.find("\n\n")
-    field = _TITLE_FIELD.search(text, 0, max(end, 0))
+    end = front_matter_end(text)
+    if end and text.startswith(("+++", "{")):
+        title = front_matter_fields(text).get("title")
+        return _plain(title) if isinstance(title, str) else None
+    field = _TITLE_FIELD.search(text, 0, end or max(text.find("\n\n"), 0))
     return _plain(field[1].strip().strip("\"'")) if field else None
 
 
@@ -88,8 +91,7 @@ _NOT_A_PARAGRAPH = re.compile(r" {4}|\t|[ ]{0,3}(?:[-*+>|<]|#{1,6}[ \t]|\d+[.)][
 
 
 def _markdown_headings(text: str) -> Iterator[Heading]:
-    front_matter = FRONT_MATTER.match(text)
-    position, fence = front_matter.end() if front_matter else 0, ""
+    position, fence = front_matter_end(text), ""
     for line in _MARKDOWN_LINE.finditer(text, position):
         if fence:
             if line["fence"] and line["fence"].startswith(fence) and not line["info"].strip():
