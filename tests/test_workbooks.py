@@ -304,6 +304,24 @@ def test_words_drawn_on_a_sheet_of_an_old_workbook_stand_beside_its_cells(tmp_pa
     assert convert_file(path, "a.xls").markdown == "## Depots\n\nAsk legal\n\n漢字"
 
 
+def test_a_name_that_is_no_area_costs_itself_and_not_the_old_workbook(tmp_path):
+    def record(kind, body=b""):
+        return struct.pack("<HH", kind, len(body)) + body
+
+    begin, end = (record(0x809, struct.pack("<HHHHII", 0x600, kind, 0, 0, 0, 0)) for kind in (5, 0x10)), record(0x0A)
+    top, sheet = begin
+    odd = b"\x2d" + bytes(8)
+    top += record(0x42, struct.pack("<H", 1200))
+    top += record(0x18, struct.pack("<HBBHHHBBBB", 0, 0, 1, len(odd), 0, 0, 0, 0, 0, 0) + b"\0N" + odd)
+    name = struct.pack("<HBB", 0, 6, 0) + b"Depots"
+    at = len(top) + len(record(0x85, bytes(4) + name)) + len(end)
+    cell = record(0x204, struct.pack("<HHHHB", 0, 0, 0, 4, 0) + b"Kiel")
+    book = top + record(0x85, struct.pack("<I", at) + name) + end + sheet + cell + end
+    path = tmp_path / "stored"
+    path.write_bytes(make_ole({"Workbook": book + bytes(4_000 - len(book))}))
+    assert "Kiel" in convert_file(path, "a.xls").markdown
+
+
 @pytest.mark.parametrize(("version", "begin"), [(3, 0x209), (4, 0x409)])
 def test_workbooks_of_excel_3_and_4_are_read(tmp_path, version, begin):
     def record(kind, body=b""):

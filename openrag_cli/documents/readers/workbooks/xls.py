@@ -35,11 +35,23 @@ def read_xls(source: Source) -> Document:
 
 
 def _opened(xlrd: Any, source: Source) -> Any:
-    """Open it with its formats; files of some other programs have none that xlrd can read."""
+    """Open it with its formats; files of some other programs have none that xlrd can read, or odd names of areas."""
+
+    def book(*, has_formats: bool) -> Any:
+        """Open it."""
+        return xlrd.open_workbook(source.path, on_demand=True, logfile=io.StringIO(), formatting_info=has_formats)
+
     try:
-        return xlrd.open_workbook(source.path, on_demand=True, logfile=io.StringIO(), formatting_info=True)
+        return book(has_formats=True)
+    except xlrd.formula.FormulaError:
+        xlrd.book.Book.names_epilogue = _without_names
+        return book(has_formats=True)
     except (NotImplementedError, AssertionError, IndexError, KeyError):
-        return xlrd.open_workbook(source.path, on_demand=True, logfile=io.StringIO())
+        return book(has_formats=False)
+
+
+def _without_names(_: Any) -> None:
+    """Leave the names of areas alone, which are not read."""
 
 
 def _sheets(source: Source, workbook: Any) -> Iterator[Sheet]:
