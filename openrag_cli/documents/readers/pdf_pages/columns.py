@@ -29,6 +29,7 @@ _MIN_CELLS = 3  # two stretches a line are a list, a form or a table of contents
 _SAME_PLACE = 3.0  # points
 _MIN_ALIGNED = 0.8  # of the cells of a column
 _MAX_CELL_CHARS = 60  # on average
+_SAMPLE_ROWS = 8
 
 Column = tuple[float, float]
 """Where its stretches begin at the least, and end at the most."""
@@ -183,7 +184,8 @@ def _is_aligned(runs: Sequence[Run]) -> bool:
 
 def _table(rows: Sequence[Sequence[Run]], columns: Sequence[Column], text_of: TextOf) -> str:
     """Return the table of rows; an empty string where they are columns of prose, or lines that end in figures."""
-    if sum(_is_figure(_line(row, text_of, columns[-1])) for row in rows) * 2 >= len(rows):
+    some = rows[:: 1 + len(rows) // _SAMPLE_ROWS]
+    if sum(_is_figure(_line(row, text_of, columns[-1])) for row in some) * 2 >= len(some):
         return ""
     cells = [[_line(row, text_of, column) for column in columns] for row in rows]
     n_chars = sum(len(cell) for row in cells for cell in row)
