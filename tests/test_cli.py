@@ -1,5 +1,6 @@
 """The contract of the command line: streams, exit codes, options before and after, signals, pipes, start-up."""
 
+import json
 import os
 import pty
 import re
@@ -331,3 +332,12 @@ def test_what_is_told_of_commands_that_are_not_loaded_is_what_they_say():
     assert [*full.commands] == [*told.commands]
     for name, command in full.commands.items():
         assert helptext.read(told.commands[name]).summary == helptext.read(command).summary
+
+
+@pytest.mark.parametrize("option", ["--color", "--store", "--threads"])
+def test_a_global_option_at_the_end_without_its_value_is_told(cli, option):
+    result = cli("search", "zebra", option)
+    assert (result.code, result.out) == (2, "")
+    assert f"error: Option '{option}' requires an argument." in result.err
+    told = json.loads(cli("search", "zebra", "--json", option).err)
+    assert (told["schema"], told["message"]) == ("openrag.error/1", f"Option '{option}' requires an argument.")

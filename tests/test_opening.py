@@ -166,6 +166,9 @@ def test_a_store_without_write_permission_is_read(store):
     assert (found.returncode, "heron" in found.stdout) == (0, True), found.stderr
     assert run("partition", "create", "q").returncode == ExitCode.FORBIDDEN
     assert files_of(store) == before
+    (store / "openrag.db").chmod(0)
+    hidden = run("search", "heron", "-p", "p")
+    assert (hidden.returncode, "openrag.db cannot be opened\n" in hidden.stderr) == (ExitCode.FORBIDDEN, True)
     for path in [store, *store.rglob("*")]:
         path.chmod(0o700 if path.is_dir() else 0o600)
 

@@ -219,7 +219,9 @@ def move_global_options_first(arguments: Sequence[str]) -> list[str]:
         front += flags
         if word in FLAGS or (word.partition("=")[0] in WITH_VALUE and "=" in word):
             front.append(word)
-        elif word in WITH_VALUE and pending:
+        elif word in WITH_VALUE:
+            if not pending:
+                return [*front, word]  # without a command, so that its missing value is told
             front += [word, pending.popleft()]
         else:
             rest.append(word)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
-from openrag_cli.errors import InvalidInput
+from openrag_cli.errors import InvalidInput, os_errors
 from openrag_cli.matching.child import write_frame
 from openrag_cli.matching.needs import NOTHING
 
@@ -81,12 +81,13 @@ class Matcher:
         return [MatchingLine(line, tuple(zip(ends[::2], ends[1::2], strict=True))) for line, *ends in found]
 
     def _start(self) -> None:
-        self._child = subprocess.Popen(
-            [sys.executable, "-P", "-m", "openrag_cli.matching.child"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-        )
+        with os_errors("starting the search for a pattern"):
+            self._child = subprocess.Popen(
+                [sys.executable, "-P", "-m", "openrag_cli.matching.child"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+            )
         answer = self._ask(self._asked, limit_s=self._limit_s + 30)  # with the start of a process on a busy machine
         if answer is None:
             self._stop()

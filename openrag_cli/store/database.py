@@ -82,9 +82,8 @@ def _sqlite_errors(path: Path) -> Iterator[None]:
         if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
             raise StoreDamaged(f"the catalog {path} is damaged: {exc}", hint=RESTORE_ELSEWHERE) from exc
         if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
-            raise Forbidden(
-                f"the catalog {path} cannot be opened for writing", hint="check its owner and mode"
-            ) from exc
+            purpose = " for writing" if os.access(path, os.R_OK) else ""
+            raise Forbidden(f"the catalog {path} cannot be opened{purpose}", hint="check its owner and mode") from exc
         if isinstance(exc, sqlite3.IntegrityError | sqlite3.ProgrammingError | sqlite3.InterfaceError):
             raise
         raise StoreError(f"the catalog {path}: {exc}") from exc
