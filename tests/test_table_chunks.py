@@ -145,6 +145,15 @@ def test_rows_of_figures_alone_stay_together_and_rows_of_words_do_not():
     assert len(BERT.chunkers[256].split(words)) == 60
 
 
+@pytest.mark.parametrize(
+    ("key", "is_name"), [("M-{}", True), ("q{}", True), ("2031-04-01T{:02}:00", False), ("{}.5e7", False)]
+)
+def test_rows_that_are_told_apart_by_numbers_of_things_are_a_chunk_each(key, is_name):
+    table = markdown_table([(key.format(n), str(n * 7), str(n * 13)) for n in range(60)], ("A", "B", "C"))
+    n_split = len(BERT.chunkers[256].split(markdown(table)))
+    assert n_split == 60 if is_name else n_split < 20
+
+
 def test_a_small_table_stays_in_one_chunk_with_its_section():
     (span,) = assert_rules(markdown(f"# A\n\nwords\n\n{markdown_table(PEOPLE[:4])}\n"), 256)
     assert span.head == ()

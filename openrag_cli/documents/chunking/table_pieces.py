@@ -19,7 +19,7 @@ _MAX_KEY_CHARS = 80
 _ROW_PARTS = 500
 """A table of cells with up to so many rows has a part for each row, a longer one has about so many parts."""
 
-_WORD = re.compile(r"[^\W\d_]{2,}")
+_WORD = re.compile(r"[^\W\d_]{2,}|\b[^\W\d_][-./ ]?\d")  # a name, or the number of a thing ("M-157")
 _WORD_SAMPLE = 200  # rows
 _LEAST_WORDED = 5  # one in so many rows
 _FIGURE_ROWS = 12  # of one part of a long table that is lines of figures; a short one stays together
@@ -102,7 +102,7 @@ class TableCutter:
         return max(1, n_rows // _ROW_PARTS) if self._has_words() else n_rows
 
     def _has_words(self) -> bool:
-        """Whether rows are told apart by words; a figure is found in whatever chunk it stands."""
+        """Whether rows are told apart by words or numbers of things; a figure is found in whatever chunk it stands."""
         sample = self.region.rows[1 : 1 + _WORD_SAMPLE] or self.region.rows
         n_worded = sum(1 for start, end in sample if _WORD.search(self.text, start, end))
         return n_worded * _LEAST_WORDED >= len(sample)
