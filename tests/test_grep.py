@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+import shlex
 import sqlite3
 import string
 import subprocess
@@ -128,6 +129,10 @@ def test_a_name_that_begins_with_a_dash_is_printed_as_a_path(cli, tmp_path):
     cli("file", "add", "--", "./-rf.md")
     assert cli("grep", "-l", "heron").out == "./-rf.md\n"
     assert cli("search", "heron", "-l", "-0").out == "./-rf.md\0"
+    (tmp_path / "-rf.md").unlink()
+    [hint] = [line for line in cli("grep", "-l", "heron").err.splitlines() if "openrag file get" in line]
+    said = cli(*shlex.split(hint.partition("openrag ")[2]))
+    assert (said.code, said.out) == (0, "The heron stands in the reeds.\n")
 
 
 def test_a_matcher_goes_on_after_a_text_that_took_too_long():

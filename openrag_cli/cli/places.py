@@ -111,6 +111,8 @@ def paste(option: str, value: str) -> str:
 def text_command(file: File) -> str:
     """Return the command that prints the stored text of a file."""
     partition = [] if file.partition == DEFAULT_PARTITION else ["-p", file.partition]
+    if file.file_id.startswith("-"):  # it would be taken for an option
+        return shlex.join(["openrag", "file", "get", *partition, "--", file.file_id])
     return shlex.join(["openrag", "file", "get", file.file_id, *partition])
 
 
