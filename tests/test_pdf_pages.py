@@ -164,6 +164,13 @@ def test_a_table_that_alignment_makes_names_its_columns_in_each_of_its_parts(tmp
     assert last.head == ("Crew of the northern ferry", "| Name | Age | Berth |")
 
 
+def test_words_broken_at_the_end_of_a_line_are_whole_beside_a_table(tmp_path):
+    page = text_at(60, 780, "The keeper knows the tides of the whole dis-") + text_at(60, 766, "trict by heart.")
+    text = read(tmp_path, drawn([page + table_page(CREW) + text_at(60, 500, "They swim.")])).markdown
+    assert text.startswith("The keeper knows the tides of the whole district by heart.\n\n| Name |")
+    assert text.endswith("| Quist 5 | 35 | north quay 5 |\n\nThey swim.")
+
+
 def test_a_cell_of_two_lines_and_one_that_is_missing_stay_in_their_row(tmp_path):
     rows = [*CREW, ("Brandt", "", "south quay,"), ("", "", "by the crane"), ("Lind", "41", "lock")]
     lines = read(tmp_path, drawn([table_page(rows)])).markdown.splitlines()

@@ -121,17 +121,20 @@ def _is_prose(lines: Sequence[str]) -> bool:
 # --- tables
 
 
-def aligned_tables(rows: Sequence[Sequence[Run]], text_of: TextOf) -> str | None:
+def aligned_tables(text: str, rows: Sequence[Sequence[Run]], text_of: TextOf) -> str | None:
     """Return the text of a page with the tables that alignment makes as Markdown; None where there are none."""
+    tables = [table for first, end, columns in _bands(rows) if (table := _table(rows[first:end], columns, text_of))]
+    places = [at for at, char in enumerate(text) if not char.isspace()] if tables else []
+    letters = "".join(text[at] for at in places)
     parts: list[str] = []
-    at = 0
-    for first, last, columns in _bands(rows):
-        table = _table(rows[first:last], columns, text_of)
-        if table:
-            parts += [_line(row, text_of, (-inf, inf)) for row in rows[at:first]]
-            parts += ["", table, ""]
-            at = last
-    return "\n".join([*parts, *(_line(row, text_of, (-inf, inf)) for row in rows[at:])]) if parts else None
+    position = done = 0
+    for markdown, shown in tables:
+        start = letters.find(shown, position)
+        if start >= 0:
+            position = start + len(shown)
+            parts += [text[done : places[start]].rstrip(), markdown]
+            done = places[position - 1] + 1
+    return "\n\n".join([*filter(None, parts), text[done:].strip()]).strip() if parts else None
 
 
 def _is_figure(cell: str) -> bool:
@@ -182,15 +185,15 @@ def _is_aligned(runs: Sequence[Run]) -> bool:
     return False
 
 
-def _table(rows: Sequence[Sequence[Run]], columns: Sequence[Column], text_of: TextOf) -> str:
-    """Return the table of rows; an empty string where they are columns of prose, or lines that end in figures."""
+def _table(rows: Sequence[Sequence[Run]], columns: Sequence[Column], text_of: TextOf) -> tuple[str, str] | None:
+    """Return (the table of rows, its letters); None where they are columns of prose, or lines that end in figures."""
     some = rows[:: 1 + len(rows) // _SAMPLE_ROWS]
     if sum(_is_figure(_line(row, text_of, columns[-1])) for row in some) * 2 >= len(some):
-        return ""
+        return None
     cells = [[_line(row, text_of, column) for column in columns] for row in rows]
     n_chars = sum(len(cell) for row in cells for cell in row)
     if n_chars > _MAX_CELL_CHARS * sum(map(len, rows)) or sum(map(_is_prose, zip(*cells, strict=True))) > 1:
-        return ""
+        return None
     whole: list[list[str]] = []
     for row in cells:
         if whole and not row[0]:
@@ -198,7 +201,7 @@ def _table(rows: Sequence[Sequence[Run]], columns: Sequence[Column], text_of: Te
         else:
             whole.append(row)
     table = table_of(whole) if _names_columns(whole) else Table((), ("",) * len(columns), tuple(map(tuple, whole)))
-    return table.markdown()
+    return table.markdown(), "".join("".join(cell.split()) for row in cells for cell in row)
 
 
 def _names_columns(rows: Sequence[Sequence[str]]) -> bool:

@@ -86,13 +86,13 @@ def _arranged(
     else:
         text = replaced(text, raised)
         if len(text) > _LEAST_CHARS and not spaced and 0 < len(runs) == text_page.count_rects():
-            text = _by_places(runs, text_page, has_raised=bool(raised)) or text
+            text = _by_places(text, runs, text_page) or text
     if text != plain and (letters(plain) - letters(text)).total() * 20 > len(plain):
         text, table = plain, None  # better out of order than not there
     return with_lines_turned(_cleaned(text), lambda: glyphs_of(text_page)), table
 
 
-def _by_places(runs: Sequence[Run], text_page: Any, *, has_raised: bool) -> str | None:
+def _by_places(text: str, runs: Sequence[Run], text_page: Any) -> str | None:
     """Return the text of a page with its columns, or else its tables, by where its stretches are; None without any."""
 
     def bounded(box: tuple[float, float, float, float]) -> str:
@@ -100,7 +100,7 @@ def _by_places(runs: Sequence[Run], text_page: Any, *, has_raised: bool) -> str 
         return str(text_page.get_text_bounded(*box))
 
     rows = rows_of(runs)
-    return woven_columns(rows, bounded) or (None if has_raised else aligned_tables(rows, bounded))
+    return woven_columns(rows, bounded) or aligned_tables(text, rows, bounded)
 
 
 def _text_and_runs(text_page: Any) -> tuple[str, list[Run]]:
