@@ -270,6 +270,33 @@ def test_what_is_no_text_is_for_the_desktop_and_an_editor_where_there_is_none(
     assert said == " ".join(opened).split()
 
 
+@pytest.mark.parametrize(
+    ("name", "before", "after"),
+    [
+        ("page.html", "<html>\n<head>\n<title>Reeds</title>\n</head>\n<body>\n\n<p>First.</p>\n", ""),
+        (
+            "page.html",
+            "<p>The heron.</p>\n<ul>\n<li>One</li>\n\n\n<li>Two stands.</li>\n</ul>\n",
+            "<p>The reeds.</p>\n",
+        ),
+        ("mail.eml", "From: a@b.c\nTo: d@e.f\nMIME-Version: 1.0\nX-Mailer: x\nSubject: Birds\n\n", ""),
+        ("note.md", "# Birds\n\n", "\nThe heron.\n"),
+        ("utf16.txt", "", ""),
+    ],
+)
+def test_an_editor_is_at_the_line_of_the_source_whatever_the_text_was_read_out_of(
+    cli, tmp_path, environment, name, before, after
+):
+    text = f"{before}The heron stands in the reeds.\n{after}"
+    (tmp_path / name).write_bytes(text.encode("utf-16" if name == "utf16.txt" else "utf-8"))
+    cli("file", "add", name)
+    cli("search", "heron stands in the reeds")
+    environment.setenv("VISUAL", _program(tmp_path / "bin" / "vim"))
+    assert cli("open", "1").code == 0
+    line = 1 + text.split("\n").index("The heron stands in the reeds.")
+    assert (tmp_path / "opened").read_text() == f"vim\n+{line}\n{tmp_path}/{name}\n"
+
+
 def test_an_editor_with_an_open_quote_is_told(searched, environment):
     environment.setenv("VISUAL", "'/opt/my ed")
     result = searched("open", "ops/keys.md", "-p", "handbook")

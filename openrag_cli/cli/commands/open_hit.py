@@ -3,6 +3,7 @@
 import codecs
 import contextlib
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -32,6 +33,7 @@ _FAILS_WITHIN_S = 1.0
 """A program of the desktop that cannot show a file says so by its exit code within this time."""
 
 _HEAD_BYTES = 8192
+_WORD = re.compile(r"\w+")
 _PDF_MARK_WITHIN = 1024
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
@@ -76,7 +78,11 @@ def open_hit(
     if print_only:
         context.out.verbatim(str(path))
         return 0
-    return _shown(path, found, _editor_words())
+    words = _editor_words()
+    if words and _is_text(path):
+        text = context.engine.document(found.partition, found.file_id).markdown
+        return _run(_at_line(words, path, source_line(path, text, found.line)))
+    return _shown(path, found, words)
 
 
 def _not_here(file: File) -> PathNotFound:
@@ -93,12 +99,10 @@ def _editor_words() -> list[str]:
 
 
 def _shown(path: Path, found: Found, words: list[str]) -> int:
-    """Show a file; return the exit code of its program. Raises: InvalidInput, when no program can.
+    """Show a file with the desktop's program, or with the editor where there is no desktop; return the exit code.
 
-    What is no text goes to the desktop's viewer, and to the editor where no desktop is.
+    Raises: InvalidInput: no program can show it.
     """
-    if words and _is_text(path):
-        return _run(_at_line(words, path, found.line))
     viewer = _viewer(path, found)
     code = _run(viewer) if viewer else None
     if code == 0:
@@ -107,6 +111,27 @@ def _shown(path: Path, found: Found, words: list[str]) -> int:
         return _run([*words, str(path)])
     why = f"{viewer[0]} could not show it (exit {code})" if viewer else "no program to open it with"
     raise InvalidInput(why, hint="set EDITOR; openrag open N --print prints its path, openrag file get ID its text")
+
+
+def source_line(path: Path, text: str, line: int) -> int:
+    """Return which line of a file holds most words of a line of its stored text, the nearest of several.
+
+    It is another one where the text was read out of markup, or the file has changed since.
+    """
+    stored = text.split("\n")
+    wanted = _words(stored[line - 1]) if line <= len(stored) else set()
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
+    except OSError:
+        return line
+    if not wanted or (line <= len(lines) and wanted <= _words(lines[line - 1])):
+        return line
+    found = max((len(wanted & _words(one)), -abs(at - line), at) for at, one in enumerate(lines, 1))
+    return found[2] if found[0] else line
+
+
+def _words(line: str) -> set[str]:
+    return set(_WORD.findall(line.casefold()))
 
 
 def _at_line(words: list[str], path: Path, line: int) -> list[str]:
