@@ -13,6 +13,8 @@ from openrag_cli.access.principal import ADMIN, NOBODY, Principal, Right
 from openrag_cli.access.rights import FREE, NEEDS
 from openrag_cli.answering.conversation import Message
 from openrag_cli.answering.pipeline import ChatRequest
+from openrag_cli.cli.commands.context import Context
+from openrag_cli.cli.commands.missing import tell_what_is_missing
 from openrag_cli.engine import Engine
 from openrag_cli.errors import Forbidden, SessionNotFound
 from openrag_cli.ingest.upload import new_upload
@@ -92,6 +94,17 @@ def test_a_reader_of_one_partition_reads_it_and_no_other_and_writes_nothing(engi
         with pytest.raises(Forbidden, match="you may not"):
             write()
     assert engine.file("open", "a.md").metadata == {}
+
+
+def test_what_is_missing_is_told_to_a_reader_of_one_partition_but_for_the_queue_of_all(engine, capsys):
+    engine.submit(new_upload("open", "b.md", "b.md"), io.BytesIO(b"# B\n"))
+    context = Context()
+    context.engine = engine
+    tell_what_is_missing(context, ["open"])
+    assert "1 file waits to be indexed" in capsys.readouterr().err
+    context.engine = engine.asked_by(READER)
+    tell_what_is_missing(context, ["open"])
+    assert capsys.readouterr().err == ""
 
 
 def test_a_writer_of_one_partition_changes_it_and_no_other(engine):

@@ -1,16 +1,20 @@
 """Why nothing was found: what a store has not read yet, or never got."""
 
+import contextlib
 from collections.abc import Sequence
 
 from openrag_cli.cli.commands.context import Context
 from openrag_cli.cli.places import paste
 from openrag_cli.contract import to_json as render
 from openrag_cli.domain import FINAL_STATES
+from openrag_cli.errors import Forbidden
 
 
 def tell_what_is_missing(context: Context, partitions: Sequence[str] = ()) -> None:
     """Say that files wait to be indexed, or that the store, or each of these partitions, is empty."""
-    waiting = sum(n for state, n in context.engine.task_counts().items() if state not in FINAL_STATES)
+    waiting = 0
+    with contextlib.suppress(Forbidden):  # a token of some partitions does not see the queue of all
+        waiting = sum(n for state, n in context.engine.task_counts().items() if state not in FINAL_STATES)
     if waiting:
         verb = "waits" if waiting == 1 else "wait"
         context.out.note(f"{render.counted(waiting, 'file')} {verb} to be indexed: openrag task run")
