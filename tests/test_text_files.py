@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openrag_cli.documents.convert import convert_file
-from openrag_cli.documents.encoding import decode, decode_text
+from openrag_cli.documents.encoding import NotText, decode, decode_text
 from openrag_cli.domain import Document
 
 
@@ -145,6 +145,12 @@ WIDE = [
     "Протокол 😀\nсрок\n",
     "Minutes of the 😀 meeting\n",
 ]
+
+
+@pytest.mark.parametrize("content", [b"\x1f\x8b\x08\x00", b"\x1f\x8b\x08\x00\x01\x02", b"\xca\xfe\x01\x00\x17\x09"])
+def test_a_few_bytes_that_are_no_text_are_no_wide_text(content: bytes) -> None:
+    with pytest.raises(NotText):
+        decode_text(content)
 
 
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])

@@ -94,7 +94,8 @@ _IDEOGRAPHIC = (
     ("big5", "big5", range(0xA4, 0xC7)),  # Big5 level 1
     ("cp949", "euc_kr", range(0xB0, 0xC9)),  # the 2,350 hangul syllables of KS X 1001
 )
-_MOST_ALPHABETS = 4  # rows of 256 characters that a text is written in: of ASCII, of its letters, of its signs
+_MOST_ALPHABETS = 3  # rows of 256 characters that a text is written in, beside that of ASCII
+_CHARACTERS_PER_ALPHABET = 8  # a few bytes that are no text have a row for each character
 
 
 def sample_of(data: bytes) -> bytes:
@@ -209,7 +210,9 @@ def share_of_usual(text: str) -> float:
             alphabets[ord(char) >> 8] += n if char.isprintable() or char in "\t\n\r\f\v\xa0\u2028" else 0
         elif any(_everyday(char, order, rows) for _, order, rows in _IDEOGRAPHIC):
             n_ideographs += n
-    return (n_ideographs + sum(n for _, n in alphabets.most_common(_MOST_ALPHABETS))) / max(1, len(text))
+    n_usual = n_ideographs + alphabets.pop(0, 0)
+    n_alphabets = min(_MOST_ALPHABETS, 1 + len(text) // _CHARACTERS_PER_ALPHABET)
+    return (n_usual + sum(n for _, n in alphabets.most_common(n_alphabets))) / max(1, len(text))
 
 
 def _detected(sample: bytes) -> str | None:
