@@ -43,9 +43,8 @@ def instead(text: str, start: int, end: int) -> str:
         return characters
     if not text[start - 1 : start].strip() or not text[end : end + 1].strip():
         return ""
-    if text.startswith(
-        ("footnote", "@footnote", "@*", "[fn:", "}{"), start
-    ):  # two arguments of an unknown command of TeX are two words
+    # Two arguments of an unknown command of TeX, `}{`, are two words.
+    if text.startswith(("footnote", "@footnote", "@*", "[fn:", "}{"), start):
         return " "
     if text[start] in "\\&~":
         return _instead_of_command(text, start, end)
