@@ -11,9 +11,15 @@ from openrag_cli.sync.state import SyncState
 
 def test_a_file_of_another_partition_is_said_to_be_there(cli, handbook):
     cli("file", "add", handbook, "-p", "my handbook")
-    result = cli("file", "get", "ops/keys.md")
-    assert result.code == 66
-    assert "hint: it is in another partition: -p 'my handbook'" in result.err
+    for command in (
+        ("file", "get", "ops/keys.md"),
+        ("file", "show", "ops/keys.md"),
+        ("file", "delete", "ops/keys.md", "--yes"),
+    ):
+        result = cli(*command)
+        assert result.code == 66
+        assert "hint: it is in another partition: -p 'my handbook'" in result.err
+    assert "Partition 'handbok' not found" in cli("file", "delete", "ops/keys.md", "-p", "handbok", "--yes").err
     assert "another partition" not in cli("file", "get", "nowhere.md").err
 
 

@@ -12,7 +12,7 @@ from openrag_cli.cli.exit_codes import ExitCode
 from openrag_cli.cli.output import Column
 from openrag_cli.contract import to_json as render
 from openrag_cli.domain import DEFAULT_PARTITION
-from openrag_cli.errors import DocumentNotFound
+from openrag_cli.errors import DocumentNotFound, PartitionNotFound
 from openrag_cli.ingest.report import Failure, Report
 
 
@@ -44,7 +44,7 @@ def delete(
     noun = wanted[0] if len(wanted) == 1 else render.counted(len(wanted), "file")
     context.confirm(f"Delete {noun} from partition {partition}?", is_agreed=yes)
     began = time.monotonic()
-    deleted, missing = context.engine.delete_files(partition, wanted)
+    deleted, missing = _delete(context, partition, wanted)
     if not deleted and len(missing) == 1:
         raise DocumentNotFound(missing[0], partition)
     if context.out.is_json:
@@ -58,6 +58,15 @@ def delete(
         for file_id in missing:
             context.out.warn(f"not found: {file_id}")
     return ExitCode.PARTIAL if missing else ExitCode.OK
+
+
+def _delete(context: Context, partition: str, wanted: Sequence[str]) -> tuple[list[str], list[str]]:
+    try:
+        return context.engine.delete_files(partition, wanted)
+    except PartitionNotFound:
+        if partition != DEFAULT_PARTITION or len(wanted) != 1:
+            raise
+        raise DocumentNotFound(wanted[0], partition) from None  # nobody named that partition
 
 
 def _rehearse_deleting(context: Context, partition: str, wanted: Sequence[str]) -> int:
