@@ -176,4 +176,3 @@ def test_the_beginning_of_a_chunks_id_is_enough(zoo):
     hit = zoo("search", "zebra", "--json").json["hits"][0]
     assert zoo("extract", "show", hit["chunk_id"][:12], "--json").json["chunk_id"] == hit["chunk_id"]
     assert zoo("extract", "show", "0" * 12).code == 66
-    assert zoo("extract", "show", hit["chunk_id"][:3]).code == 66
