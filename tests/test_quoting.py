@@ -12,6 +12,7 @@ from openrag_cli.answering.extractive import TO_COMPUTE
 from openrag_cli.answering.passages import gather
 from openrag_cli.answering.quoting import blocks, evidence
 from openrag_cli.answering.quoting.asked import Kind, asking, fits, kind_of, read_question
+from openrag_cli.answering.quoting.figures import rows as statement_rows
 from openrag_cli.answering.quoting.names import missing_names
 from openrag_cli.answering.quoting.source_code import dedented
 from openrag_cli.answering.quoting.units import units
@@ -614,3 +615,9 @@ def test_looking_at_a_few_units_first_finds_the_same_evidence_as_looking_at_all(
 )
 def test_a_number_that_a_sentence_goes_on_with_begins_no_item(text, kinds):
     assert [block.kind.name for block in blocks.blocks(text.splitlines())] == kinds
+
+
+def test_a_row_of_a_statement_stands_under_lines_of_its_head_with_one_comma_between():
+    head = ["In thousands", "January 28, January 29,", "(Unaudited)"]
+    (row,) = statement_rows(["Net income 1,242,408 985,837"], head)
+    assert row.title == "In thousands, January 28, January 29, (Unaudited)"

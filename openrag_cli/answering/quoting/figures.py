@@ -53,7 +53,7 @@ def rows(lines: Sequence[str], above: Sequence[str]) -> Iterator[Row]:
 
 def _title(heads: Sequence[str]) -> str:
     kept = [head for head in heads if not _FURNITURE.match(head) and len(_COLUMN.findall(head)) < 2]
-    return ", ".join(kept[-_MAX_TITLE_LINES:])
+    return ", ".join(line.rstrip(" ,;") for line in kept[-_MAX_TITLE_LINES:])
 
 
 def _shown(heads: Sequence[str], label: str, figures: str, line: str) -> str:
